@@ -1,0 +1,46 @@
+# Everything a newcomer runs. `make demo` and `make test` set up what they need and are
+# quick the second time. Another interpreter: make PYTHON=/path/to/python3.12 test
+
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 python3; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$python; break; }; done)
+BIN := .venv/bin
+
+.PHONY: help demo test test-full lint clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/.installed  ## watch a collection from a PACS of synthetic studies
+	$(BIN)/pacsfw demo
+
+test: lint  ## lint, type check and the test suite against real PACS (a few minutes)
+	sh scripts/install-peers.sh
+	PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -m "not full"
+
+test-full: lint  ## the same with the tests that take long
+	sh scripts/install-peers.sh
+	PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest
+
+lint: .venv/.installed-dev  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:  ## remove the environment, the demo and everything built
+	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo "pacsfw needs Python 3.11 or newer; none was found." \
+		"Install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "pacsfw needs Python 3.11 or newer; $(PYTHON) is not." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/.installed-dev: .venv/bin/pip pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ .venv/.installed

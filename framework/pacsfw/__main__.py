@@ -1,0 +1,5 @@
+"""``python -m pacsfw``."""
+
+from pacsfw.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,72 @@
+"""The types a plugin author imports.
+
+Hooks (``pacsfw.hookspecs``) offer `Component` records; the configuration picks one by
+name; the object its factory returns does the work through one of the small base classes
+here. Records and base classes grow by addition only.
+"""
+
+from pacsfw.api.components import NO_OPTIONS, Component, ConfigSection, JSONSchema
+from pacsfw.api.context import Clock, Closing, Net, Node, RunContext
+from pacsfw.api.events import (
+    Event,
+    InstanceIngested,
+    MoveStarted,
+    Observer,
+    ResourcesFound,
+    RunFinished,
+    RunStarted,
+    StudySettled,
+    StudyStarted,
+    Waiting,
+)
+from pacsfw.api.objects import Converter, Header, Layout, Produced, Stored, TagCallback
+from pacsfw.api.query import Answer, Found, Level, QueryProvider, Slice, is_uid
+from pacsfw.api.tables import Batch, Column, ColumnType, Row, Sink, Table, Verdict, VerdictState
+from pacsfw.api.transfer import Inbox, Outcome, Request, SpoolFile, Transfer
+
+__all__ = [
+    "NO_OPTIONS",
+    "Answer",
+    "Batch",
+    "Clock",
+    "Closing",
+    "Column",
+    "ColumnType",
+    "Component",
+    "ConfigSection",
+    "Converter",
+    "Event",
+    "Found",
+    "Header",
+    "Inbox",
+    "InstanceIngested",
+    "JSONSchema",
+    "Layout",
+    "Level",
+    "MoveStarted",
+    "Net",
+    "Node",
+    "Observer",
+    "Outcome",
+    "Produced",
+    "QueryProvider",
+    "Request",
+    "ResourcesFound",
+    "Row",
+    "RunContext",
+    "RunFinished",
+    "RunStarted",
+    "Sink",
+    "Slice",
+    "SpoolFile",
+    "Stored",
+    "StudySettled",
+    "StudyStarted",
+    "Table",
+    "TagCallback",
+    "Transfer",
+    "Verdict",
+    "VerdictState",
+    "Waiting",
+    "is_uid",
+]

@@ -1,0 +1,78 @@
+"""What components are told about the run."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+class Clock:
+    """The clocks of a run; tests inject their own."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds of a clock that is never set back."""
+        return time.monotonic()
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until the event is set, ``seconds`` at most; True when it is set."""
+        return event.wait(seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A DICOM application entity.
+
+    ``ip`` is empty for a node that only listens; ``port`` is 0 where none was given.
+    """
+
+    aetitle: str
+    ip: str = ""
+    port: int = 0
+    bind: str = ""
+    """Address to listen on; empty means every address."""
+    charset: str = ""
+    """Specific Character Set (PS3.3 C.12.1.1.2) of queries with non-ASCII values."""
+    max_associations: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Net:
+    """The ``net`` section: who we are, whom we ask, and where the objects shall go."""
+
+    local: Node
+    called: Node | None = None
+    dest: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """What every component may know about the run. Grows by attribute; picklable."""
+
+    run_id: str
+    workdir: Path
+    """A folder of the run's own, inside ``storage.state``."""
+    net: Net | None
+    sections: Mapping[str, Any]
+    """The plugin-owned top-level keys of the configuration, by key."""
+    clock: Clock
+    log: logging.Logger
+
+
+class Closing:
+    """Opened once where the object will work, closed at the end; both may do nothing."""
+
+    def open(self, context: RunContext) -> None:
+        """Acquire what the work needs: connections, files."""
+
+    def close(self) -> None:
+        """Give it back. Called once, also after a failure."""

@@ -1,0 +1,86 @@
+"""What observers are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pacsfw.api.context import Closing
+from pacsfw.api.tables import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of everything an observer is told."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Event):
+    """The components are open and the first step begins."""
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcesFound(Event):
+    """A slice was answered; ``total`` rows are known so far."""
+
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveStarted(Event):
+    """The work list is read: ``total`` studies, of which ``done`` are settled already."""
+
+    total: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyStarted(Event):
+    """A study was requested."""
+
+    study_uid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceIngested(Event):
+    """An object was stored or quarantined."""
+
+    study_uid: str
+    stored: bool
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySettled(Event):
+    """A study has its verdict."""
+
+    study_uid: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Event):
+    """Nothing is requested until ``until`` (outside the window), or None when it goes on."""
+
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished(Event):
+    """The run is over; counts by verdict state."""
+
+    counts: Mapping[str, int]
+    exit_code: int
+
+
+class Observer(Closing):
+    """Is told what happens and can change nothing; what it raises is logged and dropped."""
+
+    def notify(self, event: Event) -> None:
+        """Look at one event. Called from one thread, in order."""

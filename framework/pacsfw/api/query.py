@@ -1,0 +1,74 @@
+"""Asking what a PACS holds."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from pacsfw.api.context import Closing
+
+Level: TypeAlias = Literal["PATIENT", "STUDY", "SERIES", "IMAGE"]
+"""Query/Retrieve levels of PS3.4 C.3."""
+
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+
+
+def is_uid(value: str) -> bool:
+    """Tell whether ``value`` may be sent as a unique key.
+
+    Digits and dots, 64 characters at most (PS3.5 section 9.1). Leading zeros in a
+    component are not legal but occur in real archives, so they are let through.
+    """
+    return len(value) <= 64 and _UID.fullmatch(value) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """One question to a PACS.
+
+    ``match`` maps DICOM keywords to matching values as in PS3.4 C.2.2.2; ``returns`` are
+    the keywords wanted in the answer beside the unique keys of the level.
+    """
+
+    level: Level
+    match: Mapping[str, str]
+    returns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    r"""One row of an answer: DICOM keyword to text; several values are joined by ``\``."""
+
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a question ended.
+
+    ``whole`` is True only when the provider was told so (DIMSE final status 0000).
+    ``ended`` says in words how it ended, for people.
+    """
+
+    whole: bool
+    ended: str
+    status: int | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+class QueryProvider(Closing, ABC):
+    """Answers questions about what a PACS holds."""
+
+    @abstractmethod
+    def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:
+        """Answer one slice. Rows stream through ``emit`` and count once the answer is in.
+
+        Raises
+        ------
+        RemoteError
+            The PACS could not be asked at all.
+        """

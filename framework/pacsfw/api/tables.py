@@ -1,0 +1,93 @@
+"""Tables, verdicts, and the sinks that take them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from pacsfw.api.context import Closing
+from pacsfw.api.objects import Stored
+
+ColumnType: TypeAlias = Literal[
+    "text", "int", "float", "bool", "date", "time", "datetime", "duration", "json"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: ColumnType = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its name and its columns in order."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+
+Row: TypeAlias = "tuple[Any, ...]"
+"""Values in the order of the table's columns; None is an empty cell."""
+
+VerdictState: TypeAlias = Literal[
+    "complete", "complete-by-count", "short", "over", "unverifiable", "failed"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of one study, and on what evidence."""
+
+    state: VerdictState
+    reason: str = ""
+    expected: int | None = None
+    stored: int = 0
+    source: str = ""
+    """Where the expectation came from: ``image-uids``, ``instance-count`` or ``sub-operations``."""
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The rows of one key (a study), delivered as a whole."""
+
+    table: Table
+    key: str
+    rows: Sequence[Row]
+    files: Sequence[Stored] = ()
+    verdict: Verdict | None = None
+
+
+class Sink(Closing, ABC):
+    """Takes batches of rows; durable on return; the same (table, key) replaces.
+
+    Delivery is at least once. A sink over a file that can only grow sets ``appends``: then
+    the ledger keeps its `position`, calls `restore` with the committed one at the start,
+    and calls `rewrite` when a key that was delivered before has changed.
+    """
+
+    appends: ClassVar[bool] = False
+
+    @abstractmethod
+    def deliver(self, batch: Batch) -> None:
+        """Write one batch so that it survives a power cut."""
+
+    def position(self) -> int:
+        """Return how much is written (bytes); committed with the delivery."""
+        return 0
+
+    def restore(self, table: Table, position: int) -> None:
+        """Go back to the committed position: what follows it was never delivered."""
+
+    def rewrite(self, table: Table, batches: Iterable[Batch]) -> None:
+        """Replace the whole table, atomically."""
+        raise TypeError(f"{type(self).__name__} cannot be rewritten")
+
+    def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Give rows back as (where, column to text), for a sink used as the work list."""
+        raise TypeError(f"{type(self).__name__} cannot serve as a work list")

@@ -1,0 +1,155 @@
+"""Building the parts that a configuration names, here and in worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pacsfw.api import (
+    Answer,
+    Column,
+    Found,
+    Layout,
+    QueryProvider,
+    RunContext,
+    Sink,
+    Slice,
+    Table,
+    Transfer,
+)
+from pacsfw.config import Config, Tag, Use
+from pacsfw.deliver.outbox import PATH_COLUMN
+from pacsfw.dicom.header import FileHeader
+from pacsfw.errors import ComponentError, ConfigError, PacsfwError
+from pacsfw.ingest.ingest import Ingest
+from pacsfw.ledger.cells import to_json
+from pacsfw.ledger.instances import CellError
+from pacsfw.plugins import PluginPlan, discover
+from pacsfw.registry import Registry
+from pacsfw.tags.rows import RowReader
+
+Ask = Callable[[Slice], tuple[Answer, list[Found]]]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSpec:
+    """What a worker process needs to build its `Ingest`; picklable."""
+
+    plugins: PluginPlan
+    sort_by: Use
+    tags: tuple[Tag, ...]
+    archive: Path
+    state: Path
+
+
+def build_ingest(spec: IngestSpec) -> Ingest:
+    """Rebuild the registry in a worker process, and from it the ingest function."""
+    os.umask(0o077)  # every folder on the way to a file, not only the last
+    registry = discover(spec.plugins)
+    layout: Layout = registry.build("layout", spec.sort_by.name, spec.sort_by.options)
+    reader = row_reader(spec.tags, registry)
+
+    def read_row(header: FileHeader) -> tuple[Sequence[Any], Sequence[CellError]]:
+        values, errors = reader.read(header)
+        return (
+            [to_json(value) for value in values],
+            [
+                CellError(
+                    column=error.column,
+                    tag=error.tag,
+                    stage=error.stage,
+                    component=error.component,
+                    reason=error.reason,
+                )
+                for error in errors
+            ],
+        )
+
+    return Ingest(spec.archive, spec.state, layout, spec.sort_by.name, read_row)
+
+
+def row_reader(tags: Sequence[Tag], registry: Registry) -> RowReader:
+    """Compile the configured tags."""
+    chains = [
+        [registry.build("callback", use.name, use.options) for use in tag.callbacks] for tag in tags
+    ]
+    try:
+        return RowReader(tags, chains)
+    except ValueError as err:
+        raise ConfigError(str(err)) from err
+
+
+def instance_table(tags: Sequence[Tag], registry: Registry) -> Table:
+    """Return the table of instances: the configured tags, and last where the file is."""
+    return Table("instances", (*row_reader(tags, registry).columns, Column(PATH_COLUMN)))
+
+
+def sink_for(target: str, registry: Registry) -> Sink:
+    """Build the sink that claims a target by its suffix or scheme."""
+    offer = registry.sink_for(target)
+    sink: Sink = registry.build("sink", offer.component.name, {"path": target})
+    return sink
+
+
+def open_provider(config: Config, registry: Registry, context: RunContext) -> QueryProvider:
+    """Build and open the query provider (``find.use``)."""
+    use = query_use(config)
+    provider: QueryProvider = registry.build("query", use.name, use.options)
+    provider.open(context)
+    return provider
+
+
+def query_use(config: Config) -> Use:
+    """Return how the PACS is asked, also by `move` for what a study should have."""
+    return config.find.use if config.find else Use(name="cfind")
+
+
+def open_transfer(config: Config, registry: Registry, context: RunContext) -> Transfer:
+    """Build and open the transfer (``move.use``)."""
+    assert config.move is not None  # noqa: S101 - required before
+    transfer: Transfer = registry.build("transfer", config.move.use.name, config.move.use.options)
+    transfer.open(context)
+    return transfer
+
+
+def asking(provider: QueryProvider, owner: str) -> Ask:
+    """Return a function that puts one slice and collects the rows of its answer."""
+
+    def ask(slice_: Slice) -> tuple[Answer, list[Found]]:
+        rows: list[Found] = []
+        try:
+            answer = provider.ask(slice_, rows.append)
+        except PacsfwError:
+            raise
+        except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a patient
+            raise ComponentError(f"query {owner} failed: {type(err).__name__}") from None
+        return answer, rows
+
+    return ask
+
+
+def owner_of(kind: str, use: Use, registry: Registry) -> str:
+    """Name a component with its distribution and version, for messages and the ledger."""
+    return f"{use.name!r} (from {registry.select(kind, use.name).owner})"
+
+
+def identity(value: Use | Sequence[Tag]) -> str:
+    """Return a text that is the same as long as a part of the configuration is."""
+    if isinstance(value, Use):
+        return json.dumps([value.name, dict(value.options)], sort_keys=True)
+    tags = json.dumps([_without_places(asdict(tag)) for tag in value], sort_keys=True, default=str)
+    # Options of callbacks may hold secrets, which the ledger must not.
+    return hashlib.sha256(tags.encode()).hexdigest()
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_places(item) for key, item in value.items() if key != "where"}
+    if isinstance(value, list | tuple):
+        return [_without_places(item) for item in value]
+    return value

@@ -1,0 +1,48 @@
+"""What the commands share: the configuration argument and loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pacsfw.config import Loaded
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_argument(function: F) -> F:
+    """Take the configuration file as argument or with ``-f``, as keyword ``config``."""
+
+    def pick(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
+        other = ctx.params.pop("config_argument", None)
+        if value is not None and other is not None:
+            raise click.UsageError("give the configuration once: as argument or with -f")
+        return value or other
+
+    function = click.option(
+        "-f",
+        "--config",
+        "config",
+        type=click.Path(path_type=Path),
+        callback=pick,
+        help="The configuration file (YAML or JSON).",
+    )(function)
+    return click.argument(
+        "config_argument",
+        metavar="[CONFIG]",
+        required=False,
+        is_eager=True,
+        type=click.Path(path_type=Path),
+    )(function)
+
+
+def load(config: Path | None) -> Loaded:
+    """Find, read and validate the configuration, and discover the plugins it wants."""
+    from pacsfw.config import load as load_config
+    from pacsfw.plugins import discover
+
+    return load_config(config, discover)

@@ -1,0 +1,28 @@
+"""``pacsfw find``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pacsfw.cli.common import config_argument
+
+
+@click.command("find")
+@config_argument
+def command(config: Path | None) -> int:
+    """Ask the PACS what it holds and write storage.resources.
+
+    Asks each time. Studies that are new are added to the list; rows that you removed
+    from it stay removed.
+    """
+    from rich.console import Console
+
+    from pacsfw.cli.working import work
+    from pacsfw.run import Collection
+
+    def steps(collection: Collection, _: Console) -> None:
+        collection.find(again=True)
+
+    return work(config, "find", steps)

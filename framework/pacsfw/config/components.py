@@ -1,0 +1,131 @@
+"""Components as the configuration selects them: ``name`` or ``{use: name, with: {...}}``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pacsfw.config.checking import check_foreign
+from pacsfw.config.document import Document, Place, Problems, spell
+from pacsfw.config.files import Located
+from pacsfw.config.model import Use
+from pacsfw.config.values import is_url
+from pacsfw.errors import PacsfwError, PluginError
+from pacsfw.registry import Registry
+
+_BUILT = frozenset({"layout", "callback"})
+"""Kinds whose components are made here once: only their factory knows what they accept."""
+
+_PATH = "path"
+"""An option of this name is a path: like every other, it starts from the file's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that the frame has checked, on its way to a `Config`."""
+
+    document: Document
+    problems: Problems
+    registry: Registry
+    located: Located
+
+    def value(self, *place: str | int) -> Any:
+        """Return what stands at ``place``; None if it is not there or something is wrong."""
+        return None if self.problems.at(*place) else self.document.get(place)
+
+    def path(self, place: Place, text: str) -> str:
+        """Return the absolute path meant at ``place``, also in the tree."""
+        try:
+            absolute = str(self.located.resolve(text))
+        except ValueError as err:
+            self.problems.quote(place, err)
+            return text
+        self.document.replace(place, absolute)
+        return absolute
+
+    def derive(self, place: Place, value: str, source: Place) -> None:
+        """Fill in a default that is made from another value, and is as secret as that."""
+        self.document.replace(place, value)
+        if source in self.document.secrets:
+            self.document.secrets.add(place)
+
+
+def use_at(draft: Draft, kind: str, *place: str | int) -> Use | None:
+    """Return the component that a string, or ``use`` and ``with``, at ``place`` select.
+
+    What is wrong with it is added to the problems; the answer is None then.
+    """
+    whole = draft.value(*place)
+    options_at = (*place, "with")
+    if isinstance(whole, str):
+        name, options, use = whole, {}, place
+        if kind == "layout" and "{" in whole:
+            name, options = "template", {"pattern": whole}
+    else:
+        use = (*place, "use")
+        name, options = draft.value(*use), draft.value(*options_at) or {}
+    if name is None or not _check(draft, kind, name, options, use, options_at):
+        return None
+    extra = whole if isinstance(whole, dict) else {}
+    return Use(
+        name,
+        options,
+        extra.get("id", ""),
+        extra.get("on_error", "fail"),
+        f"{draft.document.where(place)}: {spell(place)}",
+    )
+
+
+def _check(
+    draft: Draft, kind: str, name: str, options: dict[str, Any], use: Place, options_at: Place
+) -> bool:
+    """Check name and options; resolve the paths among the options in place."""
+    try:
+        offer = draft.registry.select(kind, name)
+    except PluginError as err:
+        draft.problems.quote(use, err)
+        return False
+    owner = f"{kind} {name!r} of {offer.owner}"
+    if draft.problems.at(*options_at):
+        return False
+    schema = offer.component.schema
+    check_foreign(draft.document, draft.problems, options_at, options, schema, owner)
+    if draft.problems.at(*options_at):
+        return False
+    path = options.get(_PATH)
+    if isinstance(path, str) and not is_url(path):
+        options[_PATH] = draft.path((*options_at, _PATH), path)
+    return kind not in _BUILT or _builds(draft, kind, name, options, use, options_at[:-1])
+
+
+def _builds(
+    draft: Draft, kind: str, name: str, options: dict[str, Any], use: Place, within: Place
+) -> bool:
+    try:
+        draft.registry.build(kind, name, options)
+    except PacsfwError as err:
+        draft.problems.quote(use, err, within=within)
+        return False
+    return True
+
+
+def uses_in(draft: Draft, kind: str, section: str) -> Iterator[tuple[Place, Use]]:
+    """Yield the usable components of a list section, each with its place."""
+    ids: dict[str, Place] = {}
+    for place in places_in(draft, section):
+        use = use_at(draft, kind, *place)
+        if use is None:
+            continue
+        if use.id and use.id in ids:
+            draft.problems.add(
+                (*place, "id"), f"{use.id!r} is the id of {spell(ids[use.id])} already"
+            )
+        ids.setdefault(use.id, place)
+        yield place, use
+
+
+def places_in(draft: Draft, *place: str | int) -> list[Place]:
+    """Return the places of the items of a list; none if it is not a list."""
+    found = draft.document.get(place)
+    return [(*place, index) for index in range(len(found) if isinstance(found, list) else 0)]

@@ -1,0 +1,204 @@
+"""A parsed configuration file: the tree, where each value stands, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pacsfw.errors import ConfigError, PluginError
+
+Place: TypeAlias = tuple[str | int, ...]
+"""The keys and indices that lead from the root to a value."""
+
+MASK = "***"
+"""Stands for a secret wherever a value would be shown."""
+
+MAX_DEPTH = 50
+MAX_VALUES = 50_000
+"""Far beyond any real configuration; what exceeds them is an alias bomb."""
+
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A position in the file; both count from 1."""
+
+    line: int
+    column: int
+
+
+START = Mark(1, 1)
+
+
+@dataclass(slots=True)
+class Document:
+    """What a configuration file says.
+
+    ``values`` and ``keys`` tell where each value and its key begin. ``secrets`` are the
+    places whose value came from a file or a secret store, ``filled`` those where ``${...}``
+    was replaced, ``broken`` those where it could not be.
+    """
+
+    name: str
+    tree: dict[str, Any]
+    values: dict[Place, Mark]
+    keys: dict[Place, Mark]
+    secrets: set[Place] = field(default_factory=set)
+    secret_texts: set[str] = field(default_factory=set)
+    filled: set[Place] = field(default_factory=set)
+    broken: set[Place] = field(default_factory=set)
+
+    def mark(self, place: Place, *, key: bool = False) -> Mark:
+        """Return where ``place`` stands, or the nearest thing around it."""
+        if key and place in self.keys:
+            return self.keys[place]
+        while place:
+            if place in self.values:
+                return self.values[place]
+            place = place[:-1]
+        return START
+
+    def where(self, place: Place, *, key: bool = False) -> str:
+        """Return ``conf.yaml:12:5``."""
+        mark = self.mark(place, key=key)
+        return f"{self.name}:{mark.line}:{mark.column}"
+
+    def get(self, place: Place) -> Any:
+        """Return what stands at ``place``, None if nothing does."""
+        found: Any = self.tree
+        for step in place:
+            if isinstance(found, dict):
+                found = found.get(step)
+            elif isinstance(found, list) and isinstance(step, int):
+                found = found[step]
+            else:
+                return None
+        return found
+
+    def replace(self, place: Place, value: Any) -> None:
+        """Put another value where one is."""
+        around: Any = self.tree
+        for step in place[:-1]:
+            around = around[step]
+        around[place[-1]] = value
+
+    def shown(self, place: Place, value: Any) -> str:
+        """Return a value for a message: short, and masked where it is or holds a secret."""
+        if any(place[: len(secret)] == secret for secret in self.secrets):
+            return MASK
+        if isinstance(value, dict):
+            return "a mapping"
+        if isinstance(value, list):
+            return "a list"
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        text = repr(value)
+        return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+    def scrubbed(self, text: str) -> str:
+        """Return a text of foreign origin without the secrets it may quote."""
+        for secret in sorted(self.secret_texts, key=len, reverse=True):
+            for quoted in (repr(secret)[1:-1], secret):
+                text = text.replace(quoted, MASK)
+        return text
+
+
+def spell(place: Place) -> str:
+    """Return ``tags[3].callback``."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def below(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
+    """Yield ``value`` and everything inside it, each with its place."""
+    yield place, value
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from below((*place, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from below((*place, index), inner)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Problem:
+    mark: Mark
+    text: str
+    place: Place = field(compare=False)
+    plugin: bool = field(compare=False)
+
+
+class Problems:
+    """Everything that is wrong with one document, told together."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._found: dict[tuple[Place, str], _Problem] = {}
+
+    def add(self, place: Place, text: str, *, key: bool = False, plugin: bool = False) -> None:
+        """Remember a problem.
+
+        Parameters
+        ----------
+        place
+            What is wrong.
+        text
+            Why, without the place.
+        key
+            The key itself is wrong, or something is missing below it.
+        plugin
+            Nothing is wrong with the file: a plugin is missing or broken.
+        """
+        if place in self._document.broken:
+            return
+        path = f"{spell(place)}: " if place else ""
+        text = self._document.scrubbed(text)
+        self._found.setdefault(
+            (place, text),
+            _Problem(
+                self._document.mark(place, key=key),
+                f"{self._document.where(place, key=key)}: {path}{text}",
+                place,
+                plugin,
+            ),
+        )
+
+    def quote(self, place: Place, err: Exception, *, within: Place | None = None) -> None:
+        """Remember what an exception says about ``place``.
+
+        It may quote any part of the values at and below ``within`` (by default ``place``),
+        so that it is not repeated if there is a secret among them.
+        """
+        source = within or place
+        for secret in self._document.secrets:
+            if source[: len(secret)] == secret or secret[: len(source)] == source:
+                text = "is refused; the reason is not shown, it may quote a secret"
+                break
+        else:
+            text = str(err)
+        self.add(place, text, plugin=isinstance(err, PluginError))
+
+    def at(self, *place: str | int) -> bool:
+        """Tell whether something at or below ``place`` is wrong."""
+        return any(known[: len(place)] == place for known, _ in self._found)
+
+    def raise_any(self) -> None:
+        """Raise what was found, in the order of the file.
+
+        Raises
+        ------
+        ConfigError
+            Something is wrong with the file.
+        PluginError
+            Nothing but missing or broken plugins is in the way.
+        """
+        found = sorted(self._found.values())
+        if not found:
+            return
+        if all(problem.plugin for problem in found):
+            raise PluginError("\n".join(problem.text for problem in found))
+        raise ConfigError(*(problem.text for problem in found))

@@ -1,0 +1,166 @@
+"""Find the configuration file, read it, and see that nobody else can change it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacsfw.config import json_text, yaml_text
+from pacsfw.config.document import Document
+from pacsfw.errors import ConfigError
+
+VARIABLES = ("PACSFW_CONFIG", "PACSANINI_CONFIG")
+NAMES = ("pacsfw.yaml", "pacsaninirc.yaml")
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A configuration file and what is around it.
+
+    ``name`` is the file as messages call it, ``base`` what relative paths in it start from,
+    ``home`` what ``~`` means in it (None where there is no home folder).
+    """
+
+    path: Path
+    name: str
+    base: Path
+    home: Path | None
+
+    def resolve(self, text: str) -> Path:
+        """Return the absolute path that a text of the configuration means.
+
+        Raises
+        ------
+        ValueError
+            It begins with ``~`` and there is no such home folder.
+        """
+        return _absolute(text, self.base, self.home)
+
+
+def locate(path: Path | None, env: Mapping[str, str], cwd: Path, home: Path | None) -> Located:
+    """Return the configuration file: the one given, or the first of the usual places.
+
+    These are ``$PACSFW_CONFIG``, ``$PACSANINI_CONFIG``, then `NAMES` in the working
+    directory and in the home directory. Relative paths in the file start from its folder,
+    in the one found in the home directory from the working directory.
+
+    Raises
+    ------
+    ConfigError
+        None was given and there is none in the usual places.
+    """
+    if path is not None:
+        return _given(str(path), cwd, home)
+    for variable in VARIABLES:
+        if env.get(variable):
+            return _given(env[variable], cwd, home)
+    folders = [cwd] if home is None else [cwd, home]
+    candidates = [folder / name for folder in folders for name in NAMES]
+    for candidate in candidates:
+        if candidate.exists():
+            name = candidate.name if candidate.parent == cwd else str(candidate)
+            return Located(candidate, name, cwd, home)
+    raise ConfigError(
+        "no configuration: give a file, set $PACSFW_CONFIG, or write one of "
+        + ", ".join(str(candidate) for candidate in candidates)
+        + "; `pacsfw config init` writes one to start from"
+    )
+
+
+def _given(text: str, cwd: Path, home: Path | None) -> Located:
+    try:
+        path = _absolute(text, cwd, home)
+    except ValueError as err:
+        raise ConfigError(f"{text}: {err}") from err
+    return Located(path, text, path.parent, home)
+
+
+def _absolute(text: str, base: Path, home: Path | None) -> Path:
+    if text == "~" or text.startswith("~/"):
+        if home is None:
+            raise ValueError("'~' cannot be used: there is no home folder")
+        path = home / text[2:]
+    else:
+        try:
+            path = Path(text).expanduser()
+        except RuntimeError as err:
+            raise ValueError("'~' cannot be used: there is no such user") from err
+    return Path(os.path.abspath(base / path))  # noqa: PTH100 - links stay as written
+
+
+def read(located: Located) -> Document:
+    """Read and parse the file; ``.json`` as JSON, anything else as YAML.
+
+    Raises
+    ------
+    ConfigError
+        It is missing, no file, not UTF-8, not YAML or JSON, no mapping, or others may
+        change it.
+    """
+    text = _decoded(_content(located), located.name)
+    is_json = located.path.suffix.lower() == ".json"
+    document = json_text.read(text, located.name) if is_json else yaml_text.read(text, located.name)
+    if not isinstance(document.tree, dict):
+        raise ConfigError(f"{document.where(())}: a configuration is a mapping of sections")
+    return document
+
+
+def _content(located: Located) -> bytes:
+    try:
+        with located.path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{located.name}: is not a regular file")
+            if (why := why_unsafe(located.path)) is not None:
+                raise ConfigError(f"{located.name}: {why}")
+            return file.read()
+    except FileNotFoundError as err:
+        raise ConfigError(f"{located.name}: there is no such file") from err
+    except IsADirectoryError as err:
+        raise ConfigError(f"{located.name}: is a folder, not a file") from err
+    except OSError as err:
+        raise ConfigError(f"{located.name}: cannot be read: {err.strerror}") from err
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as err:
+        before = content[: err.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8-sig")) + 1
+        # The cause is left out: it carries the whole file.
+        raise ConfigError(
+            f"{name}:{line}:{column}: is not UTF-8 text; save the file as UTF-8"
+        ) from None
+
+
+def why_unsafe(path: Path) -> str | None:
+    """Tell why a file or folder that can make pacsfw run code cannot be trusted.
+
+    Neither it nor anything in it may be writable by its group or by others, and it must not
+    lie in a folder where everybody may replace it. Only POSIX permissions are looked at;
+    elsewhere the answer is None.
+
+    Returns
+    -------
+    str or None
+        What is wrong and what to type against it; None if nothing is wrong.
+    """
+    if os.name != "posix":
+        return None
+    if path.stat().st_mode & _OTHERS_WRITE:
+        return f"others may change it; type: chmod go-w {path}"
+    for each in sorted(path.rglob("*")):
+        if each.exists() and each.stat().st_mode & _OTHERS_WRITE:
+            return f"others may change {each}; type: chmod -R go-w {path}"
+    folder = path.resolve().parent
+    mode = folder.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        return f"everybody may replace it in its folder; type: chmod o-w {folder}"
+    return None

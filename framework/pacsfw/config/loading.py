@@ -1,0 +1,160 @@
+"""From a file to a `Config`: read, load the plugins it names, fill in, validate, build."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pacsfw.config import files, schemas, sections, tables
+from pacsfw.config.checking import check, check_foreign
+from pacsfw.config.components import Draft, uses_in
+from pacsfw.config.document import Document, Place, Problems
+from pacsfw.config.files import Located
+from pacsfw.config.interpolate import Sources, interpolate
+from pacsfw.config.model import Config, Loaded
+from pacsfw.plugins import PluginPlan
+from pacsfw.registry import Registry
+
+
+def load(
+    path: Path | None,
+    registry_for: Callable[[PluginPlan], Registry],
+    *,
+    env: Mapping[str, str] = os.environ,
+    cwd: Path | None = None,
+    home: Path | None = None,
+    installed_plugins: bool = True,
+) -> Loaded:
+    """Find, read and validate a configuration.
+
+    Parameters
+    ----------
+    path
+        The file; None looks for it as `pacsfw.config.files.locate` says.
+    registry_for
+        Makes the registry of the plugins the file asks for, usually `plugins.discover`.
+    env, cwd, home
+        Variables and folders; those of this process without them.
+    installed_plugins
+        False leaves installed third-party plugins out.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong, in the order of the file, each problem as
+        ``conf.yaml:12:5: move.start_time: ...``.
+    PluginError
+        Nothing is wrong but plugins that are missing or broken.
+    """
+    located = files.locate(path, env, cwd or Path.cwd(), home or _home())
+    document = files.read(located)
+    problems = Problems(document)
+    sources = Sources(env, located)
+    plan = _plugin_plan(document, problems, sources, installed=installed_plugins)
+    registry = registry_for(plan)
+    _report_failed(plan, registry, problems)
+    others = [key for key in document.tree if key != "plugins"]
+    interpolate(document, problems, Sources(env, located, registry), others)
+    schema = schemas.with_sections(registry)
+    check(document, problems, (), document.tree, schema)
+    schemas.fill_defaults(schema, document.tree)
+    config = _build(Draft(document, problems, registry, located), plan)
+    problems.raise_any()
+    registry.config_loaded(config.raw)
+    return Loaded(config, registry)
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def _plugin_plan(
+    document: Document, problems: Problems, sources: Sources, *, installed: bool
+) -> PluginPlan:
+    """Return the plugins of the file; what must not or cannot be loaded is left out."""
+    node = document.tree.get("plugins", {})
+    if "plugins" in document.tree:
+        interpolate(document, problems, sources, ["plugins"])
+    check(document, problems, ("plugins",), node, schemas.frame()["properties"]["plugins"])
+    if problems.at("plugins"):
+        return PluginPlan(installed=installed)
+    load = []
+    for index, text in enumerate(node.get("load", [])):
+        place = ("plugins", "load", index)
+        path = _trusted(sources.located, problems, place, text)
+        if path is not None:
+            document.replace(place, str(path))
+            load.append(path)
+    return PluginPlan(tuple(load), tuple(node.get("disable", [])), installed)
+
+
+def _trusted(located: Located, problems: Problems, place: Place, text: str) -> Path | None:
+    """Return the path of a plugin if it is there and nobody else can change it."""
+    try:
+        path = located.resolve(text)
+        why = files.why_unsafe(path) if path.exists() else "there is no such file or folder"
+    except (ValueError, OSError) as err:
+        problems.quote(place, err)
+        return None
+    if why is not None:
+        problems.add(place, f"{path}: {why}")
+        return None
+    return path
+
+
+def _report_failed(plan: PluginPlan, registry: Registry, problems: Problems) -> None:
+    """Refuse a plugin that the file names and that does not load."""
+    for index, path in enumerate(plan.load):
+        for failure in registry.failures:
+            if failure.distribution == str(path):
+                problems.add(("plugins", "load", index), str(failure), plugin=True)
+
+
+def _build(draft: Draft, plan: PluginPlan) -> Config:
+    document, located = draft.document, draft.located
+    net = sections.net(draft)
+    storage = tables.storage(draft)
+    claimed = dict(_claimed_sections(draft))
+    return Config(
+        path=located.path,
+        base=located.base,
+        net=net,
+        find=sections.find(draft),
+        move=sections.move(draft),
+        storage=storage,
+        tags=tables.tags(draft),
+        sinks=tables.sinks(draft, storage),
+        observers=tuple(use for _, use in uses_in(draft, "observer", "observers")),
+        plugins=plan,
+        sections=claimed,
+        warnings=(*sections.net_warnings(draft, net), *_unknown_disabled(draft, plan)),
+        raw=document.tree,
+        secrets=frozenset(document.secrets),
+    )
+
+
+def _claimed_sections(draft: Draft) -> Iterator[tuple[str, Any]]:
+    """Check the sections of plugins against their own schemas."""
+    for key in schemas.claimed(schemas.frame(), draft.registry):
+        if key in draft.document.tree:
+            offer = draft.registry.sections[key]
+            owner = f"section of {offer.distribution} {offer.version}".strip()
+            value = draft.document.tree[key]
+            check_foreign(
+                draft.document, draft.problems, (key,), value, offer.section.schema, owner
+            )
+            yield key, value
+
+
+def _unknown_disabled(draft: Draft, plan: PluginPlan) -> Iterator[str]:
+    """Warn of a name to disable that nothing has: it may be a slip of the pen."""
+    known = {part for name in draft.registry.disabled for part in (name, *name.split("/"))}
+    for index, name in enumerate(plan.disable):
+        if name not in known:
+            where = draft.document.where(("plugins", "disable", index))
+            yield f"{where}: plugins.disable[{index}]: no plugin is named {name!r}"

@@ -1,0 +1,140 @@
+"""A validated configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from pacsfw import api
+from pacsfw.config.document import Place
+from pacsfw.config.window import Window
+from pacsfw.errors import ConfigError
+from pacsfw.plugins import PluginPlan
+from pacsfw.registry import Registry
+
+OnError: TypeAlias = Literal["fail", "skip", "quarantine"]
+QueryLevel: TypeAlias = Literal["PATIENT", "STUDY"]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a component. Picklable: a worker builds its own object from it.
+
+    The options may hold secrets, so that no ``repr`` shows them.
+    """
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    id: str = ""
+    on_error: OnError = "fail"
+    where: str = ""
+    """``conf.yaml:12:5: sinks[0]``, for messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    """The ``find`` section. Both dates belong to the range; no modality is ``""``."""
+
+    level: QueryLevel
+    search_fields: tuple[str, ...]
+    start: date
+    end: date
+    modality: str
+    use: Use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """The ``move`` section."""
+
+    level: QueryLevel
+    window: Window
+    use: Use
+    workers: int
+    receivers: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """The ``storage`` section. Paths are absolute; targets are absolute paths or URLs."""
+
+    resources: str
+    resources_meta: str
+    directory: Path
+    state: Path
+    sort_by: Use
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag:
+    """One column of the table. ``default`` is None where none was given."""
+
+    names: tuple[str, ...]
+    alias: str
+    """The name of the column."""
+    default: Any
+    callbacks: tuple[Use, ...]
+    type: api.ColumnType | None
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything the configuration file says.
+
+    A section that is not in the file is None or empty; a command names what it needs with
+    `require`. ``raw`` is the tree with every ``${...}`` replaced, defaults filled in and
+    paths made absolute; ``secrets`` are the places in it that are never to be shown.
+    """
+
+    path: Path
+    base: Path
+    net: api.Net | None
+    find: Find | None
+    move: Move | None
+    storage: Storage | None
+    tags: tuple[Tag, ...]
+    sinks: tuple[Use, ...]
+    observers: tuple[Use, ...]
+    plugins: PluginPlan
+    sections: Mapping[str, Any] = field(repr=False)
+    warnings: tuple[str, ...]
+    raw: Mapping[str, Any] = field(repr=False)
+    secrets: frozenset[Place]
+
+    def require(self, *names: str) -> None:
+        """See that the sections a command needs are there.
+
+        Parameters
+        ----------
+        names
+            Such as ``find``, ``storage``, ``net.called_node`` or ``net.dest_node.port``.
+
+        Raises
+        ------
+        ConfigError
+            With one message per missing section or key.
+        """
+        missing = [name for name in names if not self._has(name)]
+        if missing:
+            raise ConfigError(
+                *(f"{self.path}: {name} is missing, and this command needs it" for name in missing)
+            )
+
+    def _has(self, name: str) -> bool:
+        found: Any = self
+        for step in name.split("."):
+            found = getattr(found, step.removesuffix("_node"), None)
+        return bool(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and the registry of the plugins it asked for."""
+
+    config: Config
+    registry: Registry

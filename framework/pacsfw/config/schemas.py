@@ -1,0 +1,124 @@
+"""The schema of the configuration: its frame, and the frame with every plugin in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jsonschema import Draft202012Validator
+
+from pacsfw.registry import Registry
+
+_POSITIONS = {
+    "query": ("properties", "find"),
+    "transfer": ("properties", "move"),
+    "layout": ("$defs", "layout"),
+    "callback": ("$defs", "callback"),
+    "sink": ("$defs", "sink"),
+    "observer": ("$defs", "observer"),
+}
+"""Kind of component -> the part of the frame where ``use`` and ``with`` select one."""
+
+
+def frame() -> dict[str, Any]:
+    """Return the schema of the sections that are pacsfw's own (JSON Schema 2020-12)."""
+    return copy.deepcopy(_frame())
+
+
+@cache
+def _frame() -> dict[str, Any]:
+    folder: Traversable = files("pacsfw") / "schemas"
+    if not folder.is_dir():  # a checkout: the wheel has them inside the package
+        folder = Path(__file__).parents[3] / "schemas"
+    loaded: dict[str, Any] = json.loads((folder / "conf.schema.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def with_sections(registry: Registry) -> dict[str, Any]:
+    """Return the frame in which the sections of plugins may be anything."""
+    schema = frame()
+    for key in claimed(schema, registry):
+        schema["properties"][key] = {}
+    return schema
+
+
+def claimed(schema: Mapping[str, Any], registry: Registry) -> list[str]:
+    """Return the top-level keys that plugins own; those of the frame cannot be taken."""
+    own = schema["properties"]
+    return [
+        key
+        for key in registry.sections
+        if key not in own or own[key].get("$ref") == "#/$defs/unavailable"
+    ]
+
+
+def fill_defaults(schema: Mapping[str, Any], tree: dict[str, Any]) -> None:
+    """Add the defaults that the schema names to sections which are there."""
+    for key, inner in schema.get("properties", {}).items():
+        if isinstance(tree.get(key), dict):
+            fill_defaults(inner, tree[key])
+        elif key not in tree and "default" in inner:
+            tree[key] = copy.deepcopy(inner["default"])
+
+
+def schema(registry: Registry) -> dict[str, Any]:
+    """Compose one schema for editors: names and options of every component included."""
+    composed = frame()
+    for key in claimed(composed, registry):
+        section = registry.sections[key].section
+        composed["properties"][key] = {
+            "description": section.summary,
+            **_embedded("section", key, section.schema),
+        }
+    for kind, (group, name) in _POSITIONS.items():
+        _offer(composed[group][name], kind, registry)
+    return composed
+
+
+def _offer(part: dict[str, Any], kind: str, registry: Registry) -> None:
+    """Name the components of a kind in the part of the schema that selects one."""
+    offers = {offer.component.name: offer for offer in registry.offers(kind)}
+    names: list[dict[str, Any]] = [{"enum": sorted(offers)}] if offers else []
+    names.append({"description": "module:attribute or distribution/name", "pattern": "[:/]"})
+    named = {
+        "description": part["properties"]["use"].get("description", ""),
+        "type": "string",
+        "anyOf": names,
+    }
+    if "default" in part["properties"]["use"]:
+        named["default"] = part["properties"]["use"]["default"]
+    part["properties"]["use"] = named
+    rules = [
+        {
+            "if": {"type": "object", "properties": {"use": {"const": name}}, **_must(part, name)},
+            "then": {
+                "properties": {"with": _embedded(kind, name, offer.component.schema)},
+            },
+        }
+        for name, offer in sorted(offers.items())
+    ]
+    if rules:  # an empty allOf is not a schema
+        part["allOf"] = rules
+    if "string" in part["type"]:
+        template = [{"description": "a template", "pattern": "[{]"}] if kind == "layout" else []
+        part["anyOf"] = [{"type": "object"}, *names, *template]
+
+
+def _must(part: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Let a rule apply without ``use`` as well if it is about the default."""
+    default = part["properties"]["use"].get("default")
+    return {} if name == default else {"required": ["use"]}
+
+
+def _embedded(kind: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a foreign schema under its own id, so that its ``#/...`` references hold."""
+    if not Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(schema):
+        return {"description": f"The schema of {kind} {name!r} is broken."}
+    return {"$id": f"urn:pacsfw:{kind}:{quote(name)}", **schema}

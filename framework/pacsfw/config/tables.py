@@ -1,0 +1,147 @@
+"""The sections about what is kept: ``storage``, ``sinks`` and ``tags``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pacsfw.config.components import Draft, places_in, use_at, uses_in
+from pacsfw.config.document import Place, spell
+from pacsfw.config.model import Storage, Tag, Use
+from pacsfw.config.values import is_url
+from pacsfw.errors import PluginError
+
+PATH_COLUMN = "dicom_path"
+"""The column that every table of tags ends with."""
+
+
+def storage(draft: Draft) -> Storage | None:
+    """Return the ``storage`` section, with its derived defaults filled in."""
+    if not isinstance(draft.document.tree.get("storage"), dict):
+        return None
+    resources = _target(draft, "resources")
+    meta = _target(draft, "resources_meta") or _beside(draft, resources)
+    directory = _folder(draft, "directory")
+    state = _folder(draft, "state") or _inside(draft, directory)
+    sort_by = use_at(draft, "layout", "storage", "sort_by")
+    if draft.problems.at("storage") or sort_by is None:
+        return None
+    return Storage(
+        resources=resources,
+        resources_meta=meta,
+        directory=Path(directory),
+        state=Path(state),
+        sort_by=sort_by,
+    )
+
+
+def _target(draft: Draft, key: str) -> str:
+    """Return the target of a table, and see that a sink claims it; empty if it is absent."""
+    place = ("storage", key)
+    text: str | None = draft.value(*place)
+    if text is None:
+        return ""
+    target = text if is_url(text) else draft.path(place, text)
+    try:
+        draft.registry.sink_for(target)
+    except PluginError as err:
+        draft.problems.quote(place, err)
+    return target
+
+
+def _folder(draft: Draft, key: str) -> str:
+    text: str | None = draft.value("storage", key)
+    return "" if text is None else draft.path(("storage", key), text)
+
+
+def _beside(draft: Draft, resources: str) -> str:
+    if is_url(resources):
+        why = "resources_meta is missing: it has no default beside a URL"
+        draft.problems.add(("storage",), why, key=True)
+        return ""
+    target = str(Path(resources).with_name("resources_meta.csv")) if resources else ""
+    draft.derive(("storage", "resources_meta"), target, ("storage", "resources"))
+    return target
+
+
+def _inside(draft: Draft, directory: str) -> str:
+    state = str(Path(directory) / ".pacsfw")
+    draft.derive(("storage", "state"), state, ("storage", "directory"))
+    return state
+
+
+def sinks(draft: Draft, stored: Storage | None) -> tuple[Use, ...]:
+    """Return the ``sinks`` section; no two tables may share a target."""
+    taken: dict[str, Place] = {}
+    if stored is not None:
+        _claim(draft, taken, ("storage", "resources"), stored.resources)
+        _claim(draft, taken, ("storage", "resources_meta"), stored.resources_meta)
+    uses = []
+    for place, use in uses_in(draft, "sink", "sinks"):
+        if isinstance(target := use.options.get("path"), str):
+            _claim(draft, taken, (*place, "with", "path"), target)
+        uses.append(use)
+    return tuple(uses)
+
+
+def _claim(draft: Draft, taken: dict[str, Place], place: Place, target: str) -> None:
+    same = target if is_url(target) else os.path.realpath(target)
+    if same in taken:
+        draft.problems.add(place, f"is the target of {spell(taken[same])} already")
+    taken.setdefault(same, place)
+
+
+def tags(draft: Draft) -> tuple[Tag, ...]:
+    """Return the ``tags`` section; column names are unique."""
+    columns: dict[str, Place] = {PATH_COLUMN: ()}
+    found = []
+    for place in places_in(draft, "tags"):
+        names = _tag_names(draft, (*place, "tag_name"))
+        callbacks = _callbacks(draft, (*place, "callback"))
+        node = draft.value(*place)
+        if node is None:
+            continue
+        alias = node.get("tag_alias", names[0])
+        if alias in columns:
+            owner = spell(columns[alias]) or "pacsfw itself"
+            at = (*place, "tag_alias" if "tag_alias" in node else "tag_name")
+            draft.problems.add(at, f"the column {alias!r} is made by {owner} already")
+        columns.setdefault(alias, place)
+        found.append(
+            Tag(
+                names=names,
+                alias=alias,
+                default=node.get("default_val"),
+                callbacks=callbacks,
+                type=node.get("type"),
+                where=f"{draft.document.where(place)}: {spell(place)}",
+            )
+        )
+    return tuple(found)
+
+
+def _tag_names(draft: Draft, place: Place) -> tuple[str, ...]:
+    """Return the tag paths at ``place``, which are checked."""
+    from pacsfw.dicom.tagpath import parse
+
+    node = draft.value(*place)
+    at: Mapping[Place, str] = (
+        {place: node}
+        if isinstance(node, str)
+        else {(*place, index): name for index, name in enumerate(node or [])}
+    )
+    for each, name in at.items():
+        try:
+            parse(name)
+        except ValueError as err:
+            draft.problems.quote(each, err)
+    return tuple(at.values())
+
+
+def _callbacks(draft: Draft, place: Place) -> tuple[Use, ...]:
+    if draft.document.get(place) is None:
+        return ()
+    chain = places_in(draft, *place) or [place]
+    uses = [use_at(draft, "callback", *each) for each in chain]
+    return tuple(use for use in uses if use is not None)

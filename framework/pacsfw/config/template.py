@@ -1,0 +1,80 @@
+"""What ``pacsfw config init`` writes."""
+
+SCHEMA_FILE = "pacsfw.schema.json"
+"""The schema for editors, beside the configuration."""
+
+TEMPLATE = f"""\
+# yaml-language-server: $schema=./{SCHEMA_FILE}
+#
+# What to collect from a PACS. Lines that begin with # are comments; the keys that are
+# commented out are optional and show an example or what they are without you.
+# Relative paths start from the folder of this file. A text may contain ${{NAME}} or
+# ${{NAME:-default}} (environment variables), ${{file:/run/secrets/x}}, and $$ for a dollar.
+# Check it with: pacsfw config check
+
+net:
+  # Us. The PACS must know this AE title, with our address and this port.
+  local_node:
+    aetitle: PACSFW
+    port: 11112
+    # bind: 0.0.0.0
+  # The PACS.
+  called_node:
+    aetitle: THEIRPACS
+    ip: 192.0.2.10
+    port: 104
+    # charset: ISO_IR 192        # if you search for names with accents
+    # max_associations: 2
+  # Only if the PACS shall send to another AE title or port than local_node's.
+  # dest_node:
+  #   aetitle: PACSFW
+  #   port: 11112
+
+find:
+  query_level: STUDY             # or PATIENT
+  search_fields:                 # columns of storage.resources, as DICOM keywords
+    - StudyInstanceUID
+    - PatientID
+  start_date: "20200101"         # YYYYMMDD or YYYY-MM-DD
+  end_date: "20200131"           # belongs to the range; one day without it
+  modality: CT                   # any without it
+
+move:
+  query_level: STUDY
+  # Objects are requested between these times only; at any time without them.
+  start_time: 20:00
+  end_time: 08:00
+  # days: [mon, tue, wed, thu, fri]   # the days on which the window opens
+  # timezone: Europe/Zurich           # the zone of this computer without it
+  # workers: 2
+  # receivers: 1
+  # attempts: 3
+
+storage:
+  resources: collection/resources.csv        # the work list: find writes it, you may prune it
+  # resources_meta: collection/resources_meta.csv
+  directory: collection/dicom
+  # state: collection/dicom/.pacsfw
+  sort_by: PATIENT               # or STUDY, SERIES, IMAGE, or a template such as
+                                 # "{{PatientID}}/{{StudyDate}}/{{SOPInstanceUID}}.dcm"
+
+# One column per entry in storage.resources_meta, one row per instance.
+tags:
+  - tag_name: PatientID
+  - tag_name: StudyDate
+    tag_alias: study_date
+    callback: pacsfw.convert:str2datetime
+  - tag_name: Laterality
+    default_val: U               # where the tag is absent or empty
+  - tag_name: StudyInstanceUID
+  - tag_name: SeriesInstanceUID
+  - tag_name: SOPInstanceUID
+
+# Further tables.
+# sinks:
+#   - {{use: jsonl, with: {{path: collection/rows.jsonl}}}}
+
+# Plugins beside the installed ones.
+# plugins:
+#   load: [./my_layout.py]
+"""

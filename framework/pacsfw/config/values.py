@@ -1,0 +1,62 @@
+"""Scalar values of the configuration, once the frame has checked their form."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from datetime import date, time
+from zoneinfo import ZoneInfo, available_timezones
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""In the order of ``date.weekday``."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+
+
+def clock_time(value: str | int) -> time:
+    """Convert ``HH``, ``HH:MM`` or ``HH:MM:SS`` (a bare hour may be a number)."""
+    hour, minute, second = [*(int(part) for part in str(value).split(":")), 0, 0][:3]
+    return time(hour, minute, second)
+
+
+def day(value: str | int) -> date:
+    """Convert ``YYYYMMDD`` or ``YYYY-MM-DD``.
+
+    Raises
+    ------
+    ValueError
+        The calendar has no such day.
+    """
+    digits = str(value).replace("-", "")
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError as err:
+        raise ValueError(f"{value!r} is not a day of the calendar") from err
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone of the IANA database.
+
+    Raises
+    ------
+    ValueError
+        There is none of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as err:
+        near = closest(name, available_timezones())
+        raise ValueError(f"{name!r} is not a time zone such as Europe/Zurich{near}") from err
+
+
+def is_url(target: str) -> bool:
+    """Tell whether a target has a scheme; one letter and a colon is a Windows drive."""
+    return _URL.match(target) is not None
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean ...?)`` for the nearest known word, or nothing."""
+    folded = {each.lower(): each for each in sorted(known)}
+    near = difflib.get_close_matches(word.lower(), folded, 1)
+    return f" (did you mean {folded[near[0]]!r}?)" if near else ""

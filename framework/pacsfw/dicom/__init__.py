@@ -1,0 +1,1 @@
+"""DICOM files and values: nothing here opens a connection."""

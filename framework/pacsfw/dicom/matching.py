@@ -1,0 +1,138 @@
+"""Attribute matching of queries over text, PS3.4 C.2.2.2.
+
+Works on text alone, so that what a PACS answered can be checked again without pydicom,
+and so that a PACS of our own matches by the very same rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+
+WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+"""Value representations in which ``*`` and ``?`` are wildcards (PS3.4 C.2.2.2.4)."""
+
+RANGE_VRS = frozenset({"DA", "TM"})
+"""Value representations that this module matches by range (PS3.4 C.2.2.2.5)."""
+
+_SINGLE_VALUED = frozenset({"LT", "ST", "UR", "UT"})
+_DA = re.compile(r"\d{8}|\d{4}\.\d\d\.\d\d")
+_TM = re.compile(r"\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?|\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?")
+_LAST_TM = "235959999999"
+
+
+def matches(vr: str, pattern: str, values: Sequence[str], *, fold_names: bool = False) -> bool:
+    r"""Tell whether an attribute matches a key of a query.
+
+    Single value, list, universal, wildcard and range matching of PS3.4 C.2.2.2. An
+    attribute of several values matches when one of them does, and a key of several values
+    (``\`` between them; the standard has them for UIDs) matches when one of them does.
+
+    Parameters
+    ----------
+    vr
+        Value representation of the attribute, e.g. ``"DA"``.
+    pattern
+        The key as it stands in the query; the empty one matches everything, and so does a
+        key of nothing but ``*`` where wildcards are known.
+    values
+        The values of the attribute as text; none where it is absent or empty.
+    fold_names
+        Compare PN without regard to case, which PS3.4 C.2.2.2.1 leaves to the archive.
+        Everything else is compared exactly.
+
+    Raises
+    ------
+    ValueError
+        The pattern cannot be one of this VR: a malformed date or time, or a range of DT.
+        The message never repeats the pattern.
+    """
+    keys = [pattern] if vr in _SINGLE_VALUED else pattern.split("\\")
+    keys = [key for key in (_trim(vr, key) for key in keys) if key]
+    if not keys or (vr in WILDCARD_VRS and any(not key.strip("*") for key in keys)):
+        return True
+    found = [value for value in (_trim(vr, value) for value in values) if value]
+    return any(_matches_one(vr, key, value, fold_names) for key in keys for value in found or [""])
+
+
+def _matches_one(vr: str, key: str, value: str, fold_names: bool) -> bool:
+    if vr in RANGE_VRS:
+        return _in_range(vr, key, value)
+    if vr == "DT" and "-" in key:
+        raise ValueError("a range of DT cannot be matched: only one value, or DA and TM")
+    if not value:
+        return False
+    if vr == "PN":
+        return _matches_name(key, value, fold_names)
+    if vr in ("DS", "IS"):
+        return _same_number(key, value)
+    if vr in WILDCARD_VRS:
+        return _wildcard(key).fullmatch(value) is not None
+    return key == value
+
+
+def _matches_name(key: str, value: str, fold: bool) -> bool:
+    """Match the whole name or, for a key without ``=``, one of its component groups.
+
+    The groups write the same name alphabetically, ideographically and phonetically
+    (PS3.5 6.2.1), and a key does not say which one it is written in.
+    """
+    expression = _wildcard(_bare_name(key), fold)
+    whole = _bare_name(value)
+    candidates = [whole] if "=" in key else [whole, *map(_bare_name, value.split("="))]
+    return any(expression.fullmatch(candidate) for candidate in candidates)
+
+
+def _bare_name(name: str) -> str:
+    """Leave out the trailing delimiters of a name, which mean nothing (PS3.5 6.2.1)."""
+    return "=".join(group.rstrip("^ ") for group in name.split("=")).rstrip("=")
+
+
+def _in_range(vr: str, key: str, value: str) -> bool:
+    first, dash, last = key.partition("-")
+    if not dash:
+        last = first
+    elif not first and not last:
+        raise ValueError(f"a {vr} range needs a bound (PS3.4 C.2.2.2.5)")
+    low = _bounds(vr, first)[0] if first else ""
+    high = _bounds(vr, last)[1] if last else "9"
+    try:
+        when = _bounds(vr, value)[0]
+    except ValueError:
+        return key == value and value != ""
+    return low <= when <= high
+
+
+def _bounds(vr: str, text: str) -> tuple[str, str]:
+    """Return the first and the last instant that a date or time of any precision covers.
+
+    Digits only and of one length, so that they compare as text.
+    """
+    text = text.strip(" ")
+    if (_DA if vr == "DA" else _TM).fullmatch(text) is None:
+        raise ValueError(f"a key is not a {vr} value or range (PS3.4 C.2.2.2.5)")
+    digits = re.sub(r"[.:]", "", text)
+    if vr == "DA":
+        return digits, digits
+    return digits.ljust(len(_LAST_TM), "0"), digits + _LAST_TM[len(digits) :]
+
+
+def _same_number(key: str, value: str) -> bool:
+    try:
+        return Decimal(key) == Decimal(value)
+    except InvalidOperation:
+        return key == value
+
+
+@lru_cache(maxsize=1024)
+def _wildcard(key: str, fold: bool = False) -> re.Pattern[str]:
+    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in key)
+    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if fold else 0))
+
+
+def _trim(vr: str, text: str) -> str:
+    """Leave out padding (PS3.5 6.2): leading blanks count in the long texts only."""
+    text = text.rstrip("\0 ")
+    return text if vr in ("LT", "ST", "UC", "UR", "UT") else text.lstrip(" ")

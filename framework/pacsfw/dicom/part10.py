@@ -1,0 +1,185 @@
+"""The head of a DICOM file: preamble, prefix and File Meta Information (PS3.10 section 7.1).
+
+Written for every object pacsfw stores, in front of data-set bytes that stay as they came.
+Text passes through Latin-1 both ways, so whatever bytes a peer sent come back unchanged.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+IMPLEMENTATION_CLASS_UID = "2.25.145131433375657496648581292996595865875"
+IMPLEMENTATION_VERSION_NAME = "PACSFW_0_1"
+
+PREFIX_LENGTH = 132
+MAX_FILE_META = 1 << 20
+"""Bytes of preamble and File Meta that are read at most."""
+
+_FIRST_READ = 4096
+_LONG_VRS = frozenset({b"OB", b"OW", b"UN", b"UT", b"SQ", b"OF", b"OD", b"OL", b"UC", b"UR"})
+_VRS = _LONG_VRS | {b"UL", b"UI", b"SH", b"AE"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """What the File Meta Information says.
+
+    ``offset_of_dataset`` is the position in bytes of the first data element after it;
+    ``source_aet`` is empty where the file does not name its sender.
+    """
+
+    sop_class: str
+    sop_uid: str
+    syntax: str
+    source_aet: str
+    offset_of_dataset: int
+
+
+class _NeedMore(Exception):
+    """The bytes read so far end inside the File Meta."""
+
+
+def file_head(sop_class: str, sop_uid: str, syntax: str, source_aet: str) -> bytes:
+    """Build preamble, prefix and File Meta Information for a data set.
+
+    Parameters
+    ----------
+    sop_class, sop_uid, syntax
+        Media Storage SOP Class UID, SOP Instance UID and Transfer Syntax UID.
+    source_aet
+        Source Application Entity Title: who sent the object. Left out when empty.
+
+    Returns
+    -------
+    bytes
+        A preamble of 128 zero bytes, ``DICM`` and group 0002 in Explicit VR Little Endian
+        with every value padded to even length (PS3.10 section 7.1).
+
+    Raises
+    ------
+    ValueError
+        A value has characters beyond Latin-1 or is longer than 65534 bytes.
+    """
+    elements = [
+        struct.pack("<HH2sHL2s", 2, 0x0001, b"OB", 0, 2, b"\0\1"),
+        _element(0x0002, b"UI", sop_class),
+        _element(0x0003, b"UI", sop_uid),
+        _element(0x0010, b"UI", syntax),
+        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+    ]
+    if source_aet:
+        elements.append(_element(0x0016, b"AE", source_aet))
+    body = b"".join(elements)
+    group_length = struct.pack("<HH2sHL", 2, 0x0000, b"UL", 4, len(body))
+    return b"\0" * 128 + b"DICM" + group_length + body
+
+
+def _element(element: int, vr: bytes, text: str) -> bytes:
+    try:
+        value = text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"File Meta (0002,{element:04X}) has characters beyond Latin-1") from error
+    if len(value) % 2:
+        value += b"\0" if vr == b"UI" else b" "
+    if len(value) > 0xFFFE:
+        raise ValueError(f"File Meta (0002,{element:04X}) is longer than 65534 bytes")
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
+
+
+def read_file_meta(source: Path | int) -> FileMeta:
+    """Read preamble, prefix and File Meta Information of a DICOM file.
+
+    Parameters
+    ----------
+    source
+        Path of the file, or a descriptor open for reading (its position does not move).
+
+    Returns
+    -------
+    FileMeta
+        The identifying values and where the data set begins.
+
+    Raises
+    ------
+    ValueError
+        This is no DICOM file, or its File Meta is damaged, too long (more than
+        `MAX_FILE_META` bytes), lacks the transfer syntax, or says another length than it has.
+    OSError
+        The file cannot be read.
+    """
+    if isinstance(source, int):
+        return _read(source)
+    descriptor = os.open(source, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        return _read(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int) -> FileMeta:
+    for limit in (_FIRST_READ, MAX_FILE_META):
+        data = os.pread(descriptor, limit, 0)
+        whole_file = len(data) < limit
+        try:
+            return _parse(data, whole_file=whole_file)
+        except _NeedMore:
+            if whole_file:
+                raise ValueError("the file ends inside its File Meta Information") from None
+    raise ValueError(f"the File Meta Information is longer than {MAX_FILE_META} bytes")
+
+
+def _parse(data: bytes, *, whole_file: bool) -> FileMeta:
+    if data[128:PREFIX_LENGTH] != b"DICM":
+        raise ValueError("not a DICOM file: no DICM prefix after the preamble")
+    values: dict[int, bytes] = {}
+    position = PREFIX_LENGTH
+    while data[position : position + 2] == b"\2\0":
+        element, value, position = _next_element(data, position)
+        if element in values:
+            raise ValueError(f"File Meta (0002,{element:04X}) occurs twice")
+        values[element] = value
+    if not whole_file and position + 2 > len(data):
+        raise _NeedMore
+    _check_group_length(values, position)
+    texts = {element: _text(values.get(element, b"")) for element in (0x02, 0x03, 0x10, 0x16)}
+    if not texts[0x10]:
+        raise ValueError("the File Meta Information names no transfer syntax (0002,0010)")
+    return FileMeta(texts[0x02], texts[0x03], texts[0x10], texts[0x16], position)
+
+
+def _next_element(data: bytes, position: int) -> tuple[int, bytes, int]:
+    if position + 8 > len(data):
+        raise _NeedMore
+    element, vr, length = struct.unpack_from("<H2sH", data, position + 2)
+    start = position + 8
+    if vr not in _VRS:
+        raise ValueError(f"File Meta (0002,{element:04X}) has an impossible VR")
+    if vr in _LONG_VRS:
+        if position + 12 > len(data):
+            raise _NeedMore
+        (length,) = struct.unpack_from("<L", data, position + 8)
+        start = position + 12
+    if start + length > MAX_FILE_META:
+        raise ValueError(f"File Meta (0002,{element:04X}) is too long: {length} bytes")
+    if start + length > len(data):
+        raise _NeedMore
+    return element, data[start : start + length], start + length
+
+
+def _check_group_length(values: dict[int, bytes], end: int) -> None:
+    stated = values.get(0x0000)
+    if stated is None:
+        return
+    first_after = PREFIX_LENGTH + 12
+    if len(stated) != 4 or struct.unpack("<L", stated)[0] != end - first_after:
+        raise ValueError(
+            "the File Meta Information has another length than its group length (0002,0000) says"
+        )
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \0")

@@ -1,0 +1,110 @@
+"""Values as pydicom gives them, as plain text, numbers and truth values.
+
+What does not fit raises an error that names the kind of value, never the value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+
+_PADDING = " \0"
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]+)?")
+_TRUTH = {"Y": True, "YES": True, "TRUE": True, "1": True}
+_TRUTH |= {"N": False, "NO": False, "FALSE": False, "0": False}
+
+
+def is_empty(value: Any) -> bool:
+    """Tell whether a value says nothing: of zero length, without items, or only such values."""
+    if value is None:
+        return True
+    if isinstance(value, MultiValue | Sequence | list | tuple):
+        return all(map(is_empty, value))
+    if isinstance(value, Dataset | bytes):
+        return len(value) == 0
+    return str(value).strip(_PADDING) == ""
+
+
+def text_of(value: Any) -> str:
+    r"""Return a value as text, as it is written in the object.
+
+    Parameters
+    ----------
+    value
+        DS and IS keep their digits (``1.50``), PN its component groups; several values are
+        joined by a backslash (PS3.5 section 6.4). Trailing blanks and NULs are padding.
+        None, an empty number, is no text at all.
+
+    Raises
+    ------
+    TypeError
+        Sequences, items and bytes have no text.
+    """
+    if isinstance(value, Dataset | Sequence | bytes | dict):
+        raise TypeError(f"{_kind(value)} cannot be written as text")
+    if isinstance(value, MultiValue | list | tuple):
+        return "\\".join(map(text_of, value))
+    return "" if value is None else str(value).rstrip(_PADDING)
+
+
+def int_of(value: Any) -> int:
+    """Return a whole number; a fraction is an error and not cut off.
+
+    Raises
+    ------
+    ValueError
+        The value is no whole number.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip(_PADDING)):
+        return int(value.strip(_PADDING))
+    raise ValueError(f"{_kind(value)} is no whole number")
+
+
+def float_of(value: Any) -> float:
+    """Return a number.
+
+    Raises
+    ------
+    ValueError
+        The value is no number.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip(_PADDING)):
+        return float(value.strip(_PADDING))
+    raise ValueError(f"{_kind(value)} is no number")
+
+
+def bool_of(value: Any) -> bool:
+    """Return a truth value from YES/NO, Y/N, TRUE/FALSE or 1/0, in any case.
+
+    Raises
+    ------
+    ValueError
+        The value is none of these.
+    """
+    if isinstance(value, bool):
+        return value
+    word = "" if isinstance(value, Dataset | Sequence) else str(value).strip(_PADDING).upper()
+    if word not in _TRUTH:
+        raise ValueError(f"{_kind(value)} is neither YES nor NO")
+    return _TRUTH[word]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Sequence):
+        return "a sequence"
+    if isinstance(value, Dataset):
+        return "an item of a sequence"
+    if isinstance(value, MultiValue | list | tuple):
+        return "a list of values"
+    return f"a value of type {type(value).__name__}"

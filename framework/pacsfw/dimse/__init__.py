@@ -1,0 +1,1 @@
+"""DICOM over the network: PDUs, command sets, negotiation, statuses and SCU associations."""

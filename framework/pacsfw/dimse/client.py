@@ -1,0 +1,149 @@
+"""Calling the PACS: associations that come about, or errors that say what to check."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from pydicom.uid import UID
+
+from pacsfw.api import Net, Node
+from pacsfw.dimse.command import Element, Field
+from pacsfw.dimse.negotiation import VERIFICATION
+from pacsfw.dimse.opening import CONNECT_SECONDS, Rejected, Unsupported, request
+from pacsfw.dimse.privacy import silence_pynetdicom
+from pacsfw.dimse.requestor import Ended, Message, Requestor
+from pacsfw.dimse.status import SUCCESS, describe
+from pacsfw.errors import RemoteError
+
+silence_pynetdicom()
+
+ECHO_SECONDS = 30.0
+
+_REJECTIONS = {
+    (1, 1): "no reason given",
+    (1, 2): "application context name not supported",
+    (1, 3): "calling AE title not recognized: our AE title {ours} has to be made known to the PACS",
+    (1, 7): "called AE title not recognized: check whether {theirs} is the AE title of the PACS",
+    (2, 1): "no reason given",
+    (2, 2): "protocol version not supported",
+    (3, 1): "temporary congestion: the PACS is busy",
+    (3, 2): "local limit exceeded: the PACS allows no more associations at the moment",
+}
+
+
+def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
+    """Open an association from ``net.local`` to ``net.called``.
+
+    Parameters
+    ----------
+    net
+        ``called`` has to be there.
+    abstract_syntaxes
+        UIDs of what is proposed. At least one has to be accepted.
+
+    Returns
+    -------
+    Requestor
+        An established association; release or abort it.
+
+    Raises
+    ------
+    RemoteError
+        It did not come about; the message says what to check.
+    """
+    called, proposed = _called(net), list(abstract_syntaxes)
+    ours, name = net.local.aetitle, _name(called)
+    try:
+        address = (called.ip, called.port)
+        return request(ours, called.aetitle, address, proposed)
+    except OSError as err:
+        raise RemoteError(f"{name}: no connection: {_why_no_connection(err)}") from err
+    except Rejected as err:
+        raise RemoteError(f"{name}: {_why_rejected(err, ours, called.aetitle)}") from err
+    except Unsupported as err:
+        wanted = ", ".join(UID(uid).name for uid in proposed)
+        raise RemoteError(
+            f"{name}: association accepted, but not for what is needed: {wanted} is not "
+            f"supported by the PACS, or not for our AE title {ours}"
+        ) from err
+    except Ended as err:
+        raise RemoteError(f"{name}: {err}") from err
+
+
+@contextmanager
+def connect(net: Net, abstract_syntaxes: Iterable[str]) -> Iterator[Requestor]:
+    """Hold an association for a while; it is released at the end, or aborted on an error.
+
+    Parameters and errors are those of `associate`.
+    """
+    association = associate(net, abstract_syntaxes)
+    try:
+        yield association
+    except BaseException:
+        association.abort()
+        raise
+    association.release()
+
+
+def echo(net: Net) -> None:
+    """Verify that the PACS answers (C-ECHO, PS3.7 section 9.1.5).
+
+    Raises
+    ------
+    RemoteError
+        It does not; the message says what to check.
+    """
+    name = _name(_called(net))
+    with connect(net, [VERIFICATION]) as association:
+        try:
+            association.send(VERIFICATION, {Element.COMMAND_FIELD: Field.C_ECHO_RQ})
+            message = association.receive(ECHO_SECONDS)
+            status = None if message is None else _status(message, Field.C_ECHO_RSP)
+        except Ended as err:
+            raise RemoteError(f"{name}: C-ECHO: {err}") from err
+    if status is None:
+        raise RemoteError(f"{name}: C-ECHO: no valid response within {ECHO_SECONDS:.0f} s")
+    if status != SUCCESS:
+        raise RemoteError(f"{name}: C-ECHO: {describe(status, 'C-ECHO')}")
+
+
+def _status(message: Message, expected: Field) -> int | None:
+    """Return the status of a response, or None when the message is not that response."""
+    try:
+        if message.command.number(Element.COMMAND_FIELD) != expected:
+            return None
+        return message.command.number(Element.STATUS)
+    except ValueError:
+        return None
+
+
+def _called(net: Net) -> Node:
+    if net.called is None:
+        raise RemoteError("net.called_node is not configured: there is no PACS to ask")
+    return net.called
+
+
+def _name(called: Node) -> str:
+    return f"{called.aetitle} at {called.ip}:{called.port}"
+
+
+def _why_rejected(rejected: Rejected, ours: str, theirs: str) -> str:
+    key = (rejected.source, rejected.reason)
+    words = _REJECTIONS.get(key, f"for a reason unknown to the standard {key}")
+    for_good = "for now" if rejected.result == 2 else "permanently"
+    return f"association rejected {for_good}: {words.format(ours=ours, theirs=theirs)}"
+
+
+def _why_no_connection(err: OSError) -> str:
+    if isinstance(err, socket.gaierror):
+        return f"the host is unknown ({err.strerror}): check net.called_node.ip"
+    if isinstance(err, TimeoutError):
+        return (
+            f"no answer within {CONNECT_SECONDS:.0f} s: check net.called_node.ip and port, and"
+            " any firewall on the way"
+        )
+    if isinstance(err, ConnectionRefusedError):
+        return "refused: nothing listens there; check net.called_node.port, and that the PACS runs"
+    return f"{err.strerror or err}: check net.called_node.ip and port"

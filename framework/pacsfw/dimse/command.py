@@ -1,0 +1,169 @@
+"""Command sets: Implicit VR Little Endian elements of group 0000 (PS3.7 section 6.3.1)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+MAX_COMMAND = 16 * 1024
+"""Bytes of a command set that are collected at most."""
+
+NO_DATA_SET = 0x0101
+"""The Command Data Set Type that says no data set follows (PS3.7 section E.1)."""
+
+_ELEMENT = struct.Struct("<HHL")
+
+
+class Element(IntEnum):
+    """Element numbers of group 0000 (PS3.7 annex E)."""
+
+    GROUP_LENGTH = 0x0000
+    AFFECTED_SOP_CLASS = 0x0002
+    COMMAND_FIELD = 0x0100
+    MESSAGE_ID = 0x0110
+    MESSAGE_ID_RESPONDED_TO = 0x0120
+    MOVE_DESTINATION = 0x0600
+    PRIORITY = 0x0700
+    DATA_SET_TYPE = 0x0800
+    STATUS = 0x0900
+    ERROR_COMMENT = 0x0902
+    AFFECTED_SOP_INSTANCE = 0x1000
+    COMPLETED = 0x1021
+    FAILED = 0x1022
+    WARNING = 0x1023
+    MOVE_ORIGINATOR_AET = 0x1030
+    MOVE_ORIGINATOR_MESSAGE_ID = 0x1031
+
+
+class Field(IntEnum):
+    """Command Field values (PS3.7 section E.1)."""
+
+    C_STORE_RQ = 0x0001
+    C_STORE_RSP = 0x8001
+    C_ECHO_RQ = 0x0030
+    C_ECHO_RSP = 0x8030
+    C_FIND_RQ = 0x0020
+    C_FIND_RSP = 0x8020
+    C_MOVE_RQ = 0x0021
+    C_MOVE_RSP = 0x8021
+    C_CANCEL_RQ = 0x0FFF
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A decoded command set: element number to value bytes."""
+
+    elements: Mapping[int, bytes]
+
+    def number(self, element: int) -> int | None:
+        """Return a US value, or None where it is absent.
+
+        Raises
+        ------
+        ValueError
+            The value is not two bytes long.
+        """
+        value = self.elements.get(element)
+        if value is None:
+            return None
+        if len(value) != 2:
+            raise ValueError(f"command element (0000,{element:04X}) is not two bytes long")
+        return int.from_bytes(value, "little")
+
+    def required(self, element: int) -> int:
+        """Return a US value that has to be there.
+
+        Raises
+        ------
+        ValueError
+            It is absent or not two bytes long.
+        """
+        number = self.number(element)
+        if number is None:
+            raise ValueError(f"command element (0000,{element:04X}) is missing")
+        return number
+
+    def text(self, element: int) -> str:
+        """Return a UI or AE value as Latin-1 without blanks and NULs around it, or ''."""
+        return self.elements.get(element, b"").decode("latin-1").strip(" \0")
+
+    @property
+    def has_data_set(self) -> bool:
+        """Whether a data set follows."""
+        return self.required(Element.DATA_SET_TYPE) != NO_DATA_SET
+
+
+def decode(data: bytes | bytearray) -> Command:
+    """Decode a whole command set.
+
+    Raises
+    ------
+    ValueError
+        An element is cut short, of another group or there twice.
+    """
+    elements: dict[int, bytes] = {}
+    position = 0
+    while position < len(data):
+        if position + _ELEMENT.size > len(data):
+            raise ValueError("command set cut short")
+        group, element, length = _ELEMENT.unpack_from(data, position)
+        start = position + _ELEMENT.size
+        if group != 0:
+            raise ValueError(f"command set with an element of group {group:04X}")
+        if start + length > len(data):
+            raise ValueError(f"command element (0000,{element:04X}) reaches beyond the end")
+        if element in elements:
+            raise ValueError(f"command element (0000,{element:04X}) occurs twice")
+        elements[element] = bytes(data[start : start + length])
+        position = start + length
+    return Command(elements)
+
+
+def encode(elements: Mapping[int, bytes | int]) -> bytes:
+    """Encode elements, in ascending order of their numbers, behind their group length.
+
+    Integers become US values; bytes are padded to even length with NUL.
+    """
+    body = b"".join(_encoded(element, elements[element]) for element in sorted(elements))
+    return _encoded(Element.GROUP_LENGTH, struct.pack("<L", len(body))) + body
+
+
+def _encoded(element: int, value: bytes | int) -> bytes:
+    data = value.to_bytes(2, "little") if isinstance(value, int) else value
+    if len(data) % 2:
+        data += b"\0"
+    return _ELEMENT.pack(0, element, len(data)) + data
+
+
+def response(request: Command, status: int, comment: str = "") -> bytes:
+    """Encode the response to a C-STORE, C-ECHO or unrecognized request (PS3.7 section 9.3).
+
+    Parameters
+    ----------
+    request
+        What is answered; its SOP Class and Instance UIDs come back byte for byte.
+    status
+        The Status (PS3.7 annex C).
+    comment
+        Error Comment: at most 64 characters are sent, and it names no patient.
+
+    Raises
+    ------
+    ValueError
+        The request has no command field or message ID.
+    """
+    elements: dict[int, bytes | int] = {
+        Element.COMMAND_FIELD: request.required(Element.COMMAND_FIELD) | 0x8000,
+        Element.MESSAGE_ID_RESPONDED_TO: request.required(Element.MESSAGE_ID),
+        Element.DATA_SET_TYPE: NO_DATA_SET,
+        Element.STATUS: status,
+    }
+    for element in (Element.AFFECTED_SOP_CLASS, Element.AFFECTED_SOP_INSTANCE):
+        if element in request.elements:
+            elements[element] = request.elements[element]
+    if comment:
+        padded = comment[:64].encode("ascii", "replace")
+        elements[Element.ERROR_COMMENT] = padded + b" " * (len(padded) % 2)
+    return encode(elements)

@@ -1,0 +1,283 @@
+"""What a Storage SCP answers to an association request (PS3.8 section 9.3, PS3.7 annex D).
+
+Answers are encoded by pynetdicom's PDU classes. Requests are read here, strictly within
+their bounds: pynetdicom refuses item types that nobody knows (PS3.8 section 9.3.1 says to
+skip them) and AE titles that are empty, padded with NUL or not ASCII, and quotes what it
+dislikes in warnings.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydicom import config
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pynetdicom import pdu_items
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ
+
+from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacsfw.dimse.pdu import ProtocolError
+
+VERIFICATION = "1.2.840.10008.1.1"
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+
+MAX_CONTEXTS = 128
+MAX_SYNTAXES = 256
+MAX_USER_ITEMS = 1024
+
+_ITEM = struct.Struct(">BxH")
+_FIXED = 68
+_AE_TITLES = slice(4, 36)
+_APPLICATION, _CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x50
+_ABSTRACT_SYNTAX, _TRANSFER_SYNTAX, _MAXIMUM_LENGTH = 0x30, 0x40, 0x51
+
+_REFUSED_SYNTAXES = frozenset(
+    {
+        DeflatedExplicitVRLittleEndian,  # a bomb: unpacks to a thousand times its size
+        "1.2.840.10008.1.2.4.94",  # JPIP: the pixel data stay on the sender's server
+        "1.2.840.10008.1.2.4.95",
+        "1.2.840.10008.1.2.4.204",
+        "1.2.840.10008.1.2.4.205",
+        "1.2.840.10008.1.2.6.1",  # not data sets: MIME, XML, live video, Papyrus files
+        "1.2.840.10008.1.2.6.2",
+        "1.2.840.10008.1.2.7.1",
+        "1.2.840.10008.1.2.7.2",
+        "1.2.840.10008.1.2.7.3",
+        "1.2.840.10008.1.20",
+    }
+)
+_ACCEPTANCE, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context."""
+
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    abstract_syntax: str
+    transfer_syntaxes: list[str]
+
+
+@dataclass(slots=True)
+class _Request:
+    application: str = ""
+    contexts: dict[int, _Proposed] = field(default_factory=dict)
+    max_pdu: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The association is accepted; ``reply`` is the A-ASSOCIATE-AC PDU.
+
+    ``peer_max_pdu`` is in bytes, 0 for unlimited.
+    """
+
+    calling_ae: str
+    contexts: Mapping[int, Context]
+    peer_max_pdu: int
+    reply: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The association is rejected; ``reply`` is the A-ASSOCIATE-RJ PDU."""
+
+    calling_ae: str
+    reason: str
+    reply: bytes
+
+
+def negotiate(body: bytes, aetitle: str, max_pdu: int) -> Accepted | Rejected:
+    """Answer an association request as a Storage and Verification SCP.
+
+    Every storage SOP class is accepted, those that pydicom does not know (private or newer
+    ones) included. Of each context one transfer syntax is accepted: the first acceptable
+    one that is offered, but Explicit VR Little Endian rather than Implicit or Big Endian.
+
+    Parameters
+    ----------
+    body
+        The variable field of the A-ASSOCIATE-RQ PDU (PS3.8 table 9-11).
+    aetitle
+        Our AE title; the called one has to be equal but for blanks and NULs around it.
+    max_pdu
+        Bytes of P-DATA that we take.
+
+    Raises
+    ------
+    ProtocolError
+        The PDU is malformed or beyond a limit.
+    """
+    if len(body) < _FIXED:
+        raise ProtocolError("A-ASSOCIATE-RQ PDU cut short")
+    (version,) = struct.unpack_from(">H", body)
+    called, calling = _text(body[4:20]), _text(body[20:36])
+    request = _read(body[_FIXED:])
+    if not version & 1:
+        return _reject(calling, "protocol version not supported", source=2, diagnostic=2)
+    if request.application != APPLICATION_CONTEXT:
+        return _reject(calling, "application context name not supported", source=1, diagnostic=2)
+    if called != aetitle:
+        reason = f"called AE title {called!r} is not {aetitle!r}"
+        return _reject(calling, reason, source=1, diagnostic=7)
+    contexts, results = _judge(request.contexts)
+    reply = bytearray(_accept(results, max_pdu))
+    # The AE title fields come back byte for byte (PS3.8 table 9-17).
+    reply[10:42] = body[_AE_TITLES]
+    return Accepted(calling, contexts, request.max_pdu, bytes(reply))
+
+
+def is_storage(abstract_syntax: str) -> bool:
+    """Tell whether a SOP class may be stored: a known storage class or an unknown UID."""
+    uid = _uid(abstract_syntax)
+    if not uid.type:
+        return True
+    # 1.2.840.10008.1.* has media directories and storage commitment.
+    return (
+        uid.type == "SOP Class"
+        and not uid.startswith("1.2.840.10008.1.")
+        and (" Storage" in uid.name or uid.name == uid)
+    )
+
+
+def choose_syntax(offered: list[str]) -> str | None:
+    """Return the transfer syntax to accept, or None where none is acceptable."""
+    acceptable = [syntax for syntax in offered if _is_acceptable(syntax)]
+    if not acceptable:
+        return None
+    poorer = (ImplicitVRLittleEndian, ExplicitVRBigEndian)
+    if acceptable[0] in poorer and ExplicitVRLittleEndian in acceptable:
+        return str(ExplicitVRLittleEndian)
+    return acceptable[0]
+
+
+def _is_acceptable(syntax: str) -> bool:
+    return _uid(syntax).type == "Transfer Syntax" and syntax not in _REFUSED_SYNTAXES
+
+
+def _uid(text: str) -> UID:
+    return UID(text, config.IGNORE)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \0")
+
+
+def _items(data: bytes, what: str, limit: int) -> Iterator[tuple[int, bytes]]:
+    """Iterate over (type, value) of items, strictly within ``data``."""
+    position = count = 0
+    while position < len(data):
+        if position + _ITEM.size > len(data):
+            raise ProtocolError(f"item of {what} cut short")
+        kind, length = _ITEM.unpack_from(data, position)
+        start = position + _ITEM.size
+        position = start + length
+        count += 1
+        if position > len(data):
+            raise ProtocolError(f"item 0x{kind:02X} of {what} reaches beyond its end")
+        if count > limit:
+            raise ProtocolError(f"more than {limit} items in {what}")
+        yield kind, data[start:position]
+
+
+def _read(data: bytes) -> _Request:
+    request = _Request()
+    for kind, value in _items(data, "A-ASSOCIATE-RQ", MAX_CONTEXTS + 16):
+        if kind == _APPLICATION:
+            request.application = _text(value)
+        elif kind == _CONTEXT:
+            _read_context(value, request.contexts)
+        elif kind == _USER_INFORMATION:
+            for user_kind, item in _items(value, "the user information", MAX_USER_ITEMS):
+                if user_kind == _MAXIMUM_LENGTH and len(item) == 4:
+                    request.max_pdu = int.from_bytes(item, "big")
+    if not request.contexts:
+        raise ProtocolError("A-ASSOCIATE-RQ without a presentation context")
+    return request
+
+
+def _read_context(value: bytes, contexts: dict[int, _Proposed]) -> None:
+    if len(value) < 4:
+        raise ProtocolError("presentation context item cut short")
+    context_id = value[0]
+    if context_id % 2 == 0 or context_id in contexts:
+        raise ProtocolError(f"presentation context ID {context_id} is even or occurs twice")
+    items = list(_items(value[4:], "a presentation context", MAX_SYNTAXES))
+    abstract = [_text(item) for kind, item in items if kind == _ABSTRACT_SYNTAX]
+    transfer = [_text(item) for kind, item in items if kind == _TRANSFER_SYNTAX]
+    if len(abstract) != 1 or not transfer:
+        raise ProtocolError(
+            f"presentation context {context_id} is not one abstract and some transfer syntaxes"
+        )
+    contexts[context_id] = _Proposed(abstract[0], transfer)
+
+
+def _judge(
+    proposals: Mapping[int, _Proposed],
+) -> tuple[dict[int, Context], list[pdu_items.PresentationContextItemAC]]:
+    accepted: dict[int, Context] = {}
+    results = []
+    for context_id, proposed in proposals.items():
+        chosen = choose_syntax(proposed.transfer_syntaxes)
+        abstract = proposed.abstract_syntax
+        if abstract != VERIFICATION and not is_storage(abstract):
+            result = _NO_ABSTRACT_SYNTAX
+        elif chosen is None:
+            result = _NO_TRANSFER_SYNTAX
+        else:
+            result = _ACCEPTANCE
+            accepted[context_id] = Context(abstract, chosen)
+        # Where a context is refused the syntax means nothing, but a field has to be there.
+        syntax = chosen if result == _ACCEPTANCE and chosen else str(ImplicitVRLittleEndian)
+        results.append(_context_result(context_id, result, syntax))
+    return accepted, results
+
+
+def _context_result(
+    context_id: int, result: int, syntax: str
+) -> pdu_items.PresentationContextItemAC:
+    transfer_syntax = pdu_items.TransferSyntaxSubItem()
+    transfer_syntax.transfer_syntax_name = UID(syntax)
+    item = pdu_items.PresentationContextItemAC()
+    item.presentation_context_id = context_id
+    item.result_reason = result
+    item.transfer_syntax_sub_item = [transfer_syntax]
+    return item
+
+
+def _accept(results: list[pdu_items.PresentationContextItemAC], max_pdu: int) -> bytes:
+    application = pdu_items.ApplicationContextItem()
+    application.application_context_name = UID(APPLICATION_CONTEXT)
+    length = pdu_items.MaximumLengthSubItem()
+    length.maximum_length_received = max_pdu
+    class_uid = pdu_items.ImplementationClassUIDSubItem()
+    class_uid.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    version = pdu_items.ImplementationVersionNameSubItem()
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    user_information = pdu_items.UserInformationItem()
+    user_information.user_data = [length, class_uid, version]
+    answer = A_ASSOCIATE_AC()
+    answer.variable_items = [application, *results, user_information]
+    return answer.encode()
+
+
+def _reject(calling: str, reason: str, source: int, diagnostic: int) -> Rejected:
+    """Reject for good (PS3.8 table 9-21)."""
+    answer = A_ASSOCIATE_RJ()
+    answer.result = 1
+    answer.source = source
+    answer.reason_diagnostic = diagnostic
+    return Rejected(calling, reason, answer.encode())

@@ -1,0 +1,143 @@
+"""Opening an association with the PACS (PS3.8 sections 7.1 and 9.3.2, PS3.7 annex D).
+
+The PDUs are encoded and decoded by pynetdicom's classes; the connection is ours.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import build_context
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+
+from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacsfw.dimse import pdu
+from pacsfw.dimse.negotiation import APPLICATION_CONTEXT, Context
+from pacsfw.dimse.pdu import MAX_PDU, PduReader, PduType, PeerSilent
+from pacsfw.dimse.requestor import Ended, Requestor, in_words
+
+CONNECT_SECONDS = 10.0
+ACSE_SECONDS = 30.0
+PDU_SECONDS = 60.0
+"""How long a PDU that began may take to end."""
+
+_TICK = 0.25
+
+
+class Rejected(Exception):
+    """The peer rejected the association (PS3.8 table 9-21)."""
+
+    def __init__(self, result: int, source: int, reason: int) -> None:
+        super().__init__(result, source, reason)
+        self.result, self.source, self.reason = result, source, reason
+
+
+class Unsupported(Exception):
+    """The association was accepted, but no presentation context of it."""
+
+
+def request(
+    calling: str, called: str, address: tuple[str, int], proposed: Sequence[str]
+) -> Requestor:
+    """Open an association (PS3.8 section 7.1).
+
+    Parameters
+    ----------
+    calling, called
+        AE titles.
+    proposed
+        Abstract syntaxes; each is proposed with Explicit and Implicit VR Little Endian.
+
+    Raises
+    ------
+    OSError
+        There is no connection.
+    Rejected, Unsupported, Ended
+        The peer rejected the association, all of its contexts, or ended it.
+    """
+    sock = socket.create_connection(address, timeout=CONNECT_SECONDS)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        reader = PduReader(sock, max_pdu=MAX_PDU, idle_timeout=_TICK, pdu_timeout=PDU_SECONDS)
+        sock.sendall(_request_pdu(calling, called, proposed))
+        contexts, peer_max_pdu = _answer(reader, proposed)
+    except BaseException:
+        sock.close()
+        raise
+    return Requestor(sock, reader, contexts, peer_max_pdu)
+
+
+def _request_pdu(calling: str, called: str, proposed: Sequence[str]) -> bytes:
+    primitive = A_ASSOCIATE()
+    primitive.application_context_name = UID(APPLICATION_CONTEXT)
+    primitive.calling_ae_title, primitive.called_ae_title = calling, called
+    length = MaximumLengthNotification()
+    length.maximum_length_received = MAX_PDU
+    implementation = ImplementationClassUIDNotification()
+    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    version = ImplementationVersionNameNotification()
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    primitive.user_information = [length, implementation, version]
+    definitions = []
+    syntaxes: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
+    for number, uid in enumerate(proposed):
+        context = build_context(uid, syntaxes)
+        context.context_id = 2 * number + 1
+        definitions.append(context)
+    primitive.presentation_context_definition_list = definitions
+    packed = A_ASSOCIATE_RQ()
+    packed.from_primitive(primitive)
+    return packed.encode()
+
+
+def _answer(reader: PduReader, proposed: Sequence[str]) -> tuple[dict[int, Context], int]:
+    deadline = time.monotonic() + ACSE_SECONDS
+    while True:
+        try:
+            kind, body = reader.read()
+            break
+        except PeerSilent:
+            if time.monotonic() >= deadline:
+                raise Ended(
+                    f"no answer to the association request within {ACSE_SECONDS:.0f} s: is that "
+                    "port really a DICOM port (without TLS)?"
+                ) from None
+        except pdu.ProtocolError as err:
+            raise Ended(f"{err}: is that port really a DICOM port (without TLS)?") from err
+        except pdu.PduError as err:
+            raise Ended(f"{in_words(err)} instead of answering the association request") from err
+    if kind is PduType.ASSOCIATE_RJ and len(body) == 4:
+        raise Rejected(body[1], body[2], body[3])
+    if kind is PduType.ABORT:
+        raise Ended("the PACS aborted the association instead of answering the request for it")
+    if kind is not PduType.ASSOCIATE_AC:
+        raise Ended(f"{kind.name} PDU instead of an answer to the association request")
+    return _accepted(bytes(body), proposed)
+
+
+def _accepted(body: bytes, proposed: Sequence[str]) -> tuple[dict[int, Context], int]:
+    answer = A_ASSOCIATE_AC()
+    try:
+        answer.decode(bytes((PduType.ASSOCIATE_AC, 0)) + len(body).to_bytes(4, "big") + body)
+        contexts = {
+            item.context_id: Context(proposed[item.context_id // 2], str(item.transfer_syntax))
+            for item in answer.presentation_context
+            if item.context_id and item.result == 0 and item.transfer_syntax
+        }
+        peer_max_pdu = answer.user_information.maximum_length if answer.user_information else 0
+    except Exception as err:  # pynetdicom raises what it likes on odd bytes
+        raise Ended(
+            f"an unreadable answer to the association request ({type(err).__name__})"
+        ) from err
+    if not contexts:
+        raise Unsupported
+    return contexts, int(peer_max_pdu or 0)

@@ -1,0 +1,248 @@
+"""Protocol data units over a blocking socket (PS3.8 section 9.3).
+
+`PduReader` reads ahead into one buffer that is used again for every PDU, checks each
+length before it waits for the bytes, and holds every PDU to a deadline, so that a peer
+that sends one byte a second cannot keep a thread.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from enum import IntEnum
+
+MAX_PDU = 128 * 1024
+"""Bytes of the variable field of a P-DATA PDU that we accept (PS3.8 annex D.1)."""
+MAX_ASSOCIATE = 1 << 20
+"""Bytes of an A-ASSOCIATE PDU that we accept."""
+MAX_SMALL = 64
+"""Bytes of any other PDU: the standard's are 4 long."""
+
+_HEADER = struct.Struct(">BxL")
+_PDV_HEADER = struct.Struct(">LBB")
+_TICK = 5.0
+"""Longest single wait for the socket, in seconds; deadlines are looked at in between."""
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+
+class PduType(IntEnum):
+    """The types of PS3.8 tables 9-11 to 9-26."""
+
+    ASSOCIATE_RQ = 1
+    ASSOCIATE_AC = 2
+    ASSOCIATE_RJ = 3
+    P_DATA = 4
+    RELEASE_RQ = 5
+    RELEASE_RP = 6
+    ABORT = 7
+
+
+class AbortReason(IntEnum):
+    """Why a service provider aborts (PS3.8 table 9-26)."""
+
+    NOT_SPECIFIED = 0
+    UNRECOGNIZED_PDU = 1
+    UNEXPECTED_PDU = 2
+    UNRECOGNIZED_PARAMETER = 4
+    UNEXPECTED_PARAMETER = 5
+    INVALID_PARAMETER = 6
+
+
+class PduError(Exception):
+    """Reading from the peer cannot go on."""
+
+
+class ConnectionLost(PduError):
+    """The peer closed or reset the connection, or somebody here shut it down."""
+
+
+class PeerTooSlow(PduError):
+    """A deadline passed: nothing came while idle, or a PDU that began did not end."""
+
+
+class PeerSilent(PeerTooSlow):
+    """Nothing came while idle; reading may be tried again."""
+
+
+class ProtocolError(PduError):
+    """What the peer sent is not allowed; the association is to be aborted."""
+
+    def __init__(self, message: str, reason: AbortReason = AbortReason.INVALID_PARAMETER) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class PduReader:
+    """Reads one PDU after the other from a connected TCP socket.
+
+    Sets the socket's timeout and TCP_NODELAY.
+
+    Parameters
+    ----------
+    sock
+        The socket; somebody else closes it.
+    max_pdu
+        Bytes of P-DATA that were promised to the peer as the maximum.
+    idle_timeout
+        Seconds that may pass before a PDU begins; may be changed later.
+    pdu_timeout
+        Seconds that may pass from the first byte of a PDU to its last.
+    """
+
+    def __init__(
+        self, sock: socket.socket, *, max_pdu: int, idle_timeout: float, pdu_timeout: float
+    ) -> None:
+        self.idle_timeout = idle_timeout
+        self._socket = sock
+        self.pdu_timeout = pdu_timeout
+        # Peers that count the six bytes of the PDU header exceed the maximum by them.
+        self._caps = {
+            PduType.ASSOCIATE_RQ: MAX_ASSOCIATE,
+            PduType.ASSOCIATE_AC: MAX_ASSOCIATE,
+            PduType.P_DATA: max_pdu + 6,
+        }
+        self._allocate(2 * (max_pdu + 12))
+        self._start = self._end = 0
+        sock.settimeout(min(_TICK, idle_timeout, pdu_timeout))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def read(self) -> tuple[PduType, memoryview]:
+        """Return the type of the next PDU and its variable field.
+
+        The view is valid until the next call.
+
+        Raises
+        ------
+        ConnectionLost, PeerTooSlow, ProtocolError
+            There is no whole, acceptable PDU.
+        """
+        begun = self._end > self._start
+        deadline = time.monotonic() + (self.pdu_timeout if begun else self.idle_timeout)
+        size = 0
+        while True:
+            have = self._end - self._start
+            if not size and have >= _HEADER.size:
+                size = self._whole_size()
+            if size and have >= size:
+                break
+            self._make_room(size)
+            try:
+                self._receive(deadline)
+            except PeerTooSlow as error:
+                if begun:
+                    raise
+                raise PeerSilent(str(error)) from None
+            if not begun:
+                begun = True
+                deadline = time.monotonic() + self.pdu_timeout
+        body = self._view[self._start + _HEADER.size : self._start + size]
+        kind = PduType(self._buffer[self._start])
+        self._start += size
+        return kind, body
+
+    def _whole_size(self) -> int:
+        kind, length = _HEADER.unpack_from(self._buffer, self._start)
+        if kind not in PduType.__members__.values():
+            raise ProtocolError(f"PDU of unknown type 0x{kind:02X}", AbortReason.UNRECOGNIZED_PDU)
+        cap = self._caps.get(kind, MAX_SMALL)
+        if length > cap:
+            raise ProtocolError(
+                f"{PduType(kind).name} PDU of {length} bytes, more than the {cap} allowed"
+            )
+        return int(_HEADER.size + length)
+
+    def _make_room(self, size: int) -> None:
+        """Make the PDU that begins at ``_start`` fit, by moving it or by a larger buffer."""
+        have = self._end - self._start
+        if have == 0:
+            self._start = self._end = 0
+        if self._start + max(size, have + 1) <= len(self._buffer):
+            return
+        kept = bytes(self._view[self._start : self._end])
+        if size > len(self._buffer):
+            self._allocate(size)
+        self._view[:have] = kept
+        self._start, self._end = 0, have
+
+    def _allocate(self, size: int) -> None:
+        self._buffer = bytearray(size)
+        self._view = memoryview(self._buffer)
+
+    def _receive(self, deadline: float) -> None:
+        """Read what there is, at least a byte, before the deadline."""
+        while True:
+            if _QUICKACK is not None:
+                # A sender that leaves Nagle on waits for our acknowledgement of each part.
+                self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            try:
+                count = self._socket.recv_into(self._view[self._end :])
+            except TimeoutError:
+                count = None
+            except OSError as error:
+                raise ConnectionLost(f"the connection broke: {error.strerror}") from error
+            if count == 0:
+                raise ConnectionLost("the peer closed the connection")
+            if time.monotonic() >= deadline:
+                raise PeerTooSlow("the peer was silent or too slow for too long")
+            if count:
+                self._end += count
+                return
+
+
+def pdvs(body: memoryview) -> Iterator[tuple[int, bool, bool, memoryview]]:
+    """Iterate over the presentation data values of a P-DATA PDU (PS3.8 section 9.3.5.1).
+
+    Yields
+    ------
+    context_id, is_command, is_last, fragment
+        The fragment is a view into ``body``.
+
+    Raises
+    ------
+    ProtocolError
+        There is none, or its length does not fit.
+    """
+    position = 0
+    if not body:
+        raise ProtocolError("P-DATA PDU without a presentation data value")
+    while position < len(body):
+        if position + _PDV_HEADER.size > len(body):
+            raise ProtocolError("presentation data value cut short")
+        length, context_id, control = _PDV_HEADER.unpack_from(body, position)
+        end = position + 4 + length
+        if length < 2 or end > len(body):
+            raise ProtocolError(f"presentation data value of impossible length {length}")
+        yield context_id, bool(control & 1), bool(control & 2), body[position + 6 : end]
+        position = end
+
+
+def p_data(context_id: int, data: bytes, peer_max_pdu: int, *, is_command: bool = True) -> bytes:
+    """Encode a command set (or data set) as P-DATA PDUs within the peer's maximum (0: any)."""
+    largest = max(len(data), 1)
+    if peer_max_pdu:
+        largest = min(largest, max(peer_max_pdu - _PDV_HEADER.size, 1))
+    parts = []
+    for start in range(0, max(len(data), 1), largest):
+        fragment = data[start : start + largest]
+        control = int(is_command) | (2 if start + largest >= len(data) else 0)
+        parts.append(_HEADER.pack(PduType.P_DATA, len(fragment) + _PDV_HEADER.size))
+        parts.append(_PDV_HEADER.pack(len(fragment) + 2, context_id, control))
+        parts.append(fragment)
+    return b"".join(parts)
+
+
+def release_request() -> bytes:
+    """Encode an A-RELEASE-RQ PDU (PS3.8 table 9-24)."""
+    return _HEADER.pack(PduType.RELEASE_RQ, 4) + bytes(4)
+
+
+def release_response() -> bytes:
+    """Encode an A-RELEASE-RP PDU (PS3.8 table 9-25)."""
+    return _HEADER.pack(PduType.RELEASE_RP, 4) + bytes(4)
+
+
+def abort(reason: AbortReason) -> bytes:
+    """Encode an A-ABORT PDU of the service provider (PS3.8 table 9-26)."""
+    return _HEADER.pack(PduType.ABORT, 4) + bytes((0, 0, 2, reason))

@@ -1,0 +1,1 @@
+"""From a spool file to the archive and a table row."""

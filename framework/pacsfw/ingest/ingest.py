@@ -1,0 +1,179 @@
+"""What a worker process does with one object: read its header, place it, make its row."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pacsfw.api import Layout
+from pacsfw.dicom.header import FileHeader, UnreadableObject, read_header
+from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.dicom.spool import Sealed, rewrite_head
+from pacsfw.errors import Skip
+from pacsfw.ingest.commit import Occupied, commit
+from pacsfw.ingest.paths import target
+from pacsfw.ledger.instances import CellError, Instance
+
+ReadRow = Callable[[FileHeader], tuple[Sequence[Any], Sequence[CellError]]]
+"""From a header to JSON cells, one per configured tag, and the errors behind empty ones."""
+
+_CHUNK = 1 << 20
+QUARANTINE = "quarantine"
+"""Folder for objects that could not be stored, inside the state folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reparse:
+    """A job: read the row of a stored object again."""
+
+    instance: Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritable:
+    """Outcome when the archive takes no more files; the object stays in the spool."""
+
+    reason: str
+
+
+class _Refused(Exception):
+    """The object cannot be stored; the text is the reason, without values of the object."""
+
+
+class Ingest:
+    """Turns jobs into outcomes; never raises, whatever is in an object.
+
+    Parameters
+    ----------
+    archive
+        ``storage.directory``.
+    state
+        ``storage.state``.
+    layout, layout_name
+        Names the folders and the file of an object; quoted in reasons by its name.
+    read_row
+        Makes the table row.
+    """
+
+    def __init__(
+        self, archive: Path, state: Path, layout: Layout, layout_name: str, read_row: ReadRow
+    ) -> None:
+        self._archive, self._state = archive, state
+        self._layout, self._layout_name = layout, layout_name
+        self._read_row = read_row
+
+    def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable:
+        """Do one job."""
+        if isinstance(job, Reparse):
+            return self._reparse(job.instance)
+        try:
+            return self._store(job)
+        except OSError as err:
+            return Unwritable(err.strerror or type(err).__name__)
+
+    def _store(self, sealed: Sealed) -> Instance:
+        record = _record(sealed)
+        try:
+            header = read_header(sealed.path)
+            record = _identify(record, header)
+            _check_identity(header)
+            if record.sop_uid != sealed.sop_uid:
+                rewrite_head(sealed, record.sop_uid)
+            path = self._place(header)
+            row, errors = self._read_row(header)
+            commit(sealed.path, path, record.sop_uid, record.digest, record.syntax)
+        except (UnreadableObject, _Refused, Occupied) as err:
+            return quarantine(sealed, self._state, str(err), record)
+        return replace(
+            record,
+            path=path.relative_to(self._archive).as_posix(),
+            row=tuple(row),
+            errors=tuple(errors),
+        )
+
+    def _reparse(self, instance: Instance) -> Instance:
+        try:
+            row, errors = self._read_row(read_header(self._archive / instance.path))
+        except (UnreadableObject, OSError) as err:
+            reason = f"{type(err).__name__}: the stored file cannot be read"
+            error = CellError(column="", tag="", stage="read", component="", reason=reason)
+            return replace(instance, row=(), errors=(error,))
+        return replace(instance, row=tuple(row), errors=tuple(errors))
+
+    def _place(self, header: FileHeader) -> Path:
+        try:
+            names = self._layout(header)
+        except Skip as err:
+            raise _Refused(f"left out by layout {self._layout_name!r}: {err}") from err
+        except Exception as err:
+            raise _Refused(f"layout {self._layout_name!r} failed: {type(err).__name__}") from err
+        try:
+            path = target(self._archive, names)
+        except (TypeError, ValueError) as err:
+            raise _Refused(f"layout {self._layout_name!r}: {err}") from err
+        if path.is_relative_to(self._state):
+            raise _Refused(f"layout {self._layout_name!r} points into the state folder")
+        return path
+
+
+def quarantine(
+    sealed: Sealed, state: Path, reason: str, record: Instance | None = None
+) -> Instance:
+    """Keep an object that cannot be stored, with its bytes, under the name of its digest."""
+    record = record or _record(sealed)
+    folder = state / QUARANTINE
+    folder.mkdir(mode=0o700, exist_ok=True)
+    kept = folder / f"{record.digest}.dcm"
+    sealed.path.replace(kept)
+    return replace(
+        record, state="quarantined", reason=reason, path=kept.relative_to(state).as_posix()
+    )
+
+
+def _record(sealed: Sealed) -> Instance:
+    return Instance(
+        sop_uid=sealed.sop_uid,
+        digest=_digest(sealed.path),
+        study_uid="",
+        series_uid="",
+        sop_class=sealed.sop_class,
+        syntax=sealed.syntax,
+        size=sealed.size,
+        path="",
+        state="stored",
+        calling_ae=sealed.calling_ae,
+    )
+
+
+def _identify(record: Instance, header: FileHeader) -> Instance:
+    """Take the UIDs from the data set: archives have announced others in the C-STORE request."""
+    uids = {
+        keyword: str(header.get(keyword) or "").strip("\0 ")
+        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    }
+    return replace(
+        record,
+        study_uid=uids["StudyInstanceUID"],
+        series_uid=uids["SeriesInstanceUID"],
+        sop_uid=uids["SOPInstanceUID"] or record.sop_uid,
+    )
+
+
+def _check_identity(header: FileHeader) -> None:
+    for keyword in ("StudyInstanceUID", "SOPInstanceUID"):
+        if not header.get(keyword):
+            raise _Refused(f"it has no {keyword}")
+
+
+def _digest(path: Path) -> str:
+    """Return the SHA-256 of the data set, without the File Meta that we wrote."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(read_file_meta(path).offset_of_dataset, os.SEEK_SET)
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,106 @@
+"""The driver's side of ingest: from what receivers report to what the ledger knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pacsfw.api import Clock, Event, InstanceIngested
+from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord, adopt
+from pacsfw.errors import StateError
+from pacsfw.ingest.ingest import Reparse, Unwritable, quarantine
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.instances import Instance
+from pacsfw.workers import Crashed, WorkerPool
+
+
+class Intake:
+    """Hands sealed objects to the workers and records what came of them.
+
+    Parameters
+    ----------
+    pool_of
+        Makes the worker pool, given what is to be called with each outcome.
+    on_the_way
+        Told of each spool record before anything is done with it.
+    arrived
+        Told of each object once the ledger has it: the spool record it came from, what is
+        kept, and whether that is news.
+    fatal
+        Told of what makes going on pointless: the ledger or the archive cannot be written.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Path,
+        state: Path,
+        clock: Clock,
+        pool_of: Callable[[Callable[[Any, Any], None]], WorkerPool],
+        *,
+        on_the_way: Callable[[SpoolRecord], None],
+        arrived: Callable[[Sealed, Instance, bool], None],
+        notify: Callable[[Event], None],
+        fatal: Callable[[Exception], None],
+    ) -> None:
+        self._ledger, self._clock = ledger, clock
+        self._spool, self._state = spool, state
+        self._on_the_way, self._arrived, self._notify = on_the_way, arrived, notify
+        self._fatal = fatal
+        self._pool = pool_of(self._guarded_done)
+
+    def start(self) -> None:
+        """Start the workers and take over what an earlier run left in the spool."""
+        self._pool.start()
+        for sealed in adopt(self._spool):
+            self.take(sealed)
+
+    def take(self, record: SpoolRecord) -> None:
+        """Take a report of a receiver or of a pulling transfer; blocks under back-pressure."""
+        self._on_the_way(record)
+        if isinstance(record, Sealed):
+            self._pool.submit(record)
+        else:
+            assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
+
+    def reparse(self) -> None:
+        """Queue every stored object for a new row."""
+        for instance in self._ledger.instances.all_stored():
+            self._pool.submit(Reparse(instance))
+
+    def wait(self) -> None:
+        """Wait until every queued job is done."""
+        self._pool.wait()
+
+    def close(self) -> None:
+        """Finish what is queued and end the workers."""
+        self._pool.close()
+
+    def _guarded_done(self, job: Sealed | Reparse, outcome: Any) -> None:
+        try:
+            self._done(job, outcome)
+        except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
+            self._fatal(err)
+
+    def _done(self, job: Sealed | Reparse, outcome: Instance | Unwritable | Crashed) -> None:
+        if isinstance(outcome, Unwritable):
+            raise StateError(f"the archive cannot be written: {outcome.reason}")
+        if isinstance(job, Reparse):
+            if isinstance(outcome, Instance):
+                self._ledger.instances.record(outcome, self._clock.now())
+            return
+        if isinstance(outcome, Crashed):
+            outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
+        if outcome.study_uid:
+            self._ledger.studies.add(outcome.study_uid, {}, "unsolicited")
+        news = self._ledger.instances.record(outcome, self._clock.now())
+        self._arrived(job, outcome, news)
+        self._notify(
+            InstanceIngested(
+                at=self._clock.now(),
+                study_uid=outcome.study_uid,
+                stored=outcome.state == "stored",
+                size=outcome.size,
+            )
+        )

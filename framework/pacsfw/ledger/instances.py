@@ -1,0 +1,204 @@
+"""The objects of a collection: stored in the archive or quarantined, with their table rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pacsfw.ledger.ledger import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellError:
+    """A cell that stayed empty because something failed; the raw value is never kept."""
+
+    column: str
+    tag: str
+    stage: str
+    component: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One object that arrived.
+
+    ``path`` is relative: to the archive where it is stored, to the state folder where it
+    is quarantined. ``row`` holds JSON values, one per configured tag.
+    """
+
+    sop_uid: str
+    digest: str
+    study_uid: str
+    series_uid: str
+    sop_class: str
+    syntax: str
+    size: int
+    path: str
+    state: Literal["stored", "quarantined"]
+    reason: str = ""
+    calling_ae: str = ""
+    row: Sequence[Any] = ()
+    errors: Sequence[CellError] = ()
+
+
+class Instances:
+    """Rows of the tables ``instances`` and ``tag_errors``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, instance: Instance, at: datetime) -> bool:
+        """Keep one object; True when it is new or its row differs from the one kept."""
+        row = json.dumps(list(instance.row), ensure_ascii=False)
+        with self._database.transaction() as connection:
+            known = connection.execute(
+                "SELECT id, row, path, state FROM instances WHERE sop_uid = ? AND digest = ?",
+                (instance.sop_uid, instance.digest),
+            ).fetchone()
+            if known and (known["row"], known["path"], known["state"]) == (
+                row,
+                instance.path,
+                instance.state,
+            ):
+                return False
+            if known:
+                connection.execute("DELETE FROM instances WHERE id = ?", (known["id"],))
+            cursor = connection.execute(
+                "INSERT INTO instances (sop_uid, digest, study_uid, series_uid, sop_class, syntax,"
+                " size, path, state, reason, calling_ae, received_at, row)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    instance.sop_uid,
+                    instance.digest,
+                    instance.study_uid,
+                    instance.series_uid,
+                    instance.sop_class,
+                    instance.syntax,
+                    instance.size,
+                    instance.path,
+                    instance.state,
+                    instance.reason,
+                    instance.calling_ae,
+                    at.isoformat(),
+                    row,
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO tag_errors VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (cursor.lastrowid, e.column, e.tag, e.stage, e.component, e.reason)
+                    for e in instance.errors
+                ),
+            )
+            connection.execute(
+                "UPDATE studies SET version = version + 1 WHERE study_uid = ?",
+                (instance.study_uid,),
+            )
+        return True
+
+    def forget(self, instance: Instance) -> None:
+        """Drop an object whose file is gone."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM instances WHERE sop_uid = ? AND digest = ?",
+                (instance.sop_uid, instance.digest),
+            )
+            connection.execute(
+                "UPDATE studies SET version = version + 1 WHERE study_uid = ?",
+                (instance.study_uid,),
+            )
+
+    def stored_uids(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a study that are in the archive."""
+        return self._uids(study_uid, "stored")
+
+    def quarantined_uids(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a study that only reached quarantine."""
+        return self._uids(study_uid, "quarantined") - self.stored_uids(study_uid)
+
+    def of_study(self, study_uid: str) -> Sequence[Instance]:
+        """Return the stored objects of a study in the order of their paths, without errors."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM instances WHERE study_uid = ? AND state = 'stored' ORDER BY path",
+                (study_uid,),
+            ).fetchall()
+        return [_instance(row) for row in rows]
+
+    def all_stored(self) -> Iterator[Instance]:
+        """Yield every stored object; the ledger may be written meanwhile."""
+        last = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    "SELECT * FROM instances WHERE state = 'stored' AND id > ? ORDER BY id"
+                    " LIMIT 500",
+                    (last,),
+                ).fetchall()
+            if not rows:
+                return
+            last = rows[-1]["id"]
+            yield from map(_instance, rows)
+
+    def any_stored(self) -> bool:
+        """Tell whether the archive holds anything."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT 1 FROM instances WHERE state = 'stored' LIMIT 1"
+            ).fetchone()
+        return row is not None
+
+    def totals(self) -> tuple[int, int]:
+        """Return (objects stored, their bytes)."""
+        with self._database.reading() as connection:
+            row = connection.execute(
+                "SELECT count(*), coalesce(sum(size), 0) FROM instances WHERE state = 'stored'"
+            ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def quarantine_reasons(self) -> Mapping[str, int]:
+        """Return how many objects are in quarantine, by reason."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT reason, count(*) FROM instances WHERE state = 'quarantined'"
+                " GROUP BY 1 ORDER BY 2 DESC"
+            ).fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def cell_errors(self) -> Mapping[tuple[str, str], int]:
+        """Return how many cells stayed empty, by (column, reason)."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT column_name, reason, count(*) FROM tag_errors GROUP BY 1, 2 ORDER BY 3 DESC"
+            ).fetchall()
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def _uids(self, study_uid: str, state: str) -> frozenset[str]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT sop_uid FROM instances WHERE study_uid = ? AND state = ?",
+                (study_uid, state),
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+
+def _instance(row: Mapping[str, Any]) -> Instance:
+    return Instance(
+        sop_uid=row["sop_uid"],
+        digest=row["digest"],
+        study_uid=row["study_uid"],
+        series_uid=row["series_uid"],
+        sop_class=row["sop_class"],
+        syntax=row["syntax"],
+        size=row["size"],
+        path=row["path"],
+        state=row["state"],
+        reason=row["reason"],
+        calling_ae=row["calling_ae"],
+        row=json.loads(row["row"]),
+    )

@@ -1,0 +1,112 @@
+"""The tables of the ledger, and the steps that bring an older file up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from pacsfw.errors import StateError
+
+STEPS = (
+    """
+    CREATE TABLE facts (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    -- Evidence of every question that was put to a PACS by find.
+    CREATE TABLE questions (
+        id INTEGER PRIMARY KEY,
+        query TEXT NOT NULL,            -- fingerprint of the whole query
+        slice TEXT NOT NULL,
+        whole INTEGER NOT NULL,
+        status INTEGER,
+        ended TEXT NOT NULL,
+        rows INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        asked_at TEXT NOT NULL
+    );
+    CREATE INDEX questions_query ON questions (query);
+
+    CREATE TABLE studies (
+        study_uid TEXT PRIMARY KEY,
+        patient_id TEXT NOT NULL,
+        attributes TEXT NOT NULL,       -- JSON: what the query returned
+        origin TEXT NOT NULL,           -- find | list | patient | unsolicited
+        listed INTEGER NOT NULL,        -- written to storage.resources once
+        selected INTEGER NOT NULL,      -- on the work list at the last move
+        state TEXT NOT NULL,            -- found | requested | settled
+        attempts INTEGER NOT NULL DEFAULT 0,
+        version INTEGER NOT NULL DEFAULT 0,  -- counts changes of its rows and verdict
+        verdict TEXT,
+        reason TEXT NOT NULL DEFAULT '',
+        expected INTEGER,
+        source TEXT NOT NULL DEFAULT '',
+        missing TEXT NOT NULL DEFAULT '[]',
+        components TEXT NOT NULL DEFAULT '{}',
+        requested_at TEXT,
+        settled_at TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX studies_patient ON studies (patient_id);
+    CREATE INDEX studies_state ON studies (selected, state, verdict);
+
+    CREATE TABLE instances (
+        id INTEGER PRIMARY KEY,
+        sop_uid TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        study_uid TEXT NOT NULL,        -- '' where the object could not be read
+        series_uid TEXT NOT NULL,
+        sop_class TEXT NOT NULL,
+        syntax TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        path TEXT NOT NULL,             -- relative: stored to the archive, quarantined to the state
+        state TEXT NOT NULL,            -- stored | quarantined
+        reason TEXT NOT NULL,
+        calling_ae TEXT NOT NULL,
+        received_at TEXT NOT NULL,
+        row TEXT NOT NULL,              -- JSON: the typed cells of the configured tags
+        UNIQUE (sop_uid, digest)
+    );
+    CREATE INDEX instances_study ON instances (study_uid, state);
+
+    CREATE TABLE tag_errors (
+        instance_id INTEGER NOT NULL REFERENCES instances (id) ON DELETE CASCADE,
+        column_name TEXT NOT NULL,
+        tag TEXT NOT NULL,
+        stage TEXT NOT NULL,
+        component TEXT NOT NULL,
+        reason TEXT NOT NULL
+    );
+    CREATE INDEX tag_errors_instance ON tag_errors (instance_id);
+
+    CREATE TABLE sinks (
+        sink TEXT PRIMARY KEY,
+        position INTEGER NOT NULL,
+        dirty INTEGER NOT NULL          -- rows changed under it: rewrite before trusting position
+    ) WITHOUT ROWID;
+
+    CREATE TABLE deliveries (
+        sink TEXT NOT NULL,
+        study_uid TEXT NOT NULL,
+        version INTEGER NOT NULL,       -- the study's version that was delivered
+        PRIMARY KEY (sink, study_uid)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def migrate(connection: sqlite3.Connection, where: str) -> None:
+    """Apply the steps that this file lacks.
+
+    Raises
+    ------
+    StateError
+        The file was written by a newer pacsfw.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(STEPS):
+        raise StateError(
+            f"{where}: written by a newer pacsfw (ledger version {version}, this one knows "
+            f"{len(STEPS)}): upgrade pacsfw"
+        )
+    for number, step in enumerate(STEPS[version:], start=version + 1):
+        connection.executescript(f"BEGIN; {step} PRAGMA user_version = {number}; COMMIT;")

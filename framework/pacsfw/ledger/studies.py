@@ -1,0 +1,222 @@
+"""The studies of a collection: found, selected on the work list, requested, settled."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from pacsfw.api import Verdict
+
+if TYPE_CHECKING:
+    from pacsfw.ledger.ledger import Database
+
+Origin = Literal["find", "list", "patient", "unsolicited"]
+"""Who brought a study in: a query, the user's work list, a patient's expansion, a push."""
+
+GOOD = ("complete", "complete-by-count")
+"""Verdicts after which a study is not asked for again."""
+
+_BY_DATE = "ORDER BY json_extract(attributes, '$.StudyDate'), study_uid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """One study as the ledger knows it."""
+
+    uid: str
+    patient_id: str
+    attributes: Mapping[str, str]
+    origin: Origin
+    listed: bool
+    selected: bool
+    state: str
+    verdict: Verdict | None
+    version: int
+
+
+class Studies:
+    """Rows of the table ``studies``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        uid: str,
+        attributes: Mapping[str, str],
+        origin: Origin,
+        *,
+        selected: bool = False,
+    ) -> bool:
+        """Add a study, or refresh what is known of it; True when it is new."""
+        with self._database.transaction() as connection:
+            known = connection.execute(
+                "SELECT 1 FROM studies WHERE study_uid = ?", (uid,)
+            ).fetchone()
+            if known:
+                if attributes:
+                    connection.execute(
+                        "UPDATE studies SET attributes = ?, patient_id = ? WHERE study_uid = ?",
+                        (json.dumps(dict(attributes)), attributes.get("PatientID", ""), uid),
+                    )
+                return False
+            connection.execute(
+                "INSERT INTO studies (study_uid, patient_id, attributes, origin, listed, selected,"
+                " state) VALUES (?, ?, ?, ?, 0, ?, 'found')",
+                (
+                    uid,
+                    attributes.get("PatientID", ""),
+                    json.dumps(dict(attributes)),
+                    origin,
+                    selected,
+                ),
+            )
+            return True
+
+    def mark_listed(self, uids: Iterable[str]) -> None:
+        """Remember that these are on the work list now: missing later means pruned."""
+        with self._database.transaction() as connection:
+            connection.executemany(
+                "UPDATE studies SET listed = 1, selected = 1 WHERE study_uid = ?",
+                ((uid,) for uid in uids),
+            )
+
+    def select(self, uids: Iterable[str]) -> None:
+        """Make these, and no others, the studies to be requested."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE studies SET selected = 0 WHERE selected = 1")
+            connection.executemany(
+                "UPDATE studies SET selected = 1 WHERE study_uid = ?", ((uid,) for uid in uids)
+            )
+
+    def get(self, uid: str) -> Study | None:
+        """Return one study."""
+        found = self._read("WHERE study_uid = ?", (uid,))
+        return found[0] if found else None
+
+    def unlisted(self) -> Sequence[Study]:
+        """Return what find found and the work list never had."""
+        return self._read(f"WHERE listed = 0 AND origin = 'find' {_BY_DATE}", ())
+
+    def found(self) -> Sequence[Study]:
+        """Return everything that find found."""
+        return self._read(f"WHERE origin = 'find' {_BY_DATE}", ())
+
+    def of_patient(self, patient_id: str) -> Sequence[Study]:
+        """Return the studies known of one patient."""
+        return self._read(f"WHERE patient_id = ? {_BY_DATE}", (patient_id,))
+
+    def unfinished(self) -> Sequence[str]:
+        """Return the UIDs of the selected studies that are not complete, in stable order."""
+        marks = ", ".join("?" for _ in GOOD)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT study_uid FROM studies WHERE selected = 1"  # noqa: S608 - only marks
+                f" AND (verdict IS NULL OR verdict NOT IN ({marks})) ORDER BY study_uid",
+                GOOD,
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def requested(self, uid: str, at: datetime) -> None:
+        """Record that the study is being asked for."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE studies SET state = 'requested', attempts = attempts + 1,"
+                " requested_at = ? WHERE study_uid = ?",
+                (at.isoformat(), uid),
+            )
+
+    def settle(
+        self, uid: str, verdict: Verdict, at: datetime, components: Mapping[str, str]
+    ) -> None:
+        """Record the verdict; one that differs makes the study due for delivery again."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE studies SET state = 'settled',"
+                " version = version + (verdict IS NOT ? OR reason IS NOT ?),"
+                " verdict = ?, reason = ?, expected = ?,"
+                " source = ?, missing = ?, components = ?, settled_at = ? WHERE study_uid = ?",
+                (
+                    verdict.state,
+                    verdict.reason,
+                    verdict.state,
+                    verdict.reason,
+                    verdict.expected,
+                    verdict.source,
+                    json.dumps(list(verdict.missing)),
+                    json.dumps(dict(components)),
+                    at.isoformat(),
+                    uid,
+                ),
+            )
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many selected studies are in each verdict, or ``pending``."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT coalesce(verdict, 'pending'), count(*) FROM studies WHERE selected = 1"
+                " GROUP BY 1"
+            ).fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def origins(self) -> Mapping[str, int]:
+        """Return how many studies came in which way."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT origin, count(*) FROM studies GROUP BY origin"
+            ).fetchall()
+        return {row[0]: row[1] for row in rows}
+
+    def deselected(self) -> int:
+        """Return how many found studies are no longer on the work list."""
+        with self._database.reading() as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM studies WHERE listed = 1 AND selected = 0"
+            ).fetchone()
+        return int(count)
+
+    def reasons(self) -> Sequence[tuple[str, str, int]]:
+        """Return (verdict, reason, studies) for every verdict that is not complete."""
+        marks = ", ".join("?" for _ in GOOD)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT verdict, reason, count(*) FROM studies WHERE selected = 1"  # noqa: S608
+                f" AND verdict NOT IN ({marks}) GROUP BY 1, 2 ORDER BY 1, 3 DESC",
+                GOOD,
+            ).fetchall()
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def _read(self, where: str, values: Sequence[Any]) -> list[Study]:
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT * FROM studies {where}",  # noqa: S608 - constants of this class only
+                values,
+            ).fetchall()
+        return [_study(row) for row in rows]
+
+
+def _study(row: sqlite3.Row) -> Study:
+    verdict = None
+    if row["verdict"]:
+        verdict = Verdict(
+            state=row["verdict"],
+            reason=row["reason"],
+            expected=row["expected"],
+            source=row["source"],
+            missing=tuple(json.loads(row["missing"])),
+        )
+    return Study(
+        uid=row["study_uid"],
+        patient_id=row["patient_id"],
+        attributes=json.loads(row["attributes"]),
+        origin=row["origin"],
+        listed=bool(row["listed"]),
+        selected=bool(row["selected"]),
+        state=row["state"],
+        verdict=verdict,
+        version=row["version"],
+    )

@@ -1,0 +1,1 @@
+"""Request what the work list names, and judge what came."""

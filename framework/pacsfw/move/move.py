@@ -1,0 +1,188 @@
+"""The move step: study after study, inside the window, several at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import tenacity
+
+from pacsfw.api import Clock, Event, MoveStarted, Waiting
+from pacsfw.errors import PacsfwError, RemoteError
+from pacsfw.move.arrivals import Arrivals
+from pacsfw.move.study import StudyMover
+
+UNREACHED_LIMIT = 3
+"""So many requests in a row that did not even reach the PACS end the run."""
+
+_LOOK_SECONDS = 30.0
+
+
+class Window(Protocol):
+    """When requests are allowed."""
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether something may be requested at ``now``."""
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """Return when that changes next; None when it never does."""
+
+
+class Mover:
+    """Runs the transfer threads.
+
+    Parameters
+    ----------
+    window
+        None: requests are always allowed.
+    workers
+        Makes a `StudyMover`, called once in each thread; what it returns second gives back
+        what the thread holds.
+    threads
+        How many studies are requested at a time.
+    attempts
+        How often a study that is not complete is asked for in one run.
+    """
+
+    def __init__(
+        self,
+        *,
+        window: Window | None,
+        workers: Callable[[], tuple[StudyMover, Callable[[], None]]],
+        threads: int,
+        attempts: int,
+        arrivals: Arrivals,
+        clock: Clock,
+        stop: threading.Event,
+        notify: Callable[[Event], None],
+    ) -> None:
+        self._window, self._workers = window, workers
+        self._threads, self._attempts = threads, attempts
+        self._arrivals, self._clock, self._stop, self._notify = arrivals, clock, stop, notify
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._running: list[StudyMover] = []
+        self._unreached = 0
+        self._unreachable: RemoteError | None = None
+        self._failure: PacsfwError | None = None
+
+    def move(self, study_uids: Sequence[str], total: int) -> None:
+        """Move the studies that are not complete; ``total`` are on the work list.
+
+        Raises
+        ------
+        RemoteError
+            The PACS could not be reached at all, or no longer.
+        """
+        self._notify(MoveStarted(at=self._clock.now(), total=total, done=total - len(study_uids)))
+        for uid in study_uids:
+            self._queue.put(uid)
+        threads = [
+            threading.Thread(target=self._work, name=f"transfer-{number}", daemon=True)
+            for number in range(min(self._threads, len(study_uids)))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        failure = self._failure or self._unreachable
+        if failure is not None:
+            raise failure
+
+    def judge_late(self) -> None:
+        """Settle anew the studies for which objects came after their verdict."""
+        late = self._arrivals.take_late()
+        if late and not self._stop.is_set():
+            worker, close = self._workers()
+            try:
+                for uid in sorted(late):
+                    worker.judge_again(uid)
+            finally:
+                close()
+
+    def cancel(self) -> None:
+        """End the running requests; the threads end by themselves once ``stop`` is set."""
+        with self._lock:
+            for worker in self._running:
+                worker.transfer.cancel()
+
+    def _work(self) -> None:
+        try:
+            worker, close = self._workers()
+        except PacsfwError as err:
+            self._fail(err)
+            return
+        with self._lock:
+            self._running.append(worker)
+        try:
+            while not self._stop.is_set():
+                try:
+                    uid = self._queue.get_nowait()
+                except queue.Empty:
+                    return
+                self._move_with_retries(worker, uid)
+        except PacsfwError as err:
+            self._fail(err)
+        except Exception as err:  # noqa: BLE001 - thread boundary: the run must end with it
+            self._fail(PacsfwError(f"move: {type(err).__name__}: {err}"))
+        finally:
+            with self._lock:
+                self._running.remove(worker)
+            close()
+
+    def _move_with_retries(self, worker: StudyMover, uid: str) -> None:
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts)
+            | tenacity.stop_when_event_set(self._stop),
+            wait=tenacity.wait_exponential_jitter(multiplier=1, max=60),
+            retry=tenacity.retry_if_result(bool),
+            sleep=self._sleep,
+            retry_error_callback=lambda _: None,
+        )
+        retrying(self._move_once, worker, uid)
+
+    def _sleep(self, seconds: float) -> None:
+        self._clock.wait(self._stop, seconds)
+
+    def _move_once(self, worker: StudyMover, uid: str) -> bool:
+        """Move a study; True when another attempt may do better."""
+        if not self._wait_for_window():
+            return False
+        try:
+            again = worker.move(uid)
+        except RemoteError as err:
+            with self._lock:
+                self._unreached += 1
+                self._unreachable = err
+                if self._unreached >= UNREACHED_LIMIT:
+                    raise
+            return True
+        with self._lock:
+            self._unreached, self._unreachable = 0, None
+        return again
+
+    def _wait_for_window(self) -> bool:
+        """Wait until requests are allowed; False when the run is stopped meanwhile."""
+        told = False
+        while not self._stop.is_set():
+            now = self._clock.now()
+            if self._window is None or self._window.is_open(now):
+                if told:
+                    self._notify(Waiting(at=now, until=None, reason="the window is open"))
+                return True
+            opens = self._window.next_change(now)
+            if not told:
+                reason = "outside the allowed hours (move.start_time, move.end_time)"
+                self._notify(Waiting(at=now, until=opens, reason=reason))
+                told = True
+            seconds = (opens - now).total_seconds() if opens else _LOOK_SECONDS
+            self._clock.wait(self._stop, max(0.0, min(_LOOK_SECONDS, seconds)))
+        return False
+
+    def _fail(self, err: PacsfwError) -> None:
+        with self._lock:
+            self._failure = self._failure or err
+        self._stop.set()

@@ -1,0 +1,227 @@
+"""One move, wired: receiver, intake, transfer threads and sinks around one ledger."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacsfw import assemble
+from pacsfw.api import Clock, Event, RunContext, SpoolFile
+from pacsfw.config import Config, Move, Storage
+from pacsfw.deliver.outbox import Outbox
+from pacsfw.dicom.spool import SpoolWriter
+from pacsfw.errors import StateError
+from pacsfw.ingest.intake import Intake
+from pacsfw.ledger import Ledger
+from pacsfw.move.arrivals import Arrivals, RequestInbox
+from pacsfw.move.move import Mover
+from pacsfw.move.study import StudyMover
+from pacsfw.receiver import Receiver
+from pacsfw.registry import Registry
+from pacsfw.workers import WorkerPool
+
+TAGS_FACT = "tags"
+"""Ledger fact: the tags by which the rows of the stored objects were read."""
+
+_log = logging.getLogger("pacsfw.run")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Waiting times in seconds; tests shorten them."""
+
+    quiet: float = 5.0
+    """No news for so long after the final response: what is missing will not come."""
+    grace: float = 30.0
+    """How long running associations may go on at the end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a move works with and does not own."""
+
+    config: Config
+    storage: Storage
+    settings: Move
+    registry: Registry
+    ledger: Ledger
+    context: RunContext
+    clock: Clock
+    timing: Timing
+    stop: threading.Event
+    outboxes: Sequence[Outbox]
+    notify: Callable[[Event], None]
+
+
+class Moving:
+    """Moves the studies of a work list."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._arrivals = Arrivals(around.clock)
+        self._spool = around.storage.state / "spool"
+        self._spool.mkdir(mode=0o700, exist_ok=True)
+        self._fatal: Exception | None = None
+        self._mover: Mover | None = None
+        self._intake = Intake(
+            around.ledger,
+            self._spool,
+            around.storage.state,
+            around.clock,
+            self._pool,
+            on_the_way=self._arrivals.on_the_way,
+            arrived=self._arrivals.arrived,
+            notify=around.notify,
+            fatal=self._stop_because,
+        )
+
+    def run(self, uids: Sequence[str], total: int, *, ignore_window: bool, reparse: bool) -> None:
+        """Take over the spool, read the stored files' rows anew if asked, and move ``uids``.
+
+        Parameters
+        ----------
+        uids
+            The studies that are not complete; with none and nothing else to do no process
+            is started and the PACS is not asked.
+        total
+            Number of studies on the work list.
+
+        Raises
+        ------
+        RemoteError
+            The PACS could not be reached.
+        StateError
+            The port is in use, or the archive or ledger cannot be written.
+        """
+        if not uids and not reparse and not any(self._spool.iterdir()):
+            return
+        self._intake.start()
+        try:
+            if reparse:
+                self._reparse()
+            if uids:
+                self._move(uids, total, ignore_window=ignore_window)
+        finally:
+            self._intake.close()
+        if self._fatal is not None:
+            raise self._fatal
+        if self._mover is not None:
+            self._mover.judge_late()
+
+    def cancel(self) -> None:
+        """End the running requests; called when the run is interrupted."""
+        if self._mover is not None:
+            self._mover.cancel()
+
+    def _move(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
+        around = self._around
+        net = around.config.net
+        assert net is not None and net.dest is not None and net.called is not None  # noqa: S101, PT018
+        receiver = Receiver(net.dest, self._spool, around.settings.receivers, self._intake.take)
+        receiver.start()
+        try:
+            self._mover = Mover(
+                window=None if ignore_window else around.settings.window,
+                workers=self._study_mover,
+                threads=net.called.max_associations,
+                attempts=around.settings.attempts,
+                arrivals=self._arrivals,
+                clock=around.clock,
+                stop=around.stop,
+                notify=around.notify,
+            )
+            self._mover.move(uids, total)
+        finally:
+            receiver.stop(around.timing.grace)
+
+    def _study_mover(self) -> tuple[StudyMover, Callable[[], None]]:
+        around = self._around
+        config, registry = around.config, around.registry
+        query = assemble.owner_of("query", assemble.query_use(config), registry)
+        provider = assemble.open_provider(config, registry, around.context)
+        transfer = assemble.open_transfer(config, registry, around.context)
+        mover = StudyMover(
+            transfer=transfer,
+            ask=assemble.asking(provider, query),
+            inbox=self._inbox,
+            arrivals=self._arrivals,
+            ledger=around.ledger,
+            archive=around.storage.directory,
+            clock=around.clock,
+            stop=around.stop,
+            quiet_seconds=around.timing.quiet,
+            components={
+                "query": query,
+                "transfer": assemble.owner_of("transfer", around.settings.use, registry),
+                "layout": assemble.owner_of("layout", around.storage.sort_by, registry),
+            },
+            settled=self._settled,
+            notify=around.notify,
+        )
+
+        def close() -> None:
+            transfer.close()
+            provider.close()
+
+        return mover, close
+
+    def _settled(self, study_uid: str) -> None:
+        for outbox in self._around.outboxes:
+            outbox.settled(study_uid)
+
+    def _inbox(self, study_uid: str) -> RequestInbox:
+        net = self._around.config.net
+        assert net is not None and net.dest is not None and net.called is not None  # noqa: S101, PT018
+        source = net.called.aetitle
+
+        def create(sop_class: str, uid: str, syntax: str) -> SpoolFile:
+            return SpoolWriter(self._spool, sop_class, uid, syntax, source, self._intake.take)
+
+        return RequestInbox(study_uid, net.dest.aetitle, self._arrivals, create)
+
+    def _pool(self, done: Callable[[object, object], None]) -> WorkerPool:
+        around = self._around
+        spec = assemble.IngestSpec(
+            plugins=around.config.plugins,
+            sort_by=around.storage.sort_by,
+            tags=around.config.tags,
+            archive=around.storage.directory,
+            state=around.storage.state,
+        )
+        return WorkerPool(around.settings.workers, assemble.build_ingest, spec, done)
+
+    def _reparse(self) -> None:
+        """Read every stored object's row anew; nothing is moved."""
+        _log.info("tags changed: reading the rows of the stored files anew")
+        self._intake.reparse()
+        self._intake.wait()
+        if self._fatal is None:
+            self._around.ledger.remember(TAGS_FACT, assemble.identity(self._around.config.tags))
+            for outbox in self._around.outboxes:
+                outbox.refresh()
+
+    def _stop_because(self, err: Exception) -> None:
+        self._fatal = self._fatal or (
+            err
+            if isinstance(err, StateError)
+            else StateError(f"ledger: {type(err).__name__}: {err}")
+        )
+        self._around.stop.set()
+        self.cancel()
+
+
+def make_archive(directory: Path) -> None:
+    """Create ``storage.directory`` where it is missing.
+
+    Raises
+    ------
+    StateError
+        It cannot be created.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as err:
+        raise StateError(f"storage.directory: {directory}: {err.strerror}") from err

@@ -1,0 +1,287 @@
+"""One association with a sender: C-STORE into the spool, C-ECHO, and an orderly end.
+
+The state machine is that of PS3.8 section 9.2 as an acceptor goes through it, one thread
+per association, over a blocking socket.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from pacsfw.dicom.spool import SpoolRecord, SpoolWriter
+from pacsfw.dimse import command, pdu, status
+from pacsfw.dimse.command import Command, Element, Field
+from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
+from pacsfw.receiver.limits import Limits
+from pacsfw.receiver.messages import Note
+
+Report: TypeAlias = "Callable[[SpoolRecord | Note], None]"
+
+_LINGER = 1.0
+"""Seconds we leave the peer to close the connection after the last PDU."""
+
+
+@dataclass(slots=True)
+class _Message:
+    """A request whose data set is arriving; without a writer the data set is skipped."""
+
+    request: Command
+    context_id: int
+    writer: SpoolWriter | None
+    status: int
+    comment: str = ""
+
+
+class Association:
+    """Serves one connection.
+
+    Parameters
+    ----------
+    sock
+        The accepted connection; closed by `serve`.
+    aetitle
+        Our AE title.
+    spool
+        Folder for the objects.
+    report
+        Is told of every object and of what goes wrong; called from the serving thread.
+    limits
+        How long the peer may take.
+    """
+
+    def __init__(
+        self, sock: socket.socket, aetitle: str, spool: Path, report: Report, limits: Limits
+    ) -> None:
+        self._socket = sock
+        self._peer = _address(sock)
+        self._aetitle = aetitle
+        self._spool = spool
+        self._report = report
+        self._limits = limits
+        self._reader = pdu.PduReader(
+            sock,
+            max_pdu=pdu.MAX_PDU,
+            idle_timeout=limits.associate_timeout,
+            pdu_timeout=min(limits.associate_timeout, limits.pdu_timeout),
+        )
+        self._calling = ""
+        self._contexts: Mapping[int, Context] = {}
+        self._peer_max_pdu = 0
+        self._command = bytearray()
+        self._message: _Message | None = None
+        self._interrupted = False
+
+    def serve(self) -> None:
+        """Serve the connection until it ends; never raises for what the peer does."""
+        ending = "the sender ended the association in the middle of it"
+        reply = b""
+        try:
+            reply = self._answer_request() or self._exchange()
+        except pdu.ProtocolError as error:
+            ending = "the sender broke the protocol"
+            reply = pdu.abort(error.reason)
+            self._note(logging.WARNING, f"aborted: {error}")
+        except pdu.PeerTooSlow as error:
+            ending = "the sender was too slow"
+            reply = pdu.abort(pdu.AbortReason.NOT_SPECIFIED)
+            self._note(logging.WARNING, f"aborted: {error}")
+        except pdu.ConnectionLost as error:
+            ending = "the connection was lost"
+            if self._contexts and not self._interrupted:
+                self._note(logging.INFO, str(error))
+        finally:
+            if self._interrupted:
+                ending = "the receiver stopped"
+                reply = pdu.abort(pdu.AbortReason.NOT_SPECIFIED)
+            self._discard(ending)
+            if reply:
+                self._close_with(reply)
+            self._socket.close()
+
+    def interrupt(self) -> None:
+        """Abort the association; called from another thread, which does not wait for it."""
+        self._interrupted = True
+        try:
+            self._socket.shutdown(socket.SHUT_RD)
+        except OSError:
+            return  # it has ended by itself
+
+    def _answer_request(self) -> bytes:
+        """Answer the association request; return the last PDU where it ends there."""
+        kind, body = self._reader.read()
+        if kind != pdu.PduType.ASSOCIATE_RQ:
+            raise _unexpected(kind)
+        answer = negotiate(bytes(body), self._aetitle, pdu.MAX_PDU)
+        self._calling = answer.calling_ae
+        if isinstance(answer, Rejected):
+            self._note(logging.WARNING, f"rejected: {answer.reason}")
+            return answer.reply
+        self._accept(answer)
+        return b""
+
+    def _accept(self, answer: Accepted) -> None:
+        self._contexts = answer.contexts
+        self._peer_max_pdu = answer.peer_max_pdu
+        self._reader.idle_timeout = self._limits.idle_timeout
+        self._reader.pdu_timeout = self._limits.pdu_timeout
+        self._send(answer.reply)
+
+    def _exchange(self) -> bytes:
+        """Serve requests until the association ends; return the last PDU to send."""
+        while not self._interrupted:
+            kind, body = self._reader.read()
+            if kind == pdu.PduType.P_DATA:
+                for context_id, is_command, is_last, fragment in pdu.pdvs(body):
+                    if is_command:
+                        self._take_command(context_id, is_last, fragment)
+                    else:
+                        self._take_data(context_id, is_last, fragment)
+            elif kind == pdu.PduType.RELEASE_RQ:
+                return pdu.release_response()
+            elif kind == pdu.PduType.ABORT:
+                return b""
+            else:
+                raise _unexpected(kind)
+        return b""
+
+    def _take_command(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
+        if context_id not in self._contexts:
+            raise pdu.ProtocolError(f"presentation context {context_id} was not accepted")
+        if self._message is not None:
+            raise pdu.ProtocolError("a command began before the data set of the last one ended")
+        self._command += fragment
+        if len(self._command) > command.MAX_COMMAND:
+            raise pdu.ProtocolError(f"command set longer than {command.MAX_COMMAND} bytes")
+        if not is_last:
+            return
+        try:
+            request = command.decode(self._command)
+            self._begin(request, context_id)
+        except ValueError as error:
+            raise pdu.ProtocolError(str(error)) from error
+        finally:
+            self._command.clear()
+
+    def _begin(self, request: Command, context_id: int) -> None:
+        """Begin to carry out a request, and end it too when no data set follows."""
+        field = request.required(Element.COMMAND_FIELD)
+        if field == Field.C_CANCEL_RQ:
+            return
+        message = _Message(request, context_id, None, status.UNRECOGNIZED_OPERATION)
+        if field == Field.C_ECHO_RQ:
+            message.status = status.SUCCESS
+        elif field == Field.C_STORE_RQ:
+            self._begin_store(message)
+        elif field & 0x8000:
+            raise pdu.ProtocolError(f"a response (command field {field:04X}) to no request")
+        self._message = message
+        if not request.has_data_set:
+            self._end(message)
+
+    def _begin_store(self, message: _Message) -> None:
+        context = self._contexts[message.context_id]
+        request = message.request
+        if context.abstract_syntax == VERIFICATION:
+            message.status = status.SOP_CLASS_NOT_SUPPORTED
+            return
+        if not request.has_data_set:
+            message.status, message.comment = status.CANNOT_STORE, "no data set"
+            return
+        message.status = status.SUCCESS
+        try:
+            message.writer = SpoolWriter(
+                self._spool,
+                request.text(Element.AFFECTED_SOP_CLASS) or context.abstract_syntax,
+                request.text(Element.AFFECTED_SOP_INSTANCE),
+                context.transfer_syntax,
+                self._calling,
+                self._report,
+                request.text(Element.MOVE_ORIGINATOR_AET)[:16],
+                _originator_message_id(request),
+            )
+        except OSError as error:
+            self._failed(message, error)
+
+    def _take_data(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
+        message = self._message
+        if message is None:
+            raise pdu.ProtocolError("data set without a command")
+        if context_id != message.context_id:
+            raise pdu.ProtocolError("data set in another presentation context than its command")
+        if message.writer is not None:
+            try:
+                message.writer.write(fragment)
+            except OSError as error:
+                self._failed(message, error)
+        if is_last:
+            self._end(message)
+
+    def _end(self, message: _Message) -> None:
+        if message.writer is not None:
+            try:
+                message.writer.seal()
+            except OSError as error:
+                self._failed(message, error)
+        self._message = None
+        answer = command.response(message.request, message.status, message.comment)
+        self._send(pdu.p_data(message.context_id, answer, self._peer_max_pdu))
+
+    def _failed(self, message: _Message, error: OSError) -> None:
+        """Remember why an object is not stored; the rest of its data set is skipped."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message.status, message.comment = status.OUT_OF_RESOURCES, "disk full"
+        else:
+            message.status, message.comment = status.CANNOT_STORE, "the object was not written"
+        self._note(
+            logging.ERROR, f"an object could not be written to {self._spool}: {error.strerror}"
+        )
+        writer, message.writer = message.writer, None
+        if writer is not None:
+            writer.discard(f"it could not be written: {error.strerror}")
+
+    def _discard(self, reason: str) -> None:
+        if self._message is not None and self._message.writer is not None:
+            self._message.writer.discard(reason)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise pdu.ConnectionLost(f"the peer took no answer: {error}") from error
+
+    def _close_with(self, data: bytes) -> None:
+        """Send the last PDU, and let the peer close first so that it gets to see it."""
+        try:
+            self._socket.sendall(data)
+            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.settimeout(_LINGER)
+            self._socket.recv(1)
+        except OSError:
+            return  # it closed in its own way
+
+    def _note(self, level: int, text: str) -> None:
+        calling = f" ({self._calling})" if self._calling else ""
+        self._report(Note(level, f"association from {self._peer}{calling}: {text}"))
+
+
+def _unexpected(kind: pdu.PduType) -> pdu.ProtocolError:
+    return pdu.ProtocolError(f"unexpected {kind.name} PDU", pdu.AbortReason.UNEXPECTED_PDU)
+
+
+def _originator_message_id(request: Command) -> int | None:
+    """Return the Move Originator Message ID; a malformed one is as good as none."""
+    value = request.elements.get(Element.MOVE_ORIGINATOR_MESSAGE_ID, b"")
+    return int.from_bytes(value, "little") if len(value) == 2 else None
+
+
+def _address(sock: socket.socket) -> str:
+    try:
+        return str(sock.getpeername()[0])
+    except OSError:
+        return "a peer that is gone"

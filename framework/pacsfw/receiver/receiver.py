@@ -1,0 +1,251 @@
+"""The driver's side of the Storage SCP: the socket, the processes and what they report."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import logging
+import multiprocessing
+import pickle
+import selectors
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from pacsfw.api import Node
+from pacsfw.dicom.spool import Begun, SpoolRecord, settle, spool_id
+from pacsfw.errors import StateError
+from pacsfw.receiver.limits import Limits
+from pacsfw.receiver.messages import Note, Ready, Stop
+from pacsfw.receiver.process import Plan, main
+
+log = logging.getLogger(__name__)
+
+_BACKLOG = 128
+_BIND_SECONDS = 3.0
+"""How long to wait for a port: a predecessor that was killed may still be closing."""
+_READY_SECONDS = 120.0
+_REPLACEMENT_PAUSE = 1.0
+_BEYOND_GRACE = 2.0
+
+_spawn = multiprocessing.get_context("spawn")
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    process: BaseProcess
+    connection: Connection
+    ready: bool = False
+    open: dict[str, Begun] = field(default_factory=dict)
+
+
+class Receiver:
+    """The Storage SCP.
+
+    Parameters
+    ----------
+    node
+        Our AE title, and the address and port to listen on (port 0: any free one).
+    spool
+        Folder for the objects; made if it is missing.
+    processes
+        How many processes share the work.
+    notify
+        Is told of every object, in order, from one thread. While it works the senders
+        wait, so it should be quick.
+    limits
+        How much a peer may take.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        spool: Path,
+        processes: int,
+        notify: Callable[[SpoolRecord], None],
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        share = -(-limits.associations // processes)
+        self._node = node
+        self._plan = Plan(node.aetitle, spool, limits, share)
+        self._processes = processes
+        self._notify = notify
+        self._listener: socket.socket | None = None
+        self._workers: list[_Worker] = []
+        self._selector = selectors.DefaultSelector()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._broken = ""
+        self._thread = threading.Thread(target=self._watch, name="receiver", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        if self._listener is None:
+            raise StateError("the receiver is not listening")
+        return int(self._listener.getsockname()[1])
+
+    def start(self) -> None:
+        """Listen, and return once every process accepts associations.
+
+        Raises
+        ------
+        StateError
+            The port is in use or may not be opened, or a process does not start.
+        """
+        self._plan.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._listener = _listen(self._node)
+        with self._changed:
+            for _ in range(self._processes):
+                self._workers.append(self._start_worker())
+        # Else multiprocessing would wait for ever, at exit, for processes nobody stopped.
+        atexit.register(self.stop, 0)
+        self._thread.start()
+        with self._changed:
+            settled = self._changed.wait_for(
+                lambda: self._broken or all(worker.ready for worker in self._workers),
+                _READY_SECONDS,
+            )
+            broken = self._broken
+        if broken or not settled:
+            self.stop(0)
+            raise StateError(broken or f"no receiver process in {_READY_SECONDS:.0f} s")
+
+    def open_files(self) -> frozenset[Begun]:
+        """Return the objects that have begun and are neither sealed nor discarded."""
+        with self._changed:
+            return frozenset(begun for worker in self._workers for begun in worker.open.values())
+
+    def stop(self, grace: float) -> None:
+        """Accept no new association, give running ones ``grace`` seconds, and end.
+
+        Returns within a few seconds after that, whatever peers and processes do.
+        Every object has been reported sealed or discarded by then.
+        """
+        atexit.unregister(self.stop)
+        with self._changed:
+            self._stopping = True
+            workers = list(self._workers)
+        if self._listener is not None:
+            self._listener.close()
+        for worker in workers:
+            _send_stop(worker, grace)
+        if self._thread.ident is not None:
+            self._thread.join(grace + _BEYOND_GRACE)
+        for worker in workers:
+            if worker.process.is_alive():
+                log.warning("receiver process %s is killed: it did not end", worker.process.pid)
+                worker.process.kill()
+        if self._thread.ident is not None:
+            self._thread.join(_BEYOND_GRACE)
+
+    def _start_worker(self) -> _Worker:
+        ours, theirs = _spawn.Pipe()
+        process = _spawn.Process(
+            target=main, args=(self._listener, theirs, self._plan), name="receiver", daemon=True
+        )
+        # Blocked signals stay blocked in the child until it has decided to ignore them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+        worker = _Worker(process, ours)
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+        return worker
+
+    def _watch(self) -> None:
+        """Take what the processes report until none is left."""
+        while self._workers:
+            for key, _ in self._selector.select():
+                worker = key.data
+                try:
+                    message = pickle.loads(worker.connection.recv_bytes())  # noqa: S301 - ours
+                except (EOFError, OSError):
+                    self._ended(worker)
+                else:
+                    self._take(worker, message)
+        self._selector.close()
+
+    def _take(self, worker: _Worker, message: SpoolRecord | Ready | Note) -> None:
+        if isinstance(message, Note):
+            log.log(message.level, "%s", message.text)
+            return
+        if isinstance(message, Ready):
+            with self._changed:
+                worker.ready = True
+                self._changed.notify_all()
+            return
+        with self._changed:
+            if isinstance(message, Begun):
+                worker.open[spool_id(message.path)] = message
+            else:
+                worker.open.pop(spool_id(message.path), None)
+        self._tell(message)
+
+    def _tell(self, record: SpoolRecord) -> None:
+        try:
+            self._notify(record)
+        except Exception as error:  # noqa: BLE001 - the other objects still have to be told of
+            log.critical("%s: was not taken over: %s", record.path, type(error).__name__)
+
+    def _ended(self, worker: _Worker) -> None:
+        """Settle what a process left behind, and replace it unless we are stopping."""
+        worker.process.join(_BEYOND_GRACE)
+        left = list(worker.open.values())
+        with self._changed:
+            worker.open.clear()
+            self._workers.remove(worker)
+            stopping = self._stopping
+        self._selector.unregister(worker.connection)
+        worker.connection.close()
+        for begun in left:
+            self._tell(settle(begun))
+        if stopping:
+            return
+        ending = f"receiver process ended unexpectedly (exit code {worker.process.exitcode})"
+        if not worker.ready:
+            with self._changed:
+                self._broken = f"{ending} before it could listen"
+                self._changed.notify_all()
+            log.critical("%s; it is not replaced", self._broken)
+            return
+        log.error("%s; another one takes over", ending)
+        time.sleep(_REPLACEMENT_PAUSE)
+        with self._changed:
+            if not self._stopping:
+                self._workers.append(self._start_worker())
+
+
+def _send_stop(worker: _Worker, grace: float) -> None:
+    try:
+        worker.connection.send(Stop(grace))
+    except OSError:
+        return  # it has ended; `_watch` settles what it left
+
+
+def _listen(node: Node) -> socket.socket:
+    family = socket.AF_INET6 if ":" in node.bind else socket.AF_INET
+    where = f"port {node.port} on {node.bind or 'every address'}"
+    deadline = time.monotonic() + _BIND_SECONDS
+    while True:
+        try:
+            return socket.create_server(
+                (node.bind, node.port), family=family, backlog=_BACKLOG, reuse_port=False
+            )
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise StateError(f"{where} cannot be listened on: {error.strerror}") from error
+            if time.monotonic() > deadline:
+                raise StateError(
+                    f"{where} is in use: another run or another DICOM program listens there"
+                ) from error
+        time.sleep(0.1)

@@ -1,0 +1,180 @@
+"""Progress while a run is going on: bars on a terminal, plain lines elsewhere.
+
+Shows numbers and UIDs only, never a patient's name or ID.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from pacsfw import api
+from pacsfw.report.summary import GOOD, VERDICTS
+from pacsfw.report.words import amount, count, printable
+
+FINISHED = (0, 1)
+"""Exit codes of a run that got to its end, whether all is complete or not."""
+
+PLAIN_SECONDS = 10.0
+"""Least time between two plain lines of progress."""
+
+STUDIES_NAMED = 20
+"""Incomplete studies that get a line of their own; the closing table counts all."""
+
+
+def progress(console: Console, clock: api.Clock) -> api.Observer:
+    """Return the display that suits the console."""
+    return _Bars(console) if console.is_terminal else _Lines(console, clock)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the events have told so far."""
+
+    phase: str = "starting"
+    found: int = 0
+    total: int = 0
+    done_before: int = 0
+    instances: int = 0
+    size: int = 0
+    quarantined: int = 0
+    settled: dict[str, bool] = field(default_factory=dict)
+
+    def see(self, event: api.Event) -> None:
+        match event:
+            case api.ResourcesFound():
+                self.phase, self.found = "finding", event.total
+            case api.MoveStarted():
+                self.phase, self.total, self.done_before = "moving", event.total, event.done
+            case api.StudyStarted():
+                self.phase = "moving"
+            case api.InstanceIngested(stored=True):
+                self.instances += 1
+                self.size += event.size
+            case api.InstanceIngested():
+                self.quarantined += 1
+            case api.StudySettled():
+                # By UID, since a study that was asked for again is settled again.
+                self.settled[event.study_uid] = event.verdict.state in GOOD
+            case api.Waiting():
+                self.phase = _waiting(event)
+            case api.RunFinished():
+                self.phase = "finished" if event.exit_code in FINISHED else "broken off"
+
+    @property
+    def done(self) -> int:
+        return min(self.total, self.done_before + len(self.settled))
+
+    @property
+    def line(self) -> str:
+        """Return what is being done and all that was done, in words."""
+        if not self.total:
+            return f"{self.phase}: {count(self.found, 'study')} found" if self.found else self.phase
+        parts = [
+            f"{self.phase}: {self.done:,} of {count(self.total, 'study')}",
+            amount(self.instances, self.size),
+        ]
+        incomplete = sum(not good for good in self.settled.values())
+        if incomplete:
+            parts.append(f"{incomplete:,} not complete")
+        if self.quarantined:
+            parts.append(f"{self.quarantined:,} quarantined")
+        return ", ".join(parts)
+
+
+def _waiting(event: api.Waiting) -> str:
+    if event.until is None:
+        return "moving"
+    return f"waiting until {_local(event.until)} ({printable(event.reason)})"
+
+
+def _local(instant: datetime) -> str:
+    return instant.astimezone().strftime("%a %Y-%m-%d %H:%M")
+
+
+class _Display(api.Observer):
+    """What both displays do: tally, and name the first studies that are not complete."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.tally = _Tally()
+        self._named = 0
+
+    def notify(self, event: api.Event) -> None:
+        """Count the event and show it."""
+        self.tally.see(event)
+        if isinstance(event, api.StudySettled) and event.verdict.state not in GOOD:
+            self._name(event)
+        self.show(event)
+
+    def show(self, event: api.Event) -> None:
+        """Bring the display up to date."""
+
+    def say(self, line: str) -> None:
+        """Print one line as it is."""
+        self.console.print(Text(line), soft_wrap=True)
+
+    def _name(self, event: api.StudySettled) -> None:
+        self._named += 1
+        if self._named <= STUDIES_NAMED:
+            words = VERDICTS[event.verdict.state]
+            reason = f": {printable(event.verdict.reason)}" if event.verdict.reason else ""
+            self.say(f"{words}: study {printable(event.study_uid)}{reason}")
+        elif self._named == STUDIES_NAMED + 1:
+            self.say("further studies that are not complete are counted, not named")
+
+
+class _Bars(_Display):
+    """A line of numbers and a bar for the studies, redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._bar: Progress | None = None
+        self._live = Live(console=console, get_renderable=self._picture)
+
+    def open(self, context: api.RunContext) -> None:
+        """Take the lower lines of the screen."""
+        self._live.start()
+
+    def show(self, event: api.Event) -> None:
+        """Move the bar."""
+        if isinstance(event, api.MoveStarted):
+            self._bar = Progress(
+                BarColumn(bar_width=30),
+                TextColumn("{task.completed:,.0f} of {task.total:,.0f} studies"),
+                TimeRemainingColumn(compact=True),
+                console=self.console,
+            )
+            self._bar.add_task("", total=event.total, completed=event.done)
+        elif self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=self.tally.done)
+
+    def close(self) -> None:
+        """Leave the last picture standing and give the cursor back."""
+        self._live.stop()
+
+    def _picture(self) -> Group:
+        numbers = Text(self.tally.line)
+        return Group(numbers) if self._bar is None else Group(numbers, self._bar)
+
+
+class _Lines(_Display):
+    """A line now and then, and at once where something changes."""
+
+    def __init__(self, console: Console, clock: api.Clock) -> None:
+        super().__init__(console)
+        self._clock = clock
+        self._phase = self.tally.phase
+        self._said_at = clock.monotonic()
+
+    def show(self, event: api.Event) -> None:
+        """Print a line where the phase changes and after each `PLAIN_SECONDS`."""
+        now = self._clock.monotonic()
+        if self.tally.phase != self._phase or now - self._said_at >= PLAIN_SECONDS:
+            self._phase, self._said_at = self.tally.phase, now
+            self.say(self.tally.line)

@@ -1,0 +1,132 @@
+"""The closing table of a run, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.text import Text
+
+from pacsfw.report.grid import print_grid
+from pacsfw.report.words import amount, printable
+
+GOOD = frozenset({"complete", "complete-by-count"})
+"""Verdicts that need nobody's attention."""
+
+VERDICTS = {
+    "complete": "complete",
+    "complete-by-count": "complete by count",
+    "short": "short",
+    "over": "more than expected",
+    "unverifiable": "cannot be verified",
+    "failed": "failed",
+    "pending": "not finished",
+}
+"""Every verdict, and ``pending`` for none, in the order of the table and in words."""
+
+REASONS_SHOWN = 10
+"""Reasons of one kind that are listed; the rest is counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Summary:
+    """What a collection has come to. Plain data, without any patient's identifiers."""
+
+    found: int = 0
+    """Studies that find found."""
+    deselected: int = 0
+    """Of them, those that somebody took off the work list."""
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    """Studies on the work list by verdict state, ``pending`` for those without a verdict."""
+    reasons: Sequence[tuple[str, str, int]] = ()
+    """(verdict state, reason, studies) of the verdicts other than complete."""
+    instances: int = 0
+    """Instances in the archive."""
+    size: int = 0
+    """Their bytes."""
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+    """Instances in quarantine, by reason."""
+    cell_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Cells left empty by a failure, by (column, reason)."""
+    archive: str = ""
+    """Folder of the files."""
+    quarantine: str = ""
+    """Folder of the quarantined instances; shown where there are any."""
+    tables: Sequence[str] = ()
+    """Files or URLs of the tables."""
+    problems: Sequence[str] = ()
+    """What went wrong beside the studies, as whole messages: a sink that failed, say."""
+    notes: Sequence[str] = ()
+    """What people should know and that is no failure, as whole messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    label: str
+    value: str
+    style: str = ""
+    indent: bool = False
+
+
+def exit_code(summary: Summary) -> int:
+    """Return 0 where every study of the work list is complete, else 1.
+
+    Empty cells do not count: every file is there, and the table says what is missing.
+    """
+    unfinished = any(n for state, n in summary.verdicts.items() if state not in GOOD)
+    return 1 if unfinished or summary.problems else 0
+
+
+def render(summary: Summary, console: Console) -> None:
+    """Print the closing table: coloured on a terminal, aligned plain lines elsewhere."""
+    print_grid(console, [_cells(line) for line in _lines(summary)])
+
+
+def _cells(line: _Line) -> tuple[Text, Text]:
+    label, style = (f"  {line.label}", "dim") if line.indent else (line.label, line.style)
+    return Text(label, style=style), Text(line.value, style=style)
+
+
+def _lines(summary: Summary) -> Iterator[_Line]:
+    taken_off = f" ({summary.deselected:,} taken off the work list)" if summary.deselected else ""
+    yield _Line("studies found", f"{summary.found:,}{taken_off}")
+    yield from _verdicts(summary)
+    yield _Line("stored", amount(summary.instances, summary.size))
+    if summary.quarantined:
+        yield _Line("quarantined", f"{sum(summary.quarantined.values()):,}", "yellow")
+        yield from _details(list(summary.quarantined.items()))
+    if summary.cell_errors:
+        yield _Line("cells left empty", f"{sum(summary.cell_errors.values()):,}", "yellow")
+        yield from _details(
+            [(f"{column}: {reason}", n) for (column, reason), n in summary.cell_errors.items()]
+        )
+    for problem in summary.problems:
+        yield _Line("problem", printable(problem), "red")
+    for note in summary.notes:
+        yield _Line("note", printable(note))
+    if summary.archive:
+        yield _Line("files", summary.archive)
+    if summary.quarantined:
+        yield _Line("quarantine", summary.quarantine)
+    for table in summary.tables:
+        yield _Line("table", table)
+
+
+def _verdicts(summary: Summary) -> Iterator[_Line]:
+    for state, words in VERDICTS.items():
+        studies = summary.verdicts.get(state, 0)
+        # "complete 0" and "short 0" are news; the rarer verdicts show when they occur.
+        if studies or (summary.verdicts and state in ("complete", "short", "failed")):
+            attention = "red" if studies and state not in GOOD else ""
+            yield _Line(words, f"{studies:,}", "green" if state in GOOD else attention)
+            yield from _details([(why, n) for of, why, n in summary.reasons if of == state])
+
+
+def _details(reasons: Sequence[tuple[str, int]]) -> Iterator[_Line]:
+    ordered = sorted(reasons, key=lambda each: (-each[1], each[0]))
+    for reason, number in ordered[:REASONS_SHOWN]:
+        yield _Line(f"{number:,} x", printable(reason), indent=True)
+    if len(ordered) > REASONS_SHOWN:
+        rest = sum(number for _, number in ordered[REASONS_SHOWN:])
+        yield _Line(f"{rest:,} x", "other reasons", indent=True)

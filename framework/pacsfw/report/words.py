@@ -1,0 +1,25 @@
+"""How numbers and foreign text are put on a screen."""
+
+from __future__ import annotations
+
+from rich.filesize import decimal
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``1 study``, ``1,204 studies``."""
+    if number != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun}"
+
+
+def amount(instances: int, size: int) -> str:
+    """Return a number of instances and their bytes: ``512 instances, 268.4 MB``."""
+    return f"{count(instances, 'instance')}, {decimal(size)}"
+
+
+def printable(text: str) -> str:
+    """Return text that cannot move the cursor, colour the screen or begin a line.
+
+    Reasons may quote what a peer said (Error Comment, PS3.7 section C.4.1.1.2).
+    """
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,304 @@
+"""The conductor: the only module that knows every step.
+
+A `Collection` is what a configuration describes, open for work; `find` and `move` are its
+two steps. Each is a loop over what the ledger says is missing, so running it again goes on
+where it ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pacsfw import assemble
+from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted
+from pacsfw.config import Config, Loaded, Storage
+from pacsfw.config.values import is_url
+from pacsfw.deliver.outbox import Outbox
+from pacsfw.errors import StateError
+from pacsfw.find.find import answered_at, find, fingerprint
+from pacsfw.find.planner import Criteria
+from pacsfw.ingest.ingest import QUARANTINE
+from pacsfw.ledger import Ledger, open_ledger
+from pacsfw.move.worklist import select
+from pacsfw.moving import TAGS_FACT, Moving, Surroundings, Timing, make_archive
+from pacsfw.report.observers import Observers
+from pacsfw.report.summary import Summary, exit_code
+
+LAYOUT_FACT = "layout"
+"""Ledger fact: the ``sort_by`` under which the stored files were laid out."""
+
+
+class Collection:
+    """One configured collection. A context manager: holds the ledger's lock while open.
+
+    Raises
+    ------
+    ConfigError
+        A section that the work needs is missing.
+    StateError
+        Another pacsfw works on it, a folder cannot be written, or the stored files were
+        laid out by another ``sort_by``.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        command: str,
+        *,
+        observers: Sequence[tuple[str, Observer]] = (),
+        clock: Clock | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.config, self._registry = loaded.config, loaded.registry
+        self.config.require("net.called_node", "storage")
+        assert self.config.storage is not None  # noqa: S101 - required just now
+        self._storage = self.config.storage
+        self._command = command
+        self._clock, self._timing = clock or Clock(), timing or Timing()
+        self._stop = threading.Event()
+        self._moving: Moving | None = None
+        self._problems: list[str] = []
+        configured: list[tuple[str, Observer]] = [
+            (use.id or use.name, self._registry.build("observer", use.name, use.options))
+            for use in self.config.observers
+        ]
+        self._observers = Observers([*observers, *configured])
+
+    @property
+    def interrupted(self) -> bool:
+        """Tell whether somebody asked the run to stop."""
+        return self._stop.is_set()
+
+    @property
+    def moving(self) -> bool:
+        """Tell whether studies are being moved: then `interrupt` ends the run gently."""
+        return self._moving is not None
+
+    def __enter__(self) -> Self:
+        """Take the lock, check the layout, open the observers."""
+        make_archive(self._storage.directory)
+        self._ledger = open_ledger(self._storage.state)
+        try:
+            self._check_layout()
+            self._context = self._make_context()
+        except BaseException:
+            self._ledger.close()
+            raise
+        self._observers.open(self._context)
+        self._notify(RunStarted(at=self._clock.now(), command=self._command))
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Tell the observers how it ended, and let the next one in."""
+        code = exit_code(self.summary()) if exc is None else getattr(exc, "exit_code", 1)
+        counts = self._ledger.studies.counts()
+        self._notify(RunFinished(at=self._clock.now(), counts=counts, exit_code=code))
+        self._observers.close()
+        self._ledger.close()
+
+    def find(self, *, again: bool) -> str | None:
+        """Ask the PACS and write the work list.
+
+        Parameters
+        ----------
+        again
+            Ask also where this very query was answered whole before and its list exists.
+
+        Returns
+        -------
+        str or None
+            When the query had been answered before, if it was not asked again.
+        """
+        self.config.require("find", "net.local_node")
+        settings, net = self.config.find, self.config.net
+        assert settings is not None and net is not None  # noqa: S101, PT018 - required just now
+        criteria = Criteria(
+            start=settings.start,
+            end=settings.end,
+            modality=settings.modality,
+            search_fields=settings.search_fields,
+        )
+        query = fingerprint(criteria, settings.level, net)
+        list_exists = _exists(self._storage.resources)
+        answered = answered_at(query, self._ledger)
+        if answered and list_exists and not again:
+            return answered
+        sink = assemble.sink_for(self._storage.resources, self._registry)
+        provider = assemble.open_provider(self.config, self._registry, self._context)
+        try:
+            sink.open(self._context)
+            find(
+                criteria,
+                settings.level,
+                query,
+                ask=assemble.asking(provider, settings.use.name),
+                ledger=self._ledger,
+                sink=sink,
+                list_exists=list_exists,
+                clock=self._clock,
+                notify=self._notify,
+            )
+        finally:
+            provider.close()
+            sink.close()
+        return None
+
+    def move(self, *, ignore_window: bool = False) -> None:
+        """Request what the work list names and the ledger lacks; deliver the rows."""
+        self.config.require("move", "net.dest_node.port")
+        listed = self._select()
+        unfinished = set(self._ledger.studies.unfinished())
+        uids = [uid for uid in listed if uid in unfinished]
+        reparse = self._tags_changed()
+        outboxes: list[Outbox] = []
+        try:
+            for target, outbox in self._outboxes():
+                outbox.open(self._context, exists=_exists(target), anew=reparse)
+                outboxes.append(outbox)
+            self._moving = self._make_moving(outboxes)
+            self._moving.run(uids, len(listed), ignore_window=ignore_window, reparse=reparse)
+        finally:
+            for outbox in outboxes:
+                outbox.close()
+                if outbox.problem:
+                    self._problems.append(f"table {outbox.name}: {outbox.problem}")
+
+    def interrupt(self) -> None:
+        """Request nothing more, cancel what runs, finish what has arrived."""
+        self._stop.set()
+        if self._moving is not None:
+            self._moving.cancel()
+
+    def summary(self) -> Summary:
+        """Return what the collection has come to."""
+        return summarize(self.config, self._storage, self._ledger, self._problems)
+
+    def _notify(self, event: Event) -> None:
+        self._observers.notify(event)
+
+    def _make_context(self) -> RunContext:
+        workdir = self._storage.state / "work"
+        workdir.mkdir(mode=0o700, exist_ok=True)
+        return RunContext(
+            run_id=f"{self._clock.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
+            workdir=workdir,
+            net=self.config.net,
+            sections=self.config.sections,
+            clock=self._clock,
+            log=logging.getLogger("pacsfw.plugins"),
+        )
+
+    def _check_layout(self) -> None:
+        now = assemble.identity(self._storage.sort_by)
+        before = self._ledger.fact(LAYOUT_FACT)
+        if before and before != now and self._ledger.instances.any_stored():
+            raise StateError(
+                f"{self.config.path}: storage.sort_by is {now}, but the files in "
+                f"{self._storage.directory} were laid out by {before}: keep that, or give "
+                "this collection another storage.directory"
+            )
+        self._ledger.remember(LAYOUT_FACT, now)
+
+    def _tags_changed(self) -> bool:
+        """Tell whether the rows of stored files were read by other tags than today's."""
+        now, before = assemble.identity(self.config.tags), self._ledger.fact(TAGS_FACT)
+        if before != now and not self._ledger.instances.any_stored():
+            self._ledger.remember(TAGS_FACT, now)
+            return False
+        return before != now
+
+    def _select(self) -> list[str]:
+        assert self.config.move is not None  # noqa: S101 - required before
+        sink = assemble.sink_for(self._storage.resources, self._registry)
+        provider = assemble.open_provider(self.config, self._registry, self._context)
+        ask = assemble.asking(provider, assemble.query_use(self.config).name)
+        try:
+            sink.open(self._context)
+            selection = select(sink, self.config.move.level, self._ledger, ask)
+        finally:
+            provider.close()
+            sink.close()
+        for note in selection.notes:
+            logging.getLogger("pacsfw.move").warning("%s", note)
+        self._problems += selection.problems
+        return selection.uids
+
+    def _make_moving(self, outboxes: Sequence[Outbox]) -> Moving:
+        assert self.config.move is not None  # noqa: S101 - required before
+        return Moving(
+            Surroundings(
+                config=self.config,
+                storage=self._storage,
+                settings=self.config.move,
+                registry=self._registry,
+                ledger=self._ledger,
+                context=self._context,
+                clock=self._clock,
+                timing=self._timing,
+                stop=self._stop,
+                outboxes=outboxes,
+                notify=self._notify,
+            )
+        )
+
+    def _outboxes(self) -> list[tuple[str, Outbox]]:
+        """Return the outbox of every table of instances, with its target."""
+        table = assemble.instance_table(self.config.tags, self._registry)
+        archive = self._storage.directory
+        outboxes = []
+        if self.config.tags:
+            target = self._storage.resources_meta
+            sink = assemble.sink_for(target, self._registry)
+            outboxes.append((target, Outbox(target, sink, table, self._ledger, archive)))
+        for use in self.config.sinks:
+            sink = self._registry.build("sink", use.name, use.options)
+            target = str(use.options.get("path", ""))
+            name = use.id or target or use.name
+            outboxes.append((target, Outbox(name, sink, table, self._ledger, archive)))
+        return outboxes
+
+
+def summarize(
+    config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
+) -> Summary:
+    """Return what the ledger knows of a collection, for the closing table and for status."""
+    origins = ledger.studies.origins()
+    instances, size = ledger.instances.totals()
+    tables = [storage.resources]
+    if config.tags:
+        tables.append(storage.resources_meta)
+    tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
+    notes = []
+    if unsolicited := origins.get("unsolicited", 0):
+        notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
+    return Summary(
+        found=origins.get("find", 0),
+        deselected=ledger.studies.deselected(),
+        verdicts=ledger.studies.counts(),
+        reasons=ledger.studies.reasons(),
+        instances=instances,
+        size=size,
+        quarantined=ledger.instances.quarantine_reasons(),
+        cell_errors=ledger.instances.cell_errors(),
+        archive=str(storage.directory),
+        quarantine=str(storage.state / QUARANTINE),
+        tables=[target for target in tables if _exists(target)],
+        problems=problems,
+        notes=notes,
+    )
+
+
+def _exists(target: str) -> bool:
+    """Tell whether a target is there; of a database that is the sink's business."""
+    return is_url(target) or Path(target).exists()

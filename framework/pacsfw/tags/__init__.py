@@ -1,0 +1,1 @@
+"""From the tags of a configuration to one typed row per object."""

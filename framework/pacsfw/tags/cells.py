@@ -1,0 +1,130 @@
+"""What a cell of each column type holds, and how a value gets there.
+
+===========  ====================  ==================================================
+type         cell                  is also made from
+===========  ====================  ==================================================
+text         str                   anything but sequences and bytes, as written
+int float    int float             DS, IS and text of that form (PS3.5 6.2)
+bool         bool                  YES/NO, Y/N, TRUE/FALSE, 1/0
+date         datetime.date         DA and DT text, a datetime
+time         datetime.time         TM text, a datetime, a timedelta of less than a day
+datetime     datetime.datetime     DA and DT text, a date
+duration     datetime.timedelta    TM text
+json         list, dict, scalars   sequences and items by the DICOM JSON model (PS3.18 F)
+===========  ====================  ==================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
+from pydicom.valuerep import PersonName
+
+from pacsfw.api import ColumnType
+from pacsfw.convert import str2datetime, str2timedelta
+from pacsfw.dicom.values import bool_of, float_of, int_of, text_of
+
+_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+
+
+def cell(value: Any, column_type: ColumnType) -> Any:
+    """Make a cell of a column type.
+
+    Parameters
+    ----------
+    value
+        As pydicom or a callback gave it; None is an empty cell of every type.
+    column_type
+        A type of the module's table.
+
+    Raises
+    ------
+    ValueError, TypeError
+        The value does not fit. Messages may come from pydicom and quote the value.
+    """
+    return None if value is None else _CELLS[column_type](value)
+
+
+def _text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, date | time) else text_of(value)
+
+
+def _date(value: Any) -> date:
+    return value if type(value) is date else _datetime(value).date()
+
+
+def _time(value: Any) -> time:
+    if isinstance(value, time):
+        return value
+    if isinstance(value, datetime):
+        return value.time()
+    since_midnight = _duration(value)
+    if not timedelta(0) <= since_midnight < timedelta(days=1):
+        raise ValueError("not a time of day")
+    return (datetime.min + since_midnight).time()  # noqa: DTZ901 - DICOM times have no zone
+
+
+def _datetime(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a date has no zone
+    return str2datetime(_only_text(value))
+
+
+def _duration(value: Any) -> timedelta:
+    return value if isinstance(value, timedelta) else str2timedelta(_only_text(value))
+
+
+def _only_text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} is no date or time")
+    return value
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Dataset):
+        return _json(value.to_json_dict())
+    if isinstance(value, Sequence | MultiValue | list | tuple):
+        return [_json(single) for single in value]
+    if isinstance(value, Mapping):
+        return {_only_text(key): _json(single) for key, single in value.items()}
+    return _json_scalar(value)
+
+
+def _json_scalar(value: Any) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case PersonName():
+            groups = zip(_NAME_GROUPS, value.components, strict=False)
+            return {group: str(name) for group, name in groups if name}
+        case BaseTag():
+            return f"{value:08X}"
+        case str() | int():
+            return str(value) if isinstance(value, str) else int(value)
+        case float() if math.isfinite(value):
+            return float(value)
+        case date() | time():
+            return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in JSON")
+
+
+_CELLS: Mapping[ColumnType, Callable[[Any], Any]] = {
+    "text": _text,
+    "int": int_of,
+    "float": float_of,
+    "bool": bool_of,
+    "date": _date,
+    "time": _time,
+    "datetime": _datetime,
+    "duration": _duration,
+    "json": _json,
+}

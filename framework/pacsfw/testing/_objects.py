@@ -1,0 +1,138 @@
+"""The data sets behind `pacsfw.testing.synthetic`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydicom import config
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID
+
+from pacsfw.testing.synthetic import SIZE, SOP_CLASSES, Study
+
+IMPLEMENTATION_UID = "2.25.320912870531461213276438291117906093817"
+
+
+def build(study: Study, series: int, instance: int) -> Dataset:
+    """Make one object of a study; both numbers count from 1."""
+    modality = study.modalities[series - 1]
+    attributes = {**_patient(study), **_study(study), **_series(study, series)}
+    attributes |= {
+        "SOPClassUID": SOP_CLASSES[modality],
+        "SOPInstanceUID": study.sop_uid(series, instance),
+        "InstanceNumber": instance,
+        "ContentDate": study.study_date,
+        "ContentTime": study.study_time,
+    }
+    attributes |= _report() if modality == "SR" else _image(modality, series, instance)
+    attributes |= study.extra
+    dataset = Dataset()
+    dataset.file_meta = _meta(study, attributes)
+    for keyword, value in attributes.items():
+        if value is not None:
+            _put(dataset, keyword, value)
+    return dataset
+
+
+def _put(dataset: Dataset, keyword: str, value: Any) -> None:
+    """Set an attribute without validation: some studies are awkward on purpose."""
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(f"{keyword!r} is not a DICOM keyword")
+    vr = "OW" if keyword == "PixelData" else dictionary_VR(tag).split(" ")[0]
+    dataset.add(DataElement(tag, vr, value, validation_mode=config.IGNORE))
+
+
+def _meta(study: Study, attributes: dict[str, Any]) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = UID(attributes["SOPClassUID"])
+    meta.MediaStorageSOPInstanceUID = UID(attributes["SOPInstanceUID"])
+    meta.TransferSyntaxUID = UID(study.syntax)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
+    return meta
+
+
+def _patient(study: Study) -> dict[str, Any]:
+    return {
+        "SpecificCharacterSet": study.charset.split("\\"),
+        "PatientName": study.patient_name,
+        "PatientID": study.patient_id,
+        "PatientBirthDate": "19700131",
+        "PatientSex": "O",
+        "PatientAge": "050Y",
+    }
+
+
+def _study(study: Study) -> dict[str, Any]:
+    return {
+        "StudyInstanceUID": study.uid,
+        "StudyDate": study.study_date,
+        "StudyTime": study.study_time,
+        "StudyID": str(study.number),
+        "AccessionNumber": f"ACC{study.seed}-{study.number}",
+        "ReferringPhysicianName": "",
+        "StudyDescription": study.description,
+    }
+
+
+def _series(study: Study, series: int) -> dict[str, Any]:
+    return {
+        "SeriesInstanceUID": study.series_uid(series),
+        "SeriesNumber": series,
+        "SeriesDescription": f"SERIES {series}",
+        "Modality": study.modalities[series - 1],
+        "SeriesDate": study.study_date,
+        "SeriesTime": study.study_time,
+        "Manufacturer": "pacsfw",
+    }
+
+
+def _image(modality: str, series: int, instance: int) -> dict[str, Any]:
+    return {
+        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+        "SliceThickness": "2.5",
+        "PixelSpacing": ["0.5", "0.5"],
+        "ImagePositionPatient": ["0", "0", f"{2.5 * instance}"],
+        "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
+        "BodyPartExamined": "CHEST",
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": SIZE,
+        "Columns": SIZE,
+        "BitsAllocated": 16,
+        "BitsStored": 12,
+        "HighBit": 11,
+        "PixelRepresentation": 0,
+        "RescaleIntercept": "-1024" if modality == "CT" else None,
+        "RescaleSlope": "1" if modality == "CT" else None,
+        "PixelData": _pixels(series, instance),
+    }
+
+
+def _pixels(series: int, instance: int) -> bytes:
+    """Draw a bright disc whose place and radius follow the numbers; 12 bit, little endian."""
+    radius = 2 + instance % (SIZE // 2)
+    centre = SIZE // 2 + series % 3
+    values = (
+        3000 if (x - centre) ** 2 + (y - centre) ** 2 < radius**2 else 16 * (x + y)
+        for y in range(SIZE)
+        for x in range(SIZE)
+    )
+    return b"".join(value.to_bytes(2, "little") for value in values)
+
+
+def _report() -> dict[str, Any]:
+    """Return the content of a minimal Basic Text SR (PS3.3 A.35.1): a titled, empty container."""
+    title = Dataset()
+    title.CodeValue = "18748-4"
+    title.CodingSchemeDesignator = "LN"
+    title.CodeMeaning = "Diagnostic imaging report"
+    return {
+        "ValueType": "CONTAINER",
+        "ConceptNameCodeSequence": [title],
+        "ContinuityOfContent": "SEPARATE",
+        "CompletionFlag": "COMPLETE",
+        "VerificationFlag": "UNVERIFIED",
+    }

@@ -1,0 +1,208 @@
+"""`EmbeddedPACS`: a small PACS in a process of its own, for demos and tests.
+
+It speaks real DICOM over a real socket (pynetdicom): C-ECHO, C-FIND, C-MOVE, C-GET and
+C-STORE in the Patient Root and Study Root models (PS3.4 C.6.1, C.6.2). What it does not
+pretend: it is strict where the standard is (unique keys of the levels above are required,
+an attribute of a lower level is no key and is answered with FF01), so software that works
+with it asks correctly.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+from pacsfw.api import Level
+from pacsfw.errors import RemoteError
+from pacsfw.testing.synthetic import Study
+
+HOST = "127.0.0.1"
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """One request that the PACS received."""
+
+    service: str
+    """``C-ECHO``, ``C-FIND``, ``C-MOVE`` or ``C-GET``."""
+    level: str
+    """Query/Retrieve level."""
+    keys: Mapping[str, str]
+    """The identifier: keyword to value, several values joined by a backslash."""
+    status: int | None = None
+    """The final status; None until it is sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the child process is started with."""
+
+    aetitle: str
+    port: int
+    folder: Path | None
+    studies: tuple[Study, ...]
+    destinations: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    delay: float
+    fold_names: bool
+
+
+class EmbeddedPACS:
+    """A PACS on 127.0.0.1 over a folder of files or over synthetic studies.
+
+    Use it as a context manager. Like everything that spawns processes, a script that uses
+    it needs the ``if __name__ == "__main__"`` guard.
+
+    Parameters
+    ----------
+    source
+        A folder, whose Part 10 files are served as they are and never changed, or studies
+        (`pacsfw.testing.synthetic`). What is stored by C-STORE is kept in a temporary
+        folder and forgotten at the end.
+    aetitle
+        Its AE title; associations that call another one are rejected.
+    destinations
+        Move destinations: AE title to (host, port).
+    port
+        The port to listen on; 0 takes a free one, see `port`.
+    delay
+        Seconds to wait before each sub-operation of a C-MOVE or C-GET.
+    fold_names
+        Match patient names without regard to case, as some archives do.
+    """
+
+    def __init__(
+        self,
+        source: Path | str | Iterable[Study] = (),
+        *,
+        aetitle: str = "DEMOPACS",
+        destinations: Mapping[str, tuple[str, int]] | None = None,
+        port: int = 0,
+        delay: float = 0.0,
+        fold_names: bool = False,
+    ) -> None:
+        folder = Path(source) if isinstance(source, (str, Path)) else None
+        if folder is not None and not folder.is_dir():
+            raise NotADirectoryError(f"EmbeddedPACS {aetitle}: {folder} is not a folder")
+        self._settings = Settings(
+            aetitle=aetitle,
+            port=port,
+            folder=folder,
+            studies=() if isinstance(source, (str, Path)) else tuple(source),
+            destinations=dict(destinations or {}),
+            delay=delay,
+            fold_names=fold_names,
+        )
+        self.aetitle = aetitle
+        self.host = HOST
+        self.port = port
+        self._lock = threading.Lock()
+        self._process: Any = None
+        self._channel: Connection | None = None
+
+    def start(self) -> Self:
+        """Start the process and wait until it listens.
+
+        Raises
+        ------
+        RemoteError
+            It could not start; the message says why.
+        """
+        context = multiprocessing.get_context("spawn")
+        self._channel, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_child, args=(self._settings, theirs), name=f"pacs-{self.aetitle}", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        answer: int | str = "it did not start in time"
+        try:
+            if self._channel.poll(START_SECONDS):
+                answer = self._channel.recv()
+        except EOFError:
+            answer = "its process ended at once"
+        if isinstance(answer, str):
+            self.stop()
+            raise RemoteError(f"EmbeddedPACS {self.aetitle}: {answer}")
+        self.port = answer
+        return self
+
+    def stop(self) -> None:
+        """End the process; does nothing where it has ended already."""
+        if self._process is None or self._channel is None:
+            return
+        with suppress(OSError):  # it ended before us
+            self._channel.send(("stop", ()))
+        self._process.join(STOP_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+        self._channel.close()
+        self._process = self._channel = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def uids(self, level: Level = "IMAGE", study_uid: str = "") -> frozenset[str]:
+        """Return the unique keys of this level, of one study or of all."""
+        return cast("frozenset[str]", self._ask("uids", level, study_uid))
+
+    @property
+    def log(self) -> list[Logged]:
+        """The requests received so far, in order. They name what was asked for: test data."""
+        return cast("list[Logged]", self._ask("log"))
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """How often each thing happened so far; what never did is not in it.
+
+        ``associations`` and ``rejected``, the services by name (``C-FIND``), and the
+        sub-operations of retrieves: ``sent`` and ``failed``.
+        """
+        return cast("Mapping[str, int]", self._ask("counters"))
+
+    @property
+    def skipped(self) -> list[Path]:
+        """Files that are not served: no Part 10, without a UID, or damaged in the header."""
+        return cast("list[Path]", self._ask("skipped"))
+
+    def set_delay(self, seconds: float) -> None:
+        """Change the wait before each sub-operation, also for running requests."""
+        self._ask("set_delay", seconds)
+
+    def set_destination(self, aetitle: str, host: str, port: int) -> None:
+        """Add or change a move destination."""
+        self._ask("set_destination", aetitle, (host, port))
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        with self._lock:
+            if self._channel is None:
+                raise RemoteError(f"EmbeddedPACS {self.aetitle} is not running")
+            try:
+                self._channel.send((name, arguments))
+                return self._channel.recv()
+            except (EOFError, OSError) as error:
+                raise RemoteError(f"EmbeddedPACS {self.aetitle}: its process is gone") from error
+
+
+def _child(settings: Settings, channel: Connection) -> None:
+    from pacsfw.testing._server import serve  # pynetdicom is slow to import: not in the parent
+
+    serve(settings, channel)

@@ -1,0 +1,202 @@
+"""Studies that no patient is behind: small, valid, and the same for the same seed.
+
+A `Study` is a plain description; pydicom is imported only when its files are written.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+EXPLICIT_LE = "1.2.840.10008.1.2.1"
+IMPLICIT_LE = "1.2.840.10008.1.2"
+
+SOP_CLASSES: Mapping[str, str] = {
+    "CT": "1.2.840.10008.5.1.4.1.1.2",
+    "MR": "1.2.840.10008.5.1.4.1.1.4",
+    "CR": "1.2.840.10008.5.1.4.1.1.1",
+    "PT": "1.2.840.10008.5.1.4.1.1.128",
+    "OT": "1.2.840.10008.5.1.4.1.1.7",
+    "SR": "1.2.840.10008.5.1.4.1.1.88.11",
+}
+"""Storage SOP class (PS3.4 B.5) of the modalities that can be made."""
+
+SIZE = 16
+"""Rows and columns of every image; the pixels are 16 bit, so an image has 512 bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """One study: one series per entry of ``modalities``, ``instances`` objects in each.
+
+    ``number`` and ``seed`` decide the UIDs, everything else can be anything, also what
+    DICOM forbids: that is the point of some of them.
+    """
+
+    number: int
+    patient_id: str | None
+    """None leaves the attribute out, the empty string leaves it empty."""
+    patient_name: str
+    study_date: str = ""
+    """``YYYYMMDD``; empty for an undated study."""
+    study_time: str = "101530"
+    modalities: tuple[str, ...] = ("CT",)
+    instances: int = 2
+    charset: str = "ISO_IR 100"
+    """Specific Character Set (PS3.3 C.12.1.1.2); several terms are joined by a backslash."""
+    syntax: str = EXPLICIT_LE
+    description: str = "SYNTHETIC STUDY"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """More attributes by keyword, for every object; None leaves a standard one out."""
+    seed: int = 1
+
+    @property
+    def uid(self) -> str:
+        """StudyInstanceUID."""
+        return self._uid()
+
+    def series_uid(self, series: int) -> str:
+        """SeriesInstanceUID of the series with this number, from 1."""
+        return self._uid(series)
+
+    def sop_uid(self, series: int, instance: int) -> str:
+        """SOPInstanceUID of an object, both numbers from 1."""
+        return self._uid(series, instance)
+
+    @property
+    def sop_uids(self) -> tuple[str, ...]:
+        """The SOPInstanceUID of every object."""
+        return tuple(self.sop_uid(*numbers) for numbers in self._numbers())
+
+    def datasets(self) -> Iterator[Dataset]:
+        """Make the objects, one after the other, ready to be written or sent."""
+        from pacsfw.testing._objects import build  # pydicom is slow to import
+
+        return (build(self, series, instance) for series, instance in self._numbers())
+
+    def write(self, folder: Path) -> list[Path]:
+        """Write one Part 10 file per object below ``folder`` and return their paths."""
+        target = folder / f"study{self.seed}-{self.number:05d}"
+        target.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for count, dataset in enumerate(self.datasets(), start=1):
+            paths.append(target / f"{count:05d}.dcm")
+            dataset.save_as(paths[-1], enforce_file_format=True)
+        return paths
+
+    def _numbers(self) -> Iterator[tuple[int, int]]:
+        for series in range(1, len(self.modalities) + 1):
+            for instance in range(1, self.instances + 1):
+                yield series, instance
+
+    def _uid(self, *numbers: int) -> str:
+        name = "/".join(map(str, ("pacsfw-synthetic", self.seed, self.number, *numbers)))
+        return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, name).int}"
+
+
+def make_studies(
+    count: int,
+    *,
+    start: date = date(2020, 1, 1),
+    days: int = 366,
+    modalities: Sequence[Sequence[str]] = (("CT", "CT"), ("CT", "SR"), ("MR",)),
+    instances: int = 2,
+    patients: int = 0,
+    seed: int = 1,
+    syntax: str = EXPLICIT_LE,
+) -> list[Study]:
+    """Describe ``count`` ordinary studies.
+
+    Parameters
+    ----------
+    start, days
+        The study dates go round the ``days`` days from ``start``, seven days apart.
+    modalities
+        The series of the studies, in turn.
+    instances
+        Objects per series.
+    patients
+        How many patients share the studies; 0 gives every study a patient of its own.
+    seed
+        Other seeds give other UIDs and other patients.
+    """
+    family = ("Adler", "Brandt", "Castillo", "Dubois", "Eriksson", "Fischer", "Görgün", "Horvat")
+    given = ("Ada", "Bruno", "Clara", "David", "Élise", "Frida", "Georg")
+    studies = []
+    for number in range(count):
+        patient = number % patients if patients else number
+        studies.append(
+            Study(
+                number=number,
+                patient_id=f"SYN{seed}-{patient:05d}",
+                patient_name=f"{family[patient % len(family)]}^{given[patient % len(given)]}",
+                study_date=f"{start + timedelta(days=number * 7 % days):%Y%m%d}",
+                study_time=f"{8 + number % 10:02d}{number % 60:02d}00",
+                modalities=tuple(modalities[number % len(modalities)]),
+                instances=instances,
+                syntax=syntax,
+                seed=seed,
+            )
+        )
+    return studies
+
+
+_AWKWARD: Mapping[str, Mapping[str, Any]] = {
+    "no patient id": {"patient_id": None},
+    "empty patient id": {"patient_id": ""},
+    "path traversal": {"patient_id": "../../x"},
+    "slash": {"patient_id": "a/b"},
+    "same without slash": {"patient_id": "a_b"},
+    "dot dot": {"patient_id": ".."},
+    "device name": {"patient_id": "CON"},
+    "lower case twin": {"patient_id": "con"},
+    "64 characters": {"patient_id": "L" * 64},
+    "300 characters": {"patient_id": "M" * 300},
+    "300 characters, other end": {"patient_id": "M" * 299 + "N"},
+    "japanese, iso 2022": {
+        "patient_id": "患者一",
+        "patient_name": "Yamada^Tarou=山田^太郎=やまだ^たろう",
+        "charset": "\\ISO 2022 IR 87",
+    },
+    "japanese, utf-8": {
+        "patient_id": "患者二",
+        "patient_name": "Suzuki^Hanako=鈴木^花子=すずき^はなこ",
+        "charset": "ISO_IR 192",
+    },
+    "undated": {"study_date": "", "study_time": ""},
+    "no patient name": {"patient_name": ""},
+    "implicit": {"syntax": IMPLICIT_LE},
+}
+
+
+def awkward_studies(*, study_date: str = "20200615", seed: int = 900) -> dict[str, Study]:
+    """Describe the studies that break naive software, by what is awkward about them.
+
+    All are CT studies of ``study_date`` with one series of two objects, except the undated.
+    """
+    return {
+        name: Study(
+            **{
+                "number": number,
+                "patient_id": f"AWK-{number:03d}",
+                "patient_name": f"Awkward^{number}",
+                "study_date": study_date,
+                "description": name.upper()[:64],
+                "seed": seed,
+                **what,
+            }
+        )
+        for number, (name, what) in enumerate(_AWKWARD.items())
+    }
+
+
+def write_studies(folder: Path, studies: Iterable[Study]) -> list[Path]:
+    """Write the files of all studies, a folder for each, and return their paths."""
+    return [path for study in studies for path in study.write(folder)]

@@ -1,0 +1,75 @@
+"""Turn the values of a table into JSON values and into text."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+
+def to_json(value: Any) -> Any:
+    """Return a cell's value as something strict JSON can carry.
+
+    Dates, times and date-times become ISO 8601 text, durations ``HH:MM:SS[.ffffff]``
+    (hours may exceed 23, a minus sign may precede). NaN and the infinities, which JSON has
+    no numbers for, become the text ``NaN``, ``Infinity`` and ``-Infinity``.
+
+    Raises
+    ------
+    TypeError
+        The value is of no type that a column may have.
+    """
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else _not_finite(value)
+    if isinstance(value, (date, datetime, time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return _duration(value)
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [to_json(item) for item in value]
+    raise TypeError(f"a {type(value).__name__} cannot be written into a table")
+
+
+def to_text(value: Any) -> str:
+    """Return a cell's value as text; None is an empty cell.
+
+    Booleans are ``true`` and ``false``, lists and mappings compact JSON; the rest is as in
+    `to_json`. Text is never altered.
+
+    Raises
+    ------
+    TypeError
+        The value is of no type that a column may have.
+    """
+    plain = to_json(value)
+    if plain is None:
+        return ""
+    if isinstance(plain, str):
+        return plain
+    return dump(plain)
+
+
+def dump(value: Any) -> str:
+    """Write compact JSON with every character as it is."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _not_finite(value: float) -> str:
+    if math.isnan(value):
+        return "NaN"
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _duration(value: timedelta) -> str:
+    sign = "-" if value < timedelta(0) else ""
+    value = abs(value)
+    minutes, seconds = divmod(value.days * 86400 + value.seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{value.microseconds:06d}" if value.microseconds else ""
+    return f"{sign}{hours:02d}:{minutes:02d}:{seconds:02d}{fraction}"

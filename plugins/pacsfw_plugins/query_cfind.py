@@ -1,0 +1,45 @@
+"""The query provider ``cfind``: asks a PACS by C-FIND, Study Root (``find.use``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pacsfw import Component, hookimpl
+from pacsfw.api import QueryProvider
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "response_timeout": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "default": 300,
+            "description": "Seconds to wait for each answer of the PACS.",
+        },
+        "total_timeout": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "default": 3600,
+            "description": "Seconds that one question may take in all.",
+        },
+    },
+    "additionalProperties": False,
+}
+
+
+def _make(**options: Any) -> QueryProvider:
+    from pacsfw_plugins._cfind import CFind  # imports pynetdicom
+
+    return CFind(**options)
+
+
+@hookimpl
+def pacsfw_query_providers() -> Iterable[Component[QueryProvider]]:
+    """Offer ``cfind``."""
+    yield Component(
+        name="cfind",
+        factory=_make,
+        schema=SCHEMA,
+        summary="C-FIND, Study Root Query/Retrieve Information Model",
+    )

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Install the PACS that the tests talk to, where they are missing: Orthanc and DCMTK.
+set -eu
+
+packages=""
+command -v Orthanc >/dev/null || packages="$packages orthanc"
+[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || packages="$packages orthanc-dicomweb"
+command -v dcmqrscp >/dev/null || packages="$packages dcmtk"
+[ -n "$packages" ] || exit 0
+
+# set PACSFW_REQUIRE_PEERS to nothing to go on without them: their tests are skipped
+give_up() {
+    echo "The tests need$packages, and $1." >&2
+    echo "Install them yourself, or skip their tests: make test PACSFW_REQUIRE_PEERS=" >&2
+    [ "${PACSFW_REQUIRE_PEERS-1}" ] && exit 1
+    exit 0
+}
+
+command -v apt-get >/dev/null || give_up "there is no apt-get here"
+sudo=""
+if [ "$(id -u)" -ne 0 ]; then
+    sudo="sudo -n"
+    $sudo true 2>/dev/null || give_up "installing them needs root or sudo without a password"
+fi
+
+echo "Installing$packages (apt-get)"
+export DEBIAN_FRONTEND=noninteractive
+$sudo apt-get update -qq || give_up "apt-get update failed"
+# shellcheck disable=SC2086
+$sudo apt-get install -y -qq --no-install-recommends $packages || give_up "apt-get failed"
+
+# The package may start a server on ports 4242 and 8042, now and at each boot. The tests
+# start their own, so it goes, unless Orthanc was there before we came.
+case "$packages" in *" orthanc "* | *" orthanc")
+    if pgrep -x Orthanc >/dev/null 2>&1; then
+        $sudo systemctl disable --now orthanc 2>/dev/null || $sudo service orthanc stop ||
+            echo "The package started Orthanc on ports 4242 and 8042: please stop it." >&2
+        echo "Stopped the Orthanc service that the package had started."
+    fi ;;
+esac

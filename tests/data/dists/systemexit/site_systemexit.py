@@ -1,0 +1,3 @@
+"""Leaves at import."""
+
+raise SystemExit(3)

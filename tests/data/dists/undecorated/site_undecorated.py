@@ -1,0 +1,5 @@
+"""A hook without its decorator."""
+
+
+def pacsfw_layouts():
+    return []

@@ -1,0 +1,30 @@
+"""Collections from the documented configuration."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+import pacsfw.run
+from pacsfw.moving import Timing
+from support.documented import Collected
+
+
+@pytest.fixture(autouse=True)
+def short_deadlines(monkeypatch):
+    """What will not come is given up on sooner than on a real network."""
+    monkeypatch.setattr(pacsfw.run, "Timing", partial(Timing, quiet=1.0, grace=5.0))
+
+
+@pytest.fixture
+def collection(tmp_path, receiver_port):
+    """Makes a collection from a PACS; further ones go into other folders."""
+    made = []
+
+    def make(pacs, **changes) -> Collected:
+        folder = tmp_path / f"collection{len(made)}"
+        made.append(Collected(folder, receiver_port, pacs.port, changes.get("changes", {})))
+        return made[-1]
+
+    return make

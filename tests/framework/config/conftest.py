@@ -1,0 +1,156 @@
+"""A small real registry, and configurations written to disk and loaded from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacsfw.api import Component, ConfigSection
+from pacsfw.config import Loaded, load
+from pacsfw.errors import PacsfwError
+from pacsfw.plugins import PluginPlan
+from pacsfw.registry import Offer, Registry, SectionOffer
+
+DOCUMENTED = """\
+move:
+    start_time: 20:00
+    end_time: 08:00
+    query_level: STUDY
+net:
+    local_node:
+        aetitle: mytitle
+        port: 11112
+    called_node:
+        aetitle: theirtitle
+        ip: 127.0.0.1
+        port: 11112
+find:
+    query_level: STUDY
+    search_fields:
+        - StudyInstanceUID
+        - PatientID
+    start_date: "20200101"
+    end_date: "20201212"
+    modality: CT
+storage:
+    resources: my/resources.csv
+    directory: my/dicom/dir
+    sort_by: PATIENT
+tags:
+    - tag_name: PatientName
+      callback: str
+    - tag_name: StudyDate
+      tag_alias: study_date
+      callback: pacsanini.convert:str2datetime
+    - tag_name: Laterality
+      default_val: U
+      callback: str
+    - tag_name: StudyInstanceUID
+    - tag_name: SOPInstanceUID
+"""
+
+PATH_OPTION = {
+    "type": "object",
+    "properties": {"path": {"type": "string"}, "level": {"type": "integer", "maximum": 9}},
+    "required": ["path"],
+    "additionalProperties": False,
+}
+SPEED_OPTION = {
+    "type": "object",
+    "properties": {"speed": {"type": "integer"}, "password": {"type": "string", "minLength": 8}},
+    "additionalProperties": False,
+}
+
+
+def template(pattern: str) -> Callable[[Any], list[str]]:
+    if "PatientNmae" in pattern:
+        raise ValueError("unknown DICOM keyword 'PatientNmae' (did you mean 'PatientName'?)")
+    return lambda _header: [pattern]
+
+
+def broken() -> Any:
+    raise RuntimeError("out of order")
+
+
+def offers() -> Iterator[Offer]:
+    def offer(kind: str, name: str, factory: Any = lambda **_: str, **more: Any) -> Offer:
+        return Offer(kind, Component(name=name, factory=factory, **more), "mine", "house", "1.2")
+
+    yield offer("query", "cfind")
+    yield offer("transfer", "cmove", schema=SPEED_OPTION)
+    yield offer("layout", "PATIENT")
+    yield offer(
+        "layout",
+        "template",
+        template,
+        schema={"type": "object", "properties": {"pattern": {"type": "string"}}},
+    )
+    yield offer("callback", "str")
+    yield offer("callback", "int")
+    yield offer("callback", "broken", broken)
+    yield offer("sink", "csv", schema=PATH_OPTION, accepts=(".csv",))
+    yield offer("sink", "jsonl", schema=PATH_OPTION, accepts=(".jsonl",))
+    yield offer("sink", "sql", schema=PATH_OPTION, accepts=("sqlite:",))
+    yield offer("observer", "bell", schema=SPEED_OPTION)
+
+
+def secrets(scheme: str, reference: str) -> str | None:
+    if scheme == "vault" and reference == "down":
+        raise OSError("sesame is not to be seen")
+    return f"sesame-{reference}" if scheme == "vault" else None
+
+
+def make_registry(_plan: PluginPlan) -> Registry:
+    lamp = {"type": "object", "properties": {"watt": {"type": "integer"}}}
+    section = SectionOffer(ConfigSection(key="lamp", schema=lamp), "mine", "house", "1.2")
+    return Registry(
+        offers(),
+        sections={"lamp": section},
+        resolve_secret=secrets,
+    )
+
+
+class Desk:
+    """A working directory with a configuration in it."""
+
+    documented = DOCUMENTED
+    """The configuration of the predecessor's guide, unchanged."""
+    registry_for = staticmethod(make_registry)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, text: str | bytes, name: str = "conf.yaml") -> Path:
+        path = self.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)
+        return path
+
+    def load(
+        self,
+        text: str | bytes,
+        name: str = "conf.yaml",
+        registry_for: Callable[[PluginPlan], Registry] = make_registry,
+        env: Mapping[str, str] | None = None,
+    ) -> Loaded:
+        self.write(text, name)
+        return load(
+            Path(name), registry_for, env=env or {}, cwd=self.folder, home=self.folder / "home"
+        )
+
+    def refusal(self, text: str | bytes, name: str = "conf.yaml", **more: Any) -> list[str]:
+        """Return the lines with which a configuration is refused."""
+        with pytest.raises(PacsfwError) as caught:
+            self.load(text, name, **more)
+        return str(caught.value).splitlines()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    (tmp_path / "home").mkdir()
+    with chdir(tmp_path):
+        yield Desk(tmp_path)

@@ -1,0 +1,173 @@
+import errno
+import os
+import pickle
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.dicom.spool import (
+    Begun,
+    Discarded,
+    Sealed,
+    SpoolRecord,
+    SpoolWriter,
+    adopt,
+    settle,
+    spool_id,
+)
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+class Spool:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.records: list[SpoolRecord] = []
+
+    def begin(self, sop_uid: str = "1.2.3", originator: str = "ME", message: int | None = 7):
+        return SpoolWriter(
+            self.folder, CT, sop_uid, EXPLICIT, "PACS", self.records.append, originator, message
+        )
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path)
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Let no file grow beyond 4096 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+def test_a_sealed_file_holds_the_bytes_behind_our_head(spool: Spool) -> None:
+    writer = spool.begin()
+    writer.write(memoryview(b"abcd"))
+    writer.write(b"efgh")
+    writer.seal()
+    sealed = spool.records[-1]
+    assert isinstance(sealed, Sealed)
+    meta = read_file_meta(sealed.path)
+    assert (meta.sop_class, meta.sop_uid, meta.source_aet) == (CT, "1.2.3", "PACS")
+    assert sealed.path.read_bytes()[meta.offset_of_dataset :] == b"abcdefgh"
+    assert sealed.size == 8
+
+
+def test_begun_is_reported_before_the_file_exists(tmp_path: Path) -> None:
+    seen = []
+    SpoolWriter(
+        tmp_path, CT, "1", EXPLICIT, "PACS", lambda record: seen.append(record.path.exists())
+    ).discard()
+    assert seen == [False, False]
+
+
+def test_only_the_owner_may_read_a_spool_file(spool: Spool) -> None:
+    spool.begin().seal()
+    (path,) = spool.folder.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_begun_and_sealed_share_an_id_and_travel_between_processes(spool: Spool) -> None:
+    spool.begin().seal()
+    begun, sealed = pickle.loads(pickle.dumps(spool.records))
+    assert isinstance(begun, Begun)
+    assert spool_id(begun.path) == spool_id(sealed.path)
+    assert [begun, sealed] == spool.records
+
+
+def test_a_discarded_object_leaves_nothing(spool: Spool) -> None:
+    writer = spool.begin()
+    writer.write(b"abcd")
+    writer.discard("the sender went away")
+    writer.discard()
+    assert list(spool.folder.iterdir()) == []
+    assert [type(record) for record in spool.records] == [Begun, Discarded]
+
+
+def test_discarding_a_sealed_object_keeps_it(spool: Spool) -> None:
+    writer = spool.begin()
+    writer.seal()
+    writer.discard()
+    assert isinstance(spool.records[-1], Sealed)
+    assert len(list(spool.folder.iterdir())) == 1
+
+
+def test_an_empty_data_set_is_still_a_file(spool: Spool) -> None:
+    spool.begin().seal()
+    (path,) = spool.folder.iterdir()
+    assert read_file_meta(path).offset_of_dataset == path.stat().st_size
+
+
+def test_a_write_that_does_not_fit_says_so_and_can_be_discarded(
+    spool: Spool, small_files: None
+) -> None:
+    writer = spool.begin()
+    with pytest.raises(OSError) as raised:
+        writer.write(bytes(10_000))
+    assert raised.value.errno in (errno.EFBIG, errno.ENOSPC)
+    writer.discard()
+    assert list(spool.folder.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_created_is_reported_as_discarded(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError):
+        spool.begin()
+    assert [type(record) for record in spool.records] == [Begun, Discarded]
+
+
+@pytest.mark.parametrize("sop_uid", ["../../x", "", "a/b", "\xff\0", "1" * 300])
+def test_a_hostile_uid_names_no_file(spool: Spool, sop_uid: str) -> None:
+    spool.begin(sop_uid, originator="../x", message=None).seal()
+    (path,) = spool.folder.iterdir()
+    assert set(path.stem) <= set("0123456789abcdef_")
+
+
+def test_adopt_gives_back_what_was_sealed(spool: Spool) -> None:
+    spool.begin().seal()
+    spool.begin("4.5", originator="", message=None).seal()
+    sealed = [record for record in spool.records if isinstance(record, Sealed)]
+    assert sorted(adopt(spool.folder), key=lambda record: record.sop_uid) == sealed
+
+
+def test_adopt_removes_unfinished_files(spool: Spool) -> None:
+    spool.begin().write(b"abcd")
+    assert adopt(spool.folder) == []
+    assert list(spool.folder.iterdir()) == []
+
+
+def test_adopt_puts_an_unreadable_file_aside(
+    spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool.begin().seal()
+    (path,) = spool.folder.iterdir()
+    os.truncate(path, 0)
+    assert adopt(spool.folder) == []
+    assert [left.suffix for left in spool.folder.iterdir()] == [".unreadable"]
+    assert "unreadable" in caplog.text
+
+
+def test_an_object_that_its_dead_writer_had_sealed_is_whole(spool: Spool) -> None:
+    spool.begin().seal()
+    begun, sealed = spool.records
+    assert isinstance(begun, Begun)
+    assert settle(begun) == sealed
+
+
+def test_an_object_that_its_dead_writer_had_only_begun_is_discarded(spool: Spool) -> None:
+    spool.begin().write(b"abcd")
+    (begun,) = spool.records
+    assert isinstance(begun, Begun)
+    assert isinstance(settle(begun), Discarded)
+    assert list(spool.folder.iterdir()) == []

@@ -1,0 +1,131 @@
+"""Writing storage.resources: new studies are added, people's changes stay."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from pacsfw.find import worklist
+from pacsfw.ledger import open_ledger
+from pacsfw_plugins.sink_csv import CsvSink
+
+FIELDS = ("StudyInstanceUID", "PatientID")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = open_ledger(tmp_path / "state")
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def write(tmp_path, ledger):
+    path = tmp_path / "lists" / "resources.csv"
+
+    def write(level="STUDY"):
+        added = worklist.write(CsvSink(str(path)), ledger, level, FIELDS, exists=path.exists())
+        with path.open(newline="", encoding="utf-8") as file:
+            return added, list(csv.DictReader(file))
+
+    write.path = path
+    return write
+
+
+def find(ledger, uid, day="20200101", **attributes):
+    values = {"PatientID": "p", "PatientName": "A^B", "StudyDate": day, "ModalitiesInStudy": "CT"}
+    ledger.studies.add(uid, {"StudyInstanceUID": uid, **values, **attributes}, "find")
+
+
+def uids(rows):
+    return [row["StudyInstanceUID"] for row in rows]
+
+
+def test_the_documented_columns_come_first(ledger, write):
+    find(ledger, "1.2", ModalitiesInStudy="CT\\SR")
+
+    added, rows = write()
+
+    assert added == 1
+    assert list(rows[0].items()) == [
+        ("Modality", "CT\\SR"),
+        ("PatientName", "A^B"),
+        ("StudyDate", "20200101"),
+        ("StudyInstanceUID", "1.2"),
+        ("PatientID", "p"),
+    ]
+
+
+def test_an_empty_result_is_an_empty_list(write):
+    assert write() == (0, [])
+    assert write.path.read_text().startswith("Modality,PatientName,StudyDate,")
+
+
+def test_rows_are_ordered_by_date(ledger, write):
+    for uid, day in (("1.3", "20200301"), ("1.1", "20200201"), ("1.2", "20200101")):
+        find(ledger, uid, day)
+
+    assert uids(write()[1]) == ["1.2", "1.1", "1.3"]
+
+
+def test_nothing_is_listed_twice(ledger, write):
+    find(ledger, "1.2")
+    write()
+
+    assert write()[0] == 0
+    assert uids(write()[1]) == ["1.2"]
+
+
+def test_a_row_that_was_removed_stays_removed(ledger, write):
+    find(ledger, "1.1")
+    find(ledger, "1.2")
+    write()
+    lines = write.path.read_text().splitlines(keepends=True)
+    write.path.write_text(lines[0] + lines[2])
+    find(ledger, "1.3")
+
+    assert uids(write()[1]) == ["1.2", "1.3"]
+
+
+def test_a_row_and_a_column_that_people_added_stay(ledger, write):
+    find(ledger, "1.1")
+    write()
+    write.path.write_text("StudyInstanceUID;group\n1.1;a\n9.9;b\n")
+    find(ledger, "1.2")
+
+    _, rows = write()
+
+    assert [(row["StudyInstanceUID"], row["group"]) for row in rows] == [
+        ("1.1", "a"),
+        ("9.9", "b"),
+        ("1.2", ""),
+    ]
+
+
+def test_a_list_that_was_deleted_is_written_again(ledger, write):
+    find(ledger, "1.1")
+    write()
+    write.path.unlink()
+
+    assert uids(write()[1]) == ["1.1"]
+
+
+def test_at_patient_level_there_is_one_row_per_patient(ledger, write):
+    find(ledger, "1.1", "20200101", PatientID="a")
+    find(ledger, "1.2", "20200202", PatientID="a", ModalitiesInStudy="MR")
+    find(ledger, "1.3", "20200303", PatientID="b")
+
+    _, rows = write("PATIENT")
+
+    assert [(row["PatientID"], row["StudyDate"], row["Modality"]) for row in rows] == [
+        ("a", "20200101\\20200202", "CT\\MR"),
+        ("b", "20200303", "CT"),
+    ]
+
+
+def test_studies_without_a_patient_id_are_named_not_listed(ledger, write, caplog):
+    find(ledger, "1.1", PatientID="")
+
+    assert write("PATIENT") == (0, [])
+    assert "studies without a PatientID, which cannot be listed by patient: 1" in caplog.text

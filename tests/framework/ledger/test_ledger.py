@@ -1,0 +1,291 @@
+"""The ledger: what it keeps, who may write it, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from pacsfw.api import Answer, Slice, Verdict
+from pacsfw.errors import StateError
+from pacsfw.ledger import Ledger, open_existing, open_ledger
+from pacsfw.ledger.cells import from_json, to_json
+from pacsfw.ledger.instances import CellError, Instance
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+COMPLETE = Verdict(state="complete", expected=1, stored=1, source="image-uids")
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = open_ledger(tmp_path / "state")
+    yield ledger
+    ledger.close()
+
+
+def instance(uid: str = "1.2.3", **changes: object) -> Instance:
+    values = {
+        "sop_uid": uid,
+        "digest": "d" + uid,
+        "study_uid": "1.2",
+        "series_uid": "1.2.1",
+        "sop_class": "1.2.840",
+        "syntax": "1.2.840.10008.1.2.1",
+        "size": 10,
+        "path": f"p/{uid}.dcm",
+        "state": "stored",
+        "row": ["a", 1, None],
+    }
+    return Instance(**(values | changes))
+
+
+def settle(ledger: Ledger, uid: str, verdict: Verdict = COMPLETE) -> None:
+    ledger.studies.settle(uid, verdict, NOW, {"transfer": "cmove"})
+
+
+def test_a_study_is_new_once(ledger):
+    assert ledger.studies.add("1.2", {"PatientID": "p"}, "find")
+    assert not ledger.studies.add("1.2", {"PatientID": "q"}, "list")
+
+    study = ledger.studies.get("1.2")
+    assert study is not None
+    assert (study.origin, study.patient_id) == ("find", "q")
+
+
+def test_knowing_less_later_forgets_nothing(ledger):
+    ledger.studies.add("1.2", {"PatientID": "p"}, "find")
+    ledger.studies.add("1.2", {}, "unsolicited")
+
+    study = ledger.studies.get("1.2")
+    assert study is not None
+    assert study.attributes == {"PatientID": "p"}
+
+
+def test_only_selected_studies_that_are_not_complete_are_unfinished(ledger):
+    for uid in ("1.1", "1.2", "1.3", "1.4"):
+        ledger.studies.add(uid, {}, "find")
+    ledger.studies.select(["1.1", "1.2", "1.3"])
+    settle(ledger, "1.1")
+    settle(ledger, "1.2", Verdict(state="short", reason="1 of 2 objects missing"))
+
+    assert ledger.studies.unfinished() == ["1.2", "1.3"]
+    assert ledger.studies.counts() == {"complete": 1, "short": 1, "pending": 1}
+    assert ledger.studies.reasons() == [("short", "1 of 2 objects missing", 1)]
+
+
+def test_a_row_taken_off_the_list_is_deselected(ledger):
+    ledger.studies.add("1.1", {}, "find")
+    ledger.studies.add("1.2", {}, "find")
+    ledger.studies.mark_listed(["1.1", "1.2"])
+    assert ledger.studies.deselected() == 0
+
+    ledger.studies.select(["1.2"])
+
+    assert ledger.studies.deselected() == 1
+    assert ledger.studies.unfinished() == ["1.2"]
+
+
+def test_the_verdict_comes_back_with_its_evidence(ledger):
+    ledger.studies.add("1.2", {}, "find")
+    verdict = Verdict(
+        state="short", reason="r", expected=3, source="image-uids", missing=("1.2.1", "1.2.2")
+    )
+    settle(ledger, "1.2", verdict)
+
+    study = ledger.studies.get("1.2")
+    assert study is not None
+    assert study.verdict == verdict
+
+
+def test_the_same_object_again_is_no_news(ledger):
+    ledger.studies.add("1.2", {}, "find")
+
+    assert ledger.instances.record(instance(), NOW)
+    assert not ledger.instances.record(instance(), NOW)
+    assert ledger.instances.record(instance(row=["b", 1, None]), NOW)
+    assert ledger.instances.totals() == (1, 10)
+
+
+def test_quarantined_objects_are_not_stored(ledger):
+    ledger.instances.record(instance("1.1"), NOW)
+    ledger.instances.record(instance("1.2", state="quarantined", reason="broken"), NOW)
+
+    assert ledger.instances.stored_uids("1.2") == {"1.1"}
+    assert ledger.instances.quarantined_uids("1.2") == {"1.2"}
+    assert ledger.instances.quarantine_reasons() == {"broken": 1}
+
+
+def test_an_object_that_was_quarantined_and_then_stored_counts_as_stored(ledger):
+    ledger.instances.record(instance("1.1", digest="bad", state="quarantined"), NOW)
+    ledger.instances.record(instance("1.1"), NOW)
+
+    assert ledger.instances.quarantined_uids("1.2") == frozenset()
+
+
+def test_errors_of_cells_are_counted_and_replaced_with_their_row(ledger):
+    error = CellError(column="c", tag="PatientAge", stage="callback", component="int", reason="r")
+    ledger.instances.record(instance(errors=(error,)), NOW)
+    assert ledger.instances.cell_errors() == {("c", "r"): 1}
+
+    ledger.instances.record(instance(row=["now", 1, None]), NOW)
+    assert ledger.instances.cell_errors() == {}
+
+
+def test_a_forgotten_object_is_not_stored(ledger):
+    ledger.instances.record(instance(), NOW)
+    ledger.instances.forget(instance())
+
+    assert not ledger.instances.any_stored()
+
+
+def test_all_stored_yields_every_object_in_pieces(ledger):
+    with ledger.together():
+        for number in range(1201):
+            ledger.instances.record(instance(f"1.{number}"), NOW)
+
+    assert len({found.sop_uid for found in ledger.instances.all_stored()}) == 1201
+
+
+def test_a_settled_study_is_due_until_its_version_is_delivered(ledger):
+    ledger.studies.add("1.2", {}, "find")
+    ledger.instances.record(instance(), NOW)
+    assert ledger.deliveries.due("csv") == []
+
+    settle(ledger, "1.2")
+    assert ledger.deliveries.due("csv") == ["1.2"]
+
+    study = ledger.studies.get("1.2")
+    assert study is not None
+    ledger.deliveries.commit("csv", "1.2", study.version, 100)
+    assert ledger.deliveries.due("csv") == []
+    assert ledger.deliveries.position("csv") == 100
+
+    settle(ledger, "1.2")
+    assert ledger.deliveries.due("csv") == []
+    ledger.instances.record(instance("1.9"), NOW)
+    assert ledger.deliveries.due("csv") == ["1.2"]
+
+
+def test_a_dirty_sink_has_no_position_until_it_is_rewritten(ledger):
+    ledger.deliveries.mark_dirty("csv")
+    assert ledger.deliveries.position("csv") is None
+
+    ledger.deliveries.rewritten("csv", [("1.2", 4)], 77)
+    assert ledger.deliveries.position("csv") == 77
+    assert ledger.deliveries.version("csv", "1.2") == 4
+
+
+def test_questions_are_kept_with_their_answers(ledger):
+    asked = Slice(level="STUDY", match={"StudyDate": "20200101"})
+    answer = Answer(whole=False, ended="A700: out of resources", status=0xA700)
+
+    ledger.questions.record("q", asked, answer, rows=3, seconds=0.5, at=NOW)
+
+    assert ledger.questions.count() == 1
+
+
+def test_several_changes_together_are_all_or_nothing(ledger):
+    def add_and_fail():
+        with ledger.together():
+            ledger.studies.add("1.2", {}, "find")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        add_and_fail()
+
+    assert ledger.studies.get("1.2") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", "ä"),
+        ("int", 7),
+        ("float", 1.5),
+        ("bool", True),
+        ("date", date(2020, 2, 29)),
+        ("time", time(23, 59, 59, 999999)),
+        ("datetime", datetime(2020, 1, 1, 12, 0, 0, 1, tzinfo=UTC)),
+        ("datetime", datetime(2020, 1, 1)),
+        ("duration", timedelta(hours=23, microseconds=1)),
+        ("json", {"a": [1, None]}),
+        ("date", None),
+    ],
+)
+def test_cells_survive_the_ledger(kind, value):
+    assert from_json(kind, to_json(value)) == value
+
+
+def test_a_second_driver_is_refused_and_told_who_has_it(ledger, tmp_path):
+    with pytest.raises(StateError, match=rf"in use by another pacsfw \(process {os.getpid()}\)"):
+        open_ledger(tmp_path / "state")
+
+
+def test_a_reader_may_look_while_a_driver_works(ledger, tmp_path):
+    ledger.studies.add("1.2", {}, "find")
+
+    reader = open_existing(tmp_path / "state")
+
+    assert reader is not None
+    assert reader.studies.get("1.2") is not None
+    with pytest.raises(sqlite3.OperationalError):
+        reader.remember("a", "b")
+    reader.close()
+
+
+def test_where_there_is_no_ledger_a_reader_gets_none(tmp_path):
+    assert open_existing(tmp_path) is None
+
+
+def test_a_newer_ledger_is_refused(tmp_path):
+    open_ledger(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "ledger.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+
+    with pytest.raises(StateError, match="written by a newer pacsfw"):
+        open_ledger(tmp_path)
+
+
+def test_a_damaged_ledger_is_named(tmp_path):
+    (tmp_path / "ledger.sqlite").write_bytes(b"not a database at all, not in the least" * 50)
+
+    with pytest.raises(StateError, match=r"ledger\.sqlite: not a usable ledger"):
+        open_ledger(tmp_path)
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StateError, match="cannot be used as state folder"):
+        open_ledger(tmp_path / "file" / "state")
+
+
+def test_the_ledger_is_private(tmp_path):
+    open_ledger(tmp_path / "state").close()
+
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "state" / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_killed_driver_leaves_what_it_committed_and_no_lock(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from pacsfw.ledger import open_ledger\n"
+        "ledger = open_ledger(Path(sys.argv[1]))\n"
+        "ledger.studies.add('1.2', {}, 'find')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)])
+    assert done.returncode == -signal.SIGKILL
+
+    ledger = open_ledger(Path(tmp_path))
+    assert ledger.studies.get("1.2") is not None
+    ledger.close()

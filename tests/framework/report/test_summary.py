@@ -1,0 +1,137 @@
+"""The closing table and its exit code."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from pacsfw.report import Summary, exit_code, render
+
+
+def plain(summary):
+    out = io.StringIO()
+    render(summary, Console(file=out, width=80))
+    return out.getvalue()
+
+
+def on_a_terminal(summary, width=80):
+    out = io.StringIO()
+    render(summary, Console(file=out, width=width, force_terminal=True))
+    return out.getvalue()
+
+
+FULL = Summary(
+    found=1204,
+    deselected=4,
+    verdicts={"complete": 1190, "complete-by-count": 5, "short": 3, "failed": 1, "pending": 1},
+    reasons=[
+        ("short", "2 of 10 instances missing", 2),
+        ("short", "1 quarantined", 1),
+        ("failed", "A801: Refused: move destination unknown", 1),
+    ],
+    instances=123456,
+    size=64_700_000_000,
+    quarantined={"unreadable": 7},
+    cell_errors={("study_date", "ValueError in str2datetime"): 12},
+    archive="/data/dicom",
+    quarantine="/data/dicom/.pacsfw/quarantine",
+    tables=["/data/resources.csv", "/data/resources_meta.csv"],
+)
+
+
+def test_everything_is_in_the_plain_table():
+    assert plain(FULL).splitlines() == [
+        "studies found      1,204 (4 taken off the work list)",
+        "complete           1,190",
+        "complete by count  5",
+        "short              3",
+        "  2 x              2 of 10 instances missing",
+        "  1 x              1 quarantined",
+        "failed             1",
+        "  1 x              A801: Refused: move destination unknown",
+        "not finished       1",
+        "stored             123,456 instances, 64.7 GB",
+        "quarantined        7",
+        "  7 x              unreadable",
+        "cells left empty   12",
+        "  12 x             study_date: ValueError in str2datetime",
+        "files              /data/dicom",
+        "quarantine         /data/dicom/.pacsfw/quarantine",
+        "table              /data/resources.csv",
+        "table              /data/resources_meta.csv",
+    ]
+
+
+def test_a_clean_run_says_that_nothing_is_short_or_failed():
+    summary = Summary(found=1, verdicts={"complete": 1}, instances=1, size=10)
+    assert plain(summary).splitlines() == [
+        "studies found  1",
+        "complete       1",
+        "short          0",
+        "failed         0",
+        "stored         1 instance, 10 bytes",
+    ]
+
+
+def test_after_find_alone_nothing_is_said_about_verdicts():
+    assert "complete" not in plain(Summary(found=3))
+
+
+def test_the_terminal_shows_the_same_within_its_width():
+    text = on_a_terminal(FULL, width=60)
+    assert "\x1b[" in text
+    assert "A801: Refused: move" in text
+
+
+def test_a_path_longer_than_the_screen_is_folded_not_cut():
+    path = "/data/" + "deep/" * 40
+    assert path in on_a_terminal(Summary(archive=path)).replace("\n", "").replace(" ", "")
+
+
+def test_what_a_peer_said_cannot_control_the_screen():
+    summary = Summary(verdicts={"failed": 1}, reasons=[("failed", "x\x1b[2J\n[bold]y", 1)])
+    for text in (plain(summary), on_a_terminal(summary)):
+        assert "x?[2J?[bold]y" in text
+
+
+def test_many_reasons_are_cut_short_and_the_rest_counted():
+    reasons = [("failed", f"reason {number:02d}", 1) for number in range(25)]
+    text = plain(Summary(verdicts={"failed": 25}, reasons=reasons))
+    assert "reason 09" in text
+    assert "reason 10" not in text
+    assert "15 x         other reasons" in text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "code"),
+    [
+        ({}, 0),
+        ({"complete": 3, "complete-by-count": 1}, 0),
+        ({"complete": 3, "short": 0}, 0),
+        ({"complete": 3, "short": 1}, 1),
+        ({"over": 1}, 1),
+        ({"unverifiable": 1}, 1),
+        ({"failed": 1}, 1),
+        ({"pending": 1}, 1),
+    ],
+)
+def test_the_exit_code_is_zero_only_when_every_study_is_complete(verdicts, code):
+    assert exit_code(Summary(verdicts=verdicts)) == code
+
+
+def test_a_problem_beside_the_studies_is_not_a_success():
+    summary = Summary(verdicts={"complete": 1}, problems=["table.csv: No space left on device"])
+    assert exit_code(summary) == 1
+    assert "problem        table.csv: No space left on device" in plain(summary)
+
+
+def test_empty_cells_alone_leave_the_run_a_success():
+    assert exit_code(Summary(verdicts={"complete": 1}, cell_errors={("a", "b"): 1})) == 0
+
+
+def test_a_note_is_shown_and_changes_nothing_else():
+    summary = Summary(verdicts={"complete": 1}, notes=["objects of 2 studies came unasked"])
+    assert exit_code(summary) == 0
+    assert "note           objects of 2 studies came unasked" in plain(summary)

@@ -1,0 +1,99 @@
+"""Worker processes: outcomes, crashes, hangs, and a driver that goes away."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import pytest
+
+from pacsfw.errors import ConfigError, PacsfwError
+from pacsfw.workers import Crashed, WorkerPool
+from support.jobs import build
+
+
+class Outcomes:
+    def __init__(self) -> None:
+        self.of: dict[Any, Any] = {}
+        self.lock = threading.Lock()
+
+    def __call__(self, job: Any, outcome: Any) -> None:
+        with self.lock:
+            self.of[job] = outcome
+
+
+@pytest.fixture
+def outcomes():
+    return Outcomes()
+
+
+def test_every_job_gets_its_outcome(outcomes):
+    pool = WorkerPool(2, build, "spec", outcomes)
+    pool.start()
+    for job in range(50):
+        pool.submit(job)
+    pool.close()
+
+    assert {job: outcome[:2] for job, outcome in outcomes.of.items()} == {
+        job: ("spec", job) for job in range(50)
+    }
+    assert os.getpid() not in {outcome[2] for outcome in outcomes.of.values()}
+
+
+def test_a_job_that_kills_its_process_costs_itself_only(outcomes):
+    pool = WorkerPool(1, build, "spec", outcomes)
+    pool.start()
+    for job in ("before", "crash", "after"):
+        pool.submit(job)
+    pool.close()
+
+    assert outcomes.of["crash"] == Crashed("the worker process ended with code -9")
+    assert outcomes.of["before"][1] == "before"
+    assert outcomes.of["after"][1] == "after"
+
+
+def test_a_job_that_hangs_is_killed(outcomes):
+    pool = WorkerPool(1, build, "spec", outcomes, job_seconds=0.2)
+    pool.start()
+    pool.submit("hang")
+    pool.submit("after")
+    pool.close()
+
+    assert outcomes.of["hang"] == Crashed("took longer than 0.2 s")
+    assert outcomes.of["after"][1] == "after"
+
+
+def test_a_job_that_raises_is_reported_without_its_text(outcomes):
+    pool = WorkerPool(1, build, "spec", outcomes)
+    pool.start()
+    pool.submit("raise")
+    pool.close()
+
+    assert outcomes.of["raise"] == Crashed("ValueError in the worker")
+
+
+def test_wait_returns_when_everything_is_done(outcomes):
+    pool = WorkerPool(1, build, "spec", outcomes)
+    pool.start()
+    for job in range(20):
+        pool.submit(job)
+    pool.wait()
+
+    assert len(outcomes.of) == 20
+    pool.close()
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "message"),
+    [
+        ("refuse", ConfigError, "conf.yaml:1: no"),
+        ("break", PacsfwError, "a worker process failed: RuntimeError: oops"),
+        ("die", PacsfwError, "a worker process ended while starting"),
+    ],
+)
+def test_a_worker_that_cannot_be_built_is_an_error_at_the_start(outcomes, spec, kind, message):
+    pool = WorkerPool(2, build, spec, outcomes)
+
+    with pytest.raises(kind, match=message):
+        pool.start()

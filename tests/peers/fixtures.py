@@ -1,0 +1,114 @@
+"""The fixtures that tests/conftest.py gives to every test."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacsfw.testing import EmbeddedPACS
+from peers.dcmqrscp import Dcmqrscp
+from peers.orthanc import Orthanc
+from peers.process import free_port
+
+AETITLE = "theirtitle"
+"""What every test PACS is called, as in the documented configuration."""
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "dicom"
+
+
+@pytest.fixture(scope="session")
+def receiver_port() -> int:
+    """The port where every test PACS sends for the AE titles PACSFW and mytitle."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def reference_port() -> int:
+    """The port of the destination REFERENCE, see `peers.readback.move_by_dcmtk`."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def destinations(receiver_port: int, reference_port: int) -> dict[str, tuple[str, int]]:
+    """The move destinations that every test PACS knows; DEAD refuses connections."""
+    return {
+        "PACSFW": ("127.0.0.1", receiver_port),
+        "mytitle": ("127.0.0.1", receiver_port),
+        "REFERENCE": ("127.0.0.1", reference_port),
+        "DEAD": ("127.0.0.1", free_port()),
+    }
+
+
+@pytest.fixture(scope="session")
+def orthanc_server(
+    tmp_path_factory: pytest.TempPathFactory, destinations: dict[str, tuple[str, int]]
+) -> Iterator[Orthanc]:
+    server = Orthanc(tmp_path_factory.mktemp("orthanc"), AETITLE, destinations)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def dcmqrscp_server(
+    tmp_path_factory: pytest.TempPathFactory, destinations: dict[str, tuple[str, int]]
+) -> Iterator[Dcmqrscp]:
+    server = Dcmqrscp(tmp_path_factory.mktemp("dcmqrscp"), AETITLE, destinations)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def orthanc(orthanc_server: Orthanc) -> Orthanc:
+    """The Orthanc of this session, empty."""
+    orthanc_server.clear()
+    return orthanc_server
+
+
+@pytest.fixture
+def dcmqrscp(dcmqrscp_server: Dcmqrscp) -> Dcmqrscp:
+    """The dcmqrscp of this session, empty."""
+    dcmqrscp_server.clear()
+    return dcmqrscp_server
+
+
+@pytest.fixture(params=["orthanc", "dcmqrscp"])
+def real_pacs(request: pytest.FixtureRequest) -> Orthanc | Dcmqrscp:
+    """Each of the real PACS in turn, empty."""
+    server: Orthanc | Dcmqrscp = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def embedded_pacs(
+    destinations: dict[str, tuple[str, int]],
+) -> Iterator[Callable[..., EmbeddedPACS]]:
+    """Starts an `EmbeddedPACS` over a source; its AE title and destinations are the usual."""
+    with ExitStack() as stack:
+
+        def start(source: Any = (), **options: Any) -> EmbeddedPACS:
+            usual = {"aetitle": AETITLE, "destinations": destinations}
+            return stack.enter_context(EmbeddedPACS(source, **(usual | options)))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def good_samples() -> list[Path]:
+    """The well-formed files of the sample pack; empty where the pack is not there.
+
+    No two of them share a SOP Instance UID, and each has all UIDs and a PatientID. In five
+    of them the File Meta names another object than the data set.
+    """
+    manifest = SAMPLES / "MANIFEST.csv"
+    if not manifest.exists():
+        return []
+    with manifest.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    return [SAMPLES / row["path"] for row in rows if row["pydicom"] == "ok" and not row["flags"]]

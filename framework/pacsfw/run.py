@@ -20,7 +20,7 @@ from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStart
 from pacsfw.config import Config, Loaded, Storage
 from pacsfw.config.values import is_url
 from pacsfw.deliver.outbox import Outbox
-from pacsfw.errors import StateError
+from pacsfw.errors import ConfigError, StateError
 from pacsfw.find.find import answered_at, find, fingerprint
 from pacsfw.find.planner import Criteria
 from pacsfw.ingest.ingest import QUARANTINE
@@ -220,6 +220,10 @@ class Collection:
 
     def _select(self) -> list[str]:
         assert self.config.move is not None  # noqa: S101 - required before
+        if not _exists(self._storage.resources):
+            raise ConfigError(
+                f"{self._storage.resources}: the work list does not exist: `pacsfw find` writes it"
+            )
         sink = assemble.sink_for(self._storage.resources, self._registry)
         provider = assemble.open_provider(self.config, self._registry, self._context)
         ask = assemble.asking(provider, assemble.query_use(self.config).name)

@@ -96,7 +96,13 @@ class StudyMover:
             # The study may have grown meanwhile: the verdict is taken against what is true now.
             expectation = read_expectation(self._ask, study_uid)
         verdict = self._conclude(study_uid, expectation, outcome)
-        return verdict.state in ("short", "failed") and not is_permanent(outcome)
+        return self._may_improve(study_uid, verdict) and not is_permanent(outcome)
+
+    def _may_improve(self, study_uid: str, verdict: Verdict) -> bool:
+        """Tell whether asking again may help: what is in quarantine came, and would again."""
+        held = self._ledger.instances.quarantined_uids(study_uid)
+        all_held = bool(verdict.missing) and set(verdict.missing) <= held
+        return verdict.state in ("short", "failed") and not all_held
 
     def _fetch(self, request: Request) -> Outcome:
         try:

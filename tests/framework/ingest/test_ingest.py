@@ -1,0 +1,216 @@
+"""From a spool file to the archive: placed, recognised, or quarantined with its bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from pacsfw.dicom.part10 import file_head, read_file_meta
+from pacsfw.dicom.spool import Sealed, SpoolWriter
+from pacsfw.errors import Skip
+from pacsfw.ingest.ingest import Ingest, Reparse, Unwritable
+from pacsfw.testing import make_studies
+from pacsfw_plugins.layouts import Template
+from peers.readback import dataset_bytes
+
+LAYOUT = Template("{PatientID}/{SOPInstanceUID}.dcm")
+SYNTAX = "1.2.840.10008.1.2.1"
+
+
+@pytest.fixture
+def room(tmp_path):
+    """An archive, a state folder and a spool."""
+    for name in ("archive", "state/spool", "source"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def source(room):
+    (study,) = make_studies(1, modalities=(("CT",),), instances=2)
+    return study.write(room / "source")
+
+
+def ingest(room, layout=LAYOUT, read_row=lambda header: ([header.Modality], [])):
+    return Ingest(room / "archive", room / "state", layout, "a layout", read_row)
+
+
+def spooled(room, path: Path, *, data=None, uid=None, syntax=None) -> Sealed:
+    """Put the data set of a file into the spool as a receiver would."""
+    meta, reports = read_file_meta(path), []
+    writer = SpoolWriter(
+        room / "state" / "spool",
+        meta.sop_class,
+        uid or meta.sop_uid,
+        syntax or meta.syntax,
+        "PACS",
+        reports.append,
+    )
+    writer.write(dataset_bytes(path) if data is None else data)
+    writer.seal()
+    return reports[-1]
+
+
+def test_an_object_is_stored_whole_under_its_layout(room, source):
+    sealed = spooled(room, source[0])
+
+    stored = ingest(room)(sealed)
+
+    header = dcmread(source[0])
+    assert stored.path == f"SYN1-00000/{header.SOPInstanceUID}.dcm"
+    assert stored.study_uid == header.StudyInstanceUID
+    assert stored.row == ("CT",)
+    assert dataset_bytes(room / "archive" / stored.path) == dataset_bytes(source[0])
+    assert not sealed.path.exists()
+
+
+def test_the_same_object_again_changes_nothing(room, source):
+    first = ingest(room)(spooled(room, source[0]))
+    again = ingest(room)(spooled(room, source[0]))
+
+    assert again == first
+    assert list((room / "state" / "spool").iterdir()) == []
+
+
+def test_the_same_object_in_another_encoding_is_the_same_object(room, source):
+    first = ingest(room)(spooled(room, source[0]))
+    kept = (room / "archive" / first.path).read_bytes()
+
+    ingest(room)(spooled(room, source[0], syntax="1.2.840.10008.1.2.2"))
+
+    assert (room / "archive" / first.path).read_bytes() == kept
+
+
+def test_other_content_under_the_same_uid_is_kept_apart(room, source):
+    first = ingest(room)(spooled(room, source[0]))
+    data = dataset_bytes(source[0])
+
+    other = ingest(room)(spooled(room, source[0], data=data[:-1] + b"\x99"))
+
+    assert other.state == "quarantined"
+    assert other.reason == "other content is stored under the same SOP Instance UID"
+    assert dataset_bytes(room / "archive" / first.path) == data
+    assert dataset_bytes(room / "state" / other.path) == data[:-1] + b"\x99"
+
+
+def test_two_objects_on_one_path_are_both_kept(room, source):
+    work = ingest(room, Template("{PatientID}.dcm"))
+
+    first, second = (work(spooled(room, path)) for path in source)
+
+    assert (first.state, second.state) == ("stored", "quarantined")
+    assert second.reason == "the layout gives the same path to another object"
+
+
+def test_a_file_that_is_not_ours_is_not_overwritten(room, source):
+    uid = dcmread(source[0]).SOPInstanceUID
+    foreign = room / "archive" / "SYN1-00000" / f"{uid}.dcm"
+    foreign.parent.mkdir()
+    foreign.write_text("somebody's notes")
+
+    result = ingest(room)(spooled(room, source[0]))
+
+    assert result.state == "quarantined"
+    assert foreign.read_text() == "somebody's notes"
+
+
+def test_the_data_set_says_which_object_it_is(room, source):
+    result = ingest(room)(spooled(room, source[0], uid="31"))
+
+    header = dcmread(room / "archive" / result.path)
+    assert result.sop_uid == header.SOPInstanceUID == header.file_meta.MediaStorageSOPInstanceUID
+    assert dataset_bytes(room / "archive" / result.path) == dataset_bytes(source[0])
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "it has no StudyInstanceUID"),
+        (b"garbage that is no data set", "it has no StudyInstanceUID"),
+        (b"\x08\x00\x05\x00SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0" * 3, "the object cannot"),
+        (b"\x08\x00\x18\x00UI\x04\x001.2\x00", "it has no StudyInstanceUID"),
+    ],
+)
+def test_what_cannot_be_read_is_quarantined_with_its_bytes(room, source, data, reason):
+    result = ingest(room)(spooled(room, source[0], data=data))
+
+    assert result.state == "quarantined"
+    assert result.reason.startswith(reason)
+    kept = (room / "state" / result.path).read_bytes()
+    assert kept.endswith(data)
+    assert kept.startswith(file_head("", "", "", "")[:132])
+
+
+def raising(error):
+    def layout(header):
+        raise error
+
+    return layout
+
+
+@pytest.mark.parametrize(
+    ("layout", "reason"),
+    [
+        (raising(KeyError("Müller")), "layout 'a layout' failed: KeyError"),
+        (raising(Skip("no series number")), "left out by layout 'a layout': no series number"),
+        (lambda header: [], "layout 'a layout': "),
+        (lambda header: "a string", "layout 'a layout': "),
+        (lambda header: [7], "layout 'a layout': "),
+    ],
+)
+def test_a_layout_that_fails_costs_the_object_its_place_only(room, source, layout, reason):
+    result = ingest(room, layout)(spooled(room, source[0]))
+
+    assert result.state == "quarantined"
+    assert result.reason.startswith(reason)
+    assert "Müller" not in result.reason
+
+
+def test_a_hostile_layout_stays_inside(room, source):
+    result = ingest(room, lambda header: ["..", "/etc", "a\0b", "x.dcm"])(spooled(room, source[0]))
+
+    assert result.state == "stored"
+    assert (room / "archive" / result.path).resolve().is_relative_to(room / "archive")
+
+
+def test_an_archive_that_takes_no_more_files_leaves_the_object_in_the_spool(room, source):
+    (room / "archive" / "SYN1-00000").write_text("in the way")
+    sealed = spooled(room, source[0])
+
+    result = ingest(room)(sealed)
+
+    assert isinstance(result, Unwritable)
+    assert sealed.path.exists()
+
+
+def test_a_row_is_read_anew_from_the_stored_file(room, source):
+    stored = ingest(room)(spooled(room, source[0]))
+
+    again = ingest(room, read_row=lambda header: ([header.PatientID], []))(Reparse(stored))
+
+    assert again.row == ("SYN1-00000",)
+
+
+def test_a_stored_file_that_is_gone_gives_an_empty_row_and_an_error(room, source):
+    stored = ingest(room)(spooled(room, source[0]))
+    (room / "archive" / stored.path).unlink()
+
+    again = ingest(room)(Reparse(stored))
+
+    assert again.row == ()
+    assert "cannot be read" in again.errors[0].reason
+
+
+def test_without_hard_links_nothing_is_overwritten_either(room, source, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(1, "no hard links here")
+
+    monkeypatch.setattr("os.link", no_links)
+    first = ingest(room)(spooled(room, source[0]))
+    other = ingest(room)(spooled(room, source[0], data=dataset_bytes(source[0])[:-1] + b"\x98"))
+
+    assert first.state == "stored"
+    assert other.state == "quarantined"
+    assert dataset_bytes(room / "archive" / first.path) == dataset_bytes(source[0])

@@ -1,0 +1,270 @@
+"""The transfer threads: windows, attempts, a PACS that cannot be reached, late arrivals."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pacsfw.api import Clock, MoveStarted, Waiting
+from pacsfw.config import Window
+from pacsfw.dicom.spool import Begun, Discarded, Sealed
+from pacsfw.errors import RemoteError
+from pacsfw.ledger.instances import Instance
+from pacsfw.move.arrivals import Arrivals
+from pacsfw.move.move import UNREACHED_LIMIT, Mover
+
+ZURICH = ZoneInfo("Europe/Zurich")
+
+
+class TestClock(Clock):
+    """Waiting takes no time, it only moves the clock."""
+
+    __test__ = False
+
+    def __init__(self, start: datetime) -> None:
+        self.time = start
+        self.waited: list[float] = []
+
+    def now(self) -> datetime:
+        return self.time
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        self.waited.append(seconds)
+        self.time += timedelta(seconds=seconds)
+        return event.is_set()
+
+
+class Worker:
+    """Moves as told; stands for a StudyMover."""
+
+    def __init__(self, clock, script):
+        self.clock, self.script = clock, script
+        self.moved, self.judged, self.closed = [], [], 0
+        self.transfer = self
+
+    def move(self, uid):
+        self.moved.append((uid, self.clock.now()))
+        answers = self.script.get(uid, [False])
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def judge_again(self, uid):
+        self.judged.append(uid)
+
+    def cancel(self):
+        self.cancelled = True
+
+    def close(self):
+        self.closed += 1
+
+
+def mover(worker, clock, *, window=None, attempts=3, events=None, stop=None, arrivals=None):
+    return Mover(
+        window=window,
+        workers=lambda: (worker, worker.close),
+        threads=1,
+        attempts=attempts,
+        arrivals=arrivals or Arrivals(clock),
+        clock=clock,
+        stop=stop or threading.Event(),
+        notify=(events if events is not None else []).append,
+    )
+
+
+NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+
+def test_every_study_is_moved_in_order():
+    clock, events = TestClock(NOON), []
+    worker = Worker(clock, {})
+
+    mover(worker, clock, events=events).move(["1", "2", "3"], total=5)
+
+    assert [uid for uid, _ in worker.moved] == ["1", "2", "3"]
+    assert worker.closed == 1
+    assert events[0] == MoveStarted(at=NOON, total=5, done=2)
+
+
+def test_nothing_is_requested_outside_the_window():
+    clock = TestClock(datetime(2026, 6, 1, 12, 0, tzinfo=ZURICH).astimezone(UTC))
+    window = Window(time(20), time(8), timezone=ZURICH)
+    events: list[object] = []
+    worker = Worker(clock, {})
+
+    mover(worker, clock, window=window, events=events).move(["1"], total=1)
+
+    ((_, when),) = worker.moved
+    assert when.astimezone(ZURICH) == datetime(2026, 6, 1, 20, 0, tzinfo=ZURICH)
+    waiting = [event for event in events if isinstance(event, Waiting)]
+    assert [event.until for event in waiting] == [when, None]
+
+
+def test_what_does_not_fit_into_the_window_waits_for_the_next():
+    clock = TestClock(datetime(2026, 6, 1, 7, 0, tzinfo=ZURICH).astimezone(UTC))
+    window = Window(time(20), time(8), timezone=ZURICH)
+    worker = Worker(clock, {})
+    real = worker.move
+
+    def slow(uid):
+        answer = real(uid)
+        clock.time += timedelta(minutes=50)
+        return answer
+
+    worker.move = slow
+
+    mover(worker, clock, window=window).move(["1", "2", "3"], total=3)
+
+    hours = [when.astimezone(ZURICH).hour for _, when in worker.moved]
+    assert hours == [7, 7, 20]
+
+
+def test_an_incomplete_study_is_asked_for_again_a_limited_number_of_times():
+    clock = TestClock(NOON)
+    worker = Worker(clock, {"1": [True, True, True, True]})
+
+    mover(worker, clock, attempts=3).move(["1", "2"], total=2)
+
+    assert [uid for uid, _ in worker.moved] == ["1", "1", "1", "2"]
+    assert all(seconds > 0 for seconds in clock.waited)
+
+
+def test_one_failure_to_reach_the_pacs_does_not_stop_the_rest():
+    clock = TestClock(NOON)
+    worker = Worker(clock, {"1": [RemoteError("gone"), False]})
+
+    mover(worker, clock).move(["1", "2"], total=2)
+
+    assert [uid for uid, _ in worker.moved] == ["1", "1", "2"]
+
+
+def test_a_pacs_that_stays_away_ends_the_run():
+    clock = TestClock(NOON)
+    studies = [str(number) for number in range(10)]
+    worker = Worker(clock, {uid: [RemoteError("gone")] for uid in studies})
+
+    with pytest.raises(RemoteError, match="gone"):
+        mover(worker, clock, attempts=1).move(studies, total=10)
+
+    assert len(worker.moved) == UNREACHED_LIMIT
+    assert worker.closed == 1
+
+
+def test_a_single_study_whose_pacs_is_away_is_an_error_too():
+    clock = TestClock(NOON)
+    worker = Worker(clock, {"1": [RemoteError("gone")]})
+
+    with pytest.raises(RemoteError, match="gone"):
+        mover(worker, clock, attempts=1).move(["1"], total=1)
+
+
+def test_a_stopped_run_requests_nothing_more():
+    clock, stop = TestClock(NOON), threading.Event()
+    worker = Worker(clock, {})
+    real = worker.move
+
+    def move_and_stop(uid):
+        stop.set()
+        return real(uid)
+
+    worker.move = move_and_stop
+
+    mover(worker, clock, stop=stop).move(["1", "2"], total=2)
+
+    assert [uid for uid, _ in worker.moved] == ["1"]
+
+
+# --- arrivals -------------------------------------------------------------------------------
+
+
+def sealed(uid):
+    return Sealed(Path(f"/spool/{uid}_x_1.dcm"), "class", uid, "syntax", "PACS", "", None, 1)
+
+
+def begun(uid):
+    return Begun(Path(f"/spool/{uid}_x_1.part"), "class", uid, "PACS", "", None)
+
+
+def instance(uid, study="1.2", state="stored"):
+    return Instance(
+        sop_uid=uid, digest="d", study_uid=study, series_uid="", sop_class="", syntax="",
+        size=1, path="p", state=state,
+    )  # fmt: skip
+
+
+def arrive(arrivals, uid, study="1.2", news=True):
+    arrivals.on_the_way(begun(uid))
+    arrivals.on_the_way(sealed(uid))
+    arrivals.arrived(sealed(uid), instance(uid, study), news)
+
+
+def test_a_study_is_settled_when_everything_expected_is_stored():
+    arrivals = Arrivals(Clock())
+    arrivals.track("1.2", frozenset({"a"}))
+    arrive(arrivals, "b")
+
+    stored = arrivals.settle("1.2", frozenset("ab"), 60, threading.Event())
+
+    assert stored == {"a", "b"}
+
+
+def test_a_study_is_settled_when_nothing_moves_any_more():
+    arrivals = Arrivals(Clock())
+    arrivals.track("1.2", frozenset())
+    arrive(arrivals, "a")
+
+    assert arrivals.settle("1.2", frozenset("ab"), 0.05, threading.Event()) == {"a"}
+
+
+def test_an_object_on_its_way_holds_the_verdict_back():
+    arrivals, done = Arrivals(Clock()), []
+    arrivals.track("1.2", frozenset())
+    arrivals.on_the_way(begun("a"))
+    thread = threading.Thread(
+        target=lambda: done.append(arrivals.settle("1.2", frozenset("a"), 0.01, threading.Event()))
+    )
+    thread.start()
+    thread.join(0.1)
+    assert done == []
+
+    arrivals.on_the_way(sealed("a"))
+    arrivals.arrived(sealed("a"), instance("a"), True)
+    thread.join(10)
+
+    assert done == [frozenset("a")]
+
+
+def test_a_discarded_object_holds_nothing_back():
+    arrivals = Arrivals(Clock())
+    arrivals.track("1.2", frozenset())
+    arrivals.on_the_way(begun("a"))
+    arrivals.on_the_way(Discarded(begun("a").path, "a", "cut off"))
+
+    assert arrivals.settle("1.2", None, 0.01, threading.Event()) == frozenset()
+
+
+def test_what_comes_for_nobody_is_late_unless_it_is_no_news():
+    arrivals = Arrivals(Clock())
+    arrive(arrivals, "a", "1.1")
+    arrive(arrivals, "b", "1.2", news=False)
+
+    assert arrivals.take_late() == {"1.1"}
+    assert arrivals.take_late() == frozenset()
+
+
+def test_late_arrivals_are_judged_again():
+    clock = TestClock(NOON)
+    arrivals, worker = Arrivals(clock), Worker(clock, {})
+    moving = mover(worker, clock, arrivals=arrivals)
+    moving.move(["1.2"], total=1)
+    arrive(arrivals, "a", "1.2")
+
+    moving.judge_late()
+
+    assert worker.judged == ["1.2"]
+    assert worker.closed == 2

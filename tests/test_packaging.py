@@ -36,7 +36,8 @@ IN_THE_WHEEL = {
     "schemas/": "pacsfw/schemas/",
 }
 """Folder of the checkout -> folder of the wheel."""
-NEEDED_TO_BUILD = ["framework", "plugins", "schemas", "LICENSE", "README.md", "pyproject.toml"]
+FOLDERS = ["framework", "plugins", "schemas", "tests"]
+TEXTS = ["LICENSE", "README.md", "pyproject.toml"]
 NOT_FOR_OTHERS = ("PYTHONPATH", "PYTHONHOME", "PACSFW_", "PACSANINI_")
 """Variables of this process that would reach into a clean environment."""
 
@@ -125,19 +126,17 @@ def site_packages(folder: Path) -> Path:
 
 
 def checkout_files() -> list[str]:
-    """Return the tracked files; without git, those that building needs."""
+    """Return the tracked files; without git, those that building needs, and the tests."""
     try:
         listed = run("git", "ls-files", "-z", cwd=ROOT).split("\0")
-    except (FileNotFoundError, AssertionError):
+    except (FileNotFoundError, AssertionError):  # no git, or no checkout: an unpacked sdist
         listed = []
     tracked = [name for name in listed if (ROOT / name).is_file()]
     if tracked:
         return tracked
-    paths = [path for name in NEEDED_TO_BUILD for path in (ROOT / name, *(ROOT / name).rglob("*"))]
-    return [
-        path.relative_to(ROOT).as_posix()
-        for path in paths
-        if path.is_file() and "__pycache__" not in path.parts
+    inside = [path for name in FOLDERS for path in (ROOT / name).rglob("*") if path.is_file()]
+    return TEXTS + [
+        path.relative_to(ROOT).as_posix() for path in inside if "__pycache__" not in path.parts
     ]
 
 
@@ -173,9 +172,9 @@ def install(folder: Path, *arguments: str | Path) -> Path:
     offline = ["--no-deps", "--no-index", "--no-build-isolation", "--quiet"]
     run(*pip, *offline, *arguments, cwd=folder, PYTHONPATH=str(folder / "build-system"))
     site = site_packages(folder / "venv")
-    link_installed(
-        metadata.PathDistribution(site / DIST_INFO).requires or [], folder / "dependencies"
-    )
+    requirements = metadata.PathDistribution(site / DIST_INFO).requires
+    assert requirements, f"{DIST_INFO} declares no dependencies"
+    link_installed(requirements, folder / "dependencies")
     (site / "dependencies.pth").write_text(f"{folder / 'dependencies'}\n", encoding="utf-8")
     return site
 
@@ -259,10 +258,14 @@ def test_the_sdist_holds_the_checkout(built: Built) -> None:
     assert held - {"PKG-INFO"} == {name for name in built.files if not name.startswith(".ci/")}
 
 
-def test_every_bundled_plugin_is_an_entry_point_of_the_wheel(from_wheel: Environment) -> None:
+def test_every_bundled_plugin_is_an_entry_point_of_the_wheel(
+    built: Built, from_wheel: Environment
+) -> None:
     points = from_wheel.about.entry_points
 
-    assert {point.value for point in points.select(group="pacsfw")} == bundled_plugins(ROOT)
+    assert {point.value for point in points.select(group="pacsfw")} == bundled_plugins(
+        built.checkout
+    )
     assert points["pacsfw"].value == points["pacsanini"].value == "pacsfw.cli:main"
 
 

@@ -62,6 +62,7 @@ class Collection:
         self._command = command
         self._clock, self._timing = clock or Clock(), timing or Timing()
         self._stop = threading.Event()
+        self._interrupted = False
         self._moving: Moving | None = None
         self._problems: list[str] = []
         configured: list[tuple[str, Observer]] = [
@@ -73,7 +74,7 @@ class Collection:
     @property
     def interrupted(self) -> bool:
         """Tell whether somebody asked the run to stop."""
-        return self._stop.is_set()
+        return self._interrupted
 
     @property
     def moving(self) -> bool:
@@ -176,6 +177,7 @@ class Collection:
 
     def interrupt(self) -> None:
         """Request nothing more, cancel what runs, finish what has arrived."""
+        self._interrupted = True
         self._stop.set()
         if self._moving is not None:
             self._moving.cancel()

@@ -18,6 +18,7 @@ from rich.console import Console
 from pacsfw.api import Clock
 from pacsfw.cli import INTERRUPTED
 from pacsfw.cli.common import load
+from pacsfw.errors import PacsfwError
 from pacsfw.report.progress import progress
 from pacsfw.report.summary import exit_code, render
 from pacsfw.run import Collection
@@ -35,7 +36,12 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
         loaded, command, observers=[("progress", progress(console, clock))], clock=clock
     )
     with _private_files(), collection, _signals(collection):
-        steps(collection, console)
+        try:
+            steps(collection, console)
+        except PacsfwError:
+            # What breaks off because it is being interrupted is no error of its own.
+            if not collection.interrupted:
+                raise
         summary = collection.summary()
     if command == "find":
         # What was moved before is not what this command was asked about.

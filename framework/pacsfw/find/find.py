@@ -69,8 +69,9 @@ def find(
         for attributes in studies:
             ledger.studies.add(attributes["StudyInstanceUID"], attributes, "find")
             total += 1
-        ledger.remember(f"found {query}", clock.now().isoformat())
     worklist.write(sink, ledger, level, criteria.search_fields, exists=list_exists)
+    # Only now: a kill before this line makes the next run ask again.
+    ledger.remember(f"found {query}", clock.now().isoformat())
     notify(ResourcesFound(at=clock.now(), total=total))
     return total
 

@@ -43,7 +43,7 @@ def read_expectation(ask: Ask, study_uid: str) -> Expectation:
 def _image_uids(ask: Ask, study_uid: str) -> frozenset[str] | None:
     study = {"StudyInstanceUID": study_uid}
     answer, series = ask(Slice(level="SERIES", match=study, returns=("SeriesInstanceUID",)))
-    if not answer.whole:
+    if not answer.whole or not all(row.attributes.get("SeriesInstanceUID") for row in series):
         return None
     uids: set[str] = set()
     for series_uid in dict.fromkeys(row.attributes["SeriesInstanceUID"] for row in series):
@@ -51,8 +51,9 @@ def _image_uids(ask: Ask, study_uid: str) -> frozenset[str] | None:
         answer, images = ask(Slice(level="IMAGE", match=match, returns=("SOPInstanceUID",)))
         if not answer.whole:
             return None
-        uids.update(row.attributes["SOPInstanceUID"] for row in images)
-    return frozenset(uids)
+        uids.update(row.attributes.get("SOPInstanceUID", "") for row in images)
+    # A row without its unique key says that there is an object, but not which.
+    return None if "" in uids else frozenset(uids)
 
 
 def _instance_count(ask: Ask, study_uid: str) -> int | None:

@@ -88,6 +88,8 @@ class StudyMover:
         if not expectation.uids or not expectation.uids <= stored:
             self._ledger.studies.requested(study_uid, self._clock.now())
             outcome = self._fetch(Request(study_uid=study_uid))
+            if self._stop.is_set():
+                return False
             if not outcome.reached:
                 raise RemoteError(outcome.ended)
             self._arrivals.settle(study_uid, expectation.uids, self._quiet_seconds, self._stop)

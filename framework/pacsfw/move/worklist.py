@@ -127,7 +127,9 @@ def _expand(patient_id: str, ledger: Ledger, ask: Ask) -> list[Study]:
     for row in rows:
         if row.attributes.get("PatientID", "").strip() != patient_id:
             continue
-        uid = row.attributes["StudyInstanceUID"]
+        uid = row.attributes.get("StudyInstanceUID", "")
+        if not is_uid(uid):
+            raise RemoteError("move: the PACS names a study of a patient by what is not a UID")
         if ledger.studies.get(uid) is None:
             ledger.studies.add(uid, row.attributes, "patient")
         study = ledger.studies.get(uid)

@@ -4,6 +4,7 @@ import pickle
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,17 @@ def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path)
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """Let no file grow beyond 4096 bytes."""
+    """Let no file grow beyond 4096 bytes; not even the one that the test runner reports to."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def test_a_sealed_file_holds_the_bytes_behind_our_head(spool: Spool) -> None:
@@ -109,11 +112,9 @@ def test_an_empty_data_set_is_still_a_file(spool: Spool) -> None:
     assert read_file_meta(path).offset_of_dataset == path.stat().st_size
 
 
-def test_a_write_that_does_not_fit_says_so_and_can_be_discarded(
-    spool: Spool, small_files: None
-) -> None:
+def test_a_write_that_does_not_fit_says_so_and_can_be_discarded(spool: Spool) -> None:
     writer = spool.begin()
-    with pytest.raises(OSError) as raised:
+    with small_files(), pytest.raises(OSError) as raised:
         writer.write(bytes(10_000))
     assert raised.value.errno in (errno.EFBIG, errno.ENOSPC)
     writer.discard()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacsfw.api import QueryProvider, Transfer
+from pacsfw.cli import main
 from pacsfw.errors import ComponentConflict, ConfigError, PluginError, UnknownComponent
 from pacsfw.plugins import DISABLE_VARIABLE, PluginPlan, discover
 
@@ -208,6 +209,42 @@ def test_references_that_cannot_work_say_why(name, message):
 def test_a_factory_that_refuses_its_options_is_a_configuration_error():
     with pytest.raises(ConfigError, match=r"layout 'template' \(from pacsfw 0.1.0\)"):
         discover(PluginPlan()).build("layout", "template", {"pattern": "{NoSuchKeyword}"})
+
+
+def test_a_component_whose_module_is_missing_says_what_to_install(installed):
+    installed("needy")
+
+    with pytest.raises(PluginError, match=r"needs the module 'a_missing_module'.*site-needy\[sort"):
+        discover(PluginPlan()).select("layout", "needy")
+
+
+def test_a_plugin_adds_a_command(installed, capsys):
+    installed("commands")
+
+    assert main(["greet"]) == 0
+    assert capsys.readouterr().out == "hello\n"
+    assert main(["--help"]) == 0
+    assert "greet    Say hello." in capsys.readouterr().out
+
+
+def test_a_plugin_resolves_secrets(installed):
+    installed("commands")
+    registry = discover(PluginPlan())
+
+    assert registry.resolve_secret("backwards", "abc") == "cba"
+    assert registry.resolve_secret("vault", "abc") is None
+    assert discover(PluginPlan(installed=False)).resolve_secret("backwards", "abc") is None
+
+
+def test_a_plugin_may_refuse_a_configuration(installed):
+    installed("commands")
+    registry = discover(PluginPlan())
+
+    registry.config_loaded({})
+    with pytest.raises(ConfigError, match="not today"):
+        registry.config_loaded({"refuse": True})
+    with pytest.raises(PluginError, match="pacsfw_config_loaded: KeyError"):
+        registry.config_loaded({"break": True})
 
 
 def test_the_command_line_starts_without_pydicom():

@@ -72,7 +72,6 @@ def use_at(draft: Draft, kind: str, *place: str | int) -> Use | None:
         name,
         options,
         extra.get("id", ""),
-        extra.get("on_error", "fail"),
         f"{draft.document.where(place)}: {spell(place)}",
     )
 

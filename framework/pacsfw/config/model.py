@@ -15,7 +15,6 @@ from pacsfw.errors import ConfigError
 from pacsfw.plugins import PluginPlan
 from pacsfw.registry import Registry
 
-OnError: TypeAlias = Literal["fail", "skip", "quarantine"]
 QueryLevel: TypeAlias = Literal["PATIENT", "STUDY"]
 
 
@@ -29,7 +28,6 @@ class Use:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     id: str = ""
-    on_error: OnError = "fail"
     where: str = ""
     """``conf.yaml:12:5: sinks[0]``, for messages."""
 

@@ -151,7 +151,7 @@ tags:
     type: text
     callback: [int, {use: str}]
 sinks:
-  - {use: csv, with: {path: rows.csv}, id: rows, on_error: skip}
+  - {use: csv, with: {path: rows.csv}, id: rows, on_error: fail}
 observers: [bell]
 lamp: {watt: 40}
 """

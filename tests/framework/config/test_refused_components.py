@@ -28,8 +28,8 @@ REFUSED = [
         "1:43: sinks[0].with.level: 10 is more than 9 (sink 'csv' of house 1.2)",
     ),
     (
-        "sinks: [{use: csv, with: {path: x}, on_error: ignore}]",
-        "1:47: sinks[0].on_error: 'ignore' is not one of fail, skip, quarantine",
+        "sinks: [{use: csv, with: {path: x}, on_error: skip}]",
+        "1:47: sinks[0].on_error: 'skip' is not available in this version, except for fail",
     ),
     (
         "sinks: [{use: csv, with: {path: x}, id: a}, {use: csv, with: {path: y}, id: a}]",

@@ -1,0 +1,78 @@
+"""Observers are told everything in order, and can disturb nothing."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pacsfw.api import Clock, Observer, ResourcesFound, RunContext
+from pacsfw.report import observers as module
+from pacsfw.report.observers import Observers
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def context():
+    return RunContext(
+        run_id="r",
+        workdir=Path(),
+        net=None,
+        sections={},
+        clock=Clock(),
+        log=logging.getLogger("test"),
+    )
+
+
+class Good(Observer):
+    def __init__(self):
+        self.seen, self.closed = [], False
+
+    def notify(self, event):
+        self.seen.append(event.total)
+
+    def close(self):
+        self.closed = True
+
+
+class Bad(Observer):
+    def notify(self, event):
+        raise ValueError("Müller^Anna")
+
+    def close(self):
+        raise RuntimeError
+
+
+class Broken(Observer):
+    def open(self, context):
+        raise OSError
+
+
+def test_every_observer_is_told_in_order_whatever_another_does(context, caplog):
+    good = Good()
+    observers = Observers([("broken", Broken()), ("bad", Bad()), ("good", good)])
+    observers.open(context)
+    for total in range(3):
+        observers.notify(ResourcesFound(at=NOW, total=total))
+    observers.close()
+
+    assert good.seen == [0, 1, 2]
+    assert good.closed
+    assert "observer bad: ResourcesFound: ValueError" in caplog.text
+    assert "observer broken is left out: OSError" in caplog.text
+    assert "Müller" not in caplog.text
+
+
+def test_a_slow_observer_loses_events_and_they_are_counted(context, caplog, monkeypatch):
+    monkeypatch.setattr(module, "BACKLOG", 2)
+    observers = Observers([("good", Good())])
+    for total in range(5):  # nobody takes them yet
+        observers.notify(ResourcesFound(at=NOW, total=total))
+    observers.open(context)
+    observers.close()
+
+    assert observers.dropped == 3
+    assert "3 events were dropped" in caplog.text

@@ -175,7 +175,7 @@ lamp: {watt: 40}
     assert config.tags[0].names == ("StudyDate", "SeriesDate")
     assert [use.name for use in config.tags[0].callbacks] == ["int", "str"]
     assert config.sinks == (
-        Use("csv", {"path": str(desk.folder / "rows.csv")}, "rows", "skip", config.sinks[0].where),
+        Use("csv", {"path": str(desk.folder / "rows.csv")}, "rows", config.sinks[0].where),
     )
     assert config.observers[0].name == "bell"
     assert config.sections == {"lamp": {"watt": 40}}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pydicom.dataset import Dataset
 
-from pacsfw.api import Inbox, Net, Outcome, Request, RunContext, Transfer
+from pacsfw.api import Clock, Inbox, Net, Outcome, Request, RunContext, Transfer
 from pacsfw.dimse import identifier
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
@@ -56,11 +55,12 @@ class CMove(Transfer):
         self._total = total_timeout
         self._grace = cancel_grace
         self._net: Net | None = None
+        self._clock = Clock()
         self._cancelled = threading.Event()
 
     def open(self, context: RunContext) -> None:
         """Take the nodes; the PACS is called at each request."""
-        self._net = context.net
+        self._net, self._clock = context.net, context.clock
 
     def cancel(self) -> None:
         """End a running request soon, and refuse further ones."""
@@ -77,7 +77,7 @@ class CMove(Transfer):
             association = associate(self._net, [STUDY_ROOT_MOVE])
         except RemoteError as error:
             return Outcome(status=None, ended=str(error), reached=False)
-        moving = _Moving(association, inbox)
+        moving = _Moving(association, inbox, self._clock)
         try:
             moving.request(keys)
             outcome = self._wait(moving)
@@ -100,7 +100,7 @@ class CMove(Transfer):
             final = moving.step(tick)
             if final is not None:
                 return _final(final, reason)
-            now = time.monotonic()
+            now = self._clock.monotonic()
             if reason:
                 if now - cancelled_at > self._grace:
                     moving.association.abort()
@@ -124,9 +124,9 @@ class CMove(Transfer):
 class _Moving:
     """One running request: what has been heard of it, and when last."""
 
-    def __init__(self, association: Requestor, inbox: Inbox) -> None:
-        self.association, self._inbox = association, inbox
-        self.begun = self.active = time.monotonic()
+    def __init__(self, association: Requestor, inbox: Inbox, clock: Clock) -> None:
+        self.association, self._inbox, self._clock = association, inbox, clock
+        self.begun = self.active = clock.monotonic()
         self._arrived = len(inbox.wait(0))
         self._last: _Response | None = None
         self._message_id = 0
@@ -153,9 +153,9 @@ class _Moving:
         if message is None:
             before, self._arrived = self._arrived, len(self._inbox.wait(0))
             if self._arrived != before:
-                self.active = time.monotonic()
+                self.active = self._clock.monotonic()
             return None
-        self.active = time.monotonic()
+        self.active = self._clock.monotonic()
         response = _response(message)
         if response.status not in PENDING:
             return response

@@ -51,7 +51,7 @@ class Inbox:
 
 
 @contextmanager
-def transfer(nodes: Net, **options: Any) -> Iterator[Transfer]:
+def transfer(nodes: Net, clock: Clock | None = None, **options: Any) -> Iterator[Transfer]:
     (component,) = pacsfw_transfers()
     made = component.factory(**options)
     assert made.needs_receiver
@@ -61,7 +61,7 @@ def transfer(nodes: Net, **options: Any) -> Iterator[Transfer]:
             workdir=Path(),
             net=nodes,
             sections={},
-            clock=Clock(),
+            clock=clock or Clock(),
             log=logging.getLogger("test"),
         )
     )
@@ -253,21 +253,39 @@ def test_cancel_from_another_thread_ends_a_request_and_refuses_the_next() -> Non
     assert (outcomes[1].reached, outcomes[1].status) == (False, None)
 
 
+class Stepping(Clock):
+    """Goes on only when told to."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+class Trickle(Inbox):
+    """At every look four seconds have passed and one more object has arrived, six in all."""
+
+    def __init__(self, clock: Stepping, over: threading.Event) -> None:
+        super().__init__()
+        self._clock, self._over = clock, over
+
+    def wait(self, seconds: float) -> frozenset[str]:
+        self._clock.time += 4
+        if len(self.sealed) == 6:
+            self._over.set()
+        else:
+            uid = str(len(self.sealed))
+            self.sealed[uid] = Sealed(Path(), "", uid, "", "", "", None, 0)
+        return frozenset(self.sealed)
+
+
 def test_arrivals_keep_a_silent_request_alive() -> None:
-    hanging = Hanging(heeds_cancel=True)
-    inbox = Inbox()
-
-    def arrive() -> None:
-        for number in range(30):
-            inbox.sealed[str(number)] = Sealed(Path(), "", "", "", "", "", None, 0)
-            if hanging.over.wait(0.05):
-                return
-        hanging.over.set()
-
-    arriving = threading.Thread(target=arrive)
-    arriving.start()
-    outcome = fetched(hanging, inbox, inactivity_timeout=0.8)
-    arriving.join()
+    hanging, clock = Hanging(heeds_cancel=True), Stepping()
+    options = {"inactivity_timeout": 10, "cancel_grace": 0.4}
+    with scripted(moving(hanging)) as nodes, transfer(nodes, clock, **options) as fetching:
+        outcome = fetching.fetch(REQUEST, Trickle(clock, hanging.over))
+    assert clock.time > 20
     assert outcome.ended.startswith("A801")
 
 

@@ -14,44 +14,7 @@ from pacsfw.config import Loaded, load
 from pacsfw.errors import PacsfwError
 from pacsfw.plugins import PluginPlan
 from pacsfw.registry import Offer, Registry, SectionOffer
-
-DOCUMENTED = """\
-move:
-    start_time: 20:00
-    end_time: 08:00
-    query_level: STUDY
-net:
-    local_node:
-        aetitle: mytitle
-        port: 11112
-    called_node:
-        aetitle: theirtitle
-        ip: 127.0.0.1
-        port: 11112
-find:
-    query_level: STUDY
-    search_fields:
-        - StudyInstanceUID
-        - PatientID
-    start_date: "20200101"
-    end_date: "20201212"
-    modality: CT
-storage:
-    resources: my/resources.csv
-    directory: my/dicom/dir
-    sort_by: PATIENT
-tags:
-    - tag_name: PatientName
-      callback: str
-    - tag_name: StudyDate
-      tag_alias: study_date
-      callback: pacsanini.convert:str2datetime
-    - tag_name: Laterality
-      default_val: U
-      callback: str
-    - tag_name: StudyInstanceUID
-    - tag_name: SOPInstanceUID
-"""
+from support.documented import DOCUMENTED
 
 PATH_OPTION = {
     "type": "object",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Layout
+from pacsfw.dicom import integrity
 from pacsfw.dicom.header import FileHeader, UnreadableObject, read_header
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.spool import Sealed, rewrite_head
@@ -81,12 +82,13 @@ class Ingest:
             header = read_header(sealed.path)
             record = _identify(record, header)
             _check_identity(header)
+            integrity.check(sealed.path, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
             path = self._place(header)
             row, errors = self._read_row(header)
             commit(sealed.path, path, record.sop_uid, record.digest, record.syntax)
-        except (UnreadableObject, _Refused, Occupied) as err:
+        except (UnreadableObject, integrity.Damaged, _Refused, Occupied) as err:
             return quarantine(sealed, self._state, str(err), record)
         return replace(
             record,

@@ -143,6 +143,16 @@ def test_what_cannot_be_read_is_quarantined_with_its_bytes(room, source, data, r
     assert kept.startswith(file_head("", "", "", "")[:132])
 
 
+def test_a_truncated_object_is_quarantined_with_its_bytes(room, source):
+    data = dataset_bytes(source[0])[:-100]
+
+    result = ingest(room)(spooled(room, source[0], data=data))
+
+    assert (result.state, result.reason) == ("quarantined", "an element reaches beyond its end")
+    assert result.study_uid == dcmread(source[0]).StudyInstanceUID
+    assert dataset_bytes(room / "state" / result.path) == data
+
+
 def raising(error):
     def layout(header):
         raise error

@@ -146,6 +146,7 @@ class Moving:
         mover = StudyMover(
             transfer=transfer,
             ask=assemble.asking(provider, query),
+            rest=provider.rest,
             inbox=self._inbox,
             arrivals=self._arrivals,
             ledger=around.ledger,

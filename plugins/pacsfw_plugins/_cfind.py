@@ -53,6 +53,10 @@ class CFind(QueryProvider):
 
     def close(self) -> None:
         """Release the association."""
+        self.rest()
+
+    def rest(self) -> None:
+        """Release the association; the next question opens another one."""
         association, self._association = self._association, None
         if association is not None:
             association.release()

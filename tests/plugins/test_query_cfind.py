@@ -175,6 +175,24 @@ def test_silence_is_not_whole() -> None:
     assert answer.ended == "no response within 0.3 s"
 
 
+def test_at_rest_the_pacs_has_its_association_back() -> None:
+    released = threading.Event()
+
+    def find(event: evt.Event) -> Iterator[Any]:
+        yield 0xFF00, row()
+
+    with (
+        scripted(answering(find), (evt.EVT_RELEASED, lambda event: released.set())) as nodes,
+        provider(nodes) as asked,
+    ):
+        ask(asked)
+        asked.rest()
+        assert released.wait(10)
+        answer, rows = ask(asked)
+    assert answer.whole
+    assert len(rows) == 1
+
+
 def test_an_answer_without_an_end_is_cut_off() -> None:
     def find(event: evt.Event) -> Iterator[Any]:
         while not event.is_cancelled and event.assoc.is_established:

@@ -72,3 +72,9 @@ class QueryProvider(Closing, ABC):
         RemoteError
             The PACS could not be asked at all.
         """
+
+    def rest(self) -> None:
+        """Give back connections while nothing is asked; `ask` may be called again.
+
+        A PACS allows few associations at a time, and the retrieve needs one of them.
+        """

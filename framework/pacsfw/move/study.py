@@ -33,6 +33,7 @@ class StudyMover:
         *,
         transfer: Transfer,
         ask: Ask,
+        rest: Callable[[], None],
         inbox: Callable[[str], Inbox],
         arrivals: Arrivals,
         ledger: Ledger,
@@ -45,7 +46,7 @@ class StudyMover:
         notify: Callable[[Event], None],
     ) -> None:
         self.transfer = transfer
-        self._ask, self._inbox = ask, inbox
+        self._ask, self._rest, self._inbox = ask, rest, inbox
         self._arrivals, self._ledger, self._archive = arrivals, ledger, archive
         self._clock, self._stop, self._quiet_seconds = clock, stop, quiet_seconds
         self._components, self._settled, self._notify = components, settled, notify
@@ -107,6 +108,7 @@ class StudyMover:
         return verdict.state in ("short", "failed") and not all_held
 
     def _fetch(self, request: Request) -> Outcome:
+        self._rest()
         try:
             return self.transfer.fetch(request, self._inbox(request.study_uid))
         except PacsfwError:

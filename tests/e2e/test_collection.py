@@ -42,6 +42,20 @@ def test_a_second_run_adds_nothing_and_asks_nothing(pacs, collection):
     assert pacs.log[asked:] == []
 
 
+@pytest.mark.parametrize("limit", [1, 2])
+def test_no_more_associations_are_used_than_the_pacs_allows(
+    embedded_pacs, collection, studies, limit
+):
+    pacs = embedded_pacs(studies, max_associations=limit)
+    allowed = f"    called_node:\n        max_associations: {limit}\n"
+    collected = collection(pacs, changes={"    called_node:\n": allowed})
+    collected.change("query_level: STUDY\nnet", "query_level: STUDY\n    attempts: 1\nnet")
+
+    assert collected.run() == 0
+
+    assert len(collected.files()) == 16
+
+
 def test_a_pruned_row_is_not_moved_and_an_added_one_is(pacs, collection, studies):
     collected = collection(pacs, changes={'"20201212"': '"20200115"'})
     assert collected.run("find") == 0

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import tenacity
 from pydicom.uid import UID
 
 from pacsfw.api import Net, Node
@@ -33,6 +34,15 @@ _REJECTIONS = {
 }
 
 
+_BUSY = tenacity.Retrying(
+    retry=tenacity.retry_if_exception(lambda err: isinstance(err, Rejected) and err.is_transient),
+    stop=tenacity.stop_after_attempt(4),
+    wait=tenacity.wait_exponential_jitter(multiplier=0.25, max=2),
+    reraise=True,
+)
+"""A PACS may count an association for a moment after it was released."""
+
+
 def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
     """Open an association from ``net.local`` to ``net.called``.
 
@@ -57,7 +67,7 @@ def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
     ours, name = net.local.aetitle, _name(called)
     try:
         address = (called.ip, called.port)
-        return request(ours, called.aetitle, address, proposed)
+        return _BUSY(request, ours, called.aetitle, address, proposed)
     except OSError as err:
         raise RemoteError(f"{name}: no connection: {_why_no_connection(err)}") from err
     except Rejected as err:
@@ -132,7 +142,7 @@ def _name(called: Node) -> str:
 def _why_rejected(rejected: Rejected, ours: str, theirs: str) -> str:
     key = (rejected.source, rejected.reason)
     words = _REJECTIONS.get(key, f"for a reason unknown to the standard {key}")
-    for_good = "for now" if rejected.result == 2 else "permanently"
+    for_good = "for now" if rejected.is_transient else "permanently"
     return f"association rejected {for_good}: {words.format(ours=ours, theirs=theirs)}"
 
 

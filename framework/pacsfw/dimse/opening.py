@@ -31,6 +31,7 @@ PDU_SECONDS = 60.0
 """How long a PDU that began may take to end."""
 
 _TICK = 0.25
+_TRANSIENT = 2
 
 
 class Rejected(Exception):
@@ -39,6 +40,11 @@ class Rejected(Exception):
     def __init__(self, result: int, source: int, reason: int) -> None:
         super().__init__(result, source, reason)
         self.result, self.source, self.reason = result, source, reason
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the peer says that a later attempt may do better."""
+        return self.result == _TRANSIENT
 
 
 class Unsupported(Exception):

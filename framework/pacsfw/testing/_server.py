@@ -122,7 +122,7 @@ def _obey(state: State, channel: connection.Connection) -> None:
 def _application_entity(settings: Settings, state: State) -> AE:
     ae = AE(ae_title=settings.aetitle)
     ae.require_called_aet = True
-    ae.maximum_associations = 64
+    ae.maximum_associations = settings.max_associations
     ae.maximum_pdu_size = 131072
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 60
     ae.connection_timeout = 10

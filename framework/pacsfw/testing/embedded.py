@@ -53,6 +53,7 @@ class Settings:
     destinations: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     delay: float
     fold_names: bool
+    max_associations: int
 
 
 class EmbeddedPACS:
@@ -77,6 +78,8 @@ class EmbeddedPACS:
         Seconds to wait before each sub-operation of a C-MOVE or C-GET.
     fold_names
         Match patient names without regard to case, as some archives do.
+    max_associations
+        How many associations it accepts at a time; more are rejected for now.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class EmbeddedPACS:
         port: int = 0,
         delay: float = 0.0,
         fold_names: bool = False,
+        max_associations: int = 64,
     ) -> None:
         folder = Path(source) if isinstance(source, (str, Path)) else None
         if folder is not None and not folder.is_dir():
@@ -100,6 +104,7 @@ class EmbeddedPACS:
             destinations=dict(destinations or {}),
             delay=delay,
             fold_names=fold_names,
+            max_associations=max_associations,
         )
         self.aetitle = aetitle
         self.host = HOST

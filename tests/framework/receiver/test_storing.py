@@ -12,6 +12,7 @@ from pynetdicom.presentation import build_context
 from framework.receiver.listening import Listening
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.testing import make_studies, write_studies
+from pacsfw.testing._retrieve import keep_responses
 from peers.readback import dataset_bytes
 
 CONVERSIONS = {
@@ -108,6 +109,7 @@ def test_pynetdicom_delivers_byte_for_byte(
     classes = {dcmread(path).SOPClassUID for path in files}
     contexts = [build_context(uid, "1.2.840.10008.1.2.1") for uid in classes]
     association = ae.associate("127.0.0.1", listening.port, contexts, ae_title="PACSFW")
+    keep_responses(association)
     try:
         statuses = {association.send_c_store(path).Status for path in files}
     finally:
@@ -127,6 +129,7 @@ def test_objects_of_private_sop_classes_are_stored(
     ae = AE()
     contexts = [build_context(private, "1.2.840.10008.1.2.1")]
     association = ae.associate("127.0.0.1", listening.port, contexts, ae_title="PACSFW")
+    keep_responses(association)
     try:
         assert association.send_c_store(dataset).Status == 0
     finally:

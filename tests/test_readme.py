@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pacsfw.cli import COMMANDS, main
+from pacsfw.cli import COMMANDS
 from pacsfw.config import load
 from pacsfw.plugins import discover
 from pacsfw.testing import EmbeddedPACS, make_studies
@@ -65,8 +67,12 @@ def collect(tmp_path, pacs, receiver):
         path = tmp_path / "conf.json"
         path.write_text(json.dumps(conf), encoding="utf-8")
         path.chmod(0o600)
-        assert main(["run", "--ignore-window", str(path)]) == 0
-        with (tmp_path / "my" / "resources_meta.csv").open(newline="", encoding="utf-8") as file:
+        # In its own process, since a module of a user is loaded once in each.
+        command = [sys.executable, "-m", "pacsfw", "run", "--ignore-window", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        table = (tmp_path / conf["storage"]["resources"]).with_name("resources_meta.csv")
+        with table.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
     return run
@@ -84,7 +90,9 @@ def test_the_layout_of_the_readme_runs(collect, tmp_path):
     rows = collect(LAYOUT)
     assert len(rows) == 12
     for row in rows:
-        year, modality, _, name = Path(row["dicom_path"]).relative_to(tmp_path / "my/by_year").parts
+        year, modality, _, name = (
+            Path(row["dicom_path"]).relative_to(tmp_path / "by_year/dicom").parts
+        )
         assert (year, modality) == (row["study_date"][:4], "CT")
         assert name == f"{row['SOPInstanceUID']}.dcm"
 

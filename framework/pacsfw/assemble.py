@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,7 @@ from pacsfw.errors import ComponentError, ConfigError, PacsfwError
 from pacsfw.ingest.ingest import Ingest
 from pacsfw.ledger.cells import to_json
 from pacsfw.ledger.instances import CellError
-from pacsfw.plugins import PluginPlan, discover
+from pacsfw.plugins import BUNDLED, PluginPlan, discover
 from pacsfw.registry import Registry
 from pacsfw.tags.rows import RowReader
 
@@ -138,13 +139,31 @@ def owner_of(kind: str, use: Use, registry: Registry) -> str:
     return f"{use.name!r} (from {registry.select(kind, use.name).owner})"
 
 
-def identity(value: Use | Sequence[Tag]) -> str:
-    """Return a text that is the same as long as a part of the configuration is."""
-    if isinstance(value, Use):
-        return json.dumps([value.name, dict(value.options)], sort_keys=True)
-    tags = json.dumps([_without_places(asdict(tag)) for tag in value], sort_keys=True, default=str)
-    # Options of callbacks may hold secrets, which the ledger must not.
-    return hashlib.sha256(tags.encode()).hexdigest()
+def layout_identity(layout: Use) -> str:
+    """Return a text that is the same as long as the layout is."""
+    return json.dumps([layout.name, dict(layout.options)], sort_keys=True)
+
+
+def tags_identity(tags: Sequence[Tag], registry: Registry) -> str:
+    """Return a text that is the same as long as the tags and the code of their callbacks are.
+
+    A digest, since options of callbacks may hold secrets, which the ledger must not.
+    """
+    parts = [_without_places(asdict(tag)) for tag in tags]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    for use in (use for tag in tags for use in tag.callbacks):
+        offer = registry.select("callback", use.name)
+        digest.update(offer.owner.encode())
+        if offer.distribution != BUNDLED:
+            digest.update(_source_of(offer.component.factory(**use.options)))
+    return digest.hexdigest()
+
+
+def _source_of(callback: Callable[..., Any]) -> bytes:
+    """Return the file that a callback is written in; nothing for one that has none."""
+    module = inspect.getmodule(callback)
+    path = getattr(module, "__file__", None)
+    return Path(path).read_bytes() if path and path.endswith(".py") else b""
 
 
 def _without_places(value: Any) -> Any:

@@ -98,11 +98,14 @@ class Moving:
         """
         if not uids and not reparse and not any(self._spool.iterdir()):
             return
+        if reparse:
+            # From here on until all are read the rows are of no one set of tags.
+            self._around.ledger.remember(TAGS_FACT, "")
         self._intake.start()
         try:
             if reparse:
                 self._reparse()
-            if uids:
+            if uids and not self._around.stop.is_set():
                 self._move(uids, total, ignore_window=ignore_window)
         finally:
             self._intake.close()
@@ -197,10 +200,12 @@ class Moving:
     def _reparse(self) -> None:
         """Read every stored object's row anew; nothing is moved."""
         _log.info("tags changed: reading the rows of the stored files anew")
-        self._intake.reparse()
+        self._intake.reparse(self._around.stop)
         self._intake.wait()
-        if self._fatal is None:
-            self._around.ledger.remember(TAGS_FACT, assemble.identity(self._around.config.tags))
+        if not self._around.stop.is_set():  # else some rows are still those of other tags
+            around = self._around
+            now = assemble.tags_identity(around.config.tags, around.registry)
+            around.ledger.remember(TAGS_FACT, now)
             for outbox in self._around.outboxes:
                 outbox.refresh()
 

@@ -7,6 +7,7 @@ where it ended.
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import uuid
@@ -32,6 +33,9 @@ from pacsfw.report.summary import Summary, exit_code
 
 LAYOUT_FACT = "layout"
 """Ledger fact: the ``sort_by`` under which the stored files were laid out."""
+
+INTERRUPTED = 130
+"""Exit code of a run that somebody stopped, as shells have it."""
 
 
 class Collection:
@@ -102,11 +106,13 @@ class Collection:
         traceback: TracebackType | None,
     ) -> None:
         """Tell the observers how it ended, and let the next one in."""
-        code = exit_code(self.summary()) if exc is None else getattr(exc, "exit_code", 1)
-        counts = self._ledger.studies.counts()
-        self._notify(RunFinished(at=self._clock.now(), counts=counts, exit_code=code))
-        self._observers.close()
-        self._ledger.close()
+        try:
+            counts = self._ledger.studies.counts()
+            code = self._exit_code(exc)
+            self._notify(RunFinished(at=self._clock.now(), counts=counts, exit_code=code))
+        finally:
+            self._observers.close()
+            self._ledger.close()
 
     def find(self, *, again: bool) -> str | None:
         """Ask the PACS and write the work list.
@@ -186,6 +192,11 @@ class Collection:
         """Return what the collection has come to."""
         return summarize(self.config, self._storage, self._ledger, self._problems)
 
+    def _exit_code(self, exc: BaseException | None) -> int:
+        if self._interrupted or isinstance(exc, KeyboardInterrupt):
+            return INTERRUPTED
+        return exit_code(self.summary()) if exc is None else getattr(exc, "exit_code", 1)
+
     def _notify(self, event: Event) -> None:
         self._observers.notify(event)
 
@@ -202,19 +213,20 @@ class Collection:
         )
 
     def _check_layout(self) -> None:
-        now = assemble.identity(self._storage.sort_by)
+        now = assemble.layout_identity(self._storage.sort_by)
         before = self._ledger.fact(LAYOUT_FACT)
         if before and before != now and self._ledger.instances.any_stored():
             raise StateError(
-                f"{self.config.path}: storage.sort_by is {now}, but the files in "
-                f"{self._storage.directory} were laid out by {before}: keep that, or give "
-                "this collection another storage.directory"
+                f"{self.config.path}: storage.sort_by is {_layout_name(now)}, but the files in "
+                f"{self._storage.directory} were laid out by {_layout_name(before)}: keep that, "
+                "or give this collection another storage.directory"
             )
         self._ledger.remember(LAYOUT_FACT, now)
 
     def _tags_changed(self) -> bool:
         """Tell whether the rows of stored files were read by other tags than today's."""
-        now, before = assemble.identity(self.config.tags), self._ledger.fact(TAGS_FACT)
+        now = assemble.tags_identity(self.config.tags, self._registry)
+        before = self._ledger.fact(TAGS_FACT)
         if before != now and not self._ledger.instances.any_stored():
             self._ledger.remember(TAGS_FACT, now)
             return False
@@ -281,9 +293,7 @@ def summarize(
     """Return what the ledger knows of a collection, for the closing table and for status."""
     origins = ledger.studies.origins()
     instances, size = ledger.instances.totals()
-    tables = [storage.resources]
-    if config.tags:
-        tables.append(storage.resources_meta)
+    tables = [storage.resources_meta] if config.tags else []
     tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
     notes = []
     if unsolicited := origins.get("unsolicited", 0):
@@ -299,10 +309,17 @@ def summarize(
         cell_errors=ledger.instances.cell_errors(),
         archive=str(storage.directory),
         quarantine=str(storage.state / QUARANTINE),
+        worklist=storage.resources if _exists(storage.resources) else "",
         tables=[target for target in tables if _exists(target)],
         problems=problems,
         notes=notes,
     )
+
+
+def _layout_name(identity: str) -> str:
+    """Return what people call a layout: its pattern, or its name."""
+    name, options = json.loads(identity)
+    return repr(options.get("pattern") or name)
 
 
 def _exists(target: str) -> bool:

@@ -98,6 +98,10 @@ class CFind(QueryProvider):
             status = self._responses(association, keys, own_key, tally, emit)
         except Ended as err:
             return Answer(whole=False, ended=tally.problem or str(err), evidence=_evidence(tally))
+        except BaseException:
+            # What is still to come would be taken for the answer to the next question.
+            association.abort()
+            raise
         if status is None:
             association.abort()
             return Answer(whole=False, ended=tally.problem, evidence=_evidence(tally))
@@ -121,10 +125,15 @@ class CFind(QueryProvider):
             if message is None:
                 tally.problem = f"no response within {self._response_timeout:g} s"
                 return None
-            if message.command.number(Element.COMMAND_FIELD) != Field.C_FIND_RSP:
+            try:
+                field = message.command.required(Element.COMMAND_FIELD)
+                status = message.command.required(Element.STATUS)
+            except ValueError as err:
+                tally.problem = f"the PACS sent a malformed C-FIND response: {err}"
+                return None
+            if field != Field.C_FIND_RSP:
                 tally.problem = "the PACS sent another message than a C-FIND response"
                 return None
-            status = message.command.required(Element.STATUS)
             if status not in PENDING:
                 return status
             tally.keys_ignored |= status == _OPTIONAL_KEYS_IGNORED

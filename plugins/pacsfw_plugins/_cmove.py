@@ -82,7 +82,11 @@ class CMove(Transfer):
             moving.request(keys)
             outcome = self._wait(moving)
         except Ended as error:
+            association.abort()  # it may be we who cannot go on
             return moving.broken(str(error))
+        except BaseException:
+            association.abort()
+            raise
         association.release()
         return outcome
 

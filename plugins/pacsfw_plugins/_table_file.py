@@ -90,6 +90,21 @@ class TableFile(api.Sink):
         """Return the length of the file in bytes after the last delivery."""
         return self._position
 
+    def begin(self, table: api.Table) -> None:
+        """Begin the file; one that holds anything but our own header is somebody else's.
+
+        Raises
+        ------
+        StateError
+            There is such a file, or it cannot be written. Nothing was changed.
+        """
+        if self._size() > len(self.head(table)):
+            raise StateError(
+                f"{self.path}: holds rows that this collection did not write; move it away, or "
+                "name another file"
+            )
+        self.restore(table, 0)
+
     def restore(self, table: api.Table, position: int) -> None:
         """Make the file end where the last committed delivery ended.
 
@@ -103,23 +118,41 @@ class TableFile(api.Sink):
             begun with other columns, or cannot be opened. Nothing was changed. With the
             file out of the way, `rewrite` with every batch of the ledger makes it anew.
         """
-        size = self._size()
-        if size < position:
-            raise StateError(
-                f"{self.path}: has {size} bytes where {position} were written: it was cut or "
-                f"edited; {MEND}"
-            )
-        if size == 0:
+        self.check(position)
+        if self._size() == 0:
             self.rewrite(table, ())
             return
         with self._failures("opened"), self.path.open("r+b", buffering=0) as file:
-            self._check_begun(table, file, position)
+            self._check_begun(table, file)
             end = max(position, len(self.head(table)))
             file.truncate(end)
             os.fsync(file.fileno())
             # What a kill in the middle of a rewrite may have left.
             self._draft.unlink(missing_ok=True)
         self._table, self._position = table, end
+
+    def check(self, position: int) -> None:
+        """Tell a file that was cut or edited, as far as its length and its line ends tell.
+
+        Raises
+        ------
+        StateError
+            It is shorter than ``position``, or no row ends there.
+        """
+        size = self._size()
+        if size < position:
+            raise StateError(
+                f"{self.path}: has {size} bytes where {position} were written: it was cut or "
+                f"edited; {MEND}"
+            )
+        if position == 0:
+            return
+        with self._failures("opened"), self.path.open("rb") as file:
+            file.seek(position - 1)
+            if file.read(1) != b"\n":
+                raise StateError(
+                    f"{self.path}: no row ends at byte {position}: it was edited; {MEND}"
+                )
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace the whole file by these batches, or leave it as it was.
@@ -167,18 +200,12 @@ class TableFile(api.Sink):
                 "else changes this file; close it there and start again"
             )
 
-    def _check_begun(self, table: api.Table, file: BinaryIO, position: int) -> None:
+    def _check_begun(self, table: api.Table, file: BinaryIO) -> None:
         if not self.fits(table, file):
             raise StateError(
                 f"{self.path}: does not begin with the columns that the configuration names, "
                 f"as pacsfw writes them; {MEND}"
             )
-        if position:
-            file.seek(position - 1)
-            if file.read(1) != b"\n":
-                raise StateError(
-                    f"{self.path}: no row ends at byte {position}: it was edited; {MEND}"
-                )
 
     @contextmanager
     def _failures(self, what: str) -> Iterator[None]:

@@ -119,6 +119,25 @@ def test_changed_tags_are_read_anew_from_the_stored_files(pacs, collection):
     assert pacs.log[asked:] == []
 
 
+def test_a_corrected_callback_is_applied_to_what_is_stored(pacs, collection):
+    load = "tags:\n    - tag_name: StudyDate\n      tag_alias: year\n      callback: {}:year\n"
+    collected = collection(pacs)
+    code = collected.folder / "callback_of_test.py"
+    code.write_text("def year(value):\n    return 1 / 0\n")
+    code.chmod(0o644)
+    collected.change("tags:\n", load.format("callback_of_test"))
+    collected.change("move:\n", f"plugins: {{load: [{code}]}}\nmove:\n")
+    assert collected.command() == 0
+    assert {row["year"] for row in collected.rows()} == {""}
+    asked = len(pacs.log)
+
+    code.write_text("def year(value):\n    return value[:4]\n")
+    assert collected.command() == 0
+
+    assert {row["year"] for row in collected.rows()} == {"2020"}
+    assert pacs.log[asked:] == []
+
+
 def test_another_layout_over_stored_files_is_refused(pacs, collection, capsys):
     collected = collection(pacs)
     assert collected.run() == 0
@@ -207,6 +226,30 @@ def test_an_edited_table_is_not_touched(pacs, collection, capsys):
     assert "resources_meta.csv" in capsys.readouterr().err
 
 
+def test_the_table_of_another_collection_is_spared(pacs, collection, capsys):
+    first = collection(pacs)
+    assert first.run() == 0
+    before = first.table.read_bytes()
+    first.change("directory: my/dicom/dir", "directory: my/second")
+
+    assert first.run() == 2
+
+    assert first.table.read_bytes() == before
+    assert "holds rows that this collection did not write" in capsys.readouterr().err
+
+
+def test_an_edited_table_is_not_overwritten_by_other_tags(pacs, collection):
+    collected = collection(pacs)
+    assert collected.run() == 0
+    edited = collected.table.read_text().replace("\n", ",mine\n")
+    collected.table.write_text(edited)
+    collected.change("    - tag_name: StudyInstanceUID\n    - tag", "    - tag")
+
+    assert collected.run() == 2
+
+    assert collected.table.read_text() == edited
+
+
 def test_a_removed_study_folder_is_fetched_again_when_its_study_is(pacs, collection, studies):
     collected = collection(pacs)
     assert collected.run() == 0
@@ -223,7 +266,7 @@ def test_a_removed_study_folder_is_fetched_again_when_its_study_is(pacs, collect
 
 def test_status_tells_without_asking_anybody(pacs, collection, capsys):
     collected = collection(pacs)
-    assert collected.run("status") == 0
+    assert collected.run("status") == 1
     assert "nothing was collected yet" in capsys.readouterr().out
     assert collected.run() == 0
     capsys.readouterr()

@@ -10,8 +10,8 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import DSfloat, PersonName
 
 from pacsfw.api import Component
+from pacsfw.config.columns import type_of
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.tags.columns import type_of
 from pacsfw_plugins.callbacks import pacsfw_tag_callbacks
 
 

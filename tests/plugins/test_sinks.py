@@ -74,11 +74,21 @@ def test_a_restart_goes_on_at_the_committed_position(sink):
     assert uids(successor) == ["1.2", "1.4"]
 
 
-def test_position_zero_begins_the_file_afresh(sink):
-    sink.restore(TABLE, 0)
+def test_a_file_is_begun_and_the_rows_of_another_collection_are_spared(sink):
+    sink.begin(TABLE)
+    again(sink).begin(TABLE)
+    sink.deliver(batch("1", ("1.2", "of another collection", 1)))
+    with pytest.raises(StateError, match="holds rows that this collection did not write"):
+        again(sink).begin(TABLE)
+    assert uids(sink) == ["1.2"]
+
+
+def test_the_first_rows_are_cut_off_when_they_were_never_committed(sink):
+    sink.begin(TABLE)
+    begun = sink.position()
     sink.deliver(batch("1", ("1.2", "never committed", 1)))
     successor = again(sink)
-    successor.restore(TABLE, 0)
+    successor.restore(TABLE, begun)
     assert uids(successor) == []
 
 

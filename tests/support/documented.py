@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -72,6 +74,11 @@ class Collected:
     def run(self, *command: str) -> int:
         """Run a command (``run`` without one) on the configuration in this process."""
         return main([*(command or ("run",)), "-f", str(self.conf)])
+
+    def command(self, *command: str) -> int:
+        """Run a command in a process of its own, where every module is loaded afresh."""
+        words = [sys.executable, "-m", "pacsfw", *(command or ("run",)), "-f", str(self.conf)]
+        return subprocess.run(words, capture_output=True, timeout=100).returncode
 
     def change(self, old: str, new: str) -> None:
         text = self.conf.read_text(encoding="utf-8")

@@ -67,7 +67,8 @@ class Sink(Closing, ABC):
     """Takes batches of rows; durable on return; the same (table, key) replaces.
 
     Delivery is at least once. A sink over a file that can only grow sets ``appends``: then
-    the ledger keeps its `position`, calls `restore` with the committed one at the start,
+    the ledger keeps its `position`; core calls `begin` the very first time, `restore` with the
+    committed position at every later start,
     and calls `rewrite` when a key that was delivered before has changed.
     """
 
@@ -81,8 +82,14 @@ class Sink(Closing, ABC):
         """Return how much is written (bytes); committed with the delivery."""
         return 0
 
+    def begin(self, table: Table) -> None:
+        """Prepare a target that this collection has never written; refuse another's rows."""
+
     def restore(self, table: Table, position: int) -> None:
         """Go back to the committed position: what follows it was never delivered."""
+
+    def check(self, position: int) -> None:
+        """Raise StateError where the target is not what was committed at ``position``."""
 
     def rewrite(self, table: Table, batches: Iterable[Batch]) -> None:
         """Replace the whole table, atomically."""

@@ -24,7 +24,7 @@ def command() -> None:
 @command.command()
 @config_argument
 def check(config: Path | None) -> None:
-    """Validate a configuration and every plugin it uses; name all problems at once."""
+    """Validate a configuration and every plugin it uses. All problems are named at once."""
     checked = load(config).config
     click.echo(f"{config or checked.path}: ok")
     warnings = list(checked.warnings)
@@ -37,20 +37,20 @@ def check(config: Path | None) -> None:
 @command.command()
 @config_argument
 def show(config: Path | None) -> None:
-    """Print the configuration as it is understood: defaults filled in, secrets masked."""
+    """Print the configuration as understood. Defaults are filled in, secrets masked."""
     click.echo(shown(load(config).config), nl=False)
 
 
 @command.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema of the configuration with every installed component."""
+    """Print the JSON Schema with every installed component."""
     click.echo(_schema_text(), nl=False)
 
 
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("pacsfw.yaml"))
 def init(path: Path) -> None:
-    """Write a commented configuration to PATH, and beside it its schema for editors."""
+    """Write a commented configuration to PATH. Its schema for editors is put beside it."""
     if path.suffix not in {".yaml", ".yml"}:
         raise ConfigError(f"{path}: init writes YAML; give a name that ends in .yaml")
     beside = path.with_name(SCHEMA_FILE)
@@ -62,6 +62,8 @@ def init(path: Path) -> None:
         beside.write_text(_schema_text(), encoding="utf-8")
     except FileExistsError as err:
         raise ConfigError(f"{path}: exists already and is left as it is") from err
+    except FileNotFoundError as err:
+        raise ConfigError(f"{path}: the folder {path.parent} does not exist") from err
     except OSError as err:
         raise ConfigError(f"{err.filename}: cannot be written: {err.strerror}") from err
     click.echo(f"{path}: written, and {beside} for your editor")

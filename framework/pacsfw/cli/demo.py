@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import csv
+import errno
+import re
+import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pacsfw.cli import INTERRUPTED
 from pacsfw.errors import StateError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.tree import Tree
+
+    from pacsfw.config import Config
 
 CONFIG = "conf.yaml"
 HOST = "127.0.0.1"
@@ -22,7 +29,7 @@ PACS_AETITLE = "DEMOPACS"
 
 TEMPLATE = """\
 # Written by `pacsfw demo`; change what you like and run the demo again.
-# The PACS of the demo holds synthetic studies of 2020 and runs only while the demo does.
+# The PACS of the demo holds {studies} synthetic studies of 2020 and runs only while the demo does.
 net:
   local_node: {{aetitle: {aetitle}, port: {port}, bind: {host}}}
   called_node: {{aetitle: {pacs_aetitle}, ip: {host}, port: {pacs_port}}}
@@ -49,6 +56,10 @@ tags:
   - tag_name: InstanceNumber
 """
 
+MADE_WITH = re.compile(r"^# The PACS of the demo holds (\d{1,3}) synthetic studies", re.MULTILINE)
+"""The line of the template that says how many studies the demo was made with."""
+STUDIES = 12
+
 FINISHED = (0, 1)
 """Exit codes after which there is something to see."""
 PATIENTS_SHOWN = 3
@@ -56,7 +67,7 @@ CHILDREN_SHOWN = 4
 ROWS_SHOWN = 8
 
 
-@click.command("demo")
+@click.command("demo", short_help="Collect synthetic studies from an embedded PACS.")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
@@ -67,14 +78,12 @@ ROWS_SHOWN = 8
 @click.option(
     "--studies",
     type=click.IntRange(1, 300),
-    default=12,
-    show_default=True,
-    help="How many studies the PACS holds; two of three are CT.",
+    help=f"How many studies a new demo has (default: {STUDIES}); two of three are CT.",
 )
 @click.option(
     "--keep", is_flag=True, help="Keep the PACS running afterwards, to try other commands on it."
 )
-def command(directory: Path, studies: int, *, keep: bool) -> int:
+def command(directory: Path, studies: int | None, *, keep: bool) -> int:
     """Collect synthetic studies from an embedded PACS.
 
     Starts the PACS, writes a configuration, runs it for real and shows what came of it. In
@@ -84,22 +93,28 @@ def command(directory: Path, studies: int, *, keep: bool) -> int:
 
     from pacsfw.testing import EmbeddedPACS, make_studies
 
-    config = directory / CONFIG
-    port, pacs_port = _prepare(directory, config)
+    path = directory / CONFIG
+    if not path.exists():
+        _write(directory, path, studies or STUDIES)
+    made = make_studies(_made_with(path, studies))
+    config, port, pacs_port = _read(path)
+    _check_free(port, pacs_port)
     console = Console()
     with EmbeddedPACS(
-        make_studies(studies),
-        aetitle=PACS_AETITLE,
-        destinations={AETITLE: (HOST, port)},
-        port=pacs_port,
+        made, aetitle=PACS_AETITLE, destinations={AETITLE: (HOST, port)}, port=pacs_port
     ):
-        console.print(f"A PACS with {studies} synthetic studies listens on {HOST}:{pacs_port}.")
-        console.print(f"$ pacsfw run {config}", style="bold", highlight=False)
-        code = run_command(config)
+        ct = sum("CT" in study.modalities for study in made)
+        console.print(
+            f"A PACS with {len(made)} synthetic studies, {ct} of them CT, listens on "
+            f"{HOST}:{pacs_port}.",
+            soft_wrap=True,
+        )
+        click.secho(f"$ {_program()} run {path}", bold=True)
+        code = run_command(path)
         if code in FINISHED:
-            _show(console, directory)
-        _tell_more(console, config, keep=keep)
-        if keep:
+            _show(console, config)
+            _tell_more(console, path, keep=keep)
+        if keep and code != INTERRUPTED:
             click.pause("The PACS is running. Press any key to stop it.")
     return code
 
@@ -111,58 +126,95 @@ def run_command(config: Path) -> int:
     return main(["run", str(config)])
 
 
-def _prepare(directory: Path, config: Path) -> tuple[int, int]:
-    """Write the configuration, or read that of an earlier demo; return both ports.
-
-    Raises
-    ------
-    StateError
-        The folder holds something else.
-    """
-    if config.exists():
-        return _ports(config)
+def _write(directory: Path, path: Path, studies: int) -> None:
+    """Make the folder of a new demo, with its configuration."""
     if directory.exists() and any(directory.iterdir()):
-        raise StateError(
-            f"{directory}: is not empty and not the folder of a demo; name another with --directory"
-        )
+        raise _not_a_demo(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with socket.create_server((HOST, 0)) as ours, socket.create_server((HOST, 0)) as theirs:
         port, pacs_port = ours.getsockname()[1], theirs.getsockname()[1]
     text = TEMPLATE.format(
-        aetitle=AETITLE, port=port, host=HOST, pacs_aetitle=PACS_AETITLE, pacs_port=pacs_port
+        studies=studies,
+        aetitle=AETITLE,
+        port=port,
+        host=HOST,
+        pacs_aetitle=PACS_AETITLE,
+        pacs_port=pacs_port,
     )
-    config.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     # A configuration that others may write is refused, whatever the umask is.
-    config.chmod(0o600)
-    return port, pacs_port
+    path.chmod(0o600)
 
 
-def _ports(config: Path) -> tuple[int, int]:
+def _made_with(path: Path, studies: int | None) -> int:
+    """Return how many studies the demo was made with, which is what ``studies`` may ask for."""
+    made_with = MADE_WITH.search(path.read_text(encoding="utf-8", errors="replace"))
+    if made_with is None:
+        raise _not_a_demo(path.parent)
+    number = int(made_with[1])
+    if studies not in (None, number):
+        raise StateError(
+            f"{path}: this demo was made with {number} studies, not {studies}: leave out "
+            "--studies, or name another folder with --directory"
+        )
+    return number
+
+
+def _read(path: Path) -> tuple[Config, int, int]:
+    """Return the configuration of a demo, its port, and that of its PACS.
+
+    Raises
+    ------
+    StateError
+        It is about another PACS: then nobody wants synthetic studies from it.
+    """
     from pacsfw.cli.common import load
 
-    loaded = load(config).config
-    loaded.require("net.called_node", "net.local_node.port")
-    assert loaded.net is not None  # noqa: S101 - just required
-    assert loaded.net.called is not None  # noqa: S101
-    return loaded.net.local.port, loaded.net.called.port
+    config = load(path).config
+    config.require("net.called_node", "net.local_node.port", "storage")
+    net = config.net
+    assert net is not None and net.called is not None  # noqa: S101, PT018 - just required
+    titles = (net.local.aetitle, net.called.aetitle, net.called.ip)
+    if titles != (AETITLE, PACS_AETITLE, HOST):
+        raise _not_a_demo(path.parent)
+    return config, net.local.port, net.called.port
 
 
-def _show(console: Console, directory: Path) -> None:
+def _not_a_demo(directory: Path) -> StateError:
+    return StateError(f"{directory}: not the folder of a demo; name another with --directory")
+
+
+def _check_free(*ports: int) -> None:
+    for port in ports:
+        try:
+            socket.create_server((HOST, port)).close()
+        except OSError as err:
+            if err.errno == errno.EADDRINUSE:
+                why = "is in use: is another demo of this folder still running?"
+            else:
+                why = f"cannot be used: {err.strerror}"
+            raise StateError(f"port {port} {why}") from err
+
+
+def _show(console: Console, config: Config) -> None:
     from rich.text import Text
 
     from pacsfw.report import print_grid
 
+    assert config.storage is not None  # noqa: S101 - required before
     console.print()
-    console.print(_tree(directory / "dicom"))
-    table = directory / "resources_meta.csv"
-    if not table.exists():
-        return  # somebody took the tags out of the configuration
+    if config.storage.directory.is_dir():
+        console.print(_tree(config.storage.directory))
+    table = Path(config.storage.resources_meta)
+    if table.suffix != ".csv" or not table.is_file():
+        return  # somebody took the tags out, or wants another kind of table
     with table.open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
+        header, *rows = list(csv.reader(file)) or [[]]
     # The last column is the path, which the tree has shown.
     shown = [[Text(cell) for cell in row[:-1]] for row in rows[:ROWS_SHOWN]]
-    console.print(f"\nThe first of {len(rows)} rows of {table}:")
-    print_grid(console, shown, header=header[:-1])
+    if shown:
+        click.echo(f"\nThe first of {len(rows)} rows of {table}:")
+        print_grid(console, shown, header=header[:-1])
 
 
 def _tree(folder: Path) -> Tree:
@@ -184,12 +236,22 @@ def _tree(folder: Path) -> Tree:
 
 
 def _tell_more(console: Console, config: Path, *, keep: bool) -> None:
-    again = f"pacsfw run {config}" if keep else "the same command again"
+    program = _program()
+    again = f"{program} run {config}" if keep else "the same command again"
     lines = (
         "\nWhat to try next:",
         f"  {again}: nothing that is complete is asked for twice",
-        f"  pacsfw status {config}: what the ledger knows",
+        f"  {program} status {config}: what the ledger knows",
         f"  change {config} (add a tag, say) and give the same command again",
-        "  pacsfw config init: a commented configuration for your own PACS",
+        f"  {program} config init: a commented configuration for your own PACS",
     )
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _program() -> str:
+    """Return how this program was called, so that what is shown can be typed as it is."""
+    called = sys.argv[0]
+    name = Path(called).name
+    if name == "__main__.py":
+        return f"{sys.executable} -m pacsfw"
+    return name if shutil.which(name) == called else called

@@ -33,13 +33,13 @@ def command() -> None:
     """List what is installed."""
 
 
-@command.command("list")
+@command.command("list", short_help="List every component that is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def list_(*, as_json: bool) -> None:
     """List every component: its kind, its name for `use:`, who offers it, whether it works.
 
     Broken plugins are listed with the reason; this command itself never fails because of
-    one.
+    one. Plugins that only a configuration loads (`plugins: load:`) are not listed.
     """
     entries = list(_entries(discover(PluginPlan())))
     if as_json:

@@ -29,7 +29,7 @@ def command(config: Path | None) -> int:
     ledger = open_existing(storage.state)
     if ledger is None:
         click.echo(f"nothing was collected yet: there is no ledger in {storage.state}")
-        return 0
+        return 1
     try:
         summary = summarize(loaded.config, storage, ledger)
     finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,44 +12,74 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
+import click
 from rich.console import Console
 
 from pacsfw.api import Clock
 from pacsfw.cli import INTERRUPTED
 from pacsfw.cli.common import load
-from pacsfw.errors import PacsfwError
+from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.report.progress import progress
-from pacsfw.report.summary import exit_code, render
+from pacsfw.report.summary import Summary, exit_code, render
 from pacsfw.run import Collection
+
+GO_ON = "run the same command again to go on"
+NOTHING_MATCHES = "no study matches: check the dates, the modality, and what the PACS lets you see"
 
 
 def work(config: Path | None, command: str, steps: Callable[[Collection, Console], None]) -> int:
-    """Open the collection, do the steps, print the closing table; return the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    """Open the collection, do the steps, print the closing table; return the exit code.
+
+    When a step fails, the closing table comes first and the error last.
+    """
+    _log_to_stderr()
     loaded = load(config)
     console = Console()
     clock = Clock()
     for warning in loaded.config.warnings:
-        Console(stderr=True).print(f"warning: {warning}", markup=False, highlight=False)
+        click.echo(f"warning: {warning}", err=True)
     collection = Collection(
         loaded, command, observers=[("progress", progress(console, clock))], clock=clock
     )
-    with _private_files(), collection, _signals(collection):
-        try:
-            steps(collection, console)
-        except PacsfwError:
-            # What breaks off because it is being interrupted is no error of its own.
-            if not collection.interrupted:
-                raise
-        summary = collection.summary()
-    if command == "find":
-        # What was moved before is not what this command was asked about.
-        summary = replace(summary, verdicts={}, reasons=())
+    summary = None
+    try:
+        with _private_files(), collection, _signals(collection):
+            try:
+                steps(collection, console)
+            except PacsfwError:
+                # What breaks off because it is being interrupted is no error of its own.
+                if not collection.interrupted:
+                    raise
+            finally:
+                summary = _about(command, collection)
+    except PacsfwError as err:
+        if summary is not None:
+            render(summary, console)
+            if isinstance(err, RemoteError):
+                raise RemoteError(f"{err}\n{GO_ON}") from err
+        raise
+    if not (collection.interrupted or summary.found or command == "move"):
+        summary = replace(summary, notes=[*summary.notes, NOTHING_MATCHES])
     render(summary, console)
     if collection.interrupted:
-        print("interrupted: run the same command again to go on", file=sys.stderr)  # noqa: T201
+        click.echo(f"interrupted: {GO_ON}", err=True)
         return INTERRUPTED
     return exit_code(summary)
+
+
+def _about(command: str, collection: Collection) -> Summary:
+    summary = collection.summary()
+    if command == "find":
+        # What was moved before is not what this command was asked about.
+        return replace(summary, verdicts={}, reasons=())
+    return summary
+
+
+def _log_to_stderr() -> None:
+    """Show warnings of every part in the style of our own: ``warning: ...``."""
+    for level in (logging.WARNING, logging.ERROR, logging.CRITICAL):
+        logging.addLevelName(level, logging.getLevelName(level).lower())
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
 
 
 @contextmanager

@@ -164,3 +164,19 @@ def why_unsafe(path: Path) -> str | None:
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         return f"everybody may replace it in its folder; type: chmod o-w {folder}"
     return None
+
+
+def why_unwritable(folder: Path) -> str | None:
+    """Tell why nothing can be written in a folder, which need not exist yet.
+
+    Returns
+    -------
+    str or None
+        What is in the way; None if nothing is, as far as can be seen without trying.
+    """
+    nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not os.path.isdir(nearest):  # noqa: PTH112 - Path.is_dir may raise, this says no
+        return f"{nearest} is not a folder"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} is not writable for you"
+    return None

@@ -132,7 +132,11 @@ def _build(draft: Draft, plan: PluginPlan) -> Config:
         observers=tuple(use for _, use in uses_in(draft, "observer", "observers")),
         plugins=plan,
         sections=claimed,
-        warnings=(*sections.net_warnings(draft, net), *_unknown_disabled(draft, plan)),
+        warnings=(
+            *sections.net_warnings(draft, net),
+            *tables.storage_warnings(draft, storage),
+            *_unknown_disabled(draft, plan),
+        ),
         raw=document.tree,
         secrets=frozenset(document.secrets),
     )

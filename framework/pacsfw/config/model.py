@@ -69,14 +69,18 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """One column of the table. ``default`` is None where none was given."""
+    """One column of the table.
+
+    ``default`` is a cell of the column's type, None where none was given; ``type`` is the
+    declared one, else what the last callback returns, else text.
+    """
 
     names: tuple[str, ...]
     alias: str
     """The name of the column."""
     default: Any
     callbacks: tuple[Use, ...]
-    type: api.ColumnType | None
+    type: api.ColumnType
     where: str
 
 

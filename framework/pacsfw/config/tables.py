@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from pacsfw.api import ColumnType
+from pacsfw.config.columns import type_of
 from pacsfw.config.components import Draft, places_in, use_at, uses_in
 from pacsfw.config.document import Place, spell
+from pacsfw.config.files import why_unwritable
 from pacsfw.config.model import Storage, Tag, Use
 from pacsfw.config.values import is_url
 from pacsfw.errors import PluginError
@@ -71,6 +75,40 @@ def _inside(draft: Draft, directory: str) -> str:
     return state
 
 
+def storage_warnings(draft: Draft, stored: Storage | None) -> Iterator[str]:
+    """Yield what is legal in ``storage`` and yet will hardly work."""
+    if stored is None:
+        return
+    if _repeats_names(stored.sort_by):
+        why = "images may get the same name: only a file name with {SOPInstanceUID} is unique"
+        yield f"{stored.sort_by.where}: {why}"
+    folders = {"directory": stored.directory, "state": stored.state}
+    for key, target in (
+        ("resources", stored.resources),
+        ("resources_meta", stored.resources_meta),
+    ):
+        if not is_url(target):
+            folders[key] = Path(target).parent
+    told = set()
+    for key, folder in folders.items():
+        why_not = why_unwritable(folder)
+        if why_not is not None and why_not not in told:
+            told.add(why_not)
+            where = draft.document.where(("storage", key))
+            why = f"nothing can be written there: {draft.document.scrubbed(why_not)}"
+            yield f"{where}: storage.{key}: {why}"
+
+
+def _repeats_names(sort_by: Use) -> bool:
+    """Tell whether a template's file name lacks the one attribute that is unique."""
+    pattern = sort_by.options.get("pattern")
+    if sort_by.name.rpartition("/")[2] != "template" or not isinstance(pattern, str):
+        return False
+    file_name = pattern.rpartition("/")[2]
+    fields = file_name.replace("{{", "").replace("}}", "")  # doubled, they are plain text
+    return "{SOPInstanceUID}" not in fields
+
+
 def sinks(draft: Draft, stored: Storage | None) -> tuple[Use, ...]:
     """Return the ``sinks`` section; no two tables may share a target."""
     taken: dict[str, Place] = {}
@@ -108,13 +146,14 @@ def tags(draft: Draft) -> tuple[Tag, ...]:
             at = (*place, "tag_alias" if "tag_alias" in node else "tag_name")
             draft.problems.add(at, f"the column {alias!r} is made by {owner} already")
         columns.setdefault(alias, place)
+        column_type = _column_type(draft, (*place, "callback"), node.get("type"), callbacks)
         found.append(
             Tag(
                 names=names,
                 alias=alias,
-                default=node.get("default_val"),
+                default=_default(draft, (*place, "default_val"), column_type),
                 callbacks=callbacks,
-                type=node.get("type"),
+                type=column_type,
                 where=f"{draft.document.where(place)}: {spell(place)}",
             )
         )
@@ -145,3 +184,34 @@ def _callbacks(draft: Draft, place: Place) -> tuple[Use, ...]:
     chain = places_in(draft, *place) or [place]
     uses = [use_at(draft, "callback", *each) for each in chain]
     return tuple(use for use in uses if use is not None)
+
+
+def _column_type(
+    draft: Draft, place: Place, declared: ColumnType | None, callbacks: tuple[Use, ...]
+) -> ColumnType:
+    """Return the type of a column: the declared one, or what the last callback returns."""
+    if declared or not callbacks:
+        return declared or "text"
+    last = callbacks[-1]
+    try:
+        return type_of(draft.registry.build("callback", last.name, last.options))
+    except ValueError as err:
+        draft.problems.quote(place, err)
+        return "text"
+
+
+def _default(draft: Draft, place: Place, column_type: ColumnType) -> Any:
+    """Return the default at ``place`` as a cell of the column."""
+    value = draft.document.get(place)
+    if value is None:
+        return None
+    from pacsfw.config.cells import cell  # these import pydicom, which takes long
+    from pacsfw.dicom.values import is_empty
+
+    try:
+        return None if is_empty(value) else cell(value, column_type)
+    except (ValueError, TypeError):
+        shown = draft.document.shown(place, value)
+        why = f"{shown} does not fit the column's type {column_type!r}"
+        draft.problems.add(place, f"{why}; choose another one, or give the tag `type: text`")
+        return None

@@ -58,16 +58,26 @@ class Outbox:
         """
         self._sink.open(context)
         if self._sink.appends:
-            position = self._ledger.deliveries.position(self.name)
-            if anew or position is None or (position and not exists):
-                self._ledger.deliveries.mark_dirty(self.name)
-                self._rewrite = True
-            else:
-                self._sink.restore(self._table, position)
+            self._continue(exists=exists, anew=anew)
         self._held = anew
         self._thread.start()
         if not anew:
             self._queue_due()
+
+    def _continue(self, *, exists: bool, anew: bool) -> None:
+        """Bring a growing file to where the ledger knows it, or plan to write it anew."""
+        deliveries = self._ledger.deliveries
+        position = deliveries.position(self.name)
+        if not deliveries.is_begun(self.name):
+            self._sink.begin(self._table)
+            deliveries.begin(self.name, self._sink.position())
+        elif exists and position is not None and not anew:
+            self._sink.restore(self._table, position)
+        else:
+            if exists and position is not None:
+                self._sink.check(position)
+            deliveries.mark_dirty(self.name)
+            self._rewrite = True
 
     def refresh(self) -> None:
         """Deliver what is due: the rows have been read anew."""
@@ -87,8 +97,10 @@ class Outbox:
                 self._write_anew()
         except Exception as err:  # noqa: BLE001 - plugin boundary: reported, the rest goes on
             self._fail(err)
-        finally:
+        try:
             self._sink.close()
+        except Exception as err:  # noqa: BLE001 - plugin boundary: the other sinks go on
+            self._fail(err)
 
     def _queue_due(self) -> None:
         for uid in self._ledger.deliveries.due(self.name):

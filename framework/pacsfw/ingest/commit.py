@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 from pacsfw.dicom.part10 import read_file_meta
@@ -14,43 +15,79 @@ _CHUNK = 1 << 20
 
 
 class Occupied(Exception):
-    """Another object is under that name already; says which kind of conflict it is."""
+    """The object cannot have that path; says which kind of conflict it is."""
 
 
-def commit(spooled: Path, path: Path, sop_uid: str, digest: str, syntax: str) -> None:
+def commit(spooled: Path, path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
     """Move a spool file to ``path``; the same object there already is as good.
+
+    Returns
+    -------
+    bool
+        Whether ``path`` holds these very bytes; False where the object was there already
+        in another encoding, which stays.
 
     Raises
     ------
     Occupied
-        ``path`` holds other bytes; both files are left as they are.
+        ``path`` holds other bytes, or cannot be a file; all files are left as they are.
     OSError
         The archive cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (FileExistsError, NotADirectoryError) as err:
+        raise Occupied("a file has the path of a folder that the layout gives it") from err
+    same = True
     try:
         _rename_without_overwriting(spooled, path)
     except FileExistsError:
-        _compare(path, sop_uid, digest, syntax)
+        same = _compare(path, sop_uid, digest, syntax)
         spooled.unlink()
+    return same
 
 
 def _rename_without_overwriting(spooled: Path, path: Path) -> None:
+    if _is_empty(path):
+        # A crash leaves it: a reservation (below), or a name whose bytes a power cut took.
+        path.unlink()
     try:
         os.link(spooled, path)
     except OSError as err:
+        if err.errno == errno.EXDEV:
+            _copy_across(spooled, path)
+            return
         if err.errno not in _NO_LINKS:
             raise
         # No hard links on this file system: reserve the name, then replace the reservation.
-        # A crash in between leaves an empty file, which the next attempt may take.
-        if not (path.exists() and path.stat().st_size == 0):
-            path.touch(mode=0o600, exist_ok=False)
+        path.touch(mode=0o600, exist_ok=False)
         spooled.replace(path)
     else:
         spooled.unlink()
 
 
-def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> None:
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size == 0
+    except FileNotFoundError:
+        return False
+
+
+def _copy_across(spooled: Path, path: Path) -> None:
+    """Move it to another file system: first beside its place, as whatever is half is no object."""
+    draft = path.with_name(f".{spooled.name}")  # the same at each attempt, so nothing piles up
+    try:
+        shutil.copyfile(spooled, draft)
+        draft.chmod(0o600)
+        _rename_without_overwriting(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    spooled.unlink()
+
+
+def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
+    """Tell whether ``path`` holds the same bytes, False if the same object in other ones."""
     try:
         meta = read_file_meta(path)
     except (ValueError, OSError) as err:
@@ -58,7 +95,7 @@ def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> None:
     if meta.sop_uid != sop_uid:
         raise Occupied("the layout gives the same path to another object")
     if meta.syntax != syntax:
-        return  # another encoding of an object that is stored already
+        return False
     present = hashlib.sha256()
     with path.open("rb") as file:
         file.seek(meta.offset_of_dataset)
@@ -66,3 +103,4 @@ def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> None:
             present.update(chunk)
     if present.hexdigest() != digest:
         raise Occupied("other content is stored under the same SOP Instance UID")
+    return True

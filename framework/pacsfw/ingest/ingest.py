@@ -23,6 +23,7 @@ ReadRow = Callable[[FileHeader], tuple[Sequence[Any], Sequence[CellError]]]
 """From a header to JSON cells, one per configured tag, and the errors behind empty ones."""
 
 _CHUNK = 1 << 20
+_LONGEST_PATH = 4096  # bytes with the final NUL, Linux's PATH_MAX
 QUARANTINE = "quarantine"
 """Folder for objects that could not be stored, inside the state folder."""
 
@@ -39,6 +40,11 @@ class Unwritable:
     """Outcome when the archive takes no more files; the object stays in the spool."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """Outcome when the spool file is gone: a worker of a killed driver was still at it."""
 
 
 class _Refused(Exception):
@@ -67,13 +73,17 @@ class Ingest:
         self._layout, self._layout_name = layout, layout_name
         self._read_row = read_row
 
-    def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable:
+    def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable | Vanished:
         """Do one job."""
         if isinstance(job, Reparse):
             return self._reparse(job.instance)
+        if not self._archive.is_dir():
+            return Unwritable("storage.directory is no folder any more")
         try:
             return self._store(job)
         except OSError as err:
+            if isinstance(err, FileNotFoundError) and not job.path.exists():
+                return Vanished()
             return Unwritable(err.strerror or type(err).__name__)
 
     def _store(self, sealed: Sealed) -> Instance:
@@ -87,7 +97,8 @@ class Ingest:
                 rewrite_head(sealed, record.sop_uid)
             path = self._place(header)
             row, errors = self._read_row(header)
-            commit(sealed.path, path, record.sop_uid, record.digest, record.syntax)
+            if not commit(sealed.path, path, record.sop_uid, record.digest, record.syntax):
+                record = _as_stored(record, path)
         except (UnreadableObject, integrity.Damaged, _Refused, Occupied) as err:
             return quarantine(sealed, self._state, str(err), record)
         return replace(
@@ -101,9 +112,7 @@ class Ingest:
         try:
             row, errors = self._read_row(read_header(self._archive / instance.path))
         except (UnreadableObject, OSError) as err:
-            reason = f"{type(err).__name__}: the stored file cannot be read"
-            error = CellError(column="", tag="", stage="read", component="", reason=reason)
-            return replace(instance, row=(), errors=(error,))
+            return without_row(instance, f"{type(err).__name__}: the stored file cannot be read")
         return replace(instance, row=tuple(row), errors=tuple(errors))
 
     def _place(self, header: FileHeader) -> Path:
@@ -119,7 +128,15 @@ class Ingest:
             raise _Refused(f"layout {self._layout_name!r}: {err}") from err
         if path.is_relative_to(self._state):
             raise _Refused(f"layout {self._layout_name!r} points into the state folder")
+        if len(os.fsencode(path)) >= _LONGEST_PATH:
+            raise _Refused(f"layout {self._layout_name!r} gives it too long a path")
         return path
+
+
+def without_row(instance: Instance, reason: str) -> Instance:
+    """Return a stored object whose row cannot be read: it has no cells at all."""
+    error = CellError(column="", tag="", stage="read", component="", reason=reason)
+    return replace(instance, row=(), errors=(error,))
 
 
 def quarantine(
@@ -169,6 +186,13 @@ def _check_identity(header: FileHeader) -> None:
     for keyword in ("StudyInstanceUID", "SOPInstanceUID"):
         if not header.get(keyword):
             raise _Refused(f"it has no {keyword}")
+
+
+def _as_stored(record: Instance, path: Path) -> Instance:
+    """Describe the encoding of the object that is in the archive already, and stays."""
+    meta = read_file_meta(path)
+    size = path.stat().st_size - meta.offset_of_dataset
+    return replace(record, digest=_digest(path), syntax=meta.syntax, size=size)
 
 
 def _digest(path: Path) -> str:

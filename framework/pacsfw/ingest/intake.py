@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pacsfw.api import Clock, Event, InstanceIngested
 from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord, adopt
 from pacsfw.errors import StateError
-from pacsfw.ingest.ingest import Reparse, Unwritable, quarantine
+from pacsfw.ingest.ingest import Reparse, Unwritable, Vanished, quarantine, without_row
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import Crashed, WorkerPool
@@ -64,9 +65,11 @@ class Intake:
         else:
             assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
 
-    def reparse(self) -> None:
-        """Queue every stored object for a new row."""
+    def reparse(self, stop: threading.Event) -> None:
+        """Queue every stored object for a new row, until ``stop`` is set."""
         for instance in self._ledger.instances.all_stored():
+            if stop.is_set():
+                return
             self._pool.submit(Reparse(instance))
 
     def wait(self) -> None:
@@ -83,12 +86,23 @@ class Intake:
         except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
             self._fatal(err)
 
-    def _done(self, job: Sealed | Reparse, outcome: Instance | Unwritable | Crashed) -> None:
+    def _done(
+        self, job: Sealed | Reparse, outcome: Instance | Unwritable | Vanished | Crashed
+    ) -> None:
         if isinstance(outcome, Unwritable):
             raise StateError(f"the archive cannot be written: {outcome.reason}")
         if isinstance(job, Reparse):
-            if isinstance(outcome, Instance):
-                self._ledger.instances.record(outcome, self._clock.now())
+            if not isinstance(outcome, Instance):
+                # Cells that other tags made must not stay under the names of these.
+                reason = outcome.reason if isinstance(outcome, Crashed) else "no row"
+                outcome = without_row(job.instance, reason)
+            self._ledger.instances.record(outcome, self._clock.now())
+            return
+        if isinstance(outcome, Vanished) or not (
+            isinstance(outcome, Instance) or job.path.exists()
+        ):
+            # If it is in the archive the ledger lacks it: it is asked for again, and found.
+            self._on_the_way(Discarded(job.path, job.sop_uid, "its spool file is gone"))
             return
         if isinstance(outcome, Crashed):
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")

@@ -15,15 +15,19 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def is_begun(self, sink: str) -> bool:
+        """Tell whether this collection has written to the sink before."""
+        with self._database.reading() as connection:
+            row = connection.execute("SELECT 1 FROM sinks WHERE sink = ?", (sink,)).fetchone()
+        return row is not None
+
     def position(self, sink: str) -> int | None:
-        """Return the committed position of a sink; None when it must be written anew."""
+        """Return the committed position of a begun sink; None when it must be written anew."""
         with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT position, dirty FROM sinks WHERE sink = ?", (sink,)
             ).fetchone()
-        if row is None:
-            return 0
-        return None if row["dirty"] else int(row["position"])
+        return None if row is None or row["dirty"] else int(row["position"])
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the settled studies whose present version this sink lacks."""
@@ -38,10 +42,13 @@ class Deliveries:
         return [row[0] for row in rows]
 
     def settled(self) -> Sequence[str]:
-        """Return every settled study in the order in which they were settled."""
+        """Return every study that was ever settled, in the order of their verdicts.
+
+        Also those that are being asked for again: a sink has their rows already.
+        """
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT study_uid FROM studies WHERE state = 'settled'"
+                "SELECT study_uid FROM studies WHERE settled_at IS NOT NULL"
                 " ORDER BY settled_at, study_uid"
             ).fetchall()
         return [row[0] for row in rows]
@@ -54,6 +61,11 @@ class Deliveries:
                 (sink, study_uid),
             ).fetchone()
         return None if row is None else int(row["version"])
+
+    def begin(self, sink: str, position: int) -> None:
+        """Record that a sink's file is begun: from now on what it holds is ours."""
+        with self._database.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO sinks VALUES (?, ?, 0)", (sink, position))
 
     def commit(self, sink: str, study_uid: str, version: int, position: int) -> None:
         """Record that a sink durably has this version of a study."""
@@ -74,6 +86,8 @@ class Deliveries:
                 "INSERT INTO sinks VALUES (?, 0, 1) ON CONFLICT (sink) DO UPDATE SET dirty = 1",
                 (sink,),
             )
+        # A power cut must not lose this: the position would be taken for that of the new file.
+        self._database.make_durable()
 
     def rewritten(self, sink: str, versions: Sequence[tuple[str, int]], position: int) -> None:
         """Record that the sink's file now holds exactly these versions of these studies."""

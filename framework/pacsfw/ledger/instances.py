@@ -68,6 +68,12 @@ class Instances:
                 return False
             if known:
                 connection.execute("DELETE FROM instances WHERE id = ?", (known["id"],))
+            if instance.state == "stored":
+                # One path holds one object: whatever was there is not there any more.
+                connection.execute(
+                    "DELETE FROM instances WHERE sop_uid = ? AND path = ? AND state = 'stored'",
+                    (instance.sop_uid, instance.path),
+                )
             cursor = connection.execute(
                 "INSERT INTO instances (sop_uid, digest, study_uid, series_uid, sop_class, syntax,"
                 " size, path, state, reason, calling_ae, received_at, row)"
@@ -131,14 +137,17 @@ class Instances:
         return [_instance(row) for row in rows]
 
     def all_stored(self) -> Iterator[Instance]:
-        """Yield every stored object; the ledger may be written meanwhile."""
+        """Yield every object stored by now, once; the ledger may be written meanwhile."""
         last = 0
+        with self._database.reading() as connection:
+            # What is recorded anew meanwhile gets a higher number: it is not met again.
+            (end,) = connection.execute("SELECT coalesce(max(id), 0) FROM instances").fetchone()
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(
-                    "SELECT * FROM instances WHERE state = 'stored' AND id > ? ORDER BY id"
-                    " LIMIT 500",
-                    (last,),
+                    "SELECT * FROM instances WHERE state = 'stored' AND id > ? AND id <= ?"
+                    " ORDER BY id LIMIT 500",
+                    (last, end),
                 ).fetchall()
             if not rows:
                 return

@@ -41,10 +41,18 @@ class Database:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
+                # A commit that fails leaves the transaction open: all later ones would
+                # take it for their own and never be committed.
+                self.connection.commit()
             except BaseException:
                 self.connection.rollback()
                 raise
-            self.connection.commit()
+
+    def make_durable(self) -> None:
+        """Sync what was committed so far; commits alone survive a kill, not a power cut."""
+        with self._lock:
+            if not self.connection.in_transaction:
+                self.connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -55,9 +55,14 @@ class Studies:
         """Add a study, or refresh what is known of it; True when it is new."""
         with self._database.transaction() as connection:
             known = connection.execute(
-                "SELECT 1 FROM studies WHERE study_uid = ?", (uid,)
+                "SELECT origin FROM studies WHERE study_uid = ?", (uid,)
             ).fetchone()
             if known:
+                if origin == "find" != known["origin"]:
+                    # However it came in first, now it is found: the work list has to have it.
+                    connection.execute(
+                        "UPDATE studies SET origin = 'find' WHERE study_uid = ?", (uid,)
+                    )
                 if attributes:
                     connection.execute(
                         "UPDATE studies SET attributes = ?, patient_id = ? WHERE study_uid = ?",

@@ -9,6 +9,10 @@ from pacsfw.api import Clock, SpoolFile
 from pacsfw.dicom.spool import Discarded, Sealed, SpoolRecord, spool_id
 from pacsfw.ledger.instances import Instance
 
+BEHIND = 4
+"""So many quiet periods are waited while objects of other studies arrive: behind those in
+the queues there may still be some of this one."""
+
 
 class Arrivals:
     """Shared by the transfer threads and the intake. Objects are attributed by UID only.
@@ -22,7 +26,8 @@ class Arrivals:
         self._news = threading.Condition()
         self._on_the_way: dict[str, str] = {}
         self._tracked: dict[str, set[str]] = {}
-        self._last_news = clock.monotonic()
+        self._last_news: dict[str, float] = {}
+        self._last_of_all = clock.monotonic()
         self._late: set[str] = set()
 
     def on_the_way(self, record: SpoolRecord) -> None:
@@ -39,6 +44,7 @@ class Arrivals:
         with self._news:
             self._on_the_way.pop(spool_id(sealed.path), None)
             if instance.study_uid in self._tracked:
+                self._last_news[instance.study_uid] = self._clock.monotonic()
                 if instance.state == "stored":
                     self._tracked[instance.study_uid].add(instance.sop_uid)
             elif instance.study_uid and news:
@@ -55,6 +61,7 @@ class Arrivals:
         """Stop following a study; what still comes for it is late."""
         with self._news:
             self._tracked.pop(study_uid, None)
+            self._last_news.pop(study_uid, None)
 
     def take_late(self) -> frozenset[str]:
         """Return (once) the studies for which objects came while nobody followed them."""
@@ -75,20 +82,32 @@ class Arrivals:
         quiet_seconds: float,
         stop: threading.Event,
     ) -> frozenset[str]:
-        """Wait until the study is all there, or nothing has moved for the quiet period.
+        """Wait until the study is all there, or nothing of it has come for the quiet period.
 
         While a file that may be of the study is open or not yet ingested it is not quiet.
-        Returns what is stored.
+        Objects of other studies, which may arrive for days, make it wait longer (`BEHIND`)
+        but not for ever. Returns what is stored.
         """
         with self._news:
             begun = self._clock.monotonic()
+            awaited: set[str] | None = None
             while not stop.is_set():
                 stored = self._tracked.get(study_uid, set())
-                if expected is not None and expected <= stored and not self._awaits(expected):
+                if expected is not None and expected <= stored and not self._awaited(expected):
                     break
-                quiet = self._clock.monotonic() - max(self._last_news, begun)
-                if quiet >= quiet_seconds and not self._awaits(expected):
-                    break
+                now = self._clock.monotonic()
+                busy = now - max(self._last_of_all, begun) < quiet_seconds
+                enough = quiet_seconds * (BEHIND if busy else 1)
+                quiet = now - max(self._last_news.get(study_uid, begun), begun)
+                if quiet < enough:
+                    awaited = None
+                else:
+                    # What begins only after the quiet period is not waited for: it may be
+                    # of any study, and comes late if it is of this one.
+                    there = self._awaited(expected)
+                    awaited = there if awaited is None else awaited & there
+                    if not awaited:
+                        break
                 self._news.wait(min(1.0, max(0.01, quiet_seconds - quiet)))
             return frozenset(self._tracked.get(study_uid, ()))
 
@@ -97,14 +116,15 @@ class Arrivals:
         with self._news:
             return self._news.wait_for(lambda: not self._on_the_way, seconds)
 
-    def _awaits(self, expected: frozenset[str] | None) -> bool:
-        if expected is None:
-            return bool(self._on_the_way)
-        return any(uid in expected for uid in self._on_the_way.values())
-
     def _tell(self) -> None:
-        self._last_news = self._clock.monotonic()
+        self._last_of_all = self._clock.monotonic()
         self._news.notify_all()
+
+    def _awaited(self, expected: frozenset[str] | None) -> set[str]:
+        """Return which spool files on their way may be of a study."""
+        if expected is None:
+            return set(self._on_the_way)
+        return {file for file, uid in self._on_the_way.items() if uid in expected}
 
 
 class RequestInbox:

@@ -19,6 +19,11 @@ class Expectation:
     uids: frozenset[str] | None = None
     count: int | None = None
 
+    @property
+    def strength(self) -> int:
+        """How much it proves: UIDs more than a number, a number more than nothing."""
+        return 2 if self.uids is not None else int(self.count is not None)
+
 
 def read_expectation(ask: Ask, study_uid: str) -> Expectation:
     """Ask for the UIDs series by series, else for the number of instances.

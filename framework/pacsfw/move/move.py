@@ -112,9 +112,18 @@ class Mover:
     def _work(self) -> None:
         try:
             worker, close = self._workers()
+            try:
+                self._move_from_queue(worker)
+            finally:
+                close()
         except PacsfwError as err:
             self._fail(err)
-            return
+        except Exception as err:  # noqa: BLE001 - thread boundary: the run must end with it
+            # The text of an error may quote a path, and that the patient in it.
+            why = err.strerror if isinstance(err, OSError) else None
+            self._fail(PacsfwError(f"move: {type(err).__name__}{f': {why}' if why else ''}"))
+
+    def _move_from_queue(self, worker: StudyMover) -> None:
         with self._lock:
             self._running.append(worker)
         try:
@@ -124,14 +133,9 @@ class Mover:
                 except queue.Empty:
                     return
                 self._move_with_retries(worker, uid)
-        except PacsfwError as err:
-            self._fail(err)
-        except Exception as err:  # noqa: BLE001 - thread boundary: the run must end with it
-            self._fail(PacsfwError(f"move: {type(err).__name__}: {err}"))
         finally:
             with self._lock:
                 self._running.remove(worker)
-            close()
 
     def _move_with_retries(self, worker: StudyMover, uid: str) -> None:
         retrying = tenacity.Retrying(

@@ -18,6 +18,7 @@ from pacsfw.api import (
     Transfer,
     Verdict,
 )
+from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger import Ledger
 from pacsfw.move.arrivals import Arrivals
@@ -96,8 +97,10 @@ class StudyMover:
             self._arrivals.settle(study_uid, expectation.uids, self._quiet_seconds, self._stop)
             if self._stop.is_set():
                 return False
-            # The study may have grown meanwhile: the verdict is taken against what is true now.
-            expectation = read_expectation(self._ask, study_uid)
+            # The study may have grown meanwhile: the verdict is taken against what is true
+            # now, but not against less than what was known before.
+            now = read_expectation(self._ask, study_uid)
+            expectation = now if now.strength >= expectation.strength else expectation
         verdict = self._conclude(study_uid, expectation, outcome)
         return self._may_improve(study_uid, verdict) and not is_permanent(outcome)
 
@@ -140,10 +143,9 @@ class StudyMover:
         folders: dict[Path, None] = {}
         for instance in self._ledger.instances.of_study(study_uid):
             path = self._archive / instance.path
-            try:
-                _sync(path)
-            except FileNotFoundError:
-                # Somebody removed it: what is not there is not stored, and is asked again.
+            if not _sync(path, instance.size):
+                # Somebody removed it, or a power cut took its end: what is not there is
+                # not stored, and is asked again.
                 self._ledger.instances.forget(instance)
                 continue
             folder = path.parent
@@ -154,9 +156,20 @@ class StudyMover:
             _sync(folder)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _sync(path: Path, size: int | None = None) -> bool:
+    """Sync a file or folder; False if it is gone, or no file with a data set of ``size``."""
     try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        if size is not None:
+            offset = read_file_meta(descriptor).offset_of_dataset
+            if os.fstat(descriptor).st_size != offset + size:
+                return False
         os.fsync(descriptor)
+    except ValueError:
+        return False
     finally:
         os.close(descriptor)
+    return True

@@ -38,6 +38,14 @@ def judge(
     if expectation.uids is not None:
         missing = expectation.uids - stored
         surplus = len(stored - expectation.uids)
+        counted = _failed_and_done(outcome)
+        if stored and not missing and counted > max(len(stored), len(expectation.uids)):
+            # Its list was cut short, and what is not on it did not all come.
+            return _verdict(
+                "short",
+                Expectation("sub-operations", None, counted),
+                stored, frozenset(), quarantined, 0, ended,
+            )  # fmt: skip
         if not expectation.uids and not stored:
             return _failed(expectation, ended or "the PACS holds no object of it")
         state: VerdictState = "short" if missing else "over" if surplus else "complete"
@@ -54,6 +62,13 @@ def judge(
     lacking, surplus = max(0, expected - len(stored)), max(0, len(stored) - expected)
     state = "short" if lacking else "over" if surplus else "complete-by-count"
     return _verdict(state, by_count, stored, frozenset(), quarantined, surplus, ended)
+
+
+def _failed_and_done(outcome: Outcome | None) -> int:
+    """Return how many objects the PACS says it tried to send; only failures make it evidence."""
+    if outcome is None or not outcome.failed:
+        return 0
+    return outcome.failed + (outcome.completed or 0) + (outcome.warning or 0)
 
 
 def _verdict(

@@ -6,7 +6,6 @@ Shows numbers and UIDs only, never a patient's name or ID.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -17,8 +16,10 @@ from pacsfw import api
 from pacsfw.report.summary import GOOD, VERDICTS
 from pacsfw.report.words import amount, count, printable
 
-FINISHED = (0, 1)
-"""Exit codes of a run that got to its end, whether all is complete or not."""
+FINISHED, INTERRUPTED = (0, 1), 130
+"""Exit codes of a run that got to its end, whether all is complete or not; of one stopped."""
+
+WAITING = "waiting"
 
 PLAIN_SECONDS = 10.0
 """Least time between two plain lines of progress."""
@@ -64,7 +65,7 @@ class _Tally:
             case api.Waiting():
                 self.phase = _waiting(event)
             case api.RunFinished():
-                self.phase = "finished" if event.exit_code in FINISHED else "broken off"
+                self.phase = _ending(event.exit_code)
 
     @property
     def done(self) -> int:
@@ -74,7 +75,12 @@ class _Tally:
     def line(self) -> str:
         """Return what is being done and all that was done, in words."""
         if not self.total:
-            return f"{self.phase}: {count(self.found, 'study')} found" if self.found else self.phase
+            # How many were found in the end is for the closing table to say.
+            if self.found and self.phase == "finding":
+                return f"finding: {count(self.found, 'study')} so far"
+            return self.phase
+        if self.phase.startswith(WAITING):
+            return self.phase
         parts = [
             f"{self.phase}: {self.done:,} of {count(self.total, 'study')}",
             amount(self.instances, self.size),
@@ -90,11 +96,14 @@ class _Tally:
 def _waiting(event: api.Waiting) -> str:
     if event.until is None:
         return "moving"
-    return f"waiting until {_local(event.until)} ({printable(event.reason)})"
+    until = event.until.astimezone().strftime("%a %H:%M %Z")
+    return f"{WAITING} for the allowed hours until {until} (or give --ignore-window)"
 
 
-def _local(instant: datetime) -> str:
-    return instant.astimezone().strftime("%a %Y-%m-%d %H:%M")
+def _ending(exit_code: int) -> str:
+    if exit_code == INTERRUPTED:
+        return "interrupted"
+    return "finished" if exit_code in FINISHED else "broken off"
 
 
 class _Display(api.Observer):
@@ -103,7 +112,7 @@ class _Display(api.Observer):
     def __init__(self, console: Console) -> None:
         self.console = console
         self.tally = _Tally()
-        self._named = 0
+        self._named: set[tuple[str, str, str]] = set()
 
     def notify(self, event: api.Event) -> None:
         """Count the event and show it."""
@@ -120,13 +129,16 @@ class _Display(api.Observer):
         self.console.print(Text(line), soft_wrap=True)
 
     def _name(self, event: api.StudySettled) -> None:
-        self._named += 1
-        if self._named <= STUDIES_NAMED:
-            words = VERDICTS[event.verdict.state]
-            reason = f": {printable(event.verdict.reason)}" if event.verdict.reason else ""
-            self.say(f"{words}: study {printable(event.study_uid)}{reason}")
-        elif self._named == STUDIES_NAMED + 1:
+        state, reason = event.verdict.state, event.verdict.reason
+        news = (event.study_uid, state, reason)
+        if news in self._named or len(self._named) > STUDIES_NAMED:
+            return  # each attempt settles the study, mostly in the same way
+        self._named.add(news)
+        if len(self._named) > STUDIES_NAMED:
             self.say("further studies that are not complete are counted, not named")
+        else:
+            why = f": {printable(reason)}" if reason else ""
+            self.say(f"{VERDICTS[state]}: study {printable(event.study_uid)}{why}")
 
 
 class _Bars(_Display):

@@ -53,6 +53,8 @@ class Summary:
     """Folder of the files."""
     quarantine: str = ""
     """Folder of the quarantined instances; shown where there are any."""
+    worklist: str = ""
+    """File or URL of the work list."""
     tables: Sequence[str] = ()
     """Files or URLs of the tables."""
     problems: Sequence[str] = ()
@@ -91,6 +93,9 @@ def _cells(line: _Line) -> tuple[Text, Text]:
 def _lines(summary: Summary) -> Iterator[_Line]:
     taken_off = f" ({summary.deselected:,} taken off the work list)" if summary.deselected else ""
     yield _Line("studies found", f"{summary.found:,}{taken_off}")
+    listed = sum(summary.verdicts.values())
+    if summary.verdicts and listed != summary.found:
+        yield _Line("on the list", f"{listed:,}")
     yield from _verdicts(summary)
     yield _Line("stored", amount(summary.instances, summary.size))
     if summary.quarantined:
@@ -109,6 +114,8 @@ def _lines(summary: Summary) -> Iterator[_Line]:
         yield _Line("files", summary.archive)
     if summary.quarantined:
         yield _Line("quarantine", summary.quarantine)
+    if summary.worklist:
+        yield _Line("list", summary.worklist)
     for table in summary.tables:
         yield _Line("table", table)
 

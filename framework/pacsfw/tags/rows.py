@@ -12,11 +12,10 @@ from pydicom.dataset import Dataset
 
 from pacsfw.api import Column, Row, TagCallback
 from pacsfw.config import Tag
+from pacsfw.config.cells import cell
 from pacsfw.dicom.header import FileHeader, UnreadableObject, decoding
 from pacsfw.dicom.tagpath import ABSENT, TagPath, parse
 from pacsfw.dicom.values import is_empty
-from pacsfw.tags.cells import cell
-from pacsfw.tags.columns import type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,7 @@ class RowReader:
     Raises
     ------
     ValueError
-        A tag path, a default value or a callback's annotation makes no sense; the message
-        begins with the place in the configuration.
+        A tag path makes no sense; the message begins with the place in the configuration.
     """
 
     def __init__(self, tags: Sequence[Tag], callbacks: Sequence[Sequence[TagCallback]]) -> None:
@@ -86,23 +84,11 @@ class _Cell:
         uses = [use.name for use in tag.callbacks]
         self._chain = list(zip(uses, callbacks, strict=True))
         try:
-            column_type = tag.type or (type_of(callbacks[-1]) if callbacks else "text")
             self._paths = [parse(name) for name in tag.names]
         except ValueError as error:
             raise ValueError(f"{tag.where}: {error}") from error
-        self.column = Column(tag.alias, column_type)
-        self._default = self._fitting_default(tag)
-
-    def _fitting_default(self, tag: Tag) -> Any:
-        if is_empty(tag.default):
-            return None
-        try:
-            return cell(tag.default, self.column.type)
-        except (ValueError, TypeError):
-            raise ValueError(
-                f"{tag.where}: default_val {tag.default!r} does not fit the column's type "
-                f"{self.column.type!r}; choose another one, or give the tag `type: text`"
-            ) from None
+        self.column = Column(tag.alias, tag.type)
+        self._default = tag.default
 
     def read(self, header: FileHeader) -> Any:
         found = self._find(header)

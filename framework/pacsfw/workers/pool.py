@@ -128,10 +128,18 @@ class WorkerPool:
             return Crashed(f"the worker process ended with code {process.exitcode}")
 
     def _start_process(self) -> _Worker:
-        ours, theirs = _SPAWN.Pipe()
+        try:
+            ours, theirs = _SPAWN.Pipe()
+        except OSError as err:
+            raise PacsfwError(f"a worker process cannot be started: {err.strerror}") from err
         process = _SPAWN.Process(target=_serve, args=(theirs, self._build, self._spec), daemon=True)
-        process.start()
-        theirs.close()
+        try:
+            process.start()
+        except Exception as err:  # no memory, no file descriptors, not picklable: whatever it is
+            ours.close()
+            raise PacsfwError(f"a worker process cannot be started: {type(err).__name__}") from err
+        finally:
+            theirs.close()
         try:
             problem = ours.recv() if ours.poll(START_SECONDS) else "did not start in time"
         except EOFError:

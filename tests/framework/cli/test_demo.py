@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import pytest
+
+from pacsfw.cli.demo import TEMPLATE
+from peers.process import free_port
+
+LATER = datetime.now().astimezone() + timedelta(hours=6)
+CLOSED = f'query_level: STUDY\n  start_time: "{LATER:%H:%M}"\n  end_time: "{LATER:%H}:59"'
 
 
 def demo(folder, *options):
@@ -75,5 +84,90 @@ def test_a_folder_with_something_else_in_it_is_refused_untouched(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     done = demo(tmp_path)
     assert done.returncode == 2
-    assert "is not empty and not the folder of a demo" in done.stderr
+    assert "not the folder of a demo" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_it_says_how_many_of_its_studies_are_ct(first):
+    _, done = first
+    assert "6 synthetic studies, 4 of them CT" in done.stdout
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Make the folder of a demo that has not run, with changes to its configuration."""
+
+    def make(**changes):
+        text = TEMPLATE.format(
+            studies=3,
+            aetitle=changes.get("aetitle", "PACSFW"),
+            port=changes.get("port") or free_port(),
+            host=changes.get("host", "127.0.0.1"),
+            pacs_aetitle=changes.get("pacs_aetitle", "DEMOPACS"),
+            pacs_port=free_port(),
+        )
+        path = tmp_path / "conf.yaml"
+        path.write_text(text.replace(*changes.get("replace", ("", ""))), encoding="utf-8")
+        path.chmod(0o600)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"aetitle": "MYTITLE"},
+        {"pacs_aetitle": "HOSPITAL"},
+        {"host": "127.0.0.2"},
+        {"replace": ("# The PACS of the demo holds", "# Ours holds")},
+    ],
+)
+def test_the_configuration_of_another_pacs_is_refused_untouched(made, change):
+    folder = made(**change)
+    done = demo(folder)
+    assert done.returncode == 2
+    assert "not the folder of a demo; name another with --directory" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["conf.yaml"]
+
+
+def test_another_number_of_studies_is_refused(made):
+    done = demo(made(), "--studies", "6")
+    assert done.returncode == 2
+    assert "made with 3 studies, not 6" in done.stderr
+
+
+def test_a_port_in_use_is_named(made):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = demo(made(port=port))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"port {port} is in use: is another demo of this folder still running?\n"
+    )
+
+
+def test_another_folder_of_images_is_shown_and_another_kind_of_table_is_not(made):
+    folder = made(replace=("directory: dicom", "directory: images\n  resources_meta: meta.ndjson"))
+    done = demo(folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "images" in done.stdout
+    assert "The first of" not in done.stdout
+
+
+def test_after_an_interrupt_nothing_is_called_finished_and_nothing_is_suggested(made):
+    folder = made(replace=("query_level: STUDY\nstorage", f"{CLOSED}\nstorage"))
+    command = [sys.executable, "-m", "pacsfw", "demo", "--directory", str(folder)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        shown = ""
+        while "waiting for the allowed hours" not in shown:
+            line = running.stdout.readline()
+            assert line, running.stderr.read()
+            shown += line
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate()
+    assert running.returncode == 130
+    assert "What to try next" not in out
+    assert "run the same command again to go on" in err

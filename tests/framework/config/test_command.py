@@ -101,10 +101,20 @@ def test_init_does_not_overwrite(desk: Desk, capsys: pytest.CaptureFixture[str])
 
 
 def test_init_says_where_it_cannot_write(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "init", "gone/x.yaml"]) == 2
-    assert capsys.readouterr().err == "gone/x.yaml: cannot be written: No such file or directory\n"
+    assert main(["config", "init", "sub/dir/x.yaml"]) == 2
+    assert capsys.readouterr().err == "sub/dir/x.yaml: the folder sub/dir does not exist\n"
+    desk.write("", "file")
+    assert main(["config", "init", "file/x.yaml"]) == 2
+    assert capsys.readouterr().err == "file/x.yaml: cannot be written: Not a directory\n"
     assert main(["config", "init", "x.json"]) == 2
     assert "give a name that ends in .yaml" in capsys.readouterr().err
+
+
+def test_help_tells_what_each_command_does_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "--help"]) == 0
+    commands = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    assert len(commands) == 4
+    assert not [line for line in commands if line.endswith("...")]
 
 
 def test_schema_prints_the_composed_schema(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,8 @@ def test_a_reference_is_replaced(desk: Desk, text: str, value: str) -> None:
     desk.write("sesame\r\n", "token")
     desk.write("from home\nin two lines\n", "home/token")
     env = {"NAME": "value", "EMPTY": "", "NESTED": "${NAME}", "NUMBER": "00012"}
-    assert desk.load(COLUMN.format(text), env=env).config.tags[0].default == value
+    config = desk.load(COLUMN.format(text), env=env).config
+    assert config.raw["tags"][0]["default_val"] == value
 
 
 @pytest.mark.parametrize(

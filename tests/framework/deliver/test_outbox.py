@@ -196,3 +196,34 @@ def test_a_sink_that_fails_is_named_and_keeps_its_rows_due(ledger, context, tmp_
     assert outbox.problem == "ValueError"
     assert ledger.deliveries.due("broken") == ["2", "3"]
     assert "Müller" not in caplog.text
+
+
+def test_a_study_that_is_asked_for_again_keeps_its_rows_in_a_rewrite(ledger, deliver):
+    store(ledger, "1", "1.1")
+    store(ledger, "2", "2.1")
+    deliver()
+    ledger.studies.requested("2", NOW)
+    ledger.deliveries.mark_dirty(str(deliver.path))
+
+    assert deliver() == ["1.1", "2.1"]
+
+
+class Clinging(Sink):
+    """Takes everything and fails when it is closed, quoting a patient."""
+
+    def deliver(self, batch):
+        pass
+
+    def close(self):
+        raise ValueError("Müller^Anna")
+
+
+def test_a_sink_that_fails_to_close_does_not_keep_the_others_from_closing(
+    ledger, context, tmp_path, caplog
+):
+    outbox = Outbox("clinging", Clinging(), TABLE, ledger, tmp_path)
+    outbox.open(context, exists=True, anew=False)
+    outbox.close()
+
+    assert outbox.problem == "ValueError"
+    assert "Müller" not in caplog.text

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.dicom.part10 import file_head, read_file_meta
 from pacsfw.dicom.spool import Sealed, SpoolWriter
 from pacsfw.errors import Skip
-from pacsfw.ingest.ingest import Ingest, Reparse, Unwritable
+from pacsfw.ingest.ingest import Ingest, Reparse, Unwritable, Vanished
 from pacsfw.testing import make_studies
 from pacsfw_plugins.layouts import Template
 from peers.readback import dataset_bytes
@@ -186,7 +188,7 @@ def test_a_hostile_layout_stays_inside(room, source):
 
 
 def test_an_archive_that_takes_no_more_files_leaves_the_object_in_the_spool(room, source):
-    (room / "archive" / "SYN1-00000").write_text("in the way")
+    (room / "archive").rmdir()
     sealed = spooled(room, source[0])
 
     result = ingest(room)(sealed)
@@ -224,3 +226,73 @@ def test_without_hard_links_nothing_is_overwritten_either(room, source, monkeypa
     assert first.state == "stored"
     assert other.state == "quarantined"
     assert dataset_bytes(room / "archive" / first.path) == dataset_bytes(source[0])
+
+
+def test_another_encoding_is_recorded_as_the_one_that_is_stored(room, source):
+    first = ingest(room)(spooled(room, source[0]))
+    implicit = room / "implicit.dcm"
+    recoded = dcmread(source[0])
+    recoded.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    recoded.save_as(implicit)
+    assert dataset_bytes(implicit) != dataset_bytes(source[0])
+
+    again = ingest(room)(spooled(room, implicit))
+
+    assert again == first
+
+
+def test_a_file_where_a_folder_should_be_costs_one_object_only(room, source):
+    (room / "archive" / "SYN1-00000").write_text("in the way")
+
+    result = ingest(room)(spooled(room, source[0]))
+
+    assert (result.state, result.reason) == (
+        "quarantined", "a file has the path of a folder that the layout gives it",
+    )  # fmt: skip
+
+
+def test_too_long_a_path_costs_one_object_only(room, source):
+    result = ingest(room, lambda header: ["x" * 150] * 40)(spooled(room, source[0]))
+
+    assert (result.state, result.reason) == (
+        "quarantined", "layout 'a layout' gives it too long a path",
+    )  # fmt: skip
+
+
+def test_what_a_power_cut_left_empty_is_written_anew(room, source):
+    first = ingest(room)(spooled(room, source[0]))
+    (room / "archive" / first.path).write_bytes(b"")
+
+    assert ingest(room)(spooled(room, source[0])) == first
+    assert dataset_bytes(room / "archive" / first.path) == dataset_bytes(source[0])
+
+
+def test_a_spool_file_that_is_gone_is_told_from_an_archive_that_is_full(room, source):
+    sealed = spooled(room, source[0])
+    sealed.path.unlink()
+
+    assert ingest(room)(sealed) == Vanished()
+
+
+@pytest.fixture
+def elsewhere():
+    """A folder on another file system than the temporary folder."""
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == Path(gettempdir()).stat().st_dev:
+        pytest.skip("needs a second file system")
+    with TemporaryDirectory(dir=shm) as folder:
+        yield Path(folder)
+
+
+def test_the_state_may_be_on_another_file_system_than_the_archive(room, source, elsewhere):
+    work = Ingest(elsewhere, room / "state", LAYOUT, "a layout", lambda header: ([], []))
+
+    stored = work(spooled(room, source[0]))
+    again = work(spooled(room, source[0]))
+    other = work(spooled(room, source[0], data=dataset_bytes(source[0])[:-1] + b"\x99"))
+
+    assert (stored.state, again, other.state) == ("stored", stored, "quarantined")
+    (path,) = (path for path in elsewhere.rglob("*") if path.is_file())
+    assert dataset_bytes(path) == dataset_bytes(source[0])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list((room / "state" / "spool").iterdir()) == []

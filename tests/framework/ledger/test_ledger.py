@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -289,3 +290,66 @@ def test_a_killed_driver_leaves_what_it_committed_and_no_lock(tmp_path):
     ledger = open_ledger(Path(tmp_path))
     assert ledger.studies.get("1.2") is not None
     ledger.close()
+
+
+def test_a_commit_that_fails_does_not_swallow_what_follows(ledger, tmp_path):
+    ledger.studies.add("1.2", {}, "find")
+
+    def fail_to_commit():
+        with ledger._database.transaction() as connection:
+            connection.execute("PRAGMA defer_foreign_keys = ON")
+            connection.execute("INSERT INTO tag_errors VALUES (99, 'c', 't', 's', '', 'r')")
+
+    with pytest.raises(sqlite3.IntegrityError):
+        fail_to_commit()
+
+    ledger.studies.add("1.3", {}, "find")
+
+    reader = open_existing(tmp_path / "state")
+    assert reader is not None
+    assert reader.studies.get("1.3") is not None
+    reader.close()
+
+
+def test_all_stored_ends_although_every_row_is_recorded_anew(ledger):
+    with ledger.together():
+        for number in range(700):
+            ledger.instances.record(instance(f"1.{number}"), NOW)
+
+    met = []
+    for number, found in enumerate(ledger.instances.all_stored()):
+        met.append(found.sop_uid)
+        assert number < 700
+        ledger.instances.record(instance(found.sop_uid, row=[number, 1, "anew"]), NOW)
+
+    assert len(set(met)) == 700
+
+
+def test_a_path_holds_one_object(ledger):
+    ledger.instances.record(instance("1.1", digest="in one encoding"), NOW)
+    ledger.instances.record(instance("1.1", digest="in another"), NOW)
+
+    assert [found.digest for found in ledger.instances.of_study("1.2")] == ["in another"]
+
+
+@pytest.mark.parametrize("first", ["unsolicited", "patient", "list"])
+def test_a_study_that_was_known_before_it_was_found_is_found(ledger, first):
+    ledger.studies.add("1.2", {}, first)
+    ledger.studies.add("1.2", {"PatientID": "p"}, "find")
+
+    assert [study.uid for study in ledger.studies.unlisted()] == ["1.2"]
+    assert ledger.studies.origins() == {"find": 1}
+
+
+def test_a_dirty_sink_is_dirty_after_a_power_cut_too(ledger, tmp_path):
+    ledger.deliveries.commit("csv", "1.2", 1, 100)
+
+    ledger.deliveries.mark_dirty("csv")
+
+    # What is only in the write-ahead log has not been synced.
+    (tmp_path / "cut").mkdir()
+    shutil.copy(tmp_path / "state" / "ledger.sqlite", tmp_path / "cut")
+    survived = open_existing(tmp_path / "cut")
+    assert survived is not None
+    assert survived.deliveries.position("csv") is None
+    survived.close()

@@ -12,7 +12,7 @@ import pytest
 from pacsfw.api import Clock, MoveStarted, Waiting
 from pacsfw.config import Window
 from pacsfw.dicom.spool import Begun, Discarded, Sealed
-from pacsfw.errors import RemoteError
+from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger.instances import Instance
 from pacsfw.move.arrivals import Arrivals
 from pacsfw.move.move import UNREACHED_LIMIT, Mover
@@ -268,3 +268,60 @@ def test_late_arrivals_are_judged_again():
 
     assert worker.judged == ["1.2"]
     assert worker.closed == 2
+
+
+@pytest.mark.parametrize("expected", [frozenset("ab"), None])
+def test_a_study_is_settled_although_others_arrive_without_a_pause(expected):
+    arrivals, done, others = Arrivals(Clock()), threading.Event(), threading.Event()
+    arrivals.track("1.2", frozenset("a"))
+    arrivals.track("1.9", frozenset())
+
+    def others_arrive():
+        number = 0
+        arrivals.on_the_way(begun("0"))
+        others.set()
+        while not done.is_set():  # the next one begins before the last one is stored
+            number += 1
+            arrivals.on_the_way(begun(str(number)))
+            arrivals.on_the_way(sealed(str(number - 1)))
+            arrivals.arrived(sealed(str(number - 1)), instance(str(number - 1), "1.9"), True)
+
+    def settle():
+        arrivals.settle("1.2", expected, 0.2, threading.Event())
+        done.set()
+
+    threads = [threading.Thread(target=each, daemon=True) for each in (others_arrive, settle)]
+    threads[0].start()
+    others.wait()
+    threads[1].start()
+
+    settled = done.wait(10)
+    done.set()
+    for thread in threads:
+        thread.join(10)
+    assert settled
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_cannot_begin_ends_the_run_and_says_so():
+    clock = TestClock(NOON)
+    moving = mover(Worker(clock, {}), clock)
+
+    def broken():
+        raise TypeError("Müller^Anna")
+
+    moving._workers = broken
+
+    with pytest.raises(PacsfwError, match=r"^move: TypeError$"):
+        moving.move(["1"], total=1)
+
+
+def test_an_error_of_the_file_system_does_not_quote_the_path():
+    clock = TestClock(NOON)
+    error = PermissionError(13, "Permission denied", "/archive/Müller^Anna/1.dcm")
+    worker = Worker(clock, {"1": [error]})
+
+    with pytest.raises(PacsfwError, match=r"^move: PermissionError: Permission denied$"):
+        mover(worker, clock).move(["1"], total=1)
+
+    assert worker.closed == 1

@@ -12,6 +12,7 @@ from pacsfw.move.verdict import is_permanent, judge
 
 DONE = Outcome(status=0, ended="0000: Success", completed=2, failed=0, warning=0)
 FAILED = Outcome(status=0xA702, ended="A702: Refused: out of resources", completed=0, failed=2)
+REFUSED = Outcome(status=0xA702, ended="A702: Refused: out of resources")
 NOTHING = frozenset()
 
 
@@ -73,7 +74,7 @@ def test_the_missing_are_listed():
 SETS = st.frozensets(st.sampled_from("abcdef"))
 
 
-@given(expected=SETS, stored=SETS, quarantined=SETS, outcome=st.sampled_from([None, DONE, FAILED]))
+@given(expected=SETS, stored=SETS, quarantined=SETS, outcome=st.sampled_from([None, DONE, REFUSED]))
 def test_complete_means_exactly_the_expected_objects_are_stored(
     expected, stored, quarantined, outcome
 ):
@@ -89,3 +90,13 @@ def test_complete_means_exactly_the_expected_objects_are_stored(
 )
 def test_only_some_statuses_make_asking_again_pointless(status, permanent):
     assert is_permanent(Outcome(status=status, ended="")) is permanent
+
+
+def test_a_list_that_was_cut_short_does_not_hide_what_failed():
+    """Archives limit the rows of an answer without a word; they send all the same."""
+    outcome = Outcome(status=0xB000, ended="B000: Warning", completed=2, failed=1, warning=0)
+
+    verdict = judge(by_uid("a", "b"), uids("a", "b"), NOTHING, outcome)
+
+    assert (verdict.state, verdict.expected, verdict.source) == ("short", 3, "sub-operations")
+    assert verdict.reason == "1 of 3 objects missing; B000: Warning"

@@ -58,7 +58,7 @@ def begin_an_object(listening: Listening, sender: Sender, sop_uid: str = "1.2.3"
 def accepts(listening: Listening) -> bool:
     try:
         listening.connect().socket.close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # the latter in the moment it closes
         return False
     return True
 

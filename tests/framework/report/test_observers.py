@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -76,3 +77,35 @@ def test_a_slow_observer_loses_events_and_they_are_counted(context, caplog, monk
 
     assert observers.dropped == 3
     assert "3 events were dropped" in caplog.text
+
+
+class Hanging(Observer):
+    def __init__(self):
+        self.go_on, self.closed = threading.Event(), False
+
+    def notify(self, event):
+        self.go_on.wait(60)
+
+    def close(self):
+        self.closed = True
+
+
+def test_an_observer_that_hangs_does_not_keep_the_run_from_ending(context, caplog, monkeypatch):
+    monkeypatch.setattr(module, "CLOSE_SECONDS", 0.1, raising=False)
+    monkeypatch.setattr(module, "BACKLOG", 2)
+    hanging, good = Hanging(), Good()
+    observers = Observers([("hanging", hanging), ("good", good)])
+    observers.open(context)
+    for total in range(9):
+        observers.notify(ResourcesFound(at=NOW, total=total))
+
+    closing = threading.Thread(target=observers.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    ended = not closing.is_alive()
+    hanging.go_on.set()
+    closing.join(10)
+
+    assert ended
+    assert (hanging.closed, good.closed) == (False, True)
+    assert "observer hanging hangs" in caplog.text

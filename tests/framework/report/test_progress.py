@@ -91,7 +91,7 @@ FINISHED = api.RunFinished(at=AT, counts={}, exit_code=0)
 def test_each_phase_begins_with_a_line(plain):
     plain.tell(found(3), found(12), move(12), ingested(), settled(), FINISHED)
     assert plain.lines == [
-        "finding: 3 studies found",
+        "finding: 3 studies so far",
         "moving: 0 of 12 studies, 0 instances, 0 bytes",
         "finished: 1 of 12 studies, 1 instance, 1.0 MB",
     ]
@@ -135,14 +135,33 @@ def test_quarantined_instances_are_counted_apart(plain):
     assert plain.lines[-1] == "finished: 0 of 1 study, 0 instances, 0 bytes, 1 quarantined"
 
 
-def test_waiting_tells_until_when_in_local_time(plain):
+def test_waiting_tells_in_one_line_until_when_in_local_time_and_how_not_to(plain):
     until = AT + timedelta(hours=8)
-    plain.tell(move(2), api.Waiting(at=AT, until=until, reason="outside the window"))
-    local = until.astimezone().strftime("%H:%M")
-    assert plain.lines[-1].startswith("waiting until ")
-    assert f"{local} (outside the window)" in plain.lines[-1]
+    plain.tell(move(2), api.Waiting(at=AT, until=until, reason="outside the allowed hours"))
+    local = until.astimezone().strftime("%a %H:%M %Z")
+    assert plain.lines[-1] == (
+        f"waiting for the allowed hours until {local} (or give --ignore-window)"
+    )
+    assert len(plain.lines[-1]) <= 80
     plain.tell(api.Waiting(at=AT, until=None, reason=""))
     assert plain.lines[-1].startswith("moving: ")
+
+
+def test_a_run_that_was_interrupted_is_not_called_finished(plain):
+    plain.tell(move(2), settled(), api.RunFinished(at=AT, counts={}, exit_code=130))
+    assert plain.lines[-1] == "interrupted: 1 of 2 studies, 0 instances, 0 bytes"
+
+
+def test_a_study_is_named_once_for_the_same_outcome_of_several_attempts(plain):
+    plain.tell(move(1), settled(verdict=SHORT), settled(verdict=SHORT))
+    assert sum(line.startswith("short: ") for line in plain.lines) == 1
+    plain.tell(settled(verdict=api.Verdict(state="failed", reason="refused")))
+    assert plain.lines[-1] == "failed: study 1.2: refused"
+
+
+def test_after_find_alone_the_number_of_studies_is_left_to_the_closing_table(plain):
+    plain.tell(found(12), FINISHED)
+    assert plain.lines == ["finding: 12 studies so far", "finished"]
 
 
 def test_what_a_peer_said_cannot_control_the_screen(plain):
@@ -182,4 +201,4 @@ def test_an_empty_work_list_is_shown_without_a_division(terminal, plain):
 
 def test_a_run_that_failed_is_not_called_finished(plain):
     plain.tell(found(3), api.RunFinished(at=AT, counts={}, exit_code=4))
-    assert plain.lines[-1] == "broken off: 3 studies found"
+    assert plain.lines[-1] == "broken off"

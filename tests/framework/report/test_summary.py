@@ -37,13 +37,15 @@ FULL = Summary(
     cell_errors={("study_date", "ValueError in str2datetime"): 12},
     archive="/data/dicom",
     quarantine="/data/dicom/.pacsfw/quarantine",
-    tables=["/data/resources.csv", "/data/resources_meta.csv"],
+    worklist="/data/resources.csv",
+    tables=["/data/resources_meta.csv"],
 )
 
 
 def test_everything_is_in_the_plain_table():
     assert plain(FULL).splitlines() == [
         "studies found      1,204 (4 taken off the work list)",
+        "on the list        1,200",
         "complete           1,190",
         "complete by count  5",
         "short              3",
@@ -59,7 +61,7 @@ def test_everything_is_in_the_plain_table():
         "  12 x             study_date: ValueError in str2datetime",
         "files              /data/dicom",
         "quarantine         /data/dicom/.pacsfw/quarantine",
-        "table              /data/resources.csv",
+        "list               /data/resources.csv",
         "table              /data/resources_meta.csv",
     ]
 

@@ -97,3 +97,10 @@ def test_a_worker_that_cannot_be_built_is_an_error_at_the_start(outcomes, spec, 
 
     with pytest.raises(kind, match=message):
         pool.start()
+
+
+def test_a_process_that_cannot_be_started_is_an_error_and_no_hang(outcomes):
+    pool = WorkerPool(2, build, lambda: "cannot be pickled", outcomes)
+
+    with pytest.raises(PacsfwError, match="a worker process cannot be started"):
+        pool.start()

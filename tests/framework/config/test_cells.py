@@ -14,7 +14,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import IS, DSfloat, PersonName
 
 from pacsfw.api import ColumnType
-from pacsfw.tags.cells import cell
+from pacsfw.config.cells import cell
 
 ITEM = Dataset()
 ITEM.CodeMeaning = "Chest"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import pytest
 
+from pacsfw.config.columns import type_of
 from pacsfw.convert import agestr2years, str2datetime, str2timedelta
 from pacsfw.dicom.values import bool_of, float_of, int_of, text_of
-from pacsfw.tags.columns import type_of
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -34,7 +34,8 @@ def type_of(callback: TagCallback) -> ColumnType:
     Raises
     ------
     ValueError
-        The annotation names something that its module does not hold when it runs.
+        The annotation cannot be evaluated, such as when it names something that its module
+        does not hold when it runs.
     """
     annotation = _returned(callback)
     if get_origin(annotation) in (Union, UnionType):
@@ -48,10 +49,10 @@ def _returned(callback: TagCallback) -> Any:
         return callback
     if isinstance(callback, partial):
         return _returned(callback.func)
-    function = callback if inspect.isroutine(callback) else type(callback).__call__
     try:
+        function = callback if inspect.isroutine(callback) else type(callback).__call__
         return get_type_hints(function).get("return")
-    except NameError as error:
+    except Exception as error:  # plugin boundary: annotations are evaluated
         name = getattr(callback, "__qualname__", type(callback).__name__)
         raise ValueError(
             f"the return annotation of {name} cannot be resolved ({error}); "

@@ -17,6 +17,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+INTERRUPTED = 130
+"""Exit code of a run that somebody stopped, as shells have it."""
+
 
 class PacsfwError(Exception):
     """Base of everything the command line turns into a message without a traceback."""

@@ -21,7 +21,7 @@ from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStart
 from pacsfw.config import Config, Loaded, Storage
 from pacsfw.config.values import is_url
 from pacsfw.deliver.outbox import Outbox
-from pacsfw.errors import ConfigError, StateError
+from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.find.find import answered_at, find, fingerprint
 from pacsfw.find.planner import Criteria
 from pacsfw.ingest.ingest import QUARANTINE
@@ -33,9 +33,6 @@ from pacsfw.report.summary import Summary, exit_code
 
 LAYOUT_FACT = "layout"
 """Ledger fact: the ``sort_by`` under which the stored files were laid out."""
-
-INTERRUPTED = 130
-"""Exit code of a run that somebody stopped, as shells have it."""
 
 
 class Collection:
@@ -298,6 +295,13 @@ def summarize(
     notes = []
     if unsolicited := origins.get("unsolicited", 0):
         notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
+    unlisted = ledger.studies.without_patient()
+    if unlisted and config.find and config.find.level == "PATIENT":
+        problems = [
+            *problems,
+            f"studies without a PatientID cannot be listed by patient: {unlisted} "
+            "(find.query_level STUDY lists them)",
+        ]
     return Summary(
         found=origins.get("find", 0),
         deselected=ledger.studies.deselected(),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from pacsfw import __version__
-from pacsfw.errors import PacsfwError
+from pacsfw.errors import INTERRUPTED, PacsfwError
 from pacsfw.plugins import PluginPlan, subcommands
 
 COMMANDS = {
@@ -23,8 +23,6 @@ COMMANDS = {
     "demo": "Collect synthetic studies from an embedded PACS.",
 }
 """Name -> short help; the module of the same name has the click ``command``."""
-
-INTERRUPTED = 130
 
 
 class _Commands(click.Group):

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pacsfw.cli import INTERRUPTED
-from pacsfw.errors import StateError
+from pacsfw.errors import INTERRUPTED, StateError
 
 if TYPE_CHECKING:
     from rich.console import Console

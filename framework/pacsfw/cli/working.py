@@ -16,9 +16,8 @@ import click
 from rich.console import Console
 
 from pacsfw.api import Clock
-from pacsfw.cli import INTERRUPTED
 from pacsfw.cli.common import load
-from pacsfw.errors import PacsfwError, RemoteError
+from pacsfw.errors import INTERRUPTED, PacsfwError, RemoteError
 from pacsfw.report.progress import progress
 from pacsfw.report.summary import Summary, exit_code, render
 from pacsfw.run import Collection

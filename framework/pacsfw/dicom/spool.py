@@ -268,9 +268,10 @@ def adopt(folder: Path) -> list[Sealed]:
     adopted = []
     for path in sorted(folder.iterdir()):
         if path.suffix == PART_SUFFIX:
-            path.unlink()
+            path.unlink(missing_ok=True)
         elif path.suffix == SEALED_SUFFIX:
-            sealed = _adopt(path)
+            # A worker of a killed driver may be finishing this very file.
+            sealed = _adopt(path) if path.exists() else None
             if sealed is not None:
                 adopted.append(sealed)
     return adopted

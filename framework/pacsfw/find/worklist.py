@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from pacsfw.api import Batch, Column, Level, Sink, Table
@@ -11,8 +10,6 @@ from pacsfw.ledger.studies import Study
 
 DOCUMENTED = ("Modality", "PatientName", "StudyDate")
 """The columns that are always there, before the search fields."""
-
-_log = logging.getLogger("pacsfw.find")
 
 
 def write(
@@ -39,7 +36,8 @@ def write(
     table = Table("resources", tuple(Column(name) for name in (*columns, *extra)))
     if added or not exists:
         sink.rewrite(table, [_batch(table, (*kept, *added))])
-    ledger.studies.mark_listed(study.uid for study in fresh)
+    listed = [study for study in fresh if level == "STUDY" or study.patient_id]
+    ledger.studies.mark_listed(study.uid for study in listed)
     return len(added)
 
 
@@ -63,18 +61,9 @@ def _study_rows(studies: Iterable[Study]) -> Iterable[dict[str, str]]:
 def _patient_rows(studies: Iterable[Study], fields: Sequence[str]) -> Iterable[dict[str, str]]:
     """One row per PatientID; where its studies differ, every value, joined by a backslash."""
     patients: dict[str, list[Mapping[str, str]]] = {}
-    without_id = 0
     for row in _study_rows(studies):
-        if row.get("PatientID"):
+        if row.get("PatientID"):  # a study without one is reported, see `Summary.problems`
             patients.setdefault(row["PatientID"], []).append(row)
-        else:
-            without_id += 1
-    if without_id:
-        _log.warning(
-            "studies without a PatientID, which cannot be listed by patient: %d; "
-            "find.query_level STUDY lists them",
-            without_id,
-        )
     names = dict.fromkeys((*DOCUMENTED, "PatientID", *fields))
     for rows in patients.values():
         yield {

@@ -111,6 +111,14 @@ class Studies:
         """Return everything that find found."""
         return self._read(f"WHERE origin = 'find' {_BY_DATE}", ())
 
+    def without_patient(self) -> int:
+        """Return how many found studies have no PatientID."""
+        with self._database.reading() as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM studies WHERE origin = 'find' AND patient_id = ''"
+            ).fetchone()
+        return int(count)
+
     def of_patient(self, patient_id: str) -> Sequence[Study]:
         """Return the studies known of one patient."""
         return self._read(f"WHERE patient_id = ? {_BY_DATE}", (patient_id,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -16,9 +17,14 @@ from pacsfw.move.arrivals import Arrivals
 from pacsfw.move.study import StudyMover
 
 UNREACHED_LIMIT = 3
-"""So many requests in a row that did not even reach the PACS end the run."""
+"""So many requests in a row that never reached the PACS end the run."""
+RESTART_LIMIT = 10
+"""The same for a PACS that answered before; with the pauses this lasts about six minutes."""
 
 _LOOK_SECONDS = 30.0
+_LONGEST_PAUSE = 60.0
+
+_log = logging.getLogger("pacsfw.move")
 
 
 class Window(Protocol):
@@ -65,7 +71,7 @@ class Mover:
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._running: list[StudyMover] = []
-        self._unreached = 0
+        self._unreached, self._reached = 0, False
         self._unreachable: RemoteError | None = None
         self._failure: PacsfwError | None = None
 
@@ -161,11 +167,17 @@ class Mover:
             with self._lock:
                 self._unreached += 1
                 self._unreachable = err
-                if self._unreached >= UNREACHED_LIMIT:
+                failures = self._unreached
+                if failures >= (RESTART_LIMIT if self._reached else UNREACHED_LIMIT):
                     raise
+            if self._reached:
+                # It answered before: it may be starting anew, which takes minutes.
+                seconds = min(_LONGEST_PAUSE, 2.0**failures)
+                _log.warning("%s; trying again in %.0f s", err, seconds)
+                self._sleep(seconds)
             return True
         with self._lock:
-            self._unreached, self._unreachable = 0, None
+            self._unreached, self._unreachable, self._reached = 0, None, True
         return again
 
     def _wait_for_window(self) -> bool:

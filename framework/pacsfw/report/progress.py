@@ -13,10 +13,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from pacsfw import api
+from pacsfw.errors import INTERRUPTED
 from pacsfw.report.summary import GOOD, VERDICTS
 from pacsfw.report.words import amount, count, printable
 
-FINISHED, INTERRUPTED = (0, 1), 130
+FINISHED = (0, 1)
 """Exit codes of a run that got to its end, whether all is complete or not; of one stopped."""
 
 WAITING = "waiting"

@@ -124,8 +124,9 @@ def test_at_patient_level_there_is_one_row_per_patient(ledger, write):
     ]
 
 
-def test_studies_without_a_patient_id_are_named_not_listed(ledger, write, caplog):
+def test_studies_without_a_patient_id_cannot_be_listed_by_patient(ledger, write):
     find(ledger, "1.1", PatientID="")
 
     assert write("PATIENT") == (0, [])
-    assert "studies without a PatientID, which cannot be listed by patient: 1" in caplog.text
+    assert ledger.studies.without_patient() == 1
+    assert ledger.studies.deselected() == 0

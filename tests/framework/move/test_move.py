@@ -155,6 +155,17 @@ def test_a_pacs_that_stays_away_ends_the_run():
     assert worker.closed == 1
 
 
+def test_a_pacs_that_answered_before_is_waited_for():
+    clock = TestClock(NOON)
+    away = [RemoteError("restarting")] * 6
+    worker = Worker(clock, {"2": [*away, False]})
+
+    mover(worker, clock, attempts=9).move(["1", "2", "3"], total=3)
+
+    assert [uid for uid, _ in worker.moved] == ["1", *["2"] * 7, "3"]
+    assert clock.now() - NOON > timedelta(minutes=2)
+
+
 def test_a_single_study_whose_pacs_is_away_is_an_error_too():
     clock = TestClock(NOON)
     worker = Worker(clock, {"1": [RemoteError("gone")]})

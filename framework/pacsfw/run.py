@@ -297,11 +297,8 @@ def summarize(
         notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
     unlisted = ledger.studies.without_patient()
     if unlisted and config.find and config.find.level == "PATIENT":
-        problems = [
-            *problems,
-            f"studies without a PatientID cannot be listed by patient: {unlisted} "
-            "(find.query_level STUDY lists them)",
-        ]
+        advice = "find.query_level STUDY lists them"
+        problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
     return Summary(
         found=origins.get("find", 0),
         deselected=ledger.studies.deselected(),

@@ -18,7 +18,7 @@ from pacsfw.report.summary import GOOD, VERDICTS
 from pacsfw.report.words import amount, count, printable
 
 FINISHED = (0, 1)
-"""Exit codes of a run that got to its end, whether all is complete or not; of one stopped."""
+"""Exit codes of a run that got to its end, whether all is complete or not."""
 
 WAITING = "waiting"
 

@@ -111,11 +111,6 @@ class Arrivals:
                 self._news.wait(min(1.0, max(0.01, quiet_seconds - quiet)))
             return frozenset(self._tracked.get(study_uid, ()))
 
-    def wait_for_ingest(self, seconds: float) -> bool:
-        """Wait until nothing is on its way; False when that took longer than ``seconds``."""
-        with self._news:
-            return self._news.wait_for(lambda: not self._on_the_way, seconds)
-
     def _tell(self) -> None:
         self._last_of_all = self._clock.monotonic()
         self._news.notify_all()

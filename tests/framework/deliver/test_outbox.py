@@ -11,19 +11,11 @@ import pytest
 from pacsfw.api import Clock, Column, RunContext, Sink, Table, Verdict
 from pacsfw.deliver.outbox import PATH_COLUMN, Outbox
 from pacsfw.errors import StateError
-from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw_plugins.sink_csv import CsvSink
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TABLE = Table("instances", (Column("uid"), Column("count", "int"), Column(PATH_COLUMN)))
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "state")
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

@@ -7,17 +7,9 @@ import csv
 import pytest
 
 from pacsfw.find import worklist
-from pacsfw.ledger import open_ledger
 from pacsfw_plugins.sink_csv import CsvSink
 
 FIELDS = ("StudyInstanceUID", "PatientID")
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "state")
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

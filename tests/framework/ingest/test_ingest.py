@@ -76,15 +76,6 @@ def test_the_same_object_again_changes_nothing(room, source):
     assert list((room / "state" / "spool").iterdir()) == []
 
 
-def test_the_same_object_in_another_encoding_is_the_same_object(room, source):
-    first = ingest(room)(spooled(room, source[0]))
-    kept = (room / "archive" / first.path).read_bytes()
-
-    ingest(room)(spooled(room, source[0], syntax="1.2.840.10008.1.2.2"))
-
-    assert (room / "archive" / first.path).read_bytes() == kept
-
-
 def test_other_content_under_the_same_uid_is_kept_apart(room, source):
     first = ingest(room)(spooled(room, source[0]))
     data = dataset_bytes(source[0])

@@ -23,13 +23,6 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMPLETE = Verdict(state="complete", expected=1, stored=1, source="image-uids")
 
 
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "state")
-    yield ledger
-    ledger.close()
-
-
 def instance(uid: str = "1.2.3", **changes: object) -> Instance:
     values = {
         "sop_uid": uid,

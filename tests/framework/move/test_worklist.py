@@ -6,18 +6,10 @@ import pytest
 
 from pacsfw.api import Answer, Found
 from pacsfw.errors import ConfigError, RemoteError
-from pacsfw.ledger import open_ledger
 from pacsfw.move.worklist import select
 from pacsfw_plugins.sink_csv import CsvSink
 
 WHOLE = Answer(whole=True, ended="0000: Success", status=0)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = open_ledger(tmp_path / "state")
-    yield ledger
-    ledger.close()
 
 
 @pytest.fixture

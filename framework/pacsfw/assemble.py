@@ -26,7 +26,7 @@ from pacsfw.api import (
 from pacsfw.config import Config, Tag, Use
 from pacsfw.deliver.outbox import PATH_COLUMN
 from pacsfw.dicom.header import FileHeader
-from pacsfw.errors import ComponentError, ConfigError, PacsfwError
+from pacsfw.errors import ComponentError, PacsfwError
 from pacsfw.ingest.ingest import Ingest
 from pacsfw.ledger.cells import to_json
 from pacsfw.ledger.instances import CellError
@@ -53,7 +53,11 @@ def build_ingest(spec: IngestSpec) -> Ingest:
     os.umask(0o077)  # every folder on the way to a file, not only the last
     registry = discover(spec.plugins)
     layout: Layout = registry.build("layout", spec.sort_by.name, spec.sort_by.options)
-    reader = row_reader(spec.tags, registry)
+    chains = [
+        [registry.build("callback", use.name, use.options) for use in tag.callbacks]
+        for tag in spec.tags
+    ]
+    reader = RowReader(spec.tags, chains)
 
     def read_row(header: FileHeader) -> tuple[Sequence[Any], Sequence[CellError]]:
         values, errors = reader.read(header)
@@ -74,20 +78,10 @@ def build_ingest(spec: IngestSpec) -> Ingest:
     return Ingest(spec.archive, spec.state, layout, spec.sort_by.name, read_row)
 
 
-def row_reader(tags: Sequence[Tag], registry: Registry) -> RowReader:
-    """Compile the configured tags."""
-    chains = [
-        [registry.build("callback", use.name, use.options) for use in tag.callbacks] for tag in tags
-    ]
-    try:
-        return RowReader(tags, chains)
-    except ValueError as err:
-        raise ConfigError(str(err)) from err
-
-
-def instance_table(tags: Sequence[Tag], registry: Registry) -> Table:
+def instance_table(tags: Sequence[Tag]) -> Table:
     """Return the table of instances: the configured tags, and last where the file is."""
-    return Table("instances", (*row_reader(tags, registry).columns, Column(PATH_COLUMN)))
+    columns = (Column(tag.alias, tag.type) for tag in tags)
+    return Table("instances", (*columns, Column(PATH_COLUMN)))
 
 
 def sink_for(target: str, registry: Registry) -> Sink:

@@ -78,7 +78,9 @@ class Moving:
             fatal=self._stop_because,
         )
 
-    def run(self, uids: Sequence[str], total: int, *, ignore_window: bool, reparse: bool) -> None:
+    def run(
+        self, uids: Sequence[str], total: int, *, ignore_window: bool, changed_tags: str
+    ) -> None:
         """Take over the spool, read the stored files' rows anew if asked, and move ``uids``.
 
         Parameters
@@ -88,6 +90,8 @@ class Moving:
             is started and the PACS is not asked.
         total
             Number of studies on the work list.
+        changed_tags
+            What identifies today's tags, where the stored rows were read by others; else "".
 
         Raises
         ------
@@ -96,15 +100,15 @@ class Moving:
         StateError
             The port is in use, or the archive or ledger cannot be written.
         """
-        if not uids and not reparse and not any(self._spool.iterdir()):
+        if not uids and not changed_tags and not any(self._spool.iterdir()):
             return
-        if reparse:
+        if changed_tags:
             # From here on until all are read the rows are of no one set of tags.
             self._around.ledger.remember(TAGS_FACT, "")
         self._intake.start()
         try:
-            if reparse:
-                self._reparse()
+            if changed_tags:
+                self._reparse(changed_tags)
             if uids and not self._around.stop.is_set():
                 self._move(uids, total, ignore_window=ignore_window)
         finally:
@@ -197,15 +201,13 @@ class Moving:
         )
         return WorkerPool(around.settings.workers, assemble.build_ingest, spec, done)
 
-    def _reparse(self) -> None:
-        """Read every stored object's row anew; nothing is moved."""
+    def _reparse(self, tags: str) -> None:
+        """Read every stored object's row anew by these tags; nothing is moved."""
         _log.info("tags changed: reading the rows of the stored files anew")
         self._intake.reparse(self._around.stop)
         self._intake.wait()
         if not self._around.stop.is_set():  # else some rows are still those of other tags
-            around = self._around
-            now = assemble.tags_identity(around.config.tags, around.registry)
-            around.ledger.remember(TAGS_FACT, now)
+            self._around.ledger.remember(TAGS_FACT, tags)
             for outbox in self._around.outboxes:
                 outbox.refresh()
 

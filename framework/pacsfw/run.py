@@ -164,14 +164,16 @@ class Collection:
         listed = self._select()
         unfinished = set(self._ledger.studies.unfinished())
         uids = [uid for uid in listed if uid in unfinished]
-        reparse = self._tags_changed()
+        changed_tags = self._changed_tags()
         outboxes: list[Outbox] = []
         try:
             for target, outbox in self._outboxes():
-                outbox.open(self._context, exists=_exists(target), anew=reparse)
+                outbox.open(self._context, exists=_exists(target), anew=bool(changed_tags))
                 outboxes.append(outbox)
             self._moving = self._make_moving(outboxes)
-            self._moving.run(uids, len(listed), ignore_window=ignore_window, reparse=reparse)
+            self._moving.run(
+                uids, len(listed), ignore_window=ignore_window, changed_tags=changed_tags
+            )
         finally:
             for outbox in outboxes:
                 outbox.close()
@@ -220,14 +222,14 @@ class Collection:
             )
         self._ledger.remember(LAYOUT_FACT, now)
 
-    def _tags_changed(self) -> bool:
-        """Tell whether the rows of stored files were read by other tags than today's."""
+    def _changed_tags(self) -> str:
+        """Return what identifies today's tags if stored rows were read by others, else ""."""
         now = assemble.tags_identity(self.config.tags, self._registry)
         before = self._ledger.fact(TAGS_FACT)
         if before != now and not self._ledger.instances.any_stored():
             self._ledger.remember(TAGS_FACT, now)
-            return False
-        return before != now
+            return ""
+        return now if before != now else ""
 
     def _select(self) -> list[str]:
         assert self.config.move is not None  # noqa: S101 - required before
@@ -269,7 +271,7 @@ class Collection:
 
     def _outboxes(self) -> list[tuple[str, Outbox]]:
         """Return the outbox of every table of instances, with its target."""
-        table = assemble.instance_table(self.config.tags, self._registry)
+        table = assemble.instance_table(self.config.tags)
         archive = self._storage.directory
         outboxes = []
         if self.config.tags:

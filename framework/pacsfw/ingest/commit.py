@@ -96,11 +96,16 @@ def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
         raise Occupied("the layout gives the same path to another object")
     if meta.syntax != syntax:
         return False
-    present = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(meta.offset_of_dataset)
-        while chunk := file.read(_CHUNK):
-            present.update(chunk)
-    if present.hexdigest() != digest:
+    if dataset_digest(path) != digest:
         raise Occupied("other content is stored under the same SOP Instance UID")
     return True
+
+
+def dataset_digest(path: Path) -> str:
+    """Return the SHA-256 of the data set, without the File Meta that we wrote."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(read_file_meta(path).offset_of_dataset)
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +14,13 @@ from pacsfw.dicom.header import FileHeader, UnreadableObject, read_header
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.spool import Sealed, rewrite_head
 from pacsfw.errors import Skip
-from pacsfw.ingest.commit import Occupied, commit
+from pacsfw.ingest.commit import Occupied, commit, dataset_digest
 from pacsfw.ingest.paths import target
 from pacsfw.ledger.instances import CellError, Instance
 
 ReadRow = Callable[[FileHeader], tuple[Sequence[Any], Sequence[CellError]]]
 """From a header to JSON cells, one per configured tag, and the errors behind empty ones."""
 
-_CHUNK = 1 << 20
 _LONGEST_PATH = 4096  # bytes with the final NUL, Linux's PATH_MAX
 QUARANTINE = "quarantine"
 """Folder for objects that could not be stored, inside the state folder."""
@@ -156,7 +154,7 @@ def quarantine(
 def _record(sealed: Sealed) -> Instance:
     return Instance(
         sop_uid=sealed.sop_uid,
-        digest=_digest(sealed.path),
+        digest=dataset_digest(sealed.path),
         study_uid="",
         series_uid="",
         sop_class=sealed.sop_class,
@@ -192,14 +190,4 @@ def _as_stored(record: Instance, path: Path) -> Instance:
     """Describe the encoding of the object that is in the archive already, and stays."""
     meta = read_file_meta(path)
     size = path.stat().st_size - meta.offset_of_dataset
-    return replace(record, digest=_digest(path), syntax=meta.syntax, size=size)
-
-
-def _digest(path: Path) -> str:
-    """Return the SHA-256 of the data set, without the File Meta that we wrote."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(read_file_meta(path).offset_of_dataset, os.SEEK_SET)
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+    return replace(record, digest=dataset_digest(path), syntax=meta.syntax, size=size)

@@ -122,6 +122,15 @@ def test_both_pending_statuses_bring_rows_and_ignored_keys_are_evidence() -> Non
     assert answer.evidence == {"rows": 2, "optional_keys_ignored": True}
 
 
+def test_what_a_key_holds_is_told_from_what_is_not_there() -> None:
+    def find(event: evt.Event) -> Iterator[Any]:
+        yield 0xFF00, row("1", PatientName="")
+
+    with scripted(answering(find)) as nodes, provider(nodes) as asked:
+        _, rows = ask(asked)
+    assert rows == [{"StudyInstanceUID": "1", "PatientName": ""}]
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [(0xFE00, "FE00: Cancelled"), (0xA700, "A700: Refused: out of resources"), (0xC001, "C001")],

@@ -29,6 +29,8 @@ class Draft:
     problems: Problems
     registry: Registry
     located: Located
+    with_profile: bool = True
+    """Whether the profile of the PACS is read, if there is one."""
 
     def value(self, *place: str | int) -> Any:
         """Return what stands at ``place``; None if it is not there or something is wrong."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pacsfw.config import files, schemas, sections, tables
+from pacsfw.config import files, finding, network, schemas, sections, tables
 from pacsfw.config.checking import check, check_foreign
 from pacsfw.config.components import Draft, uses_in
+from pacsfw.config.dicomweb import hide_credentials
 from pacsfw.config.document import Document, Place, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
@@ -26,6 +27,7 @@ def load(
     cwd: Path | None = None,
     home: Path | None = None,
     installed_plugins: bool = True,
+    with_profile: bool = True,
 ) -> Loaded:
     """Find, read and validate a configuration.
 
@@ -39,6 +41,8 @@ def load(
         Variables and folders; those of this process without them.
     installed_plugins
         False leaves installed third-party plugins out.
+    with_profile
+        False does not read ``net.called_node.profile``, which may be about to be written.
 
     Raises
     ------
@@ -57,10 +61,11 @@ def load(
     _report_failed(plan, registry, problems)
     others = [key for key in document.tree if key != "plugins"]
     interpolate(document, problems, Sources(env, located, registry), others)
+    hide_credentials(document)
     schema = schemas.with_sections(registry)
     check(document, problems, (), document.tree, schema)
     schemas.fill_defaults(schema, document.tree)
-    config = _build(Draft(document, problems, registry, located), plan)
+    config = _build(Draft(document, problems, registry, located, with_profile), plan)
     problems.raise_any()
     registry.config_loaded(config.raw)
     return Loaded(config, registry)
@@ -117,14 +122,14 @@ def _report_failed(plan: PluginPlan, registry: Registry, problems: Problems) -> 
 
 def _build(draft: Draft, plan: PluginPlan) -> Config:
     document, located = draft.document, draft.located
-    net = sections.net(draft)
+    net = network.net(draft)
     storage = tables.storage(draft)
     claimed = dict(_claimed_sections(draft))
     return Config(
         path=located.path,
         base=located.base,
         net=net,
-        find=sections.find(draft),
+        find=finding.find(draft),
         move=sections.move(draft),
         storage=storage,
         tags=tables.tags(draft),
@@ -133,7 +138,7 @@ def _build(draft: Draft, plan: PluginPlan) -> Config:
         plugins=plan,
         sections=claimed,
         warnings=(
-            *sections.net_warnings(draft, net),
+            *network.net_warnings(draft, net),
             *tables.storage_warnings(draft, storage),
             *_unknown_disabled(draft, plan),
         ),

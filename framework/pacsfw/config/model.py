@@ -33,15 +33,37 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """One entry of ``find.filters``: an attribute and what it may and may not be."""
+
+    keyword: str
+    wanted: tuple[str, ...] = ()
+    """Matching values (PS3.4 C.2.2.2) of which one has to match; none: anything does."""
+    unwanted: tuple[str, ...] = ()
+    """Matching values of which none may match."""
+    fold: bool = False
+    """Compare without regard to case and accents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
-    """The ``find`` section. Both dates belong to the range; no modality is ``""``."""
+    """The ``find`` section. Both dates belong to the range; no modality is ``""``.
+
+    Both dates are None where a cohort alone says what is looked for.
+    """
 
     level: QueryLevel
     search_fields: tuple[str, ...]
-    start: date
-    end: date
+    start: date | None
+    end: date | None
     modality: str
     use: Use
+    filters: tuple[Filter, ...] = ()
+    cohort: Path | None = None
+    undated: bool = False
+    """Look for studies without a StudyDate too."""
+    max_studies: int = 0
+    """Stop where more studies match; 0: however many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

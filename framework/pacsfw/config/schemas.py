@@ -29,15 +29,20 @@ _POSITIONS = {
 
 def frame() -> dict[str, Any]:
     """Return the schema of the sections that are pacsfw's own (JSON Schema 2020-12)."""
-    return copy.deepcopy(_frame())
+    return copy.deepcopy(_read("conf.schema.json"))
+
+
+def profile() -> dict[str, Any]:
+    """Return the schema of a PACS profile."""
+    return copy.deepcopy(_read("profile.schema.json"))
 
 
 @cache
-def _frame() -> dict[str, Any]:
+def _read(name: str) -> dict[str, Any]:
     folder: Traversable = files("pacsfw") / "schemas"
     if not folder.is_dir():  # a checkout: the wheel has them inside the package
         folder = Path(__file__).parents[3] / "schemas"
-    loaded: dict[str, Any] = json.loads((folder / "conf.schema.json").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
     return loaded
 
 

@@ -42,26 +42,9 @@ REFUSED = [
         "net: {local_node: {aetitle: A, tls: {}}}",
         "1:32: net.local_node.tls: is not available in this version",
     ),
-    (NET + "dicomweb: {url: x}}", "1:34: net.dicomweb: is not available in this version"),
     (
         NET + "called_node: {aetitle: A, ip: b, port: 1, profile: x}}",
-        "1:76: net.called_node.profile: is not available in this version",
-    ),
-    (
-        "find: {start_date: 20200101, filters: {}}",
-        "1:30: find.filters: is not available in this version",
-    ),
-    (
-        "find: {start_date: 20200101, cohort: x}",
-        "1:30: find.cohort: is not available in this version",
-    ),
-    (
-        "find: {start_date: 20200101, max_studies: 3}",
-        "1:30: find.max_studies: is not available in this version",
-    ),
-    (
-        "find: {start_date: 20200101, undated: true}",
-        "1:39: find.undated: true is not available in this version, except for false",
+        "1:85: net.called_node.profile: x: there is no such file",
     ),
     ("move: {transform: []}", "1:8: move.transform: is not available in this version"),
     ("convert: []", "1:1: convert: is not available in this version"),

@@ -1,0 +1,90 @@
+"""From ``find.filters`` of the tree to `pacsfw.config.model.Filter`.
+
+Messages never repeat a value: it may name a patient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pacsfw.config.components import Draft
+from pacsfw.config.document import Place
+from pacsfw.config.model import Filter
+from pacsfw.config.values import closest
+from pacsfw.dicom.keys import normal
+from pacsfw.dicom.levels import LEVEL_OF, vr_of
+from pacsfw.dicom.matching import WILDCARD_VRS
+
+_FILTERS: Place = ("find", "filters")
+
+
+def filters(draft: Draft) -> tuple[Filter, ...]:
+    """Return the filters that can be used; what is wrong is added to the problems."""
+    tree = draft.document.get(_FILTERS)
+    if not isinstance(tree, dict):
+        return ()
+    found = []
+    for keyword in tree:
+        place = (*_FILTERS, keyword)
+        if why := _why_not(keyword):
+            draft.problems.add(place, f"{keyword!r} {why}", key=True)
+        elif draft.value(*place) is not None:
+            found.append(_filter(draft, place, keyword))
+    return tuple(found)
+
+
+def _why_not(keyword: str) -> str:
+    """Tell why studies cannot be chosen by an attribute; empty if they can."""
+    if keyword in LEVEL_OF:
+        return ""
+    from pydicom.datadict import dictionary_VR, keyword_dict
+
+    if keyword not in keyword_dict:
+        near = closest(keyword, LEVEL_OF) or closest(keyword, keyword_dict)
+        return f"is not a DICOM keyword{near}"
+    if dictionary_VR(keyword) == "SQ":
+        return "is a sequence, which has no value to match"
+    return "is no attribute of patients, studies or series, and find asks for no others"
+
+
+def _filter(draft: Draft, place: Place, keyword: str) -> Filter:
+    vr = vr_of(keyword)
+    condition = draft.value(*place)
+    if not isinstance(condition, dict):
+        return Filter(keyword=keyword, wanted=_texts(draft, place, vr, vr == "PN"), fold=vr == "PN")
+    if "ignore_case" in condition and vr not in WILDCARD_VRS:
+        why = f"{keyword} ({vr}) is no text, so that case means nothing"
+        draft.problems.add((*place, "ignore_case"), why)
+    fold = condition.get("ignore_case", vr == "PN")
+    return Filter(
+        keyword=keyword,
+        wanted=_texts(draft, (*place, "is"), vr, fold),
+        unwanted=_texts(draft, (*place, "not"), vr, fold),
+        fold=fold,
+    )
+
+
+def _texts(draft: Draft, place: Place, vr: str, fold: bool) -> tuple[str, ...]:
+    """Return the matching values at ``place``, one text each; a list of UIDs is taken apart."""
+    node = draft.value(*place)
+    if node is None:
+        return ()
+    values = node if isinstance(node, list) else [node]
+    texts = []
+    for index, value in enumerate(values):
+        try:
+            text = _text(vr, value)
+            parts = text.split("\\") if vr == "UI" else [text]
+            texts += [normal(vr, part, fold=fold) for part in parts]
+        except ValueError as err:
+            hint = "; or give `ignore_case: true`" if vr == "CS" and "capitals" in str(err) else ""
+            at = (*place, index) if isinstance(node, list) else place
+            draft.problems.add(at, f"{err}{hint}")
+    return tuple(dict.fromkeys(texts))
+
+
+def _text(vr: str, value: Any) -> str:
+    # A whole number keeps its digits, one with a point or an exponent may have lost some.
+    if isinstance(value, float) and vr != "DS":
+        raise ValueError("was read as a number with a fraction or an exponent; put it in quotes")
+    return str(value)

@@ -1,0 +1,112 @@
+"""From ``net.dicomweb`` of the tree to `pacsfw.api.DicomWeb`.
+
+Expects a section whose form the frame has checked, adds what is wrong with its values to
+the problems, and returns None if the section cannot be used.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from pacsfw import api
+from pacsfw.config.components import Draft
+from pacsfw.config.document import Document, Place, below
+
+_HERE: Place = ("net", "dicomweb")
+_AUTHORIZATION = "authorization"
+
+
+def hide_credentials(document: Document) -> None:
+    """Mark what is never to be shown, wherever it came from.
+
+    Every header counts: which of them carries a key only the server knows.
+    """
+    for key in ("password", "token", "headers"):
+        for place, value in below((*_HERE, key), document.get((*_HERE, key))):
+            if isinstance(value, str | int | float):
+                document.secrets.add(place)
+
+
+def dicomweb(draft: Draft) -> api.DicomWeb | None:
+    """Return ``net.dicomweb``."""
+    _check_url(draft)
+    _check_credentials(draft)
+    verify = draft.value(*_HERE, "verify")
+    if isinstance(verify, str):
+        verify = _certificates(draft, verify)
+    tree = draft.value(*_HERE)
+    if tree is None or verify is None:
+        return None
+    return api.DicomWeb(**{**tree, "verify": verify, "url": tree["url"].rstrip("/")})
+
+
+def dicomweb_warnings(draft: Draft, found: api.DicomWeb | None) -> list[str]:
+    """Return what is legal in ``net.dicomweb`` and yet lets others listen."""
+    if found is None:
+        return []
+    parts = urlsplit(found.url)
+    sends = bool(found.token or found.username) or _AUTHORIZATION in map(str.lower, found.headers)
+    warnings = []
+    if parts.scheme == "http" and sends and not _is_loopback(parts.hostname or ""):
+        warnings.append(
+            f"{_where(draft, 'url')}: the credentials are sent without encryption; use https"
+        )
+    if parts.scheme == "https" and found.verify is False:
+        warnings.append(
+            f"{_where(draft, 'verify')}: any certificate is accepted, so anybody may answer for "
+            "the server; name the file of its CA instead of false"
+        )
+    return warnings
+
+
+def _where(draft: Draft, key: str) -> str:
+    place = (*_HERE, key)
+    return f"{draft.document.where(place)}: {'.'.join(map(str, place))}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_url(draft: Draft) -> None:
+    url = draft.value(*_HERE, "url")
+    if url is not None and (why := _why_no_base(url)):
+        # The address is not quoted: a password may be in it.
+        draft.problems.add((*_HERE, "url"), why)
+
+
+def _why_no_base(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        return "is not an address such as https://pacs.example/dicom-web"
+    if "@" in parts.netloc:
+        return "has credentials in it: put them into username and password"
+    if "?" in url or "#" in url:
+        return "must end with the path of the service, without '?' or '#'"
+    return ""
+
+
+def _check_credentials(draft: Draft) -> None:
+    tree = draft.document.get(_HERE)
+    if draft.problems.at(*_HERE) or not isinstance(tree, dict):
+        return
+    ways = [key for key in ("username", "token") if key in tree]
+    ways += [f"headers.{key}" for key in tree.get("headers", {}) if key.lower() == _AUTHORIZATION]
+    if len(ways) > 1:
+        draft.problems.add(_HERE, f"{' and '.join(ways)} exclude each other: keep one", key=True)
+
+
+def _certificates(draft: Draft, text: str) -> str | None:
+    place = (*_HERE, "verify")
+    path = draft.path(place, text)
+    if not draft.problems.at(*place) and not draft.located.resolve(text).exists():
+        draft.problems.add(place, f"{path}: there is no such file (true and false are no paths)")
+    return None if draft.problems.at(*place) else path

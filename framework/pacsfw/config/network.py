@@ -1,0 +1,86 @@
+"""From the ``net`` section of the tree to `pacsfw.api.Net`.
+
+Expects a section whose form the frame has checked, adds what is wrong with its values to
+the problems, and returns None if the section cannot be used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pacsfw import api
+from pacsfw.config.components import Draft
+from pacsfw.config.dicomweb import dicomweb, dicomweb_warnings
+from pacsfw.config.document import Place
+from pacsfw.config.profile import allowed_associations, profile, profile_warnings
+from pacsfw.config.values import closest
+
+_LOOPBACK = ("localhost", "127.", "::1")
+
+
+def net(draft: Draft) -> api.Net | None:
+    """Return the ``net`` section; ``dest`` is the local node where none was given."""
+    place = ("net", "called_node", "charset")
+    if (charset := draft.value(*place)) is not None:
+        _check_charset(draft, place, charset)
+    web = dicomweb(draft)
+    found = profile(draft)
+    tree = draft.value("net")
+    if tree is None:
+        return None
+    local = _node(tree["local_node"])
+    return api.Net(
+        local=local,
+        called=_called(tree["called_node"], found) if "called_node" in tree else None,
+        dest=_node(tree["dest_node"]) if "dest_node" in tree else local,
+        dicomweb=web,
+    )
+
+
+def _called(tree: dict[str, Any], found: api.Profile) -> api.Node:
+    most = allowed_associations(tree["max_associations"], found)
+    return replace(_node({**tree, "profile": found}), max_associations=int(most))
+
+
+def _node(tree: dict[str, Any]) -> api.Node:
+    # A schema takes 104.0 for an integer, a socket does not.
+    whole = {key: int(value) if isinstance(value, float) else value for key, value in tree.items()}
+    # Blanks around an AE title are not part of it (PS3.5 section 6.2, AE).
+    return api.Node(**{**whole, "aetitle": tree["aetitle"].strip(" ")})
+
+
+def _check_charset(draft: Draft, place: Place, charset: str) -> None:
+    from pydicom.charset import python_encoding
+
+    known = sorted(name for name in python_encoding if name)
+    for part in charset.split("\\"):
+        if part and part not in known:
+            shown = draft.document.shown(place, part)
+            near = closest(part, known)
+            draft.problems.add(place, f"{shown} is not a Specific Character Set of DICOM{near}")
+
+
+def net_warnings(draft: Draft, found: api.Net | None) -> list[str]:
+    """Return what is legal in ``net`` and yet will hardly work, or is not safe."""
+    if found is None:
+        return []
+    return [
+        *_address_warnings(draft, found),
+        *profile_warnings(draft, found),
+        *dicomweb_warnings(draft, found.dicomweb),
+    ]
+
+
+def _address_warnings(draft: Draft, found: api.Net) -> list[str]:
+    if found.called is None or found.dest is None:
+        return []
+    called, dest = found.called, found.dest
+    here = called.ip.startswith(_LOOPBACK) or called.ip in {dest.ip, dest.bind}
+    if not here or called.port != dest.port:
+        return []
+    key = "dest_node" if "dest_node" in draft.document.tree["net"] else "local_node"
+    place = ("net", key, "port")
+    where = f"{draft.document.where(place)}: {'.'.join(place)}"
+    taken = f"{called.ip}:{called.port} is the address of called_node"
+    return [f"{where}: {taken}; we cannot listen there too, so nothing will arrive"]

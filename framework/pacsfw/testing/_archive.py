@@ -1,251 +1,176 @@
-"""What an `EmbeddedPACS` holds and how it is queried (PS3.4 C.4, C.6): its child process only."""
+"""What an `EmbeddedPACS` holds (PS3.4 C.6): its child process only."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.datadict import dictionary_VR
-from pydicom.dataelem import DataElement
-from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from pacsfw.dicom.matching import matches
-
-LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
-UNIQUE_KEYS = {
-    "PATIENT": "PatientID",
-    "STUDY": "StudyInstanceUID",
-    "SERIES": "SeriesInstanceUID",
-    "IMAGE": "SOPInstanceUID",
-}
-_NO_KEYS = {
-    "QueryRetrieveLevel",
-    "SpecificCharacterSet",
-    "TimezoneOffsetFromUTC",
-    "RetrieveAETitle",
-    "InstanceAvailability",
-}
-_KEY_NAMES = {
-    "PATIENT": "PatientName PatientID IssuerOfPatientID PatientBirthDate PatientBirthTime "
-    "PatientSex OtherPatientIDs OtherPatientNames EthnicGroup PatientComments",
-    "STUDY": "StudyInstanceUID StudyDate StudyTime StudyID StudyDescription AccessionNumber "
-    "ReferringPhysicianName NameOfPhysiciansReadingStudy AdmittingDiagnosesDescription "
-    "PatientAge PatientSize PatientWeight Occupation AdditionalPatientHistory",
-    "SERIES": "SeriesInstanceUID Modality SeriesNumber SeriesDescription SeriesDate SeriesTime "
-    "BodyPartExamined Laterality ProtocolName OperatorsName PerformingPhysicianName "
-    "Manufacturer InstitutionName StationName",
-}
-_KEYS_OF = {level: frozenset(names.split()) for level, names in _KEY_NAMES.items()}
-"""At which level an attribute is a key; one that is not named here is a key of IMAGE."""
+from pacsfw.dicom.levels import LEVELS
+from pacsfw.testing._records import (
+    UNIQUE_KEYS,
+    Entity,
+    Group,
+    Instance,
+    MadeStudy,
+    Patient,
+    read,
+)
+from pacsfw.testing.synthetic import Study
 
 
 class BadIdentifier(ValueError):
     """The identifier does not fit the information model: status A900."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One stored object, its header at hand."""
-
-    path: Path
-    sop_class: str
-    syntax: str
-    header: Dataset
-
-    def key(self, level: str) -> str:
-        """Return the unique key of the entity of this level that the object belongs to."""
-        return str(self.header.get(UNIQUE_KEYS[level]) or "")
-
-
 class Archive:
-    """The objects, by SOP Instance UID. Safe to use from several threads."""
+    """Studies by StudyInstanceUID, in the order they came in. Safe to use from threads."""
 
-    def __init__(self, aetitle: str, *, fold_names: bool) -> None:
-        self._aetitle = aetitle
-        self._instances: dict[str, Instance] = {}
+    def __init__(self) -> None:
+        self._studies: dict[str, Group | MadeStudy] = {}
         self._lock = threading.Lock()
-        self._fold_names = fold_names
         self.skipped: list[Path] = []
 
     def add(self, path: Path) -> bool:
         """Take in a Part 10 file; one that cannot be served is remembered as skipped."""
         try:
-            instance = _read(path)
+            instance = read(path)
         except Exception:  # noqa: BLE001 - a damaged file makes pydicom raise anything
             self.skipped.append(path)
             return False
         with self._lock:
-            self._instances[instance.key("IMAGE")] = instance
+            self._put(instance)
         return True
 
-    def instances(self) -> list[Instance]:
-        """Return every object, in the order they came in."""
+    def make(self, study: Study, folder: Path) -> None:
+        """Take in a synthetic study; its files are written to the folder when needed."""
+        made = MadeStudy(study, folder)
+        [uid] = made.texts("StudyInstanceUID")
         with self._lock:
-            return list(self._instances.values())
+            if uid not in self._studies:
+                self._studies[uid] = made
+                return
+            for instance in made.instances():
+                self._put(instance)
+
+    def _put(self, instance: Instance) -> None:
+        uid = instance.key("STUDY")
+        held = self._studies.setdefault(uid, Group())
+        if isinstance(held, MadeStudy):
+            held = self._studies[uid] = Group.of(held.instances())
+        held.members[instance.key("IMAGE")] = instance
 
     def uids(self, level: str, study_uid: str) -> frozenset[str]:
         """Return the unique keys of a level, of one study or (empty) of all."""
+        studies = [self._studies.get(study_uid)] if study_uid else self._all()
+        if level in ("PATIENT", "STUDY"):
+            return frozenset(_key(study, level) for study in studies if study)
         return frozenset(
-            instance.key(level)
-            for instance in self.instances()
-            if not study_uid or instance.key("STUDY") == study_uid
+            instance.key(level) for study in studies if study for instance in study.instances()
         )
 
     def syntaxes(self) -> dict[str, list[UID]]:
         """Return the transfer syntaxes of each SOP class, the most frequent one first."""
         counts: dict[str, Counter[str]] = {}
-        for instance in self.instances():
-            counts.setdefault(instance.sop_class, Counter())[instance.syntax] += 1
+        for study in self._all():
+            for sop_class, syntax in study.classes():
+                counts.setdefault(sop_class, Counter())[syntax] += 1
         return {
             sop_class: [UID(syntax) for syntax, _ in counter.most_common()]
             for sop_class, counter in counts.items()
         }
 
-    def find(self, root: str, identifier: Dataset) -> Iterator[tuple[Dataset, bool]]:
-        """Answer a C-FIND: one identifier per match, and whether every key was supported."""
-        level = _level(root, identifier)
-        candidates = self._below(root, level, identifier)
-        keys = [element for element in identifier if element.keyword not in _NO_KEYS]
-        supported = [element for element in keys if _is_key(element, level)]
-        for entity in _grouped(candidates, level):
-            if all(self._matches(element, entity, level) for element in supported):
-                answer = _answer(supported, entity, level)
-                answer.RetrieveAETitle = self._aetitle
-                if "InstanceAvailability" in identifier:
-                    answer.InstanceAvailability = "ONLINE"
-                yield answer, len(supported) == len(keys)
+    def entities(self, root: str, level: str, keys: Mapping[str, str]) -> Sequence[Entity]:
+        """Return what a query may be about: all below the unique keys of the levels above.
 
-    def retrieve(self, root: str, identifier: Dataset) -> list[Instance]:
-        """Return the objects that a C-MOVE or C-GET asks for."""
-        level = _level(root, identifier)
-        wanted = texts(identifier, UNIQUE_KEYS[level])
+        Studies that are asked for by StudyInstanceUID are looked up and not searched for.
+
+        Raises
+        ------
+        BadIdentifier
+            The level is none of the model, or a key above it has not one value
+            (PS3.4 C.4.1.3.1.1).
+        """
+        studies = self._studies_below(root, level, keys)
+        if level == "STUDY":
+            return studies
+        if level == "PATIENT":
+            patients: dict[str, list[Group | MadeStudy]] = {}
+            for study in studies:
+                patients.setdefault(_key(study, level), []).append(study)
+            return [Patient(theirs) for theirs in patients.values()]
+        instances = _instances(studies, level, keys)
+        if level == "IMAGE":
+            return instances
+        series: dict[str, list[Instance]] = {}
+        for instance in instances:
+            series.setdefault(instance.key(level), []).append(instance)
+        return [Group.of(members) for members in series.values()]
+
+    def retrieve(self, root: str, level: str, keys: Mapping[str, str]) -> list[Instance]:
+        """Return the objects that a C-MOVE or C-GET asks for.
+
+        Raises
+        ------
+        BadIdentifier
+            As with `entities`, or nothing is asked for.
+        """
+        studies = self._studies_below(root, level, keys)
+        wanted = _values(keys, level)
         if not wanted:
             raise BadIdentifier(f"{UNIQUE_KEYS[level]} is missing or empty")
-        candidates = self._below(root, level, identifier)
-        return [instance for instance in candidates if instance.key(level) in wanted]
+        if level == "PATIENT":
+            studies = [study for study in studies if _key(study, level) in wanted]
+        return [one for one in _instances(studies, level, keys) if one.key(level) in wanted]
 
-    def _below(self, root: str, level: str, identifier: Dataset) -> list[Instance]:
-        """Return the objects below the unique keys of the levels above (PS3.4 C.4.1.3.1.1)."""
-        found = self.instances()
-        for above in LEVELS[LEVELS.index(root) : LEVELS.index(level)]:
-            keys = texts(identifier, UNIQUE_KEYS[above])
-            if len(keys) != 1:
-                raise BadIdentifier(f"{UNIQUE_KEYS[above]} must have one value at {level} level")
-            found = [instance for instance in found if instance.key(above) == keys[0]]
-        return found
+    def _all(self) -> list[Group | MadeStudy]:
+        with self._lock:
+            return list(self._studies.values())
 
-    def _matches(self, key: DataElement, entity: list[Instance], level: str) -> bool:
-        values = _counted(key.keyword, entity)
-        if values is None:
-            values = texts(entity[0].header, key.keyword)
-        try:
-            return matches(key.VR, "\\".join(_texts(key)), values, fold_names=self._fold_names)
-        except ValueError as error:
-            raise BadIdentifier(f"{key.keyword} at {level} level: {error}") from error
-
-
-def _read(path: Path) -> Instance:
-    """Read a header whole, so that no damaged value is met while a query is answered.
-
-    Raises
-    ------
-    ValueError
-        It lacks a UID, or its File Meta tells of another object.
-    """
-    header = dcmread(path, stop_before_pixels=True)
-    meta = header.file_meta
-    if str(header.SOPInstanceUID) != str(meta.MediaStorageSOPInstanceUID):
-        raise ValueError("File Meta and data set differ in the SOP Instance UID")
-    instance = Instance(
-        path, str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID), header
-    )
-    if not all(instance.key(level) for level in LEVELS[1:]):
-        raise ValueError("a UID is missing")
-    for _ in header:
-        pass  # iterating makes pydicom decode each element
-    return instance
+    def _studies_below(
+        self, root: str, level: str, keys: Mapping[str, str]
+    ) -> list[Group | MadeStudy]:
+        """Return the studies that the unique keys above STUDY and of STUDY level leave."""
+        if level not in LEVELS[LEVELS.index(root) :]:
+            raise BadIdentifier(f"QueryRetrieveLevel is none of the {root.title()} Root model")
+        if level in ("SERIES", "IMAGE"):
+            _one(keys, "STUDY", level)
+        uids = _values(keys, "STUDY") if level != "PATIENT" else []
+        studies = self._all()
+        if uids:
+            with self._lock:
+                picked = {uid: self._studies[uid] for uid in uids if uid in self._studies}
+            studies = list(picked.values())
+        if root == "PATIENT" and level != "PATIENT":
+            patient = _one(keys, "PATIENT", level)
+            studies = [study for study in studies if _key(study, "PATIENT") == patient]
+        return studies
 
 
-def texts(dataset: Dataset, keyword: str) -> list[str]:
-    """Return the values of an attribute as text; none where it is absent or empty."""
-    return _texts(dataset[keyword]) if keyword in dataset else []
+def _instances(
+    studies: Sequence[Group | MadeStudy], level: str, keys: Mapping[str, str]
+) -> list[Instance]:
+    instances = [instance for study in studies for instance in study.instances()]
+    if level == "IMAGE":
+        series = _one(keys, "SERIES", level)
+        instances = [instance for instance in instances if instance.key("SERIES") == series]
+    return instances
 
 
-def _texts(element: DataElement) -> list[str]:
-    if element.VR == "SQ" or element.is_empty:
-        return []
-    values: Iterable[object] = element.value if element.VM > 1 else [element.value]
-    return [str(value) for value in values]
+def _key(study: Group | MadeStudy, level: str) -> str:
+    return "\\".join(study.texts(UNIQUE_KEYS[level]))
 
 
-def _level(root: str, identifier: Dataset) -> str:
-    level = str(identifier.get("QueryRetrieveLevel", ""))
-    if level not in LEVELS[LEVELS.index(root) :]:
-        raise BadIdentifier(f"QueryRetrieveLevel is none of the {root.title()} Root model")
-    return level
+def _values(keys: Mapping[str, str], level: str) -> list[str]:
+    """Return the values that are asked for of the unique key of a level."""
+    return [value for value in keys.get(UNIQUE_KEYS[level], "").split("\\") if value]
 
 
-def _is_key(element: DataElement, level: str) -> bool:
-    """Tell whether an element is a key of this level or of one above it."""
-    if element.VR == "SQ" or not element.keyword:
-        return False
-    if element.keyword in _COUNTED_AT:
-        return _COUNTED_AT[element.keyword] == level
-    own = next((name for name, keys in _KEYS_OF.items() if element.keyword in keys), "IMAGE")
-    return LEVELS.index(own) <= LEVELS.index(level)
-
-
-def _grouped(instances: list[Instance], level: str) -> list[list[Instance]]:
-    groups: dict[str, list[Instance]] = {}
-    for instance in instances:
-        groups.setdefault(instance.key(level), []).append(instance)
-    return list(groups.values())
-
-
-_COUNTED_AT = {
-    "NumberOfPatientRelatedStudies": "PATIENT",
-    "NumberOfPatientRelatedSeries": "PATIENT",
-    "NumberOfPatientRelatedInstances": "PATIENT",
-    "ModalitiesInStudy": "STUDY",
-    "SOPClassesInStudy": "STUDY",
-    "NumberOfStudyRelatedSeries": "STUDY",
-    "NumberOfStudyRelatedInstances": "STUDY",
-    "NumberOfSeriesRelatedInstances": "SERIES",
-}
-"""Attributes that no object has: they are counted (PS3.4 C.3.4) at these levels."""
-
-
-def _counted(keyword: str, entity: list[Instance]) -> list[str] | None:
-    """Return the values of a counted attribute of an entity, None where it is not one."""
-    if keyword not in _COUNTED_AT:
-        return None
-    if keyword == "ModalitiesInStudy":
-        return sorted({str(found) for one in entity if (found := one.header.get("Modality"))})
-    if keyword == "SOPClassesInStudy":
-        return sorted({instance.sop_class for instance in entity})
-    if keyword.endswith("Instances"):
-        return [str(len(entity))]
-    level = "SERIES" if keyword.endswith("Series") else "STUDY"
-    return [str(len({instance.key(level) for instance in entity}))]
-
-
-def _answer(keys: list[DataElement], entity: list[Instance], level: str) -> Dataset:
-    header = entity[0].header
-    answer = Dataset()
-    if "SpecificCharacterSet" in header:
-        answer.add(header["SpecificCharacterSet"])
-    answer.QueryRetrieveLevel = level
-    for key in keys:
-        values = _counted(key.keyword, entity)
-        if values is not None:
-            answer.add(DataElement(key.tag, dictionary_VR(key.tag), values))
-        elif key.keyword in header:
-            answer.add(header[key.keyword])
-        else:
-            answer.add(DataElement(key.tag, key.VR, None))
-    return answer
+def _one(keys: Mapping[str, str], above: str, level: str) -> str:
+    values = _values(keys, above)
+    if len(values) != 1:
+        raise BadIdentifier(f"{UNIQUE_KEYS[above]} must have one value at {level} level")
+    return values[0]

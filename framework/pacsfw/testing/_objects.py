@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydicom import config
@@ -14,11 +15,42 @@ from pacsfw.testing.synthetic import SIZE, SOP_CLASSES, Study
 
 IMPLEMENTATION_UID = "2.25.320912870531461213276438291117906093817"
 
+OF_STUDY: Mapping[str, Callable[[Study], Any]] = {
+    "SpecificCharacterSet": lambda study: study.charset.split("\\"),
+    "PatientName": lambda study: study.patient_name,
+    "PatientID": lambda study: study.patient_id,
+    "PatientBirthDate": lambda _study: "19700131",
+    "PatientSex": lambda _study: "O",
+    "PatientAge": lambda _study: "050Y",
+    "StudyInstanceUID": lambda study: study.uid,
+    "StudyDate": lambda study: study.study_date,
+    "StudyTime": lambda study: study.study_time,
+    "StudyID": lambda study: str(study.number),
+    "AccessionNumber": lambda study: f"ACC{study.seed}-{study.number}",
+    "ReferringPhysicianName": lambda _study: "",
+    "StudyDescription": lambda study: study.description,
+}
+"""The attributes that all objects of a study share, where its ``extra`` does not say else."""
+
 
 def build(study: Study, series: int, instance: int) -> Dataset:
     """Make one object of a study; both numbers count from 1."""
+    attributes = describe(study, series, instance)
+    dataset = Dataset()
+    dataset.file_meta = _meta(study, attributes)
+    if study.modalities[series - 1] != "SR":
+        attributes.setdefault("PixelData", _pixels(series, instance))
+    for keyword, value in attributes.items():
+        if value is not None:
+            _put(dataset, keyword, value)
+    return dataset
+
+
+def describe(study: Study, series: int, instance: int) -> dict[str, Any]:
+    """Return the attributes of an object by keyword, without pixels; None: it has it not."""
     modality = study.modalities[series - 1]
-    attributes = {**_patient(study), **_study(study), **_series(study, series)}
+    attributes = {keyword: of(study) for keyword, of in OF_STUDY.items()}
+    attributes |= _series(study, series)
     attributes |= {
         "SOPClassUID": SOP_CLASSES[modality],
         "SOPInstanceUID": study.sop_uid(series, instance),
@@ -26,14 +58,8 @@ def build(study: Study, series: int, instance: int) -> Dataset:
         "ContentDate": study.study_date,
         "ContentTime": study.study_time,
     }
-    attributes |= _report() if modality == "SR" else _image(modality, series, instance)
-    attributes |= study.extra
-    dataset = Dataset()
-    dataset.file_meta = _meta(study, attributes)
-    for keyword, value in attributes.items():
-        if value is not None:
-            _put(dataset, keyword, value)
-    return dataset
+    attributes |= _report() if modality == "SR" else _image(modality, instance)
+    return {**attributes, **study.extra}
 
 
 def _put(dataset: Dataset, keyword: str, value: Any) -> None:
@@ -54,29 +80,6 @@ def _meta(study: Study, attributes: dict[str, Any]) -> FileMetaDataset:
     return meta
 
 
-def _patient(study: Study) -> dict[str, Any]:
-    return {
-        "SpecificCharacterSet": study.charset.split("\\"),
-        "PatientName": study.patient_name,
-        "PatientID": study.patient_id,
-        "PatientBirthDate": "19700131",
-        "PatientSex": "O",
-        "PatientAge": "050Y",
-    }
-
-
-def _study(study: Study) -> dict[str, Any]:
-    return {
-        "StudyInstanceUID": study.uid,
-        "StudyDate": study.study_date,
-        "StudyTime": study.study_time,
-        "StudyID": str(study.number),
-        "AccessionNumber": f"ACC{study.seed}-{study.number}",
-        "ReferringPhysicianName": "",
-        "StudyDescription": study.description,
-    }
-
-
 def _series(study: Study, series: int) -> dict[str, Any]:
     return {
         "SeriesInstanceUID": study.series_uid(series),
@@ -89,7 +92,7 @@ def _series(study: Study, series: int) -> dict[str, Any]:
     }
 
 
-def _image(modality: str, series: int, instance: int) -> dict[str, Any]:
+def _image(modality: str, instance: int) -> dict[str, Any]:
     return {
         "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
         "SliceThickness": "2.5",
@@ -107,7 +110,6 @@ def _image(modality: str, series: int, instance: int) -> dict[str, Any]:
         "PixelRepresentation": 0,
         "RescaleIntercept": "-1024" if modality == "CT" else None,
         "RescaleSlope": "1" if modality == "CT" else None,
-        "PixelData": _pixels(series, instance),
     }
 
 

@@ -14,19 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_GET, C_MOVE
-from pynetdicom.dsutils import decode, encode
+from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
+from pynetdicom.dsutils import encode
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.service_class import QueryRetrieveServiceClass
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
-from pacsfw.testing._archive import BadIdentifier, Instance
+from pacsfw.testing._archive import BadIdentifier
+from pacsfw.testing._find import BAD_IDENTIFIER, CANCELLED, PENDING, SUCCESS, Find
+from pacsfw.testing._records import Instance
+from pacsfw.testing._request import read
 
 if TYPE_CHECKING:
     from pacsfw.testing._state import State
 
-SUCCESS, PENDING, CANCELLED = 0x0000, 0xFF00, 0xFE00
-UNABLE, UNKNOWN_DESTINATION, PARTLY, BAD_IDENTIFIER = 0xA702, 0xA801, 0xB000, 0xA900
+UNABLE, UNKNOWN_DESTINATION, PARTLY = 0xA702, 0xA801, 0xB000
 MAX_CONTEXTS = 128
 """Presentation contexts that one association can propose (PS3.8 9.3.2.2)."""
 
@@ -85,12 +87,15 @@ def keep_responses(association: Association) -> None:
     association._serve_request = serve_or_give_back  # type: ignore[method-assign, assignment]
 
 
-class Retrieve(QueryRetrieveServiceClass):
-    """The Query/Retrieve service with retrieves of our own; C-FIND stays pynetdicom's."""
+class QueryRetrieve(QueryRetrieveServiceClass):
+    """The Query/Retrieve service with operations of our own."""
 
     def __init__(self, state: State, assoc: Association) -> None:
         super().__init__(assoc)
         self._state = state
+
+    def _c_find_scp(self, req: C_FIND, context: PresentationContext) -> None:
+        Find(self, self._state, req, context).answer()
 
     def _get_scp(self, req: C_GET, context: PresentationContext) -> None:
         operation = _Operation(self, self._state, "C-GET", req, context)
@@ -135,7 +140,7 @@ class _Operation:
 
     def __init__(
         self,
-        service: Retrieve,
+        service: QueryRetrieve,
         state: State,
         name: str,
         request: C_MOVE | C_GET,
@@ -145,7 +150,7 @@ class _Operation:
         self._state = state
         self._request = request
         self._context_id = context.context_id or 0
-        self._root = state.root_of(str(context.abstract_syntax))
+        self._asked = read(request, context)
         self._syntax = context.transfer_syntax[0]
         self._entry = -1
         self._name = name
@@ -153,11 +158,10 @@ class _Operation:
 
     def wanted(self) -> list[Instance] | None:
         """Return the objects asked for; None after a refusal that has been answered."""
-        stream = self._request.Identifier or BytesIO()
-        identifier = decode(stream, *self._encoding())
-        self._entry = self._state.begin(self._name, identifier)
+        asked = self._asked
+        self._entry = self._state.begin(self._name, asked)
         try:
-            return self._state.archive.retrieve(self._root, identifier)
+            return self._state.archive.retrieve(asked.root, asked.level, asked.keys)
         except BadIdentifier:
             self.finish(BAD_IDENTIFIER)
             return None
@@ -192,7 +196,7 @@ class _Operation:
         """Send one object; None where no answer came or no context was accepted for it."""
         try:
             answer = receiver.send_c_store(
-                instance.path,
+                instance.file(),
                 msg_id=number % 0xFFFF + 1,
                 originator_aet=originator,
                 originator_id=self._request.MessageID if originator else None,

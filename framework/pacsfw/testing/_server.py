@@ -9,15 +9,15 @@ import socket
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from itertools import product
 from multiprocessing import connection, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pynetdicom
-from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import (
     AE,
@@ -30,25 +30,26 @@ from pynetdicom import (
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import QueryRetrieveServiceClass, StorageServiceClass
 
-from pacsfw.testing._archive import BadIdentifier
-from pacsfw.testing._retrieve import BAD_IDENTIFIER, CANCELLED, SUCCESS, Retrieve
+from pacsfw.testing._find import SUCCESS
+from pacsfw.testing._request import Request
+from pacsfw.testing._retrieve import QueryRetrieve
 from pacsfw.testing._state import State
 from pacsfw.testing.embedded import Settings
-from pacsfw.testing.synthetic import write_studies
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
+    from pynetdicom.pdu_primitives import A_ASSOCIATE
     from pynetdicom.transport import ThreadedAssociationServer
 
-PENDING, PENDING_UNSUPPORTED_KEYS = 0xFF00, 0xFF01
 CANNOT_UNDERSTAND = 0xC000
+PERMANENT_NO_REASON = (1, 1, 1)
+"""Result, source and reason of a rejection (PS3.8 9.3.4)."""
 VERIFICATION = "1.2.840.10008.1.1"
-MODELS = tuple(
-    f"1.2.840.10008.5.1.4.1.2.{root}.{service}"
-    for root in (1, 2)  # Patient Root, Study Root (PS3.4 C.6)
-    for service in (1, 2, 3)  # find, move, get
-)
+MODELS = {"patient": "1.2.840.10008.5.1.4.1.2.1.", "study": "1.2.840.10008.5.1.4.1.2.2."}
+SERVICES = (1, 2, 3)
+"""Find, move and get of a model (PS3.4 C.6)."""
+QUERY_SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 SYNTAXES = (ExplicitVRLittleEndian, *ALL_TRANSFER_SYNTAXES)
 
 
@@ -70,12 +71,14 @@ def _leave(_number: int, _frame: object) -> None:
 
 def _serve(settings: Settings, channel: connection.Connection, folder: Path) -> None:
     state = State(settings, [(evt.EVT_CONN_OPEN, _no_delay)])
-    write_studies(folder / "made", settings.studies)
-    for path in sorted((settings.folder or folder / "made").rglob("*")):
+    made, received = folder / "made", folder / "received"
+    made.mkdir()
+    received.mkdir()
+    for study in settings.studies:
+        state.archive.make(study, made)
+    for path in sorted(settings.folder.rglob("*")) if settings.folder else ():
         if path.is_file():
             state.archive.add(path)
-    received = folder / "received"
-    received.mkdir()
     ae = _application_entity(settings, state)
     address = ("127.0.0.1", settings.port)
     try:
@@ -127,14 +130,14 @@ def _application_entity(settings: Settings, state: State) -> AE:
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 60
     ae.connection_timeout = 10
     ae.add_supported_context(VERIFICATION)
-    for model in MODELS:
-        ae.add_supported_context(model, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+    for model, service in product(settings.faults.models, SERVICES):
+        ae.add_supported_context(f"{MODELS[model]}{service}", list(QUERY_SYNTAXES))
     stored = state.archive.syntaxes()
     known = (context.abstract_syntax for context in AllStoragePresentationContexts)
     for storage in dict.fromkeys([*stored, *filter(None, known)]):
         # what is stored comes first: a C-GET can send an object in no other syntax
-        syntaxes = dict.fromkeys([*stored.get(storage, []), *SYNTAXES])
-        ae.add_supported_context(storage, list(syntaxes), scu_role=True, scp_role=True)
+        syntaxes = list(dict.fromkeys([*stored.get(storage, []), *SYNTAXES]))
+        ae.add_supported_context(storage, syntaxes, scu_role=True, scp_role=True)
     pynetdicom._config.STORE_SEND_CHUNKED_DATASET = True  # send files as they are
     association.uid_to_service_class = partial(_service_class, state)  # type: ignore[assignment, attr-defined]
     return ae
@@ -143,17 +146,17 @@ def _application_entity(settings: Settings, state: State) -> AE:
 def _service_class(state: State, uid: str) -> Callable[[association.Association], Any]:
     found = sop_class.uid_to_service_class(uid)
     if found is QueryRetrieveServiceClass:
-        return partial(Retrieve, state)
+        return partial(QueryRetrieve, state)
     return found if found is not pynetdicom.service_class.ServiceClass else StorageServiceClass
 
 
 def _handlers(state: State, received: Path) -> list[Any]:
     return [
         (evt.EVT_CONN_OPEN, _no_delay),
+        (evt.EVT_REQUESTED, _judge, [state]),
         (evt.EVT_ACCEPTED, _count, [state, "associations"]),
         (evt.EVT_REJECTED, _count, [state, "rejected"]),
         (evt.EVT_C_ECHO, _echo, [state]),
-        (evt.EVT_C_FIND, _find, [state]),
         (evt.EVT_C_STORE, _store, [state, received]),
     ]
 
@@ -165,30 +168,26 @@ def _no_delay(event: evt.Event) -> None:
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def _judge(event: evt.Event, state: State) -> None:
+    """Apply the faults that an association request meets."""
+    association = event.assoc
+    wanted = cast("A_ASSOCIATE", association.requestor.primitive)
+    called = wanted.called_ae_title.strip()
+    if state.fold_titles and called.upper() == state.aetitle.upper():
+        association.acceptor.ae_title = called
+    if called == association.acceptor.ae_title and not state.admit():
+        association.acse.send_reject(*PERMANENT_NO_REASON)
+        state.count("rejected")
+        association.kill()  # which waits until the rejection is sent
+
+
 def _count(_event: evt.Event, state: State, name: str) -> None:
     state.count(name)
 
 
 def _echo(_event: evt.Event, state: State) -> int:
-    state.end(state.begin("C-ECHO", Dataset()), SUCCESS)
+    state.end(state.begin("C-ECHO", Request("", "", {})), SUCCESS)
     return SUCCESS
-
-
-def _find(event: evt.Event, state: State) -> Iterator[tuple[int, Dataset | None]]:
-    identifier = event.identifier
-    entry = state.begin("C-FIND", identifier)
-    root = state.root_of(str(event.request.AffectedSOPClassUID))
-    status = SUCCESS
-    try:
-        for answer, whole in state.archive.find(root, identifier):
-            if event.is_cancelled:
-                status = CANCELLED
-                break
-            yield (PENDING if whole else PENDING_UNSUPPORTED_KEYS), answer
-    except BadIdentifier:
-        status = BAD_IDENTIFIER
-    state.end(entry, status)
-    yield status, None
 
 
 def _store(event: evt.Event, state: State, received: Path) -> int:

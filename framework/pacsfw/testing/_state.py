@@ -9,42 +9,41 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pydicom.dataset import Dataset
-
-from pacsfw.testing._archive import Archive, texts
+from pacsfw.testing._archive import Archive
+from pacsfw.testing._request import Request
 from pacsfw.testing.embedded import Logged, Settings
-
-_PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1."
 
 
 class State:
     """The archive, the settings that may change, and the record of what was asked."""
 
     def __init__(self, settings: Settings, outgoing_handlers: list[Any]) -> None:
-        self.archive = Archive(settings.aetitle, fold_names=settings.fold_names)
+        self.archive = Archive()
+        self.aetitle = settings.aetitle
+        self.faults = settings.faults
+        self.fold_names = settings.fold_names
+        self.fold_titles = settings.fold_titles
         self.destinations = dict(settings.destinations)
         self.delay = settings.delay
         self.outgoing_handlers = outgoing_handlers
+        self._admitted = 0
         self._log: list[Logged] = []
         self._counters: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    @staticmethod
-    def root_of(model: str) -> str:
-        """Return the highest level of the information model with this SOP class UID."""
-        return "PATIENT" if model.startswith(_PATIENT_ROOT) else "STUDY"
+    def admit(self) -> bool:
+        """Tell whether one more association may be accepted."""
+        with self._lock:
+            if self._admitted == self.faults.reject_after:
+                return False
+            self._admitted += 1
+            return True
 
-    def begin(self, service: str, identifier: Dataset) -> int:
+    def begin(self, service: str, request: Request) -> int:
         """Record a request and return the number by which it can be ended."""
-        keys = {
-            element.keyword: "\\".join(texts(identifier, element.keyword))
-            for element in identifier
-            if element.keyword and element.keyword != "QueryRetrieveLevel"
-        }
-        level = str(identifier.get("QueryRetrieveLevel", ""))
         with self._lock:
             self._counters[service] += 1
-            self._log.append(Logged(service, level, keys))
+            self._log.append(Logged(service, request.level, request.keys))
             return len(self._log) - 1
 
     def end(self, entry: int, status: int | None) -> None:

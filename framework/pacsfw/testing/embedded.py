@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from typing import Any, Self, cast
 
 from pacsfw.api import Level
 from pacsfw.errors import RemoteError
+from pacsfw.testing.faults import Faults
 from pacsfw.testing.synthetic import Study
 
 HOST = "127.0.0.1"
@@ -53,7 +55,9 @@ class Settings:
     destinations: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     delay: float
     fold_names: bool
+    fold_titles: bool = False
     max_associations: int
+    faults: Faults = field(default_factory=Faults)
 
 
 class EmbeddedPACS:
@@ -95,7 +99,7 @@ class EmbeddedPACS:
     ) -> None:
         folder = Path(source) if isinstance(source, (str, Path)) else None
         if folder is not None and not folder.is_dir():
-            raise NotADirectoryError(f"EmbeddedPACS {aetitle}: {folder} is not a folder")
+            raise NotADirectoryError(f"{type(self).__name__} {aetitle}: {folder} is not a folder")
         self._settings = Settings(
             aetitle=aetitle,
             port=port,
@@ -136,9 +140,14 @@ class EmbeddedPACS:
             answer = "its process ended at once"
         if isinstance(answer, str):
             self.stop()
-            raise RemoteError(f"EmbeddedPACS {self.aetitle}: {answer}")
+            raise RemoteError(f"{self._name}: {answer}")
         self.port = answer
         return self
+
+    def wait(self) -> None:
+        """Wait until the process ends, which it does by itself only where something broke."""
+        if self._process is not None:
+            connection.wait([self._process.sentinel])
 
     def stop(self) -> None:
         """End the process; does nothing where it has ended already."""
@@ -196,15 +205,19 @@ class EmbeddedPACS:
         """Add or change a move destination."""
         self._ask("set_destination", aetitle, (host, port))
 
+    @property
+    def _name(self) -> str:
+        return f"{type(self).__name__} {self.aetitle}"
+
     def _ask(self, name: str, *arguments: Any) -> Any:
         with self._lock:
             if self._channel is None:
-                raise RemoteError(f"EmbeddedPACS {self.aetitle} is not running")
+                raise RemoteError(f"{self._name} is not running")
             try:
                 self._channel.send((name, arguments))
                 return self._channel.recv()
             except (EOFError, OSError) as error:
-                raise RemoteError(f"EmbeddedPACS {self.aetitle}: its process is gone") from error
+                raise RemoteError(f"{self._name}: its process is gone") from error
 
 
 def _child(settings: Settings, channel: Connection) -> None:

@@ -1,0 +1,123 @@
+"""What a C-FIND asks, and what a PACS with faults makes of it: its child process only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
+from itertools import islice
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+from pacsfw.dicom.levels import LEVEL_OF, LEVELS, REQUIRED_STUDY_KEYS
+from pacsfw.dicom.matching import RANGE_VRS, matches
+from pacsfw.testing._archive import BadIdentifier
+from pacsfw.testing._records import COUNTED_AT, UNIQUE_KEYS, Entity, Texts
+from pacsfw.testing.faults import OPTIONAL, Faults
+
+NO_KEYS = frozenset(
+    {
+        "QueryRetrieveLevel",
+        "SpecificCharacterSet",
+        "TimezoneOffsetFromUTC",
+        "RetrieveAETitle",
+        "InstanceAvailability",
+    }
+)
+Test = Callable[[Entity], bool]
+
+
+class Question:
+    """The keys of one C-FIND, understood.
+
+    Parameters
+    ----------
+    level
+        Query/Retrieve level.
+    keys
+        The identifier: keyword to text.
+    faults
+        What to do wrong.
+    fold_names
+        Match patient names without regard to case.
+
+    Raises
+    ------
+    BadIdentifier
+        A matching key is malformed.
+    """
+
+    def __init__(
+        self, level: str, keys: Mapping[str, str], faults: Faults, *, fold_names: bool
+    ) -> None:
+        self.level = level
+        self._faults = faults
+        asked = [keyword for keyword in keys if keyword not in NO_KEYS]
+        supported = [keyword for keyword in asked if is_key(keyword, level)]
+        self.returned = [keyword for keyword in supported if self._is_returned(keyword)]
+        self.all_supported = self.returned == asked
+        self.truncated = False
+        """Whether the limit of rows left some out; known when all rows are taken."""
+        self._required: list[Test] = []
+        self._optional: list[Test] = []
+        for keyword in supported:
+            if keys[keyword].strip("\0 ") and not self._is_ignored(keyword):
+                tests = self._optional if self._is_optional(keyword) else self._required
+                tests.append(self._test(keyword, keys[keyword], fold_names=fold_names))
+
+    def rows(self, entities: Iterable[Entity]) -> Iterator[Entity]:
+        """Return what matches, as far as the limit of rows lets it through."""
+        if self._faults.cap_before_filter:
+            found = self._capped(_filtered(entities, self._required))
+            return _filtered(found, self._optional)
+        return self._capped(_filtered(entities, [*self._required, *self._optional]))
+
+    def _capped(self, entities: Iterator[Entity]) -> Iterator[Entity]:
+        yield from islice(entities, self._faults.cap)
+        self.truncated = next(entities, None) is not None
+
+    def _is_optional(self, keyword: str) -> bool:
+        if self.level != "STUDY":
+            return False
+        return keyword not in REQUIRED_STUDY_KEYS and keyword != UNIQUE_KEYS[self.level]
+
+    def _is_ignored(self, keyword: str) -> bool:
+        ignored = self._faults.ignore_keys
+        return keyword in ignored or (OPTIONAL in ignored and self._is_optional(keyword))
+
+    def _is_returned(self, keyword: str) -> bool:
+        return not (self._faults.no_optional_keys and self._is_optional(keyword))
+
+    def _test(self, keyword: str, pattern: str, *, fold_names: bool) -> Test:
+        vr = vr_of(keyword)
+        folds = fold_names and vr == "PN"
+        fits = partial(matches, vr, pattern.upper() if folds else pattern)
+        try:
+            fits(())  # a malformed key shows without any value
+        except ValueError as error:
+            raise BadIdentifier(f"{keyword} at {self.level} level: {error}") from error
+        at_start = vr in RANGE_VRS and pattern.startswith("-") and self._faults.open_ranges
+
+        @cache
+        def fit(values: Texts) -> bool:
+            texts = [value.upper() for value in values] if folds else values
+            return fits(texts) or (at_start and not values)
+
+        return lambda entity: fit(entity.texts(keyword))
+
+
+def _filtered(entities: Iterable[Entity], tests: list[Test]) -> Iterator[Entity]:
+    return (entity for entity in entities if all(test(entity) for test in tests))
+
+
+def is_key(keyword: str, level: str) -> bool:
+    """Tell whether an attribute is a key of this level or of one above it."""
+    if keyword in COUNTED_AT:
+        return COUNTED_AT[keyword] == level
+    if tag_for_keyword(keyword) is None or vr_of(keyword) == "SQ":
+        return False
+    return LEVELS.index(LEVEL_OF.get(keyword, "IMAGE")) <= LEVELS.index(level)
+
+
+def vr_of(keyword: str) -> str:
+    """Return the value representation of an attribute."""
+    return dictionary_VR(keyword).split(" ")[0]

@@ -1,0 +1,55 @@
+"""`FaultyPACS`: an `EmbeddedPACS` that misbehaves as it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pacsfw.testing.embedded import EmbeddedPACS
+from pacsfw.testing.faults import Faults
+from pacsfw.testing.synthetic import Study
+
+
+class FaultyPACS(EmbeddedPACS):
+    """A PACS on 127.0.0.1 with the faults of real archives, for tests of what asks one.
+
+    Parameters
+    ----------
+    source, aetitle, destinations, port, delay, max_associations
+        As `EmbeddedPACS` has them. `pacsfw.testing.population` makes awkward studies.
+    **faults
+        The fields of `Faults`. Without any it differs from an `EmbeddedPACS` only in
+        comparing patient names and its AE title without regard to case.
+
+    Raises
+    ------
+    ValueError
+        The value of a fault makes no sense.
+    """
+
+    def __init__(
+        self,
+        source: Path | str | Iterable[Study] = (),
+        *,
+        aetitle: str = "FAULTYPACS",
+        destinations: Mapping[str, tuple[str, int]] | None = None,
+        port: int = 0,
+        delay: float = 0.0,
+        max_associations: int = 64,
+        **faults: Any,
+    ) -> None:
+        self.faults = Faults(**faults)
+        super().__init__(
+            source,
+            aetitle=aetitle,
+            destinations=destinations,
+            port=port,
+            delay=delay,
+            fold_names=not self.faults.case_sensitive,
+            max_associations=max_associations,
+        )
+        self._settings = replace(
+            self._settings, faults=self.faults, fold_titles=not self.faults.case_sensitive
+        )

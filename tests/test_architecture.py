@@ -21,9 +21,9 @@ LAYERS = (
     {"registry"},
     {"plugins"},
     {"config", "ledger", "workers"},
-    {"find", "move", "receiver", "ingest", "tags", "deliver", "report"},
+    {"find", "probe", "move", "receiver", "ingest", "tags", "deliver", "report"},
     {"assemble"},
-    {"moving"},
+    {"moving", "finding"},
     {"run"},
     {"testing"},
     {"cli"},
@@ -32,7 +32,7 @@ LAYERS = (
 """Lowest first. A room imports lower layers and itself, never its neighbours."""
 
 FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "dicom", "dimse"}
-HEAVY = {"pydicom", "pynetdicom"}
+HEAVY = {"pydicom", "pynetdicom", "requests"}
 
 
 def imports(path: Path) -> Iterator[tuple[str, int, bool]]:

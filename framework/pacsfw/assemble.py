@@ -35,6 +35,14 @@ from pacsfw.registry import Registry
 from pacsfw.tags.rows import RowReader
 
 Ask = Callable[[Slice], tuple[Answer, list[Found]]]
+"""Puts a question and returns its answer with all rows, for questions with few of them."""
+
+Put = Callable[[Slice, Callable[[Found], None]], Answer]
+"""Puts a question whose rows stream."""
+
+
+PACS_QUERY = "cfind"
+"""How a PACS is asked where the configuration does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +99,21 @@ def sink_for(target: str, registry: Registry) -> Sink:
     return sink
 
 
-def open_provider(config: Config, registry: Registry, context: RunContext) -> QueryProvider:
-    """Build and open the query provider (``find.use``)."""
-    use = query_use(config)
+def open_provider(use: Use, registry: Registry, context: RunContext) -> QueryProvider:
+    """Build and open a query provider."""
     provider: QueryProvider = registry.build("query", use.name, use.options)
     provider.open(context)
     return provider
 
 
-def query_use(config: Config) -> Use:
-    """Return how the PACS is asked, also by `move` for what a study should have."""
-    return config.find.use if config.find else Use(name="cfind")
+def pacs_query(config: Config, registry: Registry) -> Use:
+    """Return how `move` asks the PACS what a study should have.
+
+    That is ``find.use``, but for one that does not know what the PACS holds.
+    """
+    use = config.find.use if config.find else Use(name=PACS_QUERY)
+    of_pacs = registry.build("query", use.name, use.options).of_pacs
+    return use if of_pacs else Use(name=PACS_QUERY)
 
 
 def open_transfer(config: Config, registry: Registry, context: RunContext) -> Transfer:
@@ -112,18 +124,27 @@ def open_transfer(config: Config, registry: Registry, context: RunContext) -> Tr
     return transfer
 
 
-def asking(provider: QueryProvider, owner: str) -> Ask:
-    """Return a function that puts one slice and collects the rows of its answer."""
+def putting(provider: QueryProvider, owner: str) -> Put:
+    """Return a function that puts one slice; what the provider raises becomes our error."""
 
-    def ask(slice_: Slice) -> tuple[Answer, list[Found]]:
-        rows: list[Found] = []
+    def put(slice_: Slice, emit: Callable[[Found], None]) -> Answer:
         try:
-            answer = provider.ask(slice_, rows.append)
+            return provider.ask(slice_, emit)
         except PacsfwError:
             raise
         except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a patient
             raise ComponentError(f"query {owner} failed: {type(err).__name__}") from None
-        return answer, rows
+
+    return put
+
+
+def asking(provider: QueryProvider, owner: str) -> Ask:
+    """Return a function that puts one slice and collects the rows of its answer."""
+    put = putting(provider, owner)
+
+    def ask(slice_: Slice) -> tuple[Answer, list[Found]]:
+        rows: list[Found] = []
+        return put(slice_, rows.append), rows
 
     return ask
 
@@ -133,9 +154,9 @@ def owner_of(kind: str, use: Use, registry: Registry) -> str:
     return f"{use.name!r} (from {registry.select(kind, use.name).owner})"
 
 
-def layout_identity(layout: Use) -> str:
-    """Return a text that is the same as long as the layout is."""
-    return json.dumps([layout.name, dict(layout.options)], sort_keys=True)
+def identity(use: Use) -> str:
+    """Return a text that is the same as long as the component and its options are."""
+    return json.dumps([use.name, dict(use.options)], sort_keys=True)
 
 
 def tags_identity(tags: Sequence[Tag], registry: Registry) -> str:

@@ -147,8 +147,9 @@ class Moving:
     def _study_mover(self) -> tuple[StudyMover, Callable[[], None]]:
         around = self._around
         config, registry = around.config, around.registry
-        query = assemble.owner_of("query", assemble.query_use(config), registry)
-        provider = assemble.open_provider(config, registry, around.context)
+        use = assemble.pacs_query(config, registry)
+        query = assemble.owner_of("query", use, registry)
+        provider = assemble.open_provider(use, registry, around.context)
         transfer = assemble.open_transfer(config, registry, around.context)
         mover = StudyMover(
             transfer=transfer,

@@ -12,23 +12,21 @@ import logging
 import threading
 import uuid
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pacsfw import assemble
 from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted
 from pacsfw.config import Config, Loaded, Storage
-from pacsfw.config.values import is_url
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
-from pacsfw.find.find import answered_at, find, fingerprint
-from pacsfw.find.planner import Criteria
+from pacsfw.finding import Finding, coverage, exists
 from pacsfw.ingest.ingest import QUARANTINE
 from pacsfw.ledger import Ledger, open_ledger
 from pacsfw.move.worklist import select
 from pacsfw.moving import TAGS_FACT, Moving, Surroundings, Timing, make_archive
 from pacsfw.report.observers import Observers
+from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 
 LAYOUT_FACT = "layout"
@@ -57,7 +55,7 @@ class Collection:
         timing: Timing | None = None,
     ) -> None:
         self.config, self._registry = loaded.config, loaded.registry
-        self.config.require("net.called_node", "storage")
+        self.config.require("storage")
         assert self.config.storage is not None  # noqa: S101 - required just now
         self._storage = self.config.storage
         self._command = command
@@ -124,43 +122,15 @@ class Collection:
         str or None
             When the query had been answered before, if it was not asked again.
         """
-        self.config.require("find", "net.local_node")
-        settings, net = self.config.find, self.config.net
-        assert settings is not None and net is not None  # noqa: S101, PT018 - required just now
-        criteria = Criteria(
-            start=settings.start,
-            end=settings.end,
-            modality=settings.modality,
-            search_fields=settings.search_fields,
-        )
-        query = fingerprint(criteria, settings.level, net)
-        list_exists = _exists(self._storage.resources)
-        answered = answered_at(query, self._ledger)
-        if answered and list_exists and not again:
-            return answered
-        sink = assemble.sink_for(self._storage.resources, self._registry)
-        provider = assemble.open_provider(self.config, self._registry, self._context)
-        try:
-            sink.open(self._context)
-            find(
-                criteria,
-                settings.level,
-                query,
-                ask=assemble.asking(provider, settings.use.name),
-                ledger=self._ledger,
-                sink=sink,
-                list_exists=list_exists,
-                clock=self._clock,
-                notify=self._notify,
-            )
-        finally:
-            provider.close()
-            sink.close()
-        return None
+        return self._finding("find").find(again=again)
+
+    def survey(self) -> Survey:
+        """Ask the PACS what there is to collect; no list is written, nothing is moved."""
+        return self._finding("find", "move").survey()
 
     def move(self, *, ignore_window: bool = False) -> None:
         """Request what the work list names and the ledger lacks; deliver the rows."""
-        self.config.require("move", "net.dest_node.port")
+        self.config.require("move", "net.called_node", "net.dest_node.port")
         listed = self._select()
         unfinished = set(self._ledger.studies.unfinished())
         uids = [uid for uid in listed if uid in unfinished]
@@ -168,7 +138,7 @@ class Collection:
         outboxes: list[Outbox] = []
         try:
             for target, outbox in self._outboxes():
-                outbox.open(self._context, exists=_exists(target), anew=bool(changed_tags))
+                outbox.open(self._context, exists=exists(target), anew=bool(changed_tags))
                 outboxes.append(outbox)
             self._moving = self._make_moving(outboxes)
             self._moving.run(
@@ -212,7 +182,7 @@ class Collection:
         )
 
     def _check_layout(self) -> None:
-        now = assemble.layout_identity(self._storage.sort_by)
+        now = assemble.identity(self._storage.sort_by)
         before = self._ledger.fact(LAYOUT_FACT)
         if before and before != now and self._ledger.instances.any_stored():
             raise StateError(
@@ -231,15 +201,30 @@ class Collection:
             return ""
         return now if before != now else ""
 
+    def _finding(self, *required: str) -> Finding:
+        self.config.require(*required)
+        assert self.config.find is not None  # noqa: S101 - required just now
+        return Finding(
+            config=self.config,
+            settings=self.config.find,
+            storage=self._storage,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self._context,
+            clock=self._clock,
+            notify=self._notify,
+        )
+
     def _select(self) -> list[str]:
         assert self.config.move is not None  # noqa: S101 - required before
-        if not _exists(self._storage.resources):
+        if not exists(self._storage.resources):
             raise ConfigError(
                 f"{self._storage.resources}: the work list does not exist: `pacsfw find` writes it"
             )
         sink = assemble.sink_for(self._storage.resources, self._registry)
-        provider = assemble.open_provider(self.config, self._registry, self._context)
-        ask = assemble.asking(provider, assemble.query_use(self.config).name)
+        use = assemble.pacs_query(self.config, self._registry)
+        provider = assemble.open_provider(use, self._registry, self._context)
+        ask = assemble.asking(provider, use.name)
         try:
             sink.open(self._context)
             selection = select(sink, self.config.move.level, self._ledger, ask)
@@ -291,18 +276,24 @@ def summarize(
 ) -> Summary:
     """Return what the ledger knows of a collection, for the closing table and for status."""
     origins = ledger.studies.origins()
+    last = ledger.searches.last()
     instances, size = ledger.instances.totals()
     tables = [storage.resources_meta] if config.tags else []
     tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
     notes = []
     if unsolicited := origins.get("unsolicited", 0):
         notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
-    unlisted = ledger.studies.without_patient()
+    if last is not None:
+        problems = [*problems, *last.problems]
+        notes += last.notes
+    unlisted = ledger.studies.without_patient(last.id) if last else 0
     if unlisted and config.find and config.find.level == "PATIENT":
         advice = "find.query_level STUDY lists them"
         problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
     return Summary(
-        found=origins.get("find", 0),
+        found=ledger.searches.found(last.id) if last else origins.get("find", 0),
+        questions=ledger.questions.counts(last.id) if last else {},
+        unproven=coverage(ledger, last) if last else (),
         deselected=ledger.studies.deselected(),
         verdicts=ledger.studies.counts(),
         reasons=ledger.studies.reasons(),
@@ -312,8 +303,8 @@ def summarize(
         cell_errors=ledger.instances.cell_errors(),
         archive=str(storage.directory),
         quarantine=str(storage.state / QUARANTINE),
-        worklist=storage.resources if _exists(storage.resources) else "",
-        tables=[target for target in tables if _exists(target)],
+        worklist=storage.resources if exists(storage.resources) else "",
+        tables=[target for target in tables if exists(target)],
         problems=problems,
         notes=notes,
     )
@@ -323,8 +314,3 @@ def _layout_name(identity: str) -> str:
     """Return what people call a layout: its pattern, or its name."""
     name, options = json.loads(identity)
     return repr(options.get("pattern") or name)
-
-
-def _exists(target: str) -> bool:
-    """Tell whether a target is there; of a database that is the sink's business."""
-    return is_url(target) or Path(target).exists()

@@ -15,12 +15,15 @@ from pacsfw.plugins import PluginPlan, subcommands
 COMMANDS = {
     "run": "Find, move and parse: the whole collection, resumable.",
     "find": "Ask the PACS what it holds and write storage.resources.",
+    "plan": "Show what a collection is going to take; nothing is moved.",
     "move": "Request what storage.resources lists, store it and parse its tags.",
     "status": "Show what the ledger knows about this collection.",
     "echo": "Check that the PACS answers (C-ECHO).",
+    "probe": "Ask the PACS what it is and write its profile.",
     "config": "Check, show or create a configuration.",
     "plugins": "List what is installed.",
     "demo": "Collect synthetic studies from an embedded PACS.",
+    "testpacs": "Run a PACS that misbehaves as you wish.",
 }
 """Name -> short help; the module of the same name has the click ``command``."""
 

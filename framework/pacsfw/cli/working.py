@@ -31,7 +31,7 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
 
     When a step fails, the closing table comes first and the error last.
     """
-    _log_to_stderr()
+    log_to_stderr()
     loaded = load(config)
     console = Console()
     clock = Clock()
@@ -42,7 +42,7 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
     )
     summary = None
     try:
-        with _private_files(), collection, _signals(collection):
+        with private_files(), collection, _signals(collection):
             try:
                 steps(collection, console)
             except PacsfwError:
@@ -74,7 +74,7 @@ def _about(command: str, collection: Collection) -> Summary:
     return summary
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Show warnings of every part in the style of our own: ``warning: ...``."""
     for level in (logging.WARNING, logging.ERROR, logging.CRITICAL):
         logging.addLevelName(level, logging.getLevelName(level).lower())
@@ -82,7 +82,7 @@ def _log_to_stderr() -> None:
 
 
 @contextmanager
-def _private_files() -> Iterator[None]:
+def private_files() -> Iterator[None]:
     """Let nobody else read what is written: it is patient data."""
     before = os.umask(0o077)
     try:

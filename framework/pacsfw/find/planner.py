@@ -1,117 +1,129 @@
-"""From the configured criteria to questions, and from their answers to studies.
-
-One slice covers the whole query for now; splitting slices until each is proven whole
-belongs here and changes nothing for the callers.
-"""
+"""From the criteria to covered regions: what is asked, in which order, and what remains."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable
+from dataclasses import replace
 
-from pacsfw.api import Answer, Clock, Found, Slice, is_uid
-from pacsfw.dicom.matching import matches
-from pacsfw.errors import RemoteError
-
-Ask = Callable[[Slice], tuple[Answer, list[Found]]]
-"""Puts one slice to the PACS and returns how it was answered, with all rows."""
-
-Evidence = Callable[[Slice, Answer, int, float], None]
-"""Told of every question: slice, answer, rows, seconds."""
-
-STUDY_KEYS = (
-    "StudyInstanceUID",
-    "PatientID",
-    "PatientName",
-    "StudyDate",
-    "ModalitiesInStudy",
-    "NumberOfStudyRelatedInstances",
-)
-"""Asked of every study, beside the configured search fields."""
-
-_log = logging.getLogger("pacsfw.find")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Criteria:
-    """What `find` looks for: studies in a range of days (inclusive), of one modality."""
-
-    start: date
-    end: date
-    modality: str
-    search_fields: tuple[str, ...]
-
-    @property
-    def dates(self) -> str:
-        """The matching value for StudyDate: single value or range (PS3.4 C.2.2.2.5)."""
-        first, last = f"{self.start:%Y%m%d}", f"{self.end:%Y%m%d}"
-        return first if first == last else f"{first}-{last}"
-
-    @property
-    def returns(self) -> tuple[str, ...]:
-        """The keywords to ask back."""
-        return tuple(dict.fromkeys((*STUDY_KEYS, *self.search_fields)))
+from pacsfw.api import Answer, Found, Profile, Slice
+from pacsfw.find import matches
+from pacsfw.find.coverage import Coverage
+from pacsfw.find.criteria import Criteria, regions
+from pacsfw.find.division import MODALITIES
+from pacsfw.find.journal import Journal
+from pacsfw.find.matches import Matches
+from pacsfw.find.questions import Put, Questions
+from pacsfw.find.region import Region
 
 
 class Planner:
-    """Puts the questions and keeps the evidence."""
+    """Covers all that the criteria mean.
 
-    def __init__(self, ask: Ask, evidence: Evidence, clock: Clock) -> None:
-        self._ask, self._evidence, self._clock = ask, evidence, clock
+    Parameters
+    ----------
+    put
+        Puts one question to the PACS.
+    patients_first
+        Tells whether every question has to name a patient; may connect to find out.
+    """
 
-    def studies(self, criteria: Criteria) -> Iterator[Mapping[str, str]]:
-        """Yield the attributes of every study that matches, each once.
+    def __init__(
+        self,
+        criteria: Criteria,
+        put: Put,
+        patients_first: Callable[[], bool],
+        profile: Profile,
+        found: Matches,
+        journal: Journal,
+    ) -> None:
+        self._criteria, self._profile = criteria, profile
+        self._put, self._patients_first = put, patients_first
+        self._matches, self._journal = found, journal
+        self._patients: set[str] = set()
+        self._series_questions_need_patient = False
+        self._questions = Questions(
+            self._asking,
+            found.take,
+            journal,
+            criteria.returns,
+            modalities=MODALITIES in profile.before_limit,
+        )
 
-        The modality is matched here and not at the PACS: some archives ignore it as a
-        matching key, others apply their result limit before it, both without a word.
+    def run(self) -> None:
+        """Ask until everything is proven, or what is not proven is named.
 
         Raises
         ------
         RemoteError
-            An answer was not whole, so it proves nothing.
+            The PACS cannot be asked. What was found until then is in the ledger.
+        TooMany
+            More studies match than the configuration allows.
         """
-        slice_ = Slice(level="STUDY", match={"StudyDate": criteria.dates}, returns=criteria.returns)
-        seen: set[str] = set()
-        for found in self._whole(slice_):
-            attributes = dict(found.attributes)
-            uid = attributes.get("StudyInstanceUID", "")
-            if not is_uid(uid):
-                raise RemoteError(
-                    "the PACS answered with a study whose StudyInstanceUID is not a UID: "
-                    "it cannot be requested"
-                )
-            # The PACS may ignore a key or stretch a range (undated studies): ask again here.
-            if uid in seen or not matches("DA", criteria.dates, [attributes.get("StudyDate", "")]):
-                continue
-            seen.add(uid)
-            if not attributes.get("ModalitiesInStudy"):
-                attributes["ModalitiesInStudy"] = self._modalities(uid)
-            if criteria.modality and not matches(
-                "CS", criteria.modality, attributes["ModalitiesInStudy"].split("\\")
-            ):
-                continue
-            yield attributes
+        try:
+            wanted = regions(self._criteria, self._profile)
+            needs_patients = self._patients_first()
+            coverage = Coverage(self._questions, self._journal, may_widen=not needs_patients)
+            self._series_questions_need_patient = needs_patients
+            for region, members in wanted.items():
+                self._matches.members = members
+                if needs_patients and "PatientID" not in dict(region.keys):
+                    self._patient_by_patient(region, coverage)
+                else:
+                    self._cover(region, coverage)
+        finally:
+            self._matches.flush()
 
-    def _modalities(self, study_uid: str) -> str:
-        """Ask the series of a study, for a PACS that does not return ModalitiesInStudy."""
-        series = self._whole(
-            Slice(
-                level="SERIES",
-                match={"StudyInstanceUID": study_uid},
-                returns=("SeriesInstanceUID", "Modality"),
+    def _cover(self, region: Region, coverage: Coverage) -> None:
+        if self._criteria.undated and region.days and "PatientID" in dict(region.keys):
+            # One patient: dates are told apart here.
+            coverage.cover(replace(region, days=None))
+            return
+        coverage.cover(region)
+        if self._criteria.undated and region.days:
+            coverage.cover_undated(replace(region, days=None))
+
+    def _patient_by_patient(self, region: Region, coverage: Coverage) -> None:
+        """Enumerate the patients, then ask for the studies of each (PS3.4 C.6.1)."""
+        patients: set[str] = set()
+        everyone = Region(level="PATIENT")
+
+        def take(patient_id: str, _found: Found) -> None:
+            patients.add(patient_id)
+
+        # An interrupted search has proven what it did; but whom it found is not kept.
+        self._journal.forget("PATIENT")
+        questions = Questions(self._put, take, self._journal, ("PatientID",), level="PATIENT")
+        Coverage(questions, self._journal, may_widen=False).cover(everyone)
+        nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]
+        if nameless:
+            reason = (
+                "this PACS answers only for a patient by ID, and patients have an ID that cannot "
+                f"be asked for (empty, or with a wildcard or backslash): {len(nameless)}"
             )
+            self._journal.settle(replace(everyone, keys=(("PatientID", ""),)), "unproven", reason)
+        for patient in sorted(patients.difference(nameless)):
+            keys = {**dict(region.keys), "PatientID": patient}
+            self._cover(replace(region, keys=tuple(sorted(keys.items()))), coverage)
+
+    def _asking(self, question: Slice, emit: Callable[[Found], None]) -> Answer:
+        """Put a question; then ask for the series of the studies that wait for it."""
+        answer = self._put(question, emit)
+        for uid, attributes in self._matches.waiting().items():
+            self._ask_series(uid, attributes)
+        return answer
+
+    def _ask_series(self, uid: str, attributes: dict[str, str]) -> None:
+        rows: list[Found] = []
+        asked = matches.question(
+            uid,
+            attributes if self._series_questions_need_patient else {},
+            self._criteria.series_keywords,
         )
-        return "\\".join(sorted({found.attributes.get("Modality", "") for found in series} - {""}))
-
-    def _whole(self, slice_: Slice) -> list[Found]:
-        started = self._clock.monotonic()
-        answer, rows = self._ask(slice_)
-        self._evidence(slice_, answer, len(rows), self._clock.monotonic() - started)
-        if not answer.whole:
-            raise RemoteError(
-                f"find: the PACS did not give a whole answer at {slice_.level} level: "
-                f"{answer.ended} ({len(rows)} rows came before, they prove nothing)"
-            )
-        return rows
+        started = self._journal.clock.monotonic()
+        answer = self._put(asked, rows.append)
+        seconds = self._journal.clock.monotonic() - started
+        self._journal.question(asked, answer, len(rows), seconds)
+        if answer.whole and len(rows) >= self._questions.largest > 2:
+            # As large as the largest answer at study level: that may be a limit.
+            answer = replace(answer, whole=not self._questions.cut)
+        self._matches.series(uid, attributes, answer, rows)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 
 from pacsfw.api import Batch, Column, Level, Sink, Table
 from pacsfw.ledger import Ledger
@@ -11,46 +12,54 @@ from pacsfw.ledger.studies import Study
 DOCUMENTED = ("Modality", "PatientName", "StudyDate")
 """The columns that are always there, before the search fields."""
 
+ROWS_AT_A_TIME = 1000
+
 
 def write(
-    sink: Sink, ledger: Ledger, level: Level, search_fields: Sequence[str], *, exists: bool
-) -> int:
-    """Add what was found since the last time; rows that people kept stay as they are.
+    sink: Sink,
+    ledger: Ledger,
+    search: int,
+    level: Level,
+    search_fields: Sequence[str],
+    *,
+    exists: bool,
+) -> None:
+    """Add what a search found and the list never had; rows that people kept stay as they are.
 
     A study that was listed before and is no longer in the file was pruned: it is not
-    listed again. Without any file everything found is listed.
-
-    Returns
-    -------
-    int
-        The number of rows added.
+    listed again. Without any file everything that the search found is listed. The rows are
+    never held in memory all at once.
     """
     key = "PatientID" if level == "PATIENT" else "StudyInstanceUID"
-    kept = [dict(row) for _, row in sink.read()] if exists else []
-    fresh = ledger.studies.unlisted() if exists else ledger.studies.found()
-    present = {row.get(key, "") for row in kept}
-    rows = _patient_rows(fresh, search_fields) if level == "PATIENT" else _study_rows(fresh)
-    added = [row for row in rows if row.get(key, "") not in present]
-    columns = list(dict.fromkeys((*DOCUMENTED, key, *search_fields)))
-    extra = dict.fromkeys(name for row in kept for name in row if name not in columns)
-    table = Table("resources", tuple(Column(name) for name in (*columns, *extra)))
-    if added or not exists:
-        sink.rewrite(table, [_batch(table, (*kept, *added))])
-    listed = [study for study in fresh if level == "STUDY" or study.patient_id]
-    ledger.studies.mark_listed(study.uid for study in listed)
-    return len(added)
+    present: set[str] = set()
+    columns = dict.fromkeys((*DOCUMENTED, key, *search_fields))
+    for row in _kept(sink, exists=exists):
+        present.add(row.get(key, ""))
+        columns.update(dict.fromkeys(row))
+    studies = ledger.studies.answering(search, only_new=exists)
+    rows = _patient_rows(studies, search_fields) if level == "PATIENT" else _study_rows(studies)
+    added = (row for row in rows if row.get(key, "") not in present)
+    first = next(added, None)
+    table = Table("resources", tuple(Column(name) for name in columns))
+    if first is not None or not exists:
+        new = () if first is None else chain((first,), added)
+        sink.rewrite(table, _batches(table, chain(_kept(sink, exists=exists), new)))
+    ledger.studies.mark_listed(search, only_new=exists, only_patients=level == "PATIENT")
 
 
-def _batch(table: Table, rows: Iterable[Mapping[str, str]]) -> Batch:
+def _kept(sink: Sink, *, exists: bool) -> Iterator[Mapping[str, str]]:
+    return (row for _, row in sink.read()) if exists else iter(())
+
+
+def _batches(table: Table, rows: Iterator[Mapping[str, str]]) -> Iterator[Batch]:
     names = [column.name for column in table.columns]
-    return Batch(
-        table=table,
-        key="",
-        rows=[tuple(row.get(name) or None for name in names) for row in rows],
-    )
+    while some := [
+        tuple(row.get(name) or None for name in names) for row in islice(rows, ROWS_AT_A_TIME)
+    ]:
+        yield Batch(table=table, key="", rows=some)
 
 
-def _study_rows(studies: Iterable[Study]) -> Iterable[dict[str, str]]:
+def _study_rows(studies: Iterable[Study]) -> Iterator[dict[str, str]]:
     for study in studies:
         yield {
             **study.attributes,
@@ -58,15 +67,14 @@ def _study_rows(studies: Iterable[Study]) -> Iterable[dict[str, str]]:
         }
 
 
-def _patient_rows(studies: Iterable[Study], fields: Sequence[str]) -> Iterable[dict[str, str]]:
+def _patient_rows(studies: Iterable[Study], fields: Sequence[str]) -> Iterator[dict[str, str]]:
     """One row per PatientID; where its studies differ, every value, joined by a backslash."""
-    patients: dict[str, list[Mapping[str, str]]] = {}
+    names = dict.fromkeys((*DOCUMENTED, "PatientID", *fields))
+    # Pairs of name and value: with a dictionary for each name a patient takes twice the memory.
+    patients: dict[str, dict[tuple[str, str], None]] = {}
     for row in _study_rows(studies):
         if row.get("PatientID"):  # a study without one is reported, see `Summary.problems`
-            patients.setdefault(row["PatientID"], []).append(row)
-    names = dict.fromkeys((*DOCUMENTED, "PatientID", *fields))
-    for rows in patients.values():
-        yield {
-            name: "\\".join(dict.fromkeys(row[name] for row in rows if row.get(name)))
-            for name in names
-        }
+            values = ((name, row[name]) for name in names if row.get(name))
+            patients.setdefault(row["PatientID"], {}).update(dict.fromkeys(values))
+    for patient in patients.values():
+        yield {name: "\\".join(value for of, value in patient if of == name) for name in names}

@@ -170,6 +170,16 @@ class Instances:
             ).fetchone()
         return int(row[0]), int(row[1])
 
+    def by_modality(self) -> Mapping[str, tuple[int, int]]:
+        """Return (objects stored, their bytes) by the ModalitiesInStudy of their studies."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT coalesce(json_extract(attributes, '$.ModalitiesInStudy'), ''), count(*),"
+                " sum(size) FROM instances JOIN studies USING (study_uid)"
+                " WHERE instances.state = 'stored' GROUP BY 1"
+            ).fetchall()
+        return {row[0]: (int(row[1]), int(row[2])) for row in rows}
+
     def quarantine_reasons(self) -> Mapping[str, int]:
         """Return how many objects are in quarantine, by reason."""
         with self._database.reading() as connection:

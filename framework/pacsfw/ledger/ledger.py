@@ -16,6 +16,7 @@ from pacsfw.ledger.deliveries import Deliveries
 from pacsfw.ledger.instances import Instances
 from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.schema import migrate
+from pacsfw.ledger.searches import Searches
 from pacsfw.ledger.studies import Studies
 
 FILE_NAME = "ledger.sqlite"
@@ -68,6 +69,7 @@ class Ledger:
         self._database = database
         self._lock = lock
         self.questions = Questions(database)
+        self.searches = Searches(database)
         self.studies = Studies(database)
         self.instances = Instances(database)
         self.deliveries = Deliveries(database)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,17 +20,27 @@ class Questions:
         self._database = database
 
     def record(
-        self, query: str, asked: Slice, answer: Answer, *, rows: int, seconds: float, at: datetime
+        self,
+        search: int,
+        query: str,
+        asked: Slice,
+        answer: Answer,
+        *,
+        rows: int,
+        seconds: float,
+        at: datetime,
     ) -> None:
         """Keep how one slice of ``query`` (a fingerprint) was answered."""
-        text = json.dumps({"level": asked.level, "match": dict(asked.match)}, sort_keys=True)
+        text = json.dumps(dict(asked.match), sort_keys=True)
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO questions"
-                " (query, slice, whole, status, ended, rows, seconds, asked_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " (search, query, level, slice, whole, status, ended, rows, seconds, asked_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
+                    search,
                     query,
+                    asked.level,
                     text,
                     answer.whole,
                     answer.status,
@@ -40,8 +51,10 @@ class Questions:
                 ),
             )
 
-    def count(self) -> int:
-        """Return how many questions were asked in all."""
+    def counts(self, search: int) -> Mapping[str, int]:
+        """Return how many questions a search has put, by level."""
         with self._database.reading() as connection:
-            (count,) = connection.execute("SELECT count(*) FROM questions").fetchone()
-        return int(count)
+            rows = connection.execute(
+                "SELECT level, count(*) FROM questions WHERE search = ? GROUP BY level", (search,)
+            ).fetchall()
+        return {row[0]: row[1] for row in rows}

@@ -91,6 +91,38 @@ STEPS = (
         PRIMARY KEY (sink, study_uid)
     ) WITHOUT ROWID;
     """,
+    """
+    -- One asking of a whole query, from its first question to its last.
+    CREATE TABLE searches (
+        id INTEGER PRIMARY KEY,
+        query TEXT NOT NULL,            -- fingerprint
+        started_at TEXT NOT NULL,
+        finished_at TEXT,
+        largest INTEGER NOT NULL DEFAULT 0,  -- rows of the largest answer
+        cut INTEGER NOT NULL DEFAULT 0,      -- an answer was seen cut short
+        problems TEXT NOT NULL DEFAULT '[]',  -- JSON: what else is not proven
+        notes TEXT NOT NULL DEFAULT '[]'      -- JSON: what people should know
+    );
+
+    CREATE TABLE regions (
+        search INTEGER NOT NULL REFERENCES searches (id) ON DELETE CASCADE,
+        region TEXT NOT NULL,
+        state TEXT NOT NULL,            -- proven | divided | unproven
+        detail TEXT NOT NULL,           -- JSON: the parts of a divided one, else a reason
+        PRIMARY KEY (search, region)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE answers (
+        search INTEGER NOT NULL REFERENCES searches (id) ON DELETE CASCADE,
+        member INTEGER NOT NULL,        -- row of the cohort, 0 without one
+        study_uid TEXT NOT NULL,
+        PRIMARY KEY (search, member, study_uid)
+    ) WITHOUT ROWID;
+
+    ALTER TABLE questions ADD COLUMN search INTEGER;
+    ALTER TABLE questions ADD COLUMN level TEXT NOT NULL DEFAULT 'STUDY';
+    CREATE INDEX questions_search ON questions (search, level);
+    """,
 )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from pacsfw.api import Verdict
@@ -20,6 +20,7 @@ Origin = Literal["find", "list", "patient", "unsolicited"]
 GOOD = ("complete", "complete-by-count")
 """Verdicts after which a study is not asked for again."""
 
+_ANSWERS = "study_uid IN (SELECT study_uid FROM answers WHERE search = ?)"
 _BY_DATE = "ORDER BY json_extract(attributes, '$.StudyDate'), study_uid"
 
 
@@ -82,12 +83,16 @@ class Studies:
             )
             return True
 
-    def mark_listed(self, uids: Iterable[str]) -> None:
-        """Remember that these are on the work list now: missing later means pruned."""
+    def mark_listed(self, search: int, *, only_new: bool, only_patients: bool) -> None:
+        """Remember that the studies of `answering` are on the work list now.
+
+        One that is missing there later was pruned.
+        """
         with self._database.transaction() as connection:
-            connection.executemany(
-                "UPDATE studies SET listed = 1, selected = 1 WHERE study_uid = ?",
-                ((uid,) for uid in uids),
+            connection.execute(
+                f"UPDATE studies SET listed = 1, selected = 1 WHERE {_ANSWERS}"  # noqa: S608
+                " AND (listed = 0 OR NOT ?) AND (patient_id != '' OR NOT ?)",
+                (search, only_new, only_patients),
             )
 
     def select(self, uids: Iterable[str]) -> None:
@@ -103,19 +108,24 @@ class Studies:
         found = self._read("WHERE study_uid = ?", (uid,))
         return found[0] if found else None
 
-    def unlisted(self) -> Sequence[Study]:
-        """Return what find found and the work list never had."""
-        return self._read(f"WHERE listed = 0 AND origin = 'find' {_BY_DATE}", ())
+    def answering(self, search: int, *, only_new: bool) -> Iterator[Study]:
+        """Yield what a search found; of that, if told so, what the work list never had."""
+        with self._database.reading() as connection:
+            yield from map(
+                _study,
+                connection.execute(
+                    f"SELECT * FROM studies WHERE {_ANSWERS}"  # noqa: S608 - constants
+                    f" AND (listed = 0 OR NOT ?) {_BY_DATE}",
+                    (search, only_new),
+                ),
+            )
 
-    def found(self) -> Sequence[Study]:
-        """Return everything that find found."""
-        return self._read(f"WHERE origin = 'find' {_BY_DATE}", ())
-
-    def without_patient(self) -> int:
-        """Return how many found studies have no PatientID."""
+    def without_patient(self, search: int) -> int:
+        """Return how many studies of a search have no PatientID."""
         with self._database.reading() as connection:
             (count,) = connection.execute(
-                "SELECT count(*) FROM studies WHERE origin = 'find' AND patient_id = ''"
+                f"SELECT count(*) FROM studies WHERE {_ANSWERS} AND patient_id = ''",  # noqa: S608
+                (search,),
             ).fetchone()
         return int(count)
 
@@ -133,6 +143,35 @@ class Studies:
                 GOOD,
             ).fetchall()
         return [row[0] for row in rows]
+
+    def in_verdicts(self, verdicts: Sequence[str]) -> frozenset[str]:
+        """Return the UIDs of the studies that were settled with one of these verdicts."""
+        marks = ", ".join("?" for _ in verdicts)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                f"SELECT study_uid FROM studies WHERE verdict IN ({marks})",  # noqa: S608
+                tuple(verdicts),
+            )
+            return frozenset(row[0] for row in rows)
+
+    def rate(self) -> tuple[int, float, int] | None:
+        """Return bytes stored, seconds, and studies of the complete ones; None without any.
+
+        Seconds are those in which at least one of them was on its way, from its (last) request
+        to its verdict: where several are moved at once, a second counts once.
+        """
+        marks = ", ".join("?" for _ in GOOD)
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT requested_at, settled_at, sum(size)"  # noqa: S608 - only marks
+                " FROM studies JOIN instances USING (study_uid)"
+                f" WHERE verdict IN ({marks}) AND instances.state = 'stored'"
+                " AND julianday(settled_at) > julianday(requested_at)"
+                " GROUP BY study_uid HAVING sum(size) > 0",
+                GOOD,
+            ).fetchall()
+        spans = [tuple(map(datetime.fromisoformat, row[:2])) for row in rows]
+        return (sum(row[2] for row in rows), _covered(spans), len(rows)) if rows else None
 
     def requested(self, uid: str, at: datetime) -> None:
         """Record that the study is being asked for."""
@@ -210,6 +249,15 @@ class Studies:
                 values,
             ).fetchall()
         return [_study(row) for row in rows]
+
+
+def _covered(spans: Iterable[tuple[datetime, ...]]) -> float:
+    """Return the seconds that lie in at least one of these (beginning, end)."""
+    covered, latest = timedelta(), datetime.min.replace(tzinfo=UTC)
+    for begin, end in sorted(spans):
+        covered += max(end - max(begin, latest), timedelta())
+        latest = max(latest, end)
+    return covered.total_seconds()
 
 
 def _study(row: sqlite3.Row) -> Study:

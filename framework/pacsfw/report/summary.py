@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pacsfw.report.grid import print_grid
-from pacsfw.report.words import amount, printable
+from pacsfw.report.words import amount, count, printable
 
 GOOD = frozenset({"complete", "complete-by-count"})
 """Verdicts that need nobody's attention."""
@@ -35,6 +35,10 @@ class Summary:
 
     found: int = 0
     """Studies that find found."""
+    questions: Mapping[str, int] = field(default_factory=dict)
+    """Questions that the last search put to the PACS, by level."""
+    unproven: Sequence[tuple[str, str]] = ()
+    """(part, reason) of what find could not prove to have been answered whole."""
     deselected: int = 0
     """Of them, those that somebody took off the work list."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
@@ -72,12 +76,12 @@ class _Line:
 
 
 def exit_code(summary: Summary) -> int:
-    """Return 0 where every study of the work list is complete, else 1.
+    """Return 0 where find proved that it has all and every study listed is complete, else 1.
 
     Empty cells do not count: every file is there, and the table says what is missing.
     """
     unfinished = any(n for state, n in summary.verdicts.items() if state not in GOOD)
-    return 1 if unfinished or summary.problems else 0
+    return 1 if unfinished or summary.problems or summary.unproven else 0
 
 
 def render(summary: Summary, console: Console) -> None:
@@ -93,6 +97,7 @@ def _cells(line: _Line) -> tuple[Text, Text]:
 def _lines(summary: Summary) -> Iterator[_Line]:
     taken_off = f" ({summary.deselected:,} taken off the work list)" if summary.deselected else ""
     yield _Line("studies found", f"{summary.found:,}{taken_off}")
+    yield from _coverage(summary)
     listed = sum(summary.verdicts.values())
     if summary.verdicts and listed != summary.found:
         yield _Line("on the list", f"{listed:,}")
@@ -118,6 +123,23 @@ def _lines(summary: Summary) -> Iterator[_Line]:
         yield _Line("list", summary.worklist)
     for table in summary.tables:
         yield _Line("table", table)
+
+
+def _coverage(summary: Summary) -> Iterator[_Line]:
+    if not summary.questions:
+        return
+    series = summary.questions.get("SERIES", 0)
+    others = sum(summary.questions.values()) - series
+    of_series = f", and {series:,} for series" if series else ""
+    yield _Line("asked in", f"{count(others, 'question')}{of_series}")
+    if not summary.unproven:
+        yield _Line("coverage", "proven", "green")
+        return
+    yield _Line("not proven", count(len(summary.unproven), "part"), "red")
+    for part, reason in summary.unproven[:REASONS_SHOWN]:
+        yield _Line(printable(part), printable(reason), indent=True)
+    if len(summary.unproven) > REASONS_SHOWN:
+        yield _Line("...", f"{len(summary.unproven) - REASONS_SHOWN:,} more", indent=True)
 
 
 def _verdicts(summary: Summary) -> Iterator[_Line]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacsfw.dicom.matching import matches
+from pacsfw.dicom.matching import folded, has_wildcard, matches
 
 
 @pytest.mark.parametrize("vr", ["LO", "DA", "TM", "UI", "PN", "IS"])
@@ -128,7 +130,61 @@ def test_a_malformed_stored_date_matches_nothing_but_a_range_key_stays_usable() 
 
 def test_names_are_exact_unless_folded() -> None:
     assert not matches("PN", "doe*", ["DOE^JOHN"])
-    assert matches("PN", "doe*", ["DOE^JOHN"], fold_names=True)
+    assert matches("PN", "doe*", ["DOE^JOHN"], fold=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("Müller", "MULLER"),
+        ("MULLER", "Müller"),
+        ("muller", "Mu\u0308ller"),
+        ("müller", "Mu\u0308ller"),
+        ("STRASSE", "Straße"),
+        ("Stra?e", "STRASSE"),
+        ("stra?e", "Straße"),
+        ("dvorak*", "DVOŘÁK^ANTONÍN"),
+        ("Σίσυφος", "ΣΙΣΥΦΟΣ"),
+        ("ёлкин", "ЕЛКИН"),
+        ("istanbul", "İSTANBUL"),
+        ("한?", "한글"),
+    ],
+)
+@pytest.mark.parametrize("vr", ["PN", "LO"])
+def test_folded_text_knows_neither_case_nor_accents(vr: str, key: str, value: str) -> None:
+    assert matches(vr, key, [value], fold=True)
+    assert not matches(vr, key, [value]) or key == "한?"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("Muller", "Mueller"), ("Soren", "Søren"), ("は", "ば"), ("कि", "कु"), ("a.c", "abc")],
+)
+def test_what_is_another_letter_stays_one(key: str, value: str) -> None:
+    assert not matches("LO", key, [value], fold=True)
+
+
+@pytest.mark.parametrize(
+    ("vr", "key", "value"), [("UI", "1.2", "1.3"), ("AS", "045y", "045Y"), ("DA", "20240101", "")]
+)
+def test_what_is_no_text_is_not_folded(vr: str, key: str, value: str) -> None:
+    assert not matches(vr, key, [value], fold=True)
+
+
+def test_any_writing_of_a_name_is_folded() -> None:
+    name = "YAMADA^TAROU=山田^太郎=やまだ^たろう"
+    assert matches("PN", "yamada^tarou", [name], fold=True)
+    assert matches("PN", "Yamada^Tarou=山田^太郎=やまだ^たろう", [name], fold=True)
+
+
+@given(st.text(max_size=12))
+def test_folding_twice_changes_nothing_more(text: str) -> None:
+    assert folded(folded(text)) == folded(text)
+
+
+@given(st.text(max_size=12))
+def test_text_and_its_other_unicode_form_fold_to_the_same(text: str) -> None:
+    assert folded(unicodedata.normalize("NFD", text)) == folded(text)
 
 
 def test_trailing_delimiters_of_a_name_mean_nothing() -> None:
@@ -156,3 +212,10 @@ def test_any_text_matches_itself(text: str) -> None:
 @given(st.text(alphabet="abc", max_size=8), st.text(alphabet="abc", max_size=8))
 def test_a_prefix_with_an_asterisk_matches_what_begins_so(prefix: str, rest: str) -> None:
     assert matches("SH", prefix + "*", [prefix + rest])
+
+
+def test_only_text_has_wildcards() -> None:
+    assert has_wildcard("LO", "a*")
+    assert has_wildcard("PN", "a?")
+    assert not has_wildcard("LO", "a")
+    assert not has_wildcard("UI", "1.*")

@@ -4,9 +4,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom.dsutils import decode, encode
 
-from pacsfw.dimse import identifier
+from pacsfw.dimse import identifier, rows
 from pacsfw.errors import ConfigError
-from pacsfw.testing import awkward_studies, make_studies
+
+IMPLICIT, EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 
 
 def received(dataset: Dataset, *, implicit: bool = False) -> Dataset:
@@ -20,8 +21,10 @@ def received(dataset: Dataset, *, implicit: bool = False) -> Dataset:
 def test_what_is_built_arrives(implicit: bool) -> None:
     match = {"StudyDate": "20200101-20201212", "PatientID": "A*", "ModalitiesInStudy": "CT"}
     built = identifier.build("STUDY", match, ["PatientName", "NumberOfStudyRelatedInstances"])
-    texts = identifier.texts(received(built, implicit=implicit))
-    assert texts == {
+    syntax = IMPLICIT if implicit else EXPLICIT
+    data = identifier.encode(built, syntax)
+    assert data == encode(built, implicit, True)
+    assert rows.read(data, syntax) == {
         "QueryRetrieveLevel": "STUDY",
         "StudyInstanceUID": "",
         "PatientName": "",
@@ -43,7 +46,7 @@ def test_sequences_and_numbers_may_be_asked_back() -> None:
 
 def test_numbers_may_be_matched() -> None:
     match = {"StudyInstanceUID": "1", "SeriesInstanceUID": "2", "Rows": "512"}
-    assert identifier.texts(received(identifier.build("IMAGE", match)))["Rows"] == "512"
+    assert received(identifier.build("IMAGE", match)).Rows == 512
 
 
 @pytest.mark.parametrize(
@@ -58,6 +61,26 @@ def test_numbers_may_be_matched() -> None:
 def test_a_query_that_cannot_be_right_is_refused(level, match, words) -> None:
     with pytest.raises(ValueError, match=words):
         identifier.build(level, match)
+
+
+@pytest.mark.parametrize(
+    ("level", "keys"),
+    [
+        ("PATIENT", ["PatientID"]),
+        ("STUDY", ["PatientID", "StudyInstanceUID"]),
+        ("SERIES", ["PatientID", "StudyInstanceUID", "SeriesInstanceUID"]),
+        ("IMAGE", ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]),
+    ],
+)
+def test_in_the_patient_root_every_level_names_its_patient(level, keys) -> None:
+    assert list(identifier.unique_keys(level, "PATIENT")) == keys
+    above = dict.fromkeys(keys[:-1], "1.2")
+    built = identifier.build(level, above, root="PATIENT")
+    assert {key: str(built[key].value or "") for key in keys} == above | {keys[-1]: ""}
+    for missing in above:
+        for incomplete in (above | {missing: ""}, {key: "1" for key in above if key != missing}):
+            with pytest.raises(ValueError, match=f"level {level} needs a value for {missing}"):
+                identifier.build(level, incomplete, root="PATIENT")
 
 
 def test_ascii_values_name_no_character_set() -> None:
@@ -78,7 +101,7 @@ def test_other_values_are_sent_in_the_character_set_of_the_node(charset, value, 
     assert data is not None
     assert encoded in data
     assert (charset or "ISO_IR 192").encode() in data
-    assert identifier.texts(received(built))["PatientName"] == value
+    assert received(built).PatientName == value
 
 
 @pytest.mark.filterwarnings("ignore:Failed to encode")
@@ -86,52 +109,3 @@ def test_a_value_beyond_the_character_set_is_refused_without_naming_it() -> None
     with pytest.raises(ConfigError, match=r"net\.called_node\.charset: ISO_IR 100") as raised:
         identifier.build("STUDY", {"PatientName": "山田"}, (), "ISO_IR 100")
     assert "山" not in str(raised.value)
-
-
-@pytest.mark.parametrize("what", ["japanese, iso 2022", "japanese, utf-8"])
-def test_answers_in_other_scripts_are_read(what: str) -> None:
-    study = awkward_studies()[what]
-    dataset = next(study.datasets())
-    texts = identifier.texts(received(dataset))
-    assert (texts["PatientName"], texts["PatientID"]) == (study.patient_name, study.patient_id)
-
-
-def test_a_backslash_inside_a_character_separates_no_values() -> None:
-    dataset = Dataset()
-    dataset.SpecificCharacterSet = "GB18030"
-    dataset.PatientID = "乗"  # its second byte is 0x5C
-    assert "\\" in "乗".encode("gb18030").decode("latin-1") or True
-    assert identifier.texts(received(dataset))["PatientID"] == "乗"
-
-
-def test_values_are_stripped_and_joined() -> None:
-    dataset = Dataset()
-    dataset.ModalitiesInStudy = ["CT", "SR"]
-    dataset.PatientID = " A \0"
-    dataset.NumberOfStudyRelatedInstances = "12"
-    dataset.Rows = 512
-    dataset.add_new(0x00191001, "LO", "private")
-    dataset.ProcedureCodeSequence = []
-    assert identifier.texts(received(dataset)) == {
-        "ModalitiesInStudy": "CT\\SR",
-        "PatientID": "A",
-        "NumberOfStudyRelatedInstances": "12",
-        "Rows": "512",
-    }
-
-
-def test_invalid_values_are_read_without_a_word() -> None:
-    dataset = Dataset()
-    dataset.StudyDate = "20200101"
-    data = encode(dataset, False, True)
-    assert data is not None
-    broken = decode(BytesIO(data.replace(b"20200101", b"Doe^John")), False, True)
-    assert identifier.texts(broken)["StudyDate"] == "Doe^John"
-
-
-def test_synthetic_studies_read_as_they_were_written() -> None:
-    study = make_studies(8)[6]
-    texts = identifier.texts(received(next(study.datasets())))
-    assert texts["PatientName"] == study.patient_name
-    assert texts["StudyDate"] == study.study_date
-    assert "PixelData" not in texts

@@ -130,6 +130,29 @@ def test_half_a_header_does_not_hold_the_reader(pair) -> None:
         reader.read()
 
 
+@pytest.mark.parametrize("parts", [1, 2, 40])
+def test_what_comes_at_the_last_moment_is_not_lost(pair, monkeypatch, parts: int) -> None:
+    class Clock:
+        """Every look at it is past the deadline that the look before has set."""
+
+        now = 0.0
+
+        def monotonic(self) -> float:
+            self.now += 100
+            return self.now
+
+    near, far = pair
+    monkeypatch.setattr(pdu, "time", Clock())
+    reader = PduReader(far, max_pdu=1024, idle_timeout=0.5, pdu_timeout=1e9)
+    sent = [wire.p_data(wire.pdv(1, 3, bytes([number]) * 9)) for number in range(parts)]
+    near.sendall(b"".join(sent))
+    assert [bytes(reader.read()[1]) for _ in sent] == [one[6:] for one in sent]
+    with pytest.raises(pdu.PeerSilent):
+        reader.read()
+    near.sendall(sent[0])
+    assert bytes(reader.read()[1]) == sent[0][6:]
+
+
 def test_silence_does_not_hold_the_reader(pair) -> None:
     reader = PduReader(pair[1], max_pdu=1024, idle_timeout=0.1, pdu_timeout=1000)
     with pytest.raises(pdu.PeerTooSlow):

@@ -6,11 +6,13 @@ from datetime import date
 
 import pytest
 
-from pacsfw.api import Answer, Clock, Found
+from pacsfw.api import Answer
+from pacsfw.config import Filter
 from pacsfw.errors import RemoteError
-from pacsfw.find.planner import Criteria, Planner
-
-WHOLE = Answer(whole=True, ended="0000: Success", status=0)
+from pacsfw.find.cohort import Member
+from pacsfw.find.criteria import Criteria
+from pacsfw.find.matches import TooMany
+from support.archive import SUCCESS, Archive, looked_for, study
 
 
 def criteria(**changes):
@@ -23,83 +25,166 @@ def criteria(**changes):
     return Criteria(**(values | changes))
 
 
-def study(uid="1.2", **attributes):
-    values = {"StudyInstanceUID": uid, "StudyDate": "20200615", "ModalitiesInStudy": "CT"}
-    return Found(values | attributes)
+class WithSeries(Archive):
+    """Its studies have series, by study; the modalities of a study are not returned."""
+
+    series: dict[str, list[dict[str, str]]]
+    whole = True
+
+    def put(self, question, emit):
+        if question.level == "STUDY":
+            return super().put(question, emit)
+        from pacsfw.api import Found
+
+        self.asked.append(question)
+        for row in self.series[question.match["StudyInstanceUID"]]:
+            emit(Found(row))
+        return SUCCESS if self.whole else Answer(whole=False, ended="FE00", status=0xFE00)
 
 
-class Script:
-    """Answers as told, and remembers what was asked."""
-
-    def __init__(self, *answers):
-        self.answers, self.asked, self.evidence = list(answers), [], []
-
-    def __call__(self, slice_):
-        self.asked.append(slice_)
-        return self.answers.pop(0)
-
-    def find(self, wanted):
-        planner = Planner(self, lambda *evidence: self.evidence.append(evidence), Clock())
-        return [found["StudyInstanceUID"] for found in planner.studies(wanted)]
+def with_series(*modalities, **of_study):
+    archive = WithSeries([study(ModalitiesInStudy="", **of_study)])
+    archive.series = {"1.2": [{"SeriesInstanceUID": "1", "Modality": m} for m in modalities]}
+    return archive
 
 
-def test_one_query_covers_the_range_without_modality_or_names():
-    script = Script((WHOLE, [study()]))
+def test_one_query_asks_for_the_range_without_modality_or_names(tmp_path):
+    archive = Archive([study()])
 
-    assert script.find(criteria()) == ["1.2"]
-    (asked,) = script.asked
+    assert looked_for(archive, criteria(), tmp_path).uids == {"1.2"}
+    (asked,) = archive.asked
     assert asked.level == "STUDY"
     assert asked.match == {"StudyDate": "20200101-20201212"}
     assert {"AccessionNumber", "ModalitiesInStudy", "PatientID"} <= set(asked.returns)
 
 
-def test_a_single_day_is_asked_as_a_single_value():
-    script = Script((WHOLE, []))
+def test_a_single_day_is_asked_as_a_single_value(tmp_path):
+    archive = Archive([])
 
-    script.find(criteria(end=date(2020, 1, 1)))
+    looked_for(archive, criteria(end=date(2020, 1, 1)), tmp_path)
 
-    assert script.asked[0].match == {"StudyDate": "20200101"}
-
-
-def test_the_same_study_twice_counts_once():
-    assert Script((WHOLE, [study(), study()])).find(criteria()) == ["1.2"]
+    assert archive.asked[0].match == {"StudyDate": "20200101"}
 
 
 @pytest.mark.parametrize(
-    ("modalities", "wanted", "matches"),
+    ("modalities", "wanted", "found"),
     [("CT", "CT", True), ("MR\\CT", "CT", True), ("MR", "CT", False), ("MR", "", True)],
 )
-def test_the_modality_is_matched_here(modalities, wanted, matches):
-    script = Script((WHOLE, [study(ModalitiesInStudy=modalities)]))
+def test_the_modality_is_matched_here(tmp_path, modalities, wanted, found):
+    archive = Archive([study(ModalitiesInStudy=modalities)])
 
-    assert bool(script.find(criteria(modality=wanted))) is matches
+    assert bool(looked_for(archive, criteria(modality=wanted), tmp_path).uids) is found
 
 
 @pytest.mark.parametrize("day", ["", "20191231", "20201213"])
-def test_a_study_outside_the_range_is_dropped_whatever_the_pacs_says(day):
-    assert Script((WHOLE, [study(StudyDate=day)])).find(criteria()) == []
+def test_a_study_outside_the_range_is_left_out_whatever_the_pacs_says(tmp_path, day):
+    archive = Archive([study(StudyDate=day)], ignores=frozenset({"StudyDate"}))
+
+    came = looked_for(archive, criteria(), tmp_path)
+
+    assert came.uids == frozenset()
+    assert len(came.notes) == 1
 
 
-def test_a_modality_that_is_not_returned_is_asked_of_the_series():
-    rows = [Found({"SeriesInstanceUID": "1", "Modality": m}) for m in ("SR", "CT", "CT")]
-    script = Script((WHOLE, [study(ModalitiesInStudy="")]), (WHOLE, rows))
+def test_a_modality_that_is_not_returned_is_asked_of_the_series(tmp_path):
+    archive = with_series("SR", "CT", "CT")
 
-    assert script.find(criteria()) == ["1.2"]
-    assert script.asked[1].level == "SERIES"
-    assert script.asked[1].match == {"StudyInstanceUID": "1.2"}
-
-
-@pytest.mark.parametrize("level", ["STUDY", "SERIES"])
-def test_an_answer_that_is_not_whole_proves_nothing(level):
-    cut = Answer(whole=False, ended="FE00: Cancel", status=0xFE00)
-    answers = [(WHOLE, [study(ModalitiesInStudy="")]), (cut, [])]
-    script = Script(*(answers if level == "SERIES" else [(cut, [study()])]))
-
-    with pytest.raises(RemoteError, match=rf"whole answer at {level} level: FE00: Cancel"):
-        script.find(criteria())
-    assert script.evidence[-1][1] is cut
+    assert looked_for(archive, criteria(), tmp_path).uids == {"1.2"}
+    assert archive.asked[1].level == "SERIES"
+    assert archive.asked[1].match == {"StudyInstanceUID": "1.2"}
+    assert looked_for(with_series("SR"), criteria(), tmp_path / "SR").uids == frozenset()
 
 
-def test_a_study_without_a_usable_uid_is_an_error():
-    with pytest.raises(RemoteError, match="StudyInstanceUID is not a UID"):
-        Script((WHOLE, [study(uid="")])).find(criteria())
+def test_a_study_whose_series_are_not_answered_whole_is_kept_and_reported(tmp_path):
+    archive = with_series("SR")
+    archive.whole = False
+
+    came = looked_for(archive, criteria(), tmp_path)
+
+    assert came.uids == {"1.2"}
+    assert "could not be read whole: 1" in came.problems[0]
+
+
+def test_a_study_without_a_usable_uid_is_reported(tmp_path):
+    came = looked_for(Archive([study(), study("1.2.x")]), criteria(), tmp_path)
+
+    assert came.uids == {"1.2"}
+    assert "not a UID" in came.problems[0]
+
+
+def test_filters_are_applied_here_to_studies_and_to_series(tmp_path):
+    rows = [study("1.1", StudyDescription="CHEST"), study("1.2", StudyDescription="KNEE")]
+    chest = criteria(filters=(Filter(keyword="StudyDescription", wanted=("*CHEST*",)),))
+
+    assert looked_for(Archive(rows), chest, tmp_path / "study").uids == {"1.1"}
+
+    archive = with_series("CT")
+    archive.series["1.2"][0]["BodyPartExamined"] = "KNEE"
+    knee = criteria(filters=(Filter(keyword="BodyPartExamined", wanted=("KNEE",)),))
+    assert looked_for(archive, knee, tmp_path / "series").uids == {"1.2"}
+    assert "BodyPartExamined" in archive.asked[1].returns
+    assert "BodyPartExamined" not in archive.asked[0].returns
+
+
+def test_a_filter_by_what_the_pacs_never_returns_is_reported(tmp_path):
+    wanted = criteria(filters=(Filter(keyword="StudyDescription", unwanted=("*PHANTOM*",)),))
+
+    came = looked_for(Archive([study()]), wanted, tmp_path)
+
+    assert came.uids == {"1.2"}
+    (problem,) = came.problems
+    assert problem.startswith("find.filters.StudyDescription: the PACS returns no StudyDescr")
+
+
+def test_more_studies_than_allowed_stop_the_search(tmp_path):
+    archive = Archive([study(f"1.{number}") for number in range(9)])
+
+    with pytest.raises(TooMany, match=r"find.max_studies: more than 5 studies match"):
+        looked_for(archive, criteria(max_studies=5), tmp_path)
+    assert len(looked_for(archive, criteria(max_studies=9), tmp_path).uids) == 9
+
+
+def test_each_row_of_a_cohort_is_one_question(tmp_path):
+    rows = [study(f"1.{n}", AccessionNumber=f"A{n}", PatientID="P") for n in range(9)]
+    members = [
+        Member(1, "c.csv:2", {"AccessionNumber": "A3"}),
+        Member(2, "c.csv:3", {"StudyInstanceUID": "1.5"}),
+        Member(3, "c.csv:4", {"AccessionNumber": "A77"}),
+        Member(4, "c.csv:5", {"AccessionNumber": "A3"}, duplicate_of=1),
+    ]
+    archive = Archive(rows)
+    wanted = criteria(start=None, end=None, members=members, has_cohort=True)
+
+    came = looked_for(archive, wanted, tmp_path)
+
+    assert came.uids == {"1.3", "1.5"}
+    assert len(archive.asked) == 3
+
+
+def test_a_patient_root_archive_is_asked_patient_by_patient(tmp_path):
+    rows = [study(f"1.{n}", PatientID=f"P{n % 4}") for n in range(9)]
+    archive = Archive(rows)
+
+    came = looked_for(archive, criteria(), tmp_path, patients_first=True)
+
+    assert len(came.uids) == 9
+    below = [asked for asked in archive.asked if asked.level != "PATIENT"]
+    assert {asked.match["PatientID"] for asked in below} == {"P0", "P1", "P2", "P3"}
+
+
+def test_patients_without_an_id_cannot_be_asked_for_and_are_named(tmp_path):
+    archive = Archive([study("1.1"), study("1.2", PatientID="")])
+
+    came = looked_for(archive, criteria(), tmp_path, patients_first=True)
+
+    assert came.uids == {"1.1"}
+    assert any(reason.endswith("backslash): 1") for _, reason in came.unproven)
+
+
+def test_an_answer_that_breaks_off_twice_without_a_row_ends_the_search(tmp_path):
+    class Silent(Archive):
+        def put(self, question, emit):
+            return Answer(whole=False, ended="no response within 300 s")
+
+    with pytest.raises(RemoteError, match="no response within 300 s; check"):
+        looked_for(Silent([]), criteria(), tmp_path)

@@ -13,88 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pacsfw.api import Answer, Slice, Verdict
+from framework.ledger.records import NOW, instance, settle
+from pacsfw.api import Answer, Slice
 from pacsfw.errors import StateError
-from pacsfw.ledger import Ledger, open_existing, open_ledger
+from pacsfw.ledger import open_existing, open_ledger
 from pacsfw.ledger.cells import from_json, to_json
-from pacsfw.ledger.instances import CellError, Instance
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-COMPLETE = Verdict(state="complete", expected=1, stored=1, source="image-uids")
-
-
-def instance(uid: str = "1.2.3", **changes: object) -> Instance:
-    values = {
-        "sop_uid": uid,
-        "digest": "d" + uid,
-        "study_uid": "1.2",
-        "series_uid": "1.2.1",
-        "sop_class": "1.2.840",
-        "syntax": "1.2.840.10008.1.2.1",
-        "size": 10,
-        "path": f"p/{uid}.dcm",
-        "state": "stored",
-        "row": ["a", 1, None],
-    }
-    return Instance(**(values | changes))
-
-
-def settle(ledger: Ledger, uid: str, verdict: Verdict = COMPLETE) -> None:
-    ledger.studies.settle(uid, verdict, NOW, {"transfer": "cmove"})
-
-
-def test_a_study_is_new_once(ledger):
-    assert ledger.studies.add("1.2", {"PatientID": "p"}, "find")
-    assert not ledger.studies.add("1.2", {"PatientID": "q"}, "list")
-
-    study = ledger.studies.get("1.2")
-    assert study is not None
-    assert (study.origin, study.patient_id) == ("find", "q")
-
-
-def test_knowing_less_later_forgets_nothing(ledger):
-    ledger.studies.add("1.2", {"PatientID": "p"}, "find")
-    ledger.studies.add("1.2", {}, "unsolicited")
-
-    study = ledger.studies.get("1.2")
-    assert study is not None
-    assert study.attributes == {"PatientID": "p"}
-
-
-def test_only_selected_studies_that_are_not_complete_are_unfinished(ledger):
-    for uid in ("1.1", "1.2", "1.3", "1.4"):
-        ledger.studies.add(uid, {}, "find")
-    ledger.studies.select(["1.1", "1.2", "1.3"])
-    settle(ledger, "1.1")
-    settle(ledger, "1.2", Verdict(state="short", reason="1 of 2 objects missing"))
-
-    assert ledger.studies.unfinished() == ["1.2", "1.3"]
-    assert ledger.studies.counts() == {"complete": 1, "short": 1, "pending": 1}
-    assert ledger.studies.reasons() == [("short", "1 of 2 objects missing", 1)]
-
-
-def test_a_row_taken_off_the_list_is_deselected(ledger):
-    ledger.studies.add("1.1", {}, "find")
-    ledger.studies.add("1.2", {}, "find")
-    ledger.studies.mark_listed(["1.1", "1.2"])
-    assert ledger.studies.deselected() == 0
-
-    ledger.studies.select(["1.2"])
-
-    assert ledger.studies.deselected() == 1
-    assert ledger.studies.unfinished() == ["1.2"]
-
-
-def test_the_verdict_comes_back_with_its_evidence(ledger):
-    ledger.studies.add("1.2", {}, "find")
-    verdict = Verdict(
-        state="short", reason="r", expected=3, source="image-uids", missing=("1.2.1", "1.2.2")
-    )
-    settle(ledger, "1.2", verdict)
-
-    study = ledger.studies.get("1.2")
-    assert study is not None
-    assert study.verdict == verdict
+from pacsfw.ledger.instances import CellError
 
 
 def test_the_same_object_again_is_no_news(ledger):
@@ -179,9 +103,33 @@ def test_questions_are_kept_with_their_answers(ledger):
     asked = Slice(level="STUDY", match={"StudyDate": "20200101"})
     answer = Answer(whole=False, ended="A700: out of resources", status=0xA700)
 
-    ledger.questions.record("q", asked, answer, rows=3, seconds=0.5, at=NOW)
+    ledger.questions.record(7, "q", asked, answer, rows=3, seconds=0.5, at=NOW)
 
-    assert ledger.questions.count() == 1
+    with ledger._database.reading() as connection:
+        (row,) = connection.execute("SELECT * FROM questions").fetchall()
+    assert dict(row) == {
+        "id": 1,
+        "search": 7,
+        "query": "q",
+        "level": "STUDY",
+        "slice": '{"StudyDate": "20200101"}',
+        "whole": 0,
+        "status": 0xA700,
+        "ended": "A700: out of resources",
+        "rows": 3,
+        "seconds": 0.5,
+        "asked_at": NOW.isoformat(),
+    }
+
+
+def test_questions_are_counted_by_level_for_each_search(ledger):
+    whole = Answer(whole=True, ended="0000: Success", status=0)
+    for search, level in ((1, "STUDY"), (1, "STUDY"), (1, "SERIES"), (2, "STUDY")):
+        asked = Slice(level=level, match={})
+        ledger.questions.record(search, "q", asked, whole, rows=0, seconds=0.1, at=NOW)
+
+    assert ledger.questions.counts(1) == {"STUDY": 2, "SERIES": 1}
+    assert ledger.questions.counts(3) == {}
 
 
 def test_several_changes_together_are_all_or_nothing(ledger):
@@ -323,15 +271,6 @@ def test_a_path_holds_one_object(ledger):
     ledger.instances.record(instance("1.1", digest="in another"), NOW)
 
     assert [found.digest for found in ledger.instances.of_study("1.2")] == ["in another"]
-
-
-@pytest.mark.parametrize("first", ["unsolicited", "patient", "list"])
-def test_a_study_that_was_known_before_it_was_found_is_found(ledger, first):
-    ledger.studies.add("1.2", {}, first)
-    ledger.studies.add("1.2", {"PatientID": "p"}, "find")
-
-    assert [study.uid for study in ledger.studies.unlisted()] == ["1.2"]
-    assert ledger.studies.origins() == {"find": 1}
 
 
 def test_a_dirty_sink_is_dirty_after_a_power_cut_too(ledger, tmp_path):

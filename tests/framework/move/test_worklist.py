@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from pacsfw.api import Answer, Found
@@ -31,7 +33,9 @@ def test_the_order_of_the_list_is_kept(ledger, read):
 def test_a_pruned_row_is_not_requested(ledger, read):
     ledger.studies.add("1.1", {}, "find")
     ledger.studies.add("1.2", {}, "find")
-    ledger.studies.mark_listed(["1.1", "1.2"])
+    search = ledger.searches.begin("query", datetime(2026, 1, 2, tzinfo=UTC)).id
+    ledger.searches.answered(search, [(0, "1.1"), (0, "1.2")])
+    ledger.studies.mark_listed(search, only_new=False, only_patients=False)
 
     assert read("StudyInstanceUID\n1.2\n").uids == ["1.2"]
     assert ledger.studies.unfinished() == ["1.2"]

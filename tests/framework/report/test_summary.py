@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -137,3 +138,59 @@ def test_a_note_is_shown_and_changes_nothing_else():
     summary = Summary(verdicts={"complete": 1}, notes=["objects of 2 studies came unasked"])
     assert exit_code(summary) == 0
     assert "note           objects of 2 studies came unasked" in plain(summary)
+
+
+def coverage(**known):
+    """The lines of the closing table between the studies found and what is stored."""
+    lines = plain(Summary(found=1, **known)).splitlines()
+    return [" ".join(line.split()) for line in lines[1:-1]]
+
+
+@pytest.mark.parametrize(
+    ("questions", "asked"),
+    [
+        ({"STUDY": 1}, "asked in 1 question"),
+        ({"STUDY": 3}, "asked in 3 questions"),
+        ({"STUDY": 1, "SERIES": 1}, "asked in 1 question, and 1 for series"),
+        ({"PATIENT": 2, "STUDY": 1200}, "asked in 1,202 questions"),
+        ({"STUDY": 2, "SERIES": 1500}, "asked in 2 questions, and 1,500 for series"),
+    ],
+)
+def test_questions_are_counted_those_for_series_apart(questions, asked):
+    assert coverage(questions=questions) == [asked, "coverage proven"]
+
+
+def test_before_any_search_nothing_is_said_about_coverage():
+    assert coverage() == []
+
+
+@pytest.mark.parametrize(("parts", "words"), [(1, "1 part"), (3, "3 parts")])
+def test_what_is_not_proven_is_named_with_its_reason(parts, words):
+    unproven = [("StudyDate 2020-01-31", f"A700: reason {part}") for part in range(parts)]
+    assert coverage(questions={"STUDY": 9}, unproven=unproven) == [
+        "asked in 9 questions",
+        f"not proven {words}",
+        *(f"StudyDate 2020-01-31 A700: reason {part}" for part in range(parts)),
+    ]
+
+
+def test_many_parts_that_are_not_proven_are_cut_short_and_the_rest_counted():
+    unproven = [(f"part {number:02d}", "why") for number in range(1212)]
+    lines = coverage(questions={"STUDY": 9}, unproven=unproven)
+    assert lines[1] == "not proven 1,212 parts"
+    assert lines[-2:] == ["part 09 why", "... 1,202 more"]
+
+
+def test_what_a_peer_said_of_a_part_cannot_control_the_screen():
+    summary = Summary(questions={"STUDY": 1}, unproven=[("a\x1b[2J", "x\n[bold]y")])
+    for text in (plain(summary), on_a_terminal(summary)):
+        assert "a?[2J" in text
+        assert "x?[bold]y" in text
+
+
+@pytest.mark.parametrize("verdicts", [{}, {"complete": 3}])
+def test_what_is_not_proven_is_not_a_success(verdicts):
+    unproven = [("StudyDate 2020-01-31", "FE00: Cancelled")]
+    summary = Summary(questions={"STUDY": 1}, verdicts=verdicts)
+    assert exit_code(summary) == 0
+    assert exit_code(replace(summary, unproven=unproven)) == 1

@@ -1,0 +1,45 @@
+"""``pacsfw plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pacsfw.cli.common import config_argument, load
+
+
+@click.command("plan")
+@config_argument
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def command(config: Path | None, *, as_json: bool) -> int:
+    """Ask the PACS and show what the collection is going to take; nothing is moved.
+
+    Studies, instances and bytes, the nights that fetching them needs and the disk, each
+    figure with its source, and what the PACS could not be brought to prove. Writes no list.
+    The exit code is 1 where something is not proven.
+    """
+    from rich.console import Console
+
+    from pacsfw.api import Clock
+    from pacsfw.cli.working import log_to_stderr, private_files
+    from pacsfw.report.plan import exit_code, make_plan
+    from pacsfw.report.plan_table import render, to_json
+    from pacsfw.report.progress import progress
+    from pacsfw.run import Collection
+
+    log_to_stderr()
+    loaded = load(config)
+    for warning in loaded.config.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    clock = Clock()
+    # What the plan is read by may be a program: the progress goes elsewhere.
+    shown = progress(Console(stderr=True), clock)
+    collection = Collection(loaded, "plan", observers=[("progress", shown)], clock=clock)
+    with private_files(), collection:
+        plan = make_plan(collection.survey())
+    if as_json:
+        click.echo(to_json(plan))
+    else:
+        render(plan, Console())
+    return exit_code(plan)

@@ -1,0 +1,167 @@
+"""``pacsfw probe``: ask the PACS what it is, and write that down."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pacsfw.api import Clock, QueryProvider, RunContext
+from pacsfw.cli.common import config_argument
+from pacsfw.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pacsfw.api import Net
+    from pacsfw.config import Config, Loaded
+    from pacsfw.probe import Book
+
+FILE = "pacs.profile.yaml"
+RESPONSE_SECONDS = 60
+"""How long to wait for an answer where the configuration does not say."""
+
+
+@click.command("probe")
+@config_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help=f"The profile to write; net.called_node.profile without it, or {FILE}.",
+)
+@click.option("--force", is_flag=True, help="Replace the profile if there is one.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def command(config: Path | None, output: Path | None, force: bool, as_json: bool) -> None:
+    """Ask the PACS what it is and write its profile.
+
+    Tries which services it accepts, what it returns, which keys it honours, and after how
+    many rows it cuts an answer. Nothing is moved.
+    """
+    from pacsfw.config import load
+    from pacsfw.plugins import discover
+
+    loaded = load(config, discover, with_profile=False)
+    loaded.config.require("net.called_node")
+    net = loaded.config.net
+    assert net is not None  # noqa: S101 - just required
+    named = _named(loaded.config)
+    path = output or named or loaded.config.base / FILE
+    _see_that_it_can_be_written(path, force=force)
+    clock = Clock()
+    book = _probe(loaded, net, clock)
+    _write(path, book, net, clock)
+    if as_json:
+        click.echo(_as_json(path, book, net, clock))
+        return
+    _show(book, net)
+    click.echo(f"{path}: written")
+    if named != path.absolute():
+        click.echo(f"name it in the configuration: net.called_node.profile: {path.absolute()}")
+
+
+def _named(config: Config) -> Path | None:
+    text = config.raw["net"]["called_node"].get("profile")
+    return None if text is None else Path(text)
+
+
+def _probe(loaded: Loaded, net: Net, clock: Clock) -> Book:
+    from rich.console import Console
+
+    from pacsfw.probe import probe
+
+    config = loaded.config
+    find = config.find
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pacsfw-probe-"))
+        context = RunContext(
+            run_id="probe",
+            workdir=Path(folder),
+            net=net,
+            sections=config.sections,
+            clock=clock,
+            log=logging.getLogger("pacsfw.plugins"),
+        )
+        provider = _opened(stack, loaded, "cfind", context)
+        web = None if net.dicomweb is None else _opened(stack, loaded, "qido", context)
+        status = stack.enter_context(Console(stderr=True).status("probing"))
+        return probe(
+            net,
+            provider.ask,
+            today=clock.now().date(),
+            dates=(find.start, find.end) if find and find.start and find.end else None,
+            ask_web=web.ask if web else None,
+            rest=provider.rest,
+            tell=lambda what: status.update(f"probing: {what}"),
+        )
+
+
+def _opened(stack: ExitStack, loaded: Loaded, name: str, context: RunContext) -> QueryProvider:
+    """Build and open a provider, with its options if it is the one that finds."""
+    use = loaded.config.find and loaded.config.find.use
+    options: dict[str, Any] = {"response_timeout": RESPONSE_SECONDS} if name == "cfind" else {}
+    if use and use.name == name:
+        options |= use.options
+    provider: QueryProvider = loaded.registry.build("query", name, options)
+    provider.open(context)
+    stack.callback(provider.close)
+    return provider
+
+
+def _see_that_it_can_be_written(path: Path, *, force: bool) -> None:
+    """Refuse before the PACS is bothered.
+
+    Raises
+    ------
+    ConfigError
+        There is such a file, or there can be none.
+    """
+    from pacsfw.config.files import why_unwritable
+
+    if path.suffix.lower() not in {".yaml", ".yml"}:
+        raise ConfigError(f"{path}: a profile is YAML; give a name that ends in .yaml")
+    if path.exists() and not force:
+        raise ConfigError(f"{path}: exists already and is left as it is; --force replaces it")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f"{path}: the folder {folder} does not exist")
+    if why := why_unwritable(folder):
+        raise ConfigError(f"{path}: {why}")
+
+
+def _write(path: Path, book: Book, net: Net, clock: Clock) -> None:
+    from pacsfw.probe import yaml_file
+
+    try:
+        # mkstemp makes it 0600: the file names hosts, and nobody else shall change it.
+        number, beside = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        with open(number, "w", encoding="utf-8") as file:
+            file.write(yaml_file(book, net, clock.now()))
+        Path(beside).replace(path)
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be written: {err.strerror}") from err
+
+
+def _as_json(path: Path, book: Book, net: Net, clock: Clock) -> str:
+    from pacsfw.probe import tree
+
+    findings = [
+        {"topic": each.topic, "subject": each.subject, "result": each.result, "why": each.evidence}
+        for each in book
+    ]
+    whole = {"file": str(path), "profile": tree(book, net, clock.now()), "findings": findings}
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def _show(book: Book, net: Net) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from pacsfw.probe import overview
+    from pacsfw.report.grid import print_grid
+
+    rows = [(Text(name), Text(words)) for name, words in overview(book, net)]
+    print_grid(Console(), rows)

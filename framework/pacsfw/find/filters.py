@@ -1,0 +1,141 @@
+"""What may be asked of the PACS of the configured filters, and what a row has to be.
+
+Every filter is matched here in any case; what is sent besides only makes answers smaller.
+So nothing is sent that an archive may match more narrowly than this module does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pacsfw.api import Profile
+from pacsfw.config.model import Filter
+from pacsfw.dicom.levels import LEVEL_OF, REQUIRED_STUDY_KEYS, vr_of
+from pacsfw.dicom.matching import SINGLE_VALUED_VRS, matches
+
+"""The most UIDs in one matching key: far below what any archive is known to take."""
+
+_STUDY_UID = "StudyInstanceUID"
+_AXES = frozenset({"StudyDate", "StudyTime"})
+"""Keys by which the planner divides: it sets them itself."""
+_COMPARED_HERE = frozenset({"PN", "IS", "DS"})
+"""VRs that archives compare in ways of their own: case, accents, component groups and
+trailing delimiters of names (PS3.4 C.2.2.2.1), numbers as text."""
+
+
+def study_filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
+    """Return the filters on attributes of patients and studies."""
+    return tuple(each for each in filters if LEVEL_OF[each.keyword] != "SERIES")
+
+
+def series_filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
+    """Return the filters on attributes of series."""
+    return tuple(each for each in filters if LEVEL_OF[each.keyword] == "SERIES")
+
+
+def accepts(filters: Iterable[Filter], attributes: Mapping[str, str]) -> bool:
+    r"""Tell whether every filter matches.
+
+    Parameters
+    ----------
+    attributes
+        Keyword to text, ``\`` between several values. What is absent or empty is none of
+        the wanted values, not even ``*``, and none of the unwanted ones.
+    """
+    return all(
+        (not each.wanted or _any(each.wanted, each, attributes))
+        and not _any(each.unwanted, each, attributes)
+        for each in filters
+    )
+
+
+def accepts_series(filters: Sequence[Filter], series_rows: Iterable[Mapping[str, str]]) -> bool:
+    """Tell whether a study has one series that is all that is wanted, and none unwanted.
+
+    Parameters
+    ----------
+    filters
+        Filters on attributes of series.
+    series_rows
+        The attributes of every series of the study.
+    """
+    wanted = [each for each in filters if each.wanted]
+    has_wanted = not wanted
+    for row in series_rows:
+        if any(_any(each.unwanted, each, row) for each in filters):
+            return False
+        has_wanted = has_wanted or all(_any(each.wanted, each, row) for each in wanted)
+    return has_wanted
+
+
+def _any(patterns: Iterable[str], of: Filter, attributes: Mapping[str, str]) -> bool:
+    text = attributes.get(of.keyword, "")
+    return any(matches_text(of.keyword, pattern, text, fold=of.fold) for pattern in patterns)
+
+
+def matches_text(keyword: str, pattern: str, text: str, *, fold: bool) -> bool:
+    """Tell whether the text of an attribute matches; an empty one matches nothing."""
+    if not text:
+        return False
+    vr = vr_of(keyword)
+    values = [text] if vr in SINGLE_VALUED_VRS else text.split("\\")
+    return any(values) and matches(vr, pattern, values, fold=fold)
+
+
+def pushed(filters: Iterable[Filter], profile: Profile) -> list[dict[str, str]]:
+    """Return matching keys of a STUDY question, as alternatives that make up the whole.
+
+    What one of the alternatives finds may be found by another one too. Ranges of StudyDate
+    and StudyTime are the planner's and not among the keys.
+
+    Parameters
+    ----------
+    filters
+        As configured. Those that name series, say what is not wanted, or disregard case
+        and accents are not sent.
+    profile
+        What is known of the PACS: of the keys that an archive need not match only those are
+        sent that it applies before any limit of rows.
+
+    Returns
+    -------
+    list of dict
+        At least one; ``[{}]`` where nothing can be sent. At most one key has different
+        values in them: the UIDs, else the shortest list. Each is asked on its own, since an
+        archive that knows no lists of UIDs answers for a part of one, without a word.
+    """
+    fixed: dict[str, str] = {}
+    choices: dict[str, list[str]] = {}
+    for each in filters:
+        values = list(each.wanted)
+        if not each.fold and values and all(may_send(each.keyword, v, profile) for v in values):
+            choices[each.keyword] = values
+    for keyword in [keyword for keyword, values in choices.items() if len(values) == 1]:
+        fixed[keyword] = choices.pop(keyword)[0]
+    if not choices:
+        return [fixed]
+    # UIDs first: nothing else names studies that well.
+    best = min(choices, key=lambda keyword: (keyword != _STUDY_UID, len(choices[keyword])))
+    return [{**fixed, best: value} for value in choices[best]]
+
+
+def may_send(keyword: str, value: str, profile: Profile) -> bool:
+    """Tell whether a STUDY question may hold this key without losing what matches here.
+
+    Never sent are names and numbers, which archives compare in ways of their own; letters
+    beyond ASCII and ``?``, which depend on the character sets on both sides; lists; a value
+    of nothing but ``*``; and keys that the PACS is known to ignore.
+    """
+    is_matched = (
+        keyword in REQUIRED_STUDY_KEYS or keyword == _STUDY_UID or keyword in profile.before_limit
+    )
+    return (
+        is_matched
+        and keyword not in profile.ignored
+        and keyword not in _AXES
+        and LEVEL_OF[keyword] != "SERIES"
+        and vr_of(keyword) not in _COMPARED_HERE
+        and value.isascii()
+        and not set(value) & set("?\\")
+        and value.strip("*") != ""
+    )

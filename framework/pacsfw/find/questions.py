@@ -1,0 +1,152 @@
+"""Putting the planner's questions, and what their answers show of the PACS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pacsfw.api import Answer, Found, Slice
+from pacsfw.dimse.status import NOT_AUTHORIZED, SOP_CLASS_NOT_SUPPORTED, WRONG_IDENTIFIER
+from pacsfw.errors import RemoteError
+from pacsfw.find.division import MODALITIES, TEXT_KEYS
+from pacsfw.find.journal import Journal
+from pacsfw.find.region import Region, Tally
+
+Put = Callable[[Slice, Callable[[Found], None]], Answer]
+"""Puts one question; rows stream, and count once the answer is in."""
+
+Take = Callable[[str, Found], None]
+"""Takes one row of an answer, with the UID of the study (or the patient's ID)."""
+
+REFUSALS = 20
+"""Refusals in a row, without a single row, after which the PACS is taken at its word."""
+
+_HOPELESS = frozenset({SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, WRONG_IDENTIFIER})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer and what its rows were."""
+
+    answer: Answer
+    tally: Tally
+    was_enough: bool
+    """We had as many rows as we wanted."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether narrower questions would be answered no better."""
+        return self.answer.whole or self.answer.evidence.get("narrower_helps") is False
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether no final status came: aborted, silent, or not to be understood."""
+        return self.answer.status is None and not self.answer.whole and not self.was_enough
+
+
+class Questions:
+    """Puts the questions of one level.
+
+    Parameters
+    ----------
+    put
+        Puts a question to the PACS.
+    take
+        Gets every row; the same one may come several times.
+    journal
+        Keeps the evidence, and knows what an interrupted search has seen.
+    returns
+        Keywords to ask back.
+    level
+        Of the regions; what one level shows of limits says nothing about another.
+    modalities
+        Whether ModalitiesInStudy may be sent as a matching key.
+    """
+
+    def __init__(
+        self,
+        put: Put,
+        take: Take,
+        journal: Journal,
+        returns: tuple[str, ...],
+        *,
+        level: str = "STUDY",
+        modalities: bool = False,
+    ) -> None:
+        self._put_slice, self._take, self._journal = put, take, journal
+        self._returns, self._level = returns, level
+        self.modalities = modalities
+        # No archive limits its answers to a single row, so one row alone is whole.
+        self.largest = 2
+        """Rows of the largest answer: no limit is lower."""
+        self.cut = False
+        """Whether an answer was seen that lacked rows."""
+        if level == "STUDY":
+            self.largest, self.cut = max(2, journal.search.largest), journal.search.cut
+        self.ignored: set[str] = set()
+        """Matching keys that were seen to be ignored."""
+        self.untimed_seen = False
+        """Whether there are studies without a StudyTime."""
+        self.ranges_take_untimed = False
+        """Whether these match ranges of time without a lower bound."""
+        self._refusals = 0
+
+    def put(self, region: Region, enough: int = 0) -> Reply:
+        """Put a question; once more when no final status came.
+
+        Raises
+        ------
+        RemoteError
+            Twice nothing came, or refusal followed refusal.
+        """
+        reply = self._put_once(region, enough)
+        if reply.broke_off:
+            again = self._put_once(region, enough)
+            if again.broke_off and not (reply.tally.rows or again.tally.rows):
+                raise RemoteError(
+                    f"find: the PACS gave no answer to a question at {region.level} level, twice: "
+                    f"{again.answer.ended}; check that net.called_node is a DICOM archive and "
+                    "what its own log says"
+                )
+            reply = max(again, reply, key=lambda each: (each.answer.whole, each.tally.rows))
+        self._watch(region, reply)
+        return reply
+
+    def _put_once(self, region: Region, enough: int) -> Reply:
+        texts = (*TEXT_KEYS, *([MODALITIES] if self.modalities else []))
+        by_days = region.has_several_days and "StudyDate" not in self.ignored
+        # What is divided by days may be large: its texts are not needed.
+        tally = Tally(texts={} if by_days else {key: [] for key in texts})
+        own_key = "PatientID" if region.level == "PATIENT" else "StudyInstanceUID"
+
+        def emit(found: Found) -> None:
+            uid = found.attributes.get(own_key, "")
+            tally.add(region, uid, found.attributes)
+            self._take(uid, found)
+
+        question = region.as_slice(self._returns, enough)
+        started = self._journal.clock.monotonic()
+        answer = self._put_slice(question, emit)
+        seconds = self._journal.clock.monotonic() - started
+        self._journal.question(question, answer, tally.rows, seconds)
+        return Reply(answer, tally, bool(enough) and tally.rows >= enough)
+
+    def _watch(self, region: Region, reply: Reply) -> None:
+        """Learn from a reply what the PACS is like."""
+        tally, answer = reply.tally, reply.answer
+        self.untimed_seen |= bool(tally.untimed)
+        if region.seconds and region.seconds[0] == 0 and tally.untimed:
+            self.ranges_take_untimed = True
+        self.largest = max(self.largest, tally.rows)
+        self.cut |= bool(tally.rows) and not (reply.is_final or reply.was_enough)
+        if self._level == "STUDY":
+            self._journal.learned(self.largest, cut=self.cut)
+        if reply.is_final or tally.rows or reply.was_enough:
+            self._refusals = 0
+            return
+        self._refusals += 1
+        if self._refusals >= REFUSALS or answer.status in _HOPELESS:
+            raise RemoteError(
+                f"find: the PACS refuses the query: {answer.ended}; check what its own log says, "
+                "and whether our AE title may query"
+            )

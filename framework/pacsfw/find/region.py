@@ -1,0 +1,180 @@
+"""Parts of what is looked for, and what the rows of an answer tell about one.
+
+A region is one question: fixed keys, a range of days, a range of seconds within the day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Literal
+
+from pacsfw.api import Slice
+
+EARLIEST, LATEST = date.min.toordinal(), date.max.toordinal()
+LAST_SECOND = 24 * 3600 - 1
+
+Span = tuple[int, int]
+"""First and last of a range, both included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """One question of the planner.
+
+    ``days`` are ordinals (`datetime.date.toordinal`), None for any or no date; a bound at
+    `EARLIEST` or `LATEST` is left open. ``seconds`` are those of the day.
+    """
+
+    level: Literal["PATIENT", "STUDY"] = "STUDY"
+    keys: tuple[tuple[str, str], ...] = ()
+    days: Span | None = None
+    seconds: Span | None = None
+
+    @property
+    def text(self) -> str:
+        """The region as text that is the same for the same region."""
+        return json.dumps([self.level, self.keys, self.days, self.seconds])
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """Return the region of a `text`."""
+        level, keys, days, seconds = json.loads(text)
+        return cls(
+            level=level,
+            keys=tuple((key, value) for key, value in keys),
+            days=days and (days[0], days[1]),
+            seconds=seconds and (seconds[0], seconds[1]),
+        )
+
+    @property
+    def in_words(self) -> str:
+        """The region for people; of keys only the names, since values may name a patient."""
+        words = []
+        if self.days:
+            words.append(f"StudyDate {_to(*(_iso(day) for day in self.days))}")
+        if self.seconds:
+            times = (str(timedelta(seconds=second)).zfill(8) for second in self.seconds)
+            words.append(f"StudyTime {_to(*times)}")
+        for key, value in self.keys:
+            words.append(f"{'part of' if '*' in value else 'one' if value else 'no'} {key}")
+        return ", ".join(words) or ("all patients" if self.level == "PATIENT" else "all studies")
+
+    @property
+    def has_several_days(self) -> bool:
+        """Whether the region is a range of more than one day."""
+        return self.days is not None and self.days[0] < self.days[1]
+
+    def as_slice(self, returns: tuple[str, ...], enough: int = 0) -> Slice:
+        """Return the question to put.
+
+        Upper bounds of time are one second later than the region's, so that fractions of its
+        last second belong to it, whether an archive compares times or text.
+        """
+        match = dict(self.keys)
+        if self.days:
+            low, high = self.days
+            first = "" if low == EARLIEST else _da(low)
+            last = "" if high == LATEST else _da(high)
+            match["StudyDate"] = first if low == high else f"{first}-{last}"
+        if self.seconds:
+            low, high = self.seconds
+            first = "" if low == 0 else _tm(low)
+            last = "" if high == LAST_SECOND else _tm(high + 1)
+            match["StudyTime"] = f"{first}-{last}"
+        return Slice(level=self.level, match=match, returns=returns, enough=enough)
+
+    def ignored_by(
+        self, attributes: Mapping[str, str], day: int | None, second: int | None
+    ) -> Iterator[str]:
+        """Yield the keys of the question that a row shows to be ignored."""
+        for key, pattern in self.keys:
+            if pattern.endswith("*") and key in attributes:
+                value = attributes[key].casefold()
+                if not value.startswith(pattern[:-1].casefold()):
+                    yield key
+        if self.days and _is_outside(day, attributes.get("StudyDate"), self.days, EARLIEST):
+            yield "StudyDate"
+        if self.seconds:
+            span = (self.seconds[0], self.seconds[1] + 1)
+            if _is_outside(second, attributes.get("StudyTime"), span, 0):
+                yield "StudyTime"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the rows of one answer were, as far as it is needed to judge and to divide."""
+
+    rows: int = 0
+    uids: set[str] = field(default_factory=set)
+    days: Counter[int] = field(default_factory=Counter)
+    seconds: Counter[int] = field(default_factory=Counter)
+    undated: set[str] = field(default_factory=set)
+    untimed: set[str] = field(default_factory=set)
+    ignored: set[str] = field(default_factory=set)
+    """Keys that some row shows to be ignored by the PACS."""
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    """Values of the keys whose texts may serve to divide."""
+
+    def add(self, region: Region, uid: str, attributes: Mapping[str, str]) -> None:
+        """Take one row of the answer to a region."""
+        self.rows += 1
+        self.uids.add(uid)
+        day, second = day_of(attributes), second_of(attributes)
+        if day is None:
+            self.undated.add(uid)
+        else:
+            self.days[day] += 1
+        if second is None:
+            self.untimed.add(uid)
+        else:
+            self.seconds[second] += 1
+        for key, values in self.texts.items():
+            values.append(attributes.get(key, ""))
+        self.ignored.update(region.ignored_by(attributes, day, second))
+
+
+def day_of(attributes: Mapping[str, str]) -> int | None:
+    """Return the StudyDate of a row as ordinal; None where it has none that is a date."""
+    text = attributes.get("StudyDate", "").replace(".", "")
+    if len(text) != 8 or not text.isdecimal():
+        return None
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:])).toordinal()
+    except ValueError:
+        return None
+
+
+def second_of(attributes: Mapping[str, str]) -> int | None:
+    """Return the StudyTime of a row in seconds of the day; None where it has none."""
+    digits = attributes.get("StudyTime", "").replace(":", "").partition(".")[0]
+    if len(digits) not in (2, 4, 6) or not digits.isdecimal():
+        return None
+    digits = digits.ljust(6, "0")
+    return int(digits[:2]) * 3600 + int(digits[2:4]) * 60 + int(digits[4:])
+
+
+def _is_outside(value: int | None, text: str | None, span: Span, lowest: int) -> bool:
+    """Tell whether a row is no answer to a range; an empty text is one to an open beginning."""
+    if value is None:
+        return text == "" and span[0] > lowest
+    return not span[0] <= value <= span[1]
+
+
+def _to(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+def _iso(day: int) -> str:
+    return date.fromordinal(day).isoformat()
+
+
+def _da(day: int) -> str:
+    return _iso(day).replace("-", "")
+
+
+def _tm(second: int) -> str:
+    return f"{second // 3600:02}{second // 60 % 60:02}{second % 60:02}"

@@ -1,0 +1,107 @@
+"""An archive in memory that answers the planner's questions as a PACS would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydicom.datadict import dictionary_VR
+
+from pacsfw.api import Answer, Clock, Found, Profile, Slice
+from pacsfw.dicom.matching import matches
+from pacsfw.find.criteria import Criteria
+from pacsfw.find.find import search
+from pacsfw.ledger import open_ledger
+
+QUESTIONS = 3000
+"""More than any search of these tests needs."""
+
+SUCCESS = Answer(whole=True, ended="0000: Success", status=0)
+
+
+@dataclass
+class Archive:
+    """Studies as rows, and what is wrong with the archive."""
+
+    rows: Sequence[Mapping[str, str]]
+    cap: int | None = None
+    cap_status: int = 0
+    ignores: frozenset[str] = frozenset()
+    open_ranges: bool = False
+    """Empty dates and times match ranges without a lower bound."""
+    before: Callable[[int], None] = lambda _: None
+    """Called with the number of every question before it is answered."""
+    asked: list[Slice] = field(default_factory=list)
+
+    def put(self, question: Slice, emit: Callable[[Found], None]) -> Answer:
+        self.before(len(self.asked))
+        self.asked.append(question)
+        assert len(self.asked) < QUESTIONS, "the planner asks without end"
+        found = [row for row in self.rows if self._matches(question, row)]
+        limit = len(found) if self.cap is None else self.cap
+        for number, row in enumerate(found[:limit], start=1):
+            emit(Found(row))
+            if number == question.enough:
+                return Answer(whole=False, ended="FE00: Cancelled", status=0xFE00)
+        if len(found) > limit and self.cap_status:
+            return Answer(whole=False, ended=f"{self.cap_status:04X}", status=self.cap_status)
+        return SUCCESS
+
+    def _matches(self, question: Slice, row: Mapping[str, str]) -> bool:
+        for key, value in question.match.items():
+            text = row.get(key, "")
+            if key in self.ignores or (self.open_ranges and not text and value.startswith("-")):
+                continue
+            if not matches(dictionary_VR(key), value, text.split("\\")):
+                return False
+        return True
+
+
+@dataclass
+class Came:
+    """What came of a search."""
+
+    uids: frozenset[str]
+    unproven: Sequence[tuple[str, str]]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def looked_for(
+    archive: Archive, criteria: Criteria, state: Path, *, patients_first: bool = False
+) -> Came:
+    """Search an archive with a ledger in this folder."""
+    ledger = open_ledger(state)
+    try:
+        begun = search(
+            criteria,
+            "query",
+            put=archive.put,
+            patients_first=lambda: patients_first,
+            profile=Profile(),
+            ledger=ledger,
+            clock=Clock(),
+            notify=lambda _: None,
+        )
+        ended = ledger.searches.get(begun.id)
+        return Came(
+            ledger.searches.uids(begun.id),
+            ledger.searches.unproven(begun.id),
+            ended.problems,
+            ended.notes,
+        )
+    finally:
+        ledger.close()
+
+
+def study(uid: str = "1.2", **attributes: str) -> dict[str, str]:
+    usual = {
+        "StudyInstanceUID": uid,
+        "PatientID": f"P{uid}",
+        "StudyDate": "20200615",
+        "StudyTime": "101500",
+        "AccessionNumber": f"A{uid}",
+        "ModalitiesInStudy": "CT",
+    }
+    return usual | attributes

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Install the PACS that the tests talk to, where they are missing: Orthanc and DCMTK.
+# Install what the tests talk to, where it is missing: Orthanc and DCMTK; and openssl.
 set -eu
 
 packages=""
 command -v Orthanc >/dev/null || packages="$packages orthanc"
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || packages="$packages orthanc-dicomweb"
 command -v dcmqrscp >/dev/null || packages="$packages dcmtk"
+command -v openssl >/dev/null || packages="$packages openssl"
 [ -n "$packages" ] || exit 0
 
 # set PACSFW_REQUIRE_PEERS to nothing to go on without them: their tests are skipped

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Literal
 
-from pydicom.dataset import Dataset
-
-from pacsfw.api import Answer, Found, Net, QueryProvider, RunContext, Slice
-from pacsfw.dimse import identifier
+from pacsfw.api import Answer, Found, Level, Net, Node, QueryProvider, RunContext, Slice
+from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
-from pacsfw.dimse.identifier import STUDY_ROOT_FIND
+from pacsfw.dimse.identifier import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Root
 from pacsfw.dimse.requestor import Ended, Message, Requestor
-from pacsfw.dimse.status import PENDING, SUCCESS, describe
+from pacsfw.dimse.status import CANCELLED, PENDING, SUCCESS, describe
 from pacsfw.errors import RemoteError
+
+CANCEL_SECONDS = 5.0
+"""How long a PACS that was told to stop may take to do so."""
+CANCEL_ROWS = 10_000
+"""How many rows it may still send: they may have been on their way."""
 
 _OPTIONAL_KEYS_IGNORED = 0xFF01
 _MEDIUM = 0x0000
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What has come in answer to one question so far."""
-
-    rows: int = 0
-    keys_ignored: bool = False
-    problem: str = ""
+_MODELS: Mapping[Root, str] = {"STUDY": STUDY_ROOT_FIND, "PATIENT": PATIENT_ROOT_FIND}
 
 
 class CFind(QueryProvider):
@@ -35,17 +30,34 @@ class CFind(QueryProvider):
 
     Parameters
     ----------
+    root
+        The information model; ``auto``: Study Root unless the PACS accepts Patient Root
+        alone, and Patient Root for questions at PATIENT level, which no other model has.
     response_timeout
         Seconds to wait for each response.
     total_timeout
         Seconds that one question may take.
     """
 
-    def __init__(self, response_timeout: float = 300, total_timeout: float = 3600) -> None:
+    def __init__(
+        self,
+        root: Literal["auto", "study", "patient"] = "auto",
+        response_timeout: float = 300,
+        total_timeout: float = 3600,
+    ) -> None:
+        self._root = root
         self._response_timeout = response_timeout
         self._total_timeout = total_timeout
         self._net: Net | None = None
         self._association: Requestor | None = None
+        self._accepted: tuple[Root, ...] = ()
+
+    @property
+    def patients_first(self) -> bool:
+        """Whether Patient Root is all there is; opens an association to find out."""
+        if self._root == "auto" and not self._accepted:
+            self._open_association()
+        return self._root == "patient" or self._accepted == ("PATIENT",)
 
     def open(self, context: RunContext) -> None:
         """Take the nodes; the PACS is called at the first question."""
@@ -67,108 +79,178 @@ class CFind(QueryProvider):
         Raises
         ------
         RemoteError
-            No association came about.
+            No association came about, or the PACS has no information model with the level.
         ValueError
             A unique key above the level has no value, or a keyword is unknown.
         """
-        if self._net is None or self._net.called is None:
-            raise RemoteError("cfind: net.called_node is not configured: there is no PACS to ask")
-        keys = identifier.build(query.level, query.match, query.returns, self._net.called.charset)
-        own_key = identifier.UNIQUE_KEYS[query.level][-1]
-        used_before = self._association is not None
-        tally = _Tally()
-        answer = self._ask_once(self._net, keys, own_key, tally, emit)
-        if answer.status is None and used_before and not (tally.rows or tally.problem):
+        used_before = self._association is not None and self._association.is_open
+        answer, heard = self._ask_once(query, emit)
+        if used_before and not heard:
             # The PACS may have ended an association at rest: ask over a fresh one.
-            answer = self._ask_once(self._net, keys, own_key, tally, emit)
+            answer, _ = self._ask_once(query, emit)
         return answer
 
-    def _ask_once(
-        self,
-        net: Net,
-        keys: Dataset,
-        own_key: str,
-        tally: _Tally,
-        emit: Callable[[Found], None],
-    ) -> Answer:
-        if self._association is None or not self._association.is_open:
-            self._association = associate(net, [STUDY_ROOT_FIND])
-        association = self._association
+    def _ask_once(self, query: Slice, emit: Callable[[Found], None]) -> tuple[Answer, bool]:
+        """Ask; False as well where the association ended before anything was heard."""
+        _, called = self._nodes()
+        association = self._open_association()
+        question = _Question(association, query, self._root_for(query.level), called, emit)
         try:
-            status = self._responses(association, keys, own_key, tally, emit)
+            status = question.ask(self._response_timeout, self._total_timeout)
         except Ended as err:
-            return Answer(whole=False, ended=tally.problem or str(err), evidence=_evidence(tally))
+            heard = association.is_open or question.heard
+            association.abort()  # it may be we who cannot go on
+            return question.answer(None, str(err)), heard
         except BaseException:
             # What is still to come would be taken for the answer to the next question.
             association.abort()
             raise
-        if status is None:
-            association.abort()
-            return Answer(whole=False, ended=tally.problem, evidence=_evidence(tally))
-        return _final(status, tally)
+        return question.answer(status), True
 
-    def _responses(
+    def _nodes(self) -> tuple[Net, Node]:
+        if self._net is None or self._net.called is None:
+            raise RemoteError("cfind: net.called_node is not configured: there is no PACS to ask")
+        return self._net, self._net.called
+
+    def _open_association(self) -> Requestor:
+        if self._association is None or not self._association.is_open:
+            net, called = self._nodes()
+            roots = self._roots(called)
+            self._association = associate(net, [_MODELS[root] for root in roots])
+            self._accepted = tuple(
+                root for root in roots if self._association.supports(_MODELS[root])
+            )
+        return self._association
+
+    def _roots(self, called: Node) -> tuple[Root, ...]:
+        """Return the models to propose, the one to be preferred first."""
+        if self._root == "patient":
+            return ("PATIENT",)
+        if self._root == "study":
+            return ("STUDY",)
+        models = called.profile.models
+        if "patient-find" in models and "study-find" not in models:
+            return ("PATIENT", "STUDY")
+        return ("STUDY", "PATIENT")
+
+    def _root_for(self, level: Level) -> Root:
+        if level != "PATIENT":
+            return self._accepted[0]
+        if "PATIENT" in self._accepted:
+            return "PATIENT"
+        raise RemoteError(
+            "cfind: a question at PATIENT level needs the Patient Root model: the PACS does not"
+            f" accept it, or find.with.root ({self._root}) excludes it"
+        )
+
+
+class _Question:
+    """One C-FIND request, and what has come in answer to it so far."""
+
+    def __init__(
         self,
         association: Requestor,
-        keys: Dataset,
-        own_key: str,
-        tally: _Tally,
+        query: Slice,
+        root: Root,
+        called: Node,
         emit: Callable[[Found], None],
-    ) -> int | None:
-        """Send the request and take the rows; return the final status, None without one."""
-        data = identifier.encode(keys, association.syntax_of(STUDY_ROOT_FIND))
+    ) -> None:
+        self._association, self._model, self._emit = association, _MODELS[root], emit
+        self._enough = query.enough
+        self._own_key = identifier.unique_keys(query.level, root)[-1]
+        # A patient may be stored without an ID, and is one all the same.
+        self._needs_key = query.level != "PATIENT"
+        self._undeclared = called.charset or called.profile.charset
+        keys = identifier.build(query.level, query.match, query.returns, called.charset, root)
+        self._keys = identifier.encode(keys, association.syntax_of(self._model))
+        self._rows = self._rows_beyond = 0
+        self._keys_ignored = False
+        self._problem = ""
+
+    @property
+    def heard(self) -> bool:
+        """Whether any row came, readable or not."""
+        return self._rows > 0
+
+    def ask(self, response_timeout: float, total_timeout: float) -> int:
+        """Send the request and take the rows; return the final status.
+
+        Raises
+        ------
+        Ended
+            There is none: the association is over, or there is no going on with it.
+        """
         request = {Element.COMMAND_FIELD: Field.C_FIND_RQ, Element.PRIORITY: _MEDIUM}
-        association.send(STUDY_ROOT_FIND, request, data)
-        deadline = time.monotonic() + self._total_timeout
-        while time.monotonic() < deadline:
-            message = association.receive(self._response_timeout)
-            if message is None:
-                tally.problem = f"no response within {self._response_timeout:g} s"
-                return None
-            try:
-                field = message.command.required(Element.COMMAND_FIELD)
-                status = message.command.required(Element.STATUS)
-            except ValueError as err:
-                tally.problem = f"the PACS sent a malformed C-FIND response: {err}"
-                return None
-            if field != Field.C_FIND_RSP:
-                tally.problem = "the PACS sent another message than a C-FIND response"
-                return None
+        message_id = self._association.send(self._model, request, self._keys)
+        until = time.monotonic() + total_timeout
+        while True:
+            message = self._next(response_timeout, until, total_timeout)
+            status = _status(message)
             if status not in PENDING:
                 return status
-            tally.keys_ignored |= status == _OPTIONAL_KEYS_IGNORED
-            self._take(message, own_key, tally, emit)
-        tally.problem = f"it took longer than {self._total_timeout:g} s"
-        return None
+            if self._enough and self._rows == self._enough:
+                # Only now it is sure that there is more, and that the answer is not whole.
+                if not self._rows_beyond:
+                    self._association.cancel(self._model, message_id)
+                    until = time.monotonic() + CANCEL_SECONDS
+                self._rows_beyond += 1
+                continue
+            self._keys_ignored |= status == _OPTIONAL_KEYS_IGNORED
+            self._take(message)
 
-    def _take(
-        self, message: Message, own_key: str, tally: _Tally, emit: Callable[[Found], None]
-    ) -> None:
-        tally.rows += 1
+    def answer(self, status: int | None, ended: str = "") -> Answer:
+        """Return how it ended; ``ended`` says it where there is no final status."""
+        if status is not None:
+            ended = describe(status, "C-FIND")
+        if self._problem:
+            ended = f"{ended}, but {self._problem}"
+        whole = status == SUCCESS and not self._problem and not self._rows_beyond
+        evidence = {"rows": self._rows, "optional_keys_ignored": self._keys_ignored}
+        if self._rows_beyond:
+            evidence["cancelled"] = True
+            besides = "" if status in (SUCCESS, CANCELLED) and not self._problem else f" ({ended})"
+            ended = f"ended by us, since {self._rows} rows were enough{besides}"
+        return Answer(whole=whole, ended=ended, status=status, evidence=evidence)
+
+    def _next(self, response_timeout: float, until: float, total_timeout: float) -> Message:
+        left = until - time.monotonic()
+        if left > 0 and self._rows_beyond <= CANCEL_ROWS:
+            message = self._association.receive(min(response_timeout, left))
+            if message is not None:
+                return message
+        if self._rows_beyond:
+            raise Ended("aborted, because the PACS did not heed C-CANCEL")
+        if response_timeout < left:
+            raise Ended(f"no response within {response_timeout:g} s")
+        raise Ended(f"it took longer than {total_timeout:g} s")
+
+    def _take(self, message: Message) -> None:
+        self._rows += 1
         try:
-            row = identifier.decode(message.data or b"", message.transfer_syntax)
-            attributes = identifier.texts(row)
+            row = rows.read(message.data or b"", message.transfer_syntax, self._undeclared)
         except ValueError:
-            tally.problem = "an answer could not be decoded"
+            self._problem = "an answer could not be decoded"
             return
-        attributes.pop("QueryRetrieveLevel", None)
-        if not attributes.get(own_key):
-            tally.problem = f"an answer had no {own_key}"
+        row.pop("QueryRetrieveLevel", None)
+        if self._needs_key and not row.get(self._own_key):
+            self._problem = f"an answer had no {self._own_key}"
             return
-        emit(Found(attributes))
+        self._emit(Found(row))
 
 
-def _final(status: int, tally: _Tally) -> Answer:
-    ended = describe(status, "C-FIND")
-    if tally.problem:
-        ended = f"{ended}, but {tally.problem}"
-    return Answer(
-        whole=status == SUCCESS and not tally.problem,
-        ended=ended,
-        status=status,
-        evidence=_evidence(tally),
-    )
+def _status(message: Message) -> int:
+    """Return the status of a C-FIND response.
 
-
-def _evidence(tally: _Tally) -> dict[str, object]:
-    return {"rows": tally.rows, "optional_keys_ignored": tally.keys_ignored}
+    Raises
+    ------
+    Ended
+        It is another message, or malformed.
+    """
+    try:
+        field = message.command.required(Element.COMMAND_FIELD)
+        status = message.command.required(Element.STATUS)
+    except ValueError as err:
+        raise Ended(f"the PACS sent a malformed C-FIND response: {err}") from err
+    if field != Field.C_FIND_RSP:
+        raise Ended("the PACS sent another message than a C-FIND response")
+    return status

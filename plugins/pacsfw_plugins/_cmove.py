@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydicom.dataset import Dataset
 
 from pacsfw.api import Clock, Inbox, Net, Outcome, Request, RunContext, Transfer
-from pacsfw.dimse import identifier
+from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.identifier import STUDY_ROOT_MOVE
@@ -17,6 +17,7 @@ from pacsfw.dimse.requestor import Ended, Message, Requestor
 from pacsfw.dimse.status import PENDING, describe
 from pacsfw.errors import RemoteError
 
+_MODEL = "study-move"
 _LONGEST_TICK = 1.0
 _MEDIUM = 0x0000
 
@@ -59,8 +60,22 @@ class CMove(Transfer):
         self._cancelled = threading.Event()
 
     def open(self, context: RunContext) -> None:
-        """Take the nodes; the PACS is called at each request."""
+        """Take the nodes; the PACS is called at each request.
+
+        Raises
+        ------
+        RemoteError
+            The profile of the PACS says that it accepts no C-MOVE.
+        """
         self._net, self._clock = context.net, context.clock
+        called = self._net and self._net.called
+        if called and called.profile.models and _MODEL not in called.profile.models:
+            when = f" of {called.profile.probed_at}" if called.profile.probed_at else ""
+            raise RemoteError(
+                f"cmove: {called.aetitle} at {called.ip}:{called.port} does not accept C-MOVE "
+                f"(Study Root) from us, says net.called_node.profile{when}:"
+                " have it allowed there and probe again, or choose another move.use"
+            )
 
     def cancel(self) -> None:
         """End a running request soon, and refuse further ones."""
@@ -200,8 +215,8 @@ def _response(message: Message) -> _Response:
         if command.number(Element.COMMAND_FIELD) != Field.C_MOVE_RSP:
             raise Ended("the PACS sent another message than a C-MOVE response")
         if message.data:
-            row = identifier.decode(message.data, message.transfer_syntax)
-            failed = identifier.texts(row).get("FailedSOPInstanceUIDList", "")
+            row = rows.read(message.data, message.transfer_syntax)
+            failed = row.get("FailedSOPInstanceUIDList", "")
         return _Response(
             status=command.required(Element.STATUS),
             completed=command.number(Element.COMPLETED),

@@ -1,4 +1,4 @@
-"""The query provider ``cfind``: asks a PACS by C-FIND, Study Root (``find.use``)."""
+"""The query provider ``cfind``: asks a PACS by C-FIND (``find.use``)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from pacsfw.api import QueryProvider
 SCHEMA = {
     "type": "object",
     "properties": {
+        "root": {
+            "enum": ["auto", "study", "patient"],
+            "default": "auto",
+            "description": "The information model: Study Root, Patient Root, or Study Root"
+            " unless the PACS accepts Patient Root alone.",
+        },
         "response_timeout": {
             "type": "number",
             "exclusiveMinimum": 0,
@@ -41,5 +47,5 @@ def pacsfw_query_providers() -> Iterable[Component[QueryProvider]]:
         name="cfind",
         factory=_make,
         schema=SCHEMA,
-        summary="C-FIND, Study Root Query/Retrieve Information Model",
+        summary="C-FIND, Study Root or Patient Root Query/Retrieve Information Model",
     )

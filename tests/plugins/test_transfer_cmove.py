@@ -12,8 +12,9 @@ from pynetdicom.presentation import build_context
 
 from framework.dimse.scripted import net, scripted
 from framework.receiver.listening import Listening
-from pacsfw.api import Clock, Net, Node, Outcome, Request, RunContext, SpoolFile, Transfer
+from pacsfw.api import Clock, Net, Node, Outcome, Profile, Request, RunContext, SpoolFile, Transfer
 from pacsfw.dicom.spool import Sealed
+from pacsfw.errors import RemoteError
 from pacsfw.receiver import Receiver
 from pacsfw.testing import Study, make_studies, write_studies
 from pacsfw_plugins.transfer_cmove import pacsfw_transfers
@@ -192,6 +193,20 @@ def test_a_pacs_that_cannot_be_reached_is_told() -> None:
         outcome = fetching.fetch(REQUEST, Inbox())
     assert (outcome.status, outcome.reached) == (None, False)
     assert "nothing listens there" in outcome.ended
+
+
+def test_a_profile_without_c_move_refuses_it_before_anything_is_asked() -> None:
+    profile = Profile(probed_at="2026-01-01T00:00:00Z", models=frozenset({"study-find"}))
+    nodes = net(free_port(), profile=profile)
+    with pytest.raises(RemoteError, match=r"does not accept C-MOVE .* of 2026-01-01T00:00:00Z"):
+        transfer(nodes).__enter__()
+
+
+@pytest.mark.parametrize("models", [frozenset(), frozenset({"study-move", "study-find"})])
+def test_a_profile_that_has_c_move_or_does_not_know_refuses_nothing(models: frozenset[str]) -> None:
+    with transfer(net(free_port(), profile=Profile(models=models))) as fetching:
+        outcome = fetching.fetch(REQUEST, Inbox())
+    assert "no connection" in outcome.ended
 
 
 def test_a_pacs_that_rejects_us_is_told() -> None:

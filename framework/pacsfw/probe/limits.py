@@ -1,0 +1,133 @@
+"""After how many rows the PACS cuts its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pacsfw.dimse.status import CANCELLED
+from pacsfw.probe.conversation import UID, Conversation, Reply, Row
+from pacsfw.probe.findings import Book
+from pacsfw.probe.keys import values_of
+from pacsfw.probe.sample import Span
+
+ENOUGH = 3000
+"""Rows that are taken at most: a PACS that gives so many is not asked for more."""
+
+WHEN = ("StudyDate", "StudyTime")
+_SOME = 2
+_AT_LIMIT = 0xB001
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An answer that the PACS cut short."""
+
+    dates: str
+    rows: Sequence[Row]
+
+
+def find_limit(conversation: Conversation, ranges: Sequence[Span], book: Book) -> Cut | None:
+    """Widen the range of dates until an answer is cut, `ENOUGH` rows came, or that was all.
+
+    Returns
+    -------
+    Cut or None
+        The answer that was cut, if one was.
+    """
+    if conversation.patients_first:
+        _limit_of_patients(conversation, book)
+        return None
+    best, widest = "", Reply((), None, whole=False, stopped=False, ended="no question was put")
+    for words, dates in ranges:
+        reply = conversation.put({"StudyDate": dates}, WHEN, enough=ENOUGH)
+        if len(reply.rows) >= ENOUGH:
+            _note(book, None, len(reply.rows), f"{len(reply.rows)} rows and more for {words}")
+            return None
+        if is_cut(reply):
+            limit = len(reply.rows)
+            _note(book, limit, limit, f"cut after {limit} rows for {words}: {reply.ended}")
+            return Cut(dates, reply.rows)
+        if not reply.whole:
+            seen = max(len(reply.rows), len(widest.rows))
+            _note(book, None, seen, f"no whole answer for {words}: {reply.ended}")
+            return None
+        if len(reply.rows) >= len(widest.rows):
+            best, widest = dates, reply
+    return _verify(conversation, best, widest, book)
+
+
+def _verify(conversation: Conversation, dates: str, whole: Reply, book: Book) -> Cut | None:
+    """See whether parts of a question hold studies that the whole answer lacks.
+
+    More studies may have come meanwhile: then the question gives more rows than before.
+    """
+    rows = whole.rows
+    if len(rows) < _SOME:
+        _note(book, None, len(rows), "too few studies to tell")
+        return None
+    seen = uids(rows)
+    asked = parts(conversation, {"StudyDate": dates}, whole)
+    if all(uids(part.rows) <= seen for part in asked):
+        words = f"none up to {len(rows)} rows: parts of the same question hold no others"
+        if not all(part.is_clear for part in asked) or not asked:
+            words = f"none up to {len(rows)} rows; not verified: parts of it could not be asked"
+        _note(book, None, len(rows), words)
+        return None
+    again = conversation.put({"StudyDate": dates}, WHEN, enough=ENOUGH)
+    if len(again.rows) > len(rows):
+        _note(book, None, len(again.rows), f"none up to {len(again.rows)} rows; studies arrive")
+        return None
+    words = f"{len(rows)} rows and {whole.ended}, but parts of the same question hold others"
+    _note(book, len(rows), len(rows), words)
+    return Cut(dates, rows)
+
+
+def parts(conversation: Conversation, match: Mapping[str, str], whole: Reply) -> list[Reply]:
+    """Ask for the parts of a range of dates: before, at and after the median of the rows.
+
+    A date that holds all of them is asked for by time too.
+    """
+    first, _, last = match["StudyDate"].partition("-")
+    known = sorted(row["StudyDate"] for row in whole.rows if values_of(row, "StudyDate"))
+    if not known:
+        return []
+    median = known[len(known) // 2]
+    ranges = [(first, _shifted(median, -1)), (median, median), (_shifted(median, 1), last)]
+    asked = [{"StudyDate": f"{low}-{high}"} for low, high in ranges if low <= high]
+    if known[0] == known[-1]:
+        times = sorted(row["StudyTime"] for row in whole.rows if values_of(row, "StudyTime"))
+        middle = times[len(times) // 2][:4] if times else "1200"
+        halves = (f"000000-{middle}59", f"{middle}00-235959")
+        asked += [{"StudyDate": median, "StudyTime": half} for half in halves]
+    return [conversation.put({**match, **part}, WHEN, enough=ENOUGH) for part in asked]
+
+
+def _limit_of_patients(conversation: Conversation, book: Book) -> None:
+    """Count what can be counted where every question names a patient: the patients."""
+    reply = conversation.put({}, ("PatientID",), enough=ENOUGH, level="PATIENT")
+    limit = len(reply.rows) if is_cut(reply) else None
+    words = f"{len(reply.rows)} patients: {reply.ended}; parts of it cannot be asked to verify it"
+    book.note("limit", "", limit, words)
+
+
+def is_cut(reply: Reply) -> bool:
+    """Tell whether an answer with rows ended in a status that says so (traps of the field)."""
+    status = reply.status or 0
+    is_limit = status in (CANCELLED, _AT_LIMIT) or status & 0xFF00 == 0xA700
+    return bool(reply.rows) and not reply.stopped and is_limit
+
+
+def _note(book: Book, limit: int | None, seen: int, words: str) -> None:
+    book.note("limit", "", limit, words)
+    book.note("rows_seen", "", seen, "questions for a range of dates")
+
+
+def uids(rows: Sequence[Row]) -> set[str]:
+    """Return the studies of some rows."""
+    return {row.get(UID, "") for row in rows}
+
+
+def _shifted(day: str, days: int) -> str:
+    return f"{datetime.strptime(day, '%Y%m%d') + timedelta(days=days):%Y%m%d}"  # noqa: DTZ007

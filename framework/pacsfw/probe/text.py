@@ -1,0 +1,122 @@
+"""A profile as a file for people and for `net.called_node.profile`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pacsfw import __version__
+from pacsfw.api import Net
+from pacsfw.config.yaml_text import dump
+from pacsfw.probe.findings import Book, Finding, Topic
+
+_LISTS: tuple[tuple[str, Topic, bool, str], ...] = (
+    ("models", "model", True, "Services that the PACS accepts from us."),
+    ("returned", "returned", True, "Optional attributes that its answers about studies hold."),
+    ("not_returned", "returned", False, "Asked for, and not in its answers."),
+    ("honoured", "match", True, "Keys of a question about studies by which it selects."),
+    ("ignored", "match", False, "Keys that it ignores: studies come that do not match."),
+    ("wildcards", "wildcard", True, "Honoured keys in which * stands for anything."),
+    ("ranges", "range", True, "Honoured keys that may be a range."),
+    (
+        "before_limit",
+        "before_limit",
+        True,
+        "Optional keys that it applies before it cuts an answer; others are matched here.",
+    ),
+)
+"""Key of the file, topic of the findings, how they came out, and what to say about it."""
+
+_SCALARS: tuple[tuple[str, Topic, str, str], ...] = (
+    ("folds_case", "case", "PatientName", "Whether names match whatever their case."),
+    ("limit", "limit", "", "Rows after which it cuts an answer; null: none was seen."),
+    ("rows_seen", "rows_seen", "", "The most rows that one answer held."),
+    ("charset", "charset", "", "Specific Character Set of its answers."),
+    ("associations", "associations", "", "How many it serves at the same time."),
+)
+
+
+def tree(book: Book, net: Net, at: datetime) -> dict[str, Any]:
+    """Return the content of the profile file."""
+    profile = book.profile(net, at)
+    return {
+        "format": 1,
+        "probed_at": profile.probed_at,
+        "pacsfw": __version__,
+        "calling": profile.calling,
+        "called": {"aetitle": profile.called, "ip": profile.ip, "port": profile.port},
+        **{key: sorted(getattr(profile, key)) for key, *_ in _LISTS},
+        **{key: getattr(profile, key) for key, *_ in _SCALARS},
+    }
+
+
+def yaml_file(book: Book, net: Net, at: datetime) -> str:
+    """Return the profile as YAML, the evidence of each finding as a comment."""
+    whole = tree(book, net, at)
+    begin = {key: whole[key] for key in ("format", "probed_at", "pacsfw", "calling", "called")}
+    parts = [
+        "# What `pacsfw probe` found out about a PACS; net.called_node.profile reads it.\n"
+        "# It holds no patient data. Change it only if you know better.\n\n" + dump(begin)
+    ]
+    for key, topic, result, words in _LISTS:
+        parts.append("\n".join([f"# {words}", *_list(key, topic, result, book)]) + "\n")
+    for key, topic, subject, words in _SCALARS:
+        evidence = [f"# {_told(each, subject)}" for each in book.of(topic)]
+        parts.append("\n".join([f"# {words}", *evidence, dump({key: whole[key]})]))
+    return "\n".join(parts)
+
+
+def _list(key: str, topic: Topic, result: bool, book: Book) -> Iterator[str]:
+    findings = book.of(topic)
+    chosen = [each for each in findings if each.result is result]
+    yield f"{key}:" if chosen else f"{key}: []"
+    for each in chosen:
+        yield f"  - {each.subject}  # {each.evidence}"
+    if result:
+        lists = {other for _, each, other, _ in _LISTS if each == topic}
+        for each in findings:
+            if each.result not in lists:
+                yield f"  # {'no' if each.result is False else 'not known'}: {_told(each)}"
+
+
+def _told(finding: Finding, expected: str = "") -> str:
+    subject = "" if finding.subject == expected else f"{finding.subject}: "
+    return f"{subject}{finding.evidence}"
+
+
+def overview(book: Book, net: Net) -> list[tuple[str, str]]:
+    """Return a short table: what was looked at, and what came out."""
+    called = net.called
+    assert called is not None  # noqa: S101 - it was asked
+
+    def those(topic: Topic, result: bool | None = True) -> str:
+        found = [each.subject for each in book.of(topic) if each.result is result]
+        return ", ".join(found) or "none"
+
+    def scalar(topic: Topic, subject: str = "") -> str:
+        finding = next((each for each in book.of(topic) if each.subject == subject), None)
+        if finding is None:
+            return "not looked for"
+        words = {None: "not known", True: "yes", False: "no"}
+        result = finding.result
+        shown = words[result] if result is None or isinstance(result, bool) else str(result)
+        return f"{shown} ({finding.evidence})"
+
+    limit = scalar("limit")
+    return [
+        ("PACS", f"{called.aetitle} at {called.ip}:{called.port}, asked as {net.local.aetitle}"),
+        ("services", those("model")),
+        ("returned", those("returned")),
+        ("not returned", those("returned", result=False)),
+        ("keys honoured", those("match")),
+        ("keys ignored", those("match", result=False)),
+        ("keys not known", those("match", result=None)),
+        ("with wildcards", those("wildcard")),
+        ("by range", those("range")),
+        ("names in any case", scalar("case", "PatientName")),
+        ("limit of rows", limit.replace("not known (none", "none seen (none", 1)),
+        ("keys before limit", those("before_limit")),
+        ("character set", scalar("charset")),
+        ("associations", scalar("associations")),
+    ]

@@ -6,7 +6,7 @@ here. Records and base classes grow by addition only.
 """
 
 from pacsfw.api.components import NO_OPTIONS, Component, ConfigSection, JSONSchema
-from pacsfw.api.context import Clock, Closing, Net, Node, RunContext
+from pacsfw.api.context import Clock, Closing, DicomWeb, Net, Node, RunContext
 from pacsfw.api.events import (
     Event,
     InstanceIngested,
@@ -20,6 +20,7 @@ from pacsfw.api.events import (
     Waiting,
 )
 from pacsfw.api.objects import Converter, Header, Layout, Produced, Stored, TagCallback
+from pacsfw.api.profile import Profile
 from pacsfw.api.query import Answer, Found, Level, QueryProvider, Slice, is_uid
 from pacsfw.api.tables import Batch, Column, ColumnType, Row, Sink, Table, Verdict, VerdictState
 from pacsfw.api.transfer import Inbox, Outcome, Request, SpoolFile, Transfer
@@ -35,6 +36,7 @@ __all__ = [
     "Component",
     "ConfigSection",
     "Converter",
+    "DicomWeb",
     "Event",
     "Found",
     "Header",
@@ -49,6 +51,7 @@ __all__ = [
     "Observer",
     "Outcome",
     "Produced",
+    "Profile",
     "QueryProvider",
     "Request",
     "ResourcesFound",

@@ -6,10 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pacsfw.api.profile import Profile
 
 
 class Clock:
@@ -43,6 +45,25 @@ class Node:
     charset: str = ""
     """Specific Character Set (PS3.3 C.12.1.1.2) of queries with non-ASCII values."""
     max_associations: int = 2
+    profile: Profile = field(default_factory=Profile)
+    """What `pacsfw probe` found, if the configuration names such a file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DicomWeb:
+    """A DICOMweb server (PS3.18). No ``repr`` shows headers or credentials."""
+
+    url: str
+    """Base of the services, such as ``https://pacs.example/dicom-web``."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    """Sent as ``Authorization: Bearer``."""
+    verify: bool | str = True
+    """False accepts any certificate; a path names the certificates to trust."""
+    timeout: float = 60.0
+    """Seconds to wait for a connection, and for each piece of an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +73,7 @@ class Net:
     local: Node
     called: Node | None = None
     dest: Node | None = None
+    dicomweb: DicomWeb | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

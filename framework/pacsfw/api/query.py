@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pacsfw.api.context import Closing
 
@@ -31,17 +31,23 @@ class Slice:
     """One question to a PACS.
 
     ``match`` maps DICOM keywords to matching values as in PS3.4 C.2.2.2; ``returns`` are
-    the keywords wanted in the answer beside the unique keys of the level.
+    the keywords wanted in the answer beside the unique keys of the level. After ``enough``
+    rows (0: never) the provider may end the question; its answer is not whole then.
     """
 
     level: Level
     match: Mapping[str, str]
     returns: tuple[str, ...] = ()
+    enough: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    r"""One row of an answer: DICOM keyword to text; several values are joined by ``\``."""
+    r"""One row of an answer: DICOM keyword to text; several values are joined by ``\``.
+
+    A keyword that the PACS returned without a value is there with the empty text; one that
+    it did not return is not there.
+    """
 
     attributes: Mapping[str, str]
 
@@ -51,7 +57,10 @@ class Answer:
     """How a question ended.
 
     ``whole`` is True only when the provider was told so (DIMSE final status 0000).
-    ``ended`` says in words how it ended, for people.
+    ``status`` is the final one (of DIMSE, or of HTTP), None where none came: the answer broke
+    off. ``ended`` says in words how it ended, for people. ``evidence`` is kept; where it says
+    ``narrower_helps`` False, an answer that is not whole would not be for parts of the
+    question either.
     """
 
     whole: bool
@@ -61,7 +70,23 @@ class Answer:
 
 
 class QueryProvider(Closing, ABC):
-    """Answers questions about what a PACS holds."""
+    """Answers questions about what a PACS holds.
+
+    It answers one question at a time and judges nothing: the planner splits questions and
+    proves that the answers are whole.
+    """
+
+    of_pacs: ClassVar[bool] = True
+    """False where the answers are not those of the PACS that objects are requested from."""
+
+    @property
+    def patients_first(self) -> bool:
+        """Whether every question below PATIENT level must name a patient (PatientID).
+
+        So it is with archives that know the Patient Root model alone (PS3.4 C.6.1). May
+        connect to find out.
+        """
+        return False
 
     @abstractmethod
     def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:

@@ -7,6 +7,7 @@ and so that a PACS of our own matches by the very same rules.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -17,13 +18,15 @@ WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", 
 RANGE_VRS = frozenset({"DA", "TM"})
 """Value representations that this module matches by range (PS3.4 C.2.2.2.5)."""
 
-_SINGLE_VALUED = frozenset({"LT", "ST", "UR", "UT"})
+SINGLE_VALUED_VRS = frozenset({"LT", "ST", "UR", "UT"})
+"""Value representations in which a backslash is text (PS3.5 6.2)."""
+
 _DA = re.compile(r"\d{8}|\d{4}\.\d\d\.\d\d")
 _TM = re.compile(r"\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?|\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?")
 _LAST_TM = "235959999999"
 
 
-def matches(vr: str, pattern: str, values: Sequence[str], *, fold_names: bool = False) -> bool:
+def matches(vr: str, pattern: str, values: Sequence[str], *, fold: bool = False) -> bool:
     r"""Tell whether an attribute matches a key of a query.
 
     Single value, list, universal, wildcard and range matching of PS3.4 C.2.2.2. An
@@ -39,9 +42,9 @@ def matches(vr: str, pattern: str, values: Sequence[str], *, fold_names: bool = 
         key of nothing but ``*`` where wildcards are known.
     values
         The values of the attribute as text; none where it is absent or empty.
-    fold_names
-        Compare PN without regard to case, which PS3.4 C.2.2.2.1 leaves to the archive.
-        Everything else is compared exactly.
+    fold
+        Compare text (the VRs that have wildcards) as `folded`. PS3.4 C.2.2.2.1 leaves case
+        and accents of PN to the archive; all else matches exactly there.
 
     Raises
     ------
@@ -49,28 +52,48 @@ def matches(vr: str, pattern: str, values: Sequence[str], *, fold_names: bool = 
         The pattern cannot be one of this VR: a malformed date or time, or a range of DT.
         The message never repeats the pattern.
     """
-    keys = [pattern] if vr in _SINGLE_VALUED else pattern.split("\\")
+    keys = [pattern] if vr in SINGLE_VALUED_VRS else pattern.split("\\")
     keys = [key for key in (_trim(vr, key) for key in keys) if key]
     if not keys or (vr in WILDCARD_VRS and any(not key.strip("*") for key in keys)):
         return True
     found = [value for value in (_trim(vr, value) for value in values) if value]
-    return any(_matches_one(vr, key, value, fold_names) for key in keys for value in found or [""])
+    return any(_matches_one(vr, key, value, fold) for key in keys for value in found or [""])
 
 
-def _matches_one(vr: str, key: str, value: str, fold_names: bool) -> bool:
+def folded(text: str) -> str:
+    """Return text without case and accents: ``Müller``, ``MULLER`` and ``muller`` are the same.
+
+    Accents are what Unicode decomposes into the block "Combining Diacritical Marks"; voiced
+    kana and the vowel signs of other scripts are letters. ``ß`` is ``ss``, ``ø`` stays.
+    """
+    if text.isascii():
+        return text.lower()
+    letters = unicodedata.normalize("NFD", text).casefold()
+    bare = "".join(char for char in letters if not "\u0300" <= char <= "\u036f")
+    return unicodedata.normalize("NFC", bare)
+
+
+def has_wildcard(vr: str, key: str) -> bool:
+    """Tell whether a key of this VR stands for more than one text."""
+    return vr in WILDCARD_VRS and ("*" in key or "?" in key)
+
+
+def _matches_one(vr: str, key: str, value: str, fold: bool) -> bool:
     if vr in RANGE_VRS:
         return _in_range(vr, key, value)
     if vr == "DT" and "-" in key:
         raise ValueError("a range of DT cannot be matched: only one value, or DA and TM")
     if not value:
         return False
-    if vr == "PN":
-        return _matches_name(key, value, fold_names)
     if vr in ("DS", "IS"):
         return _same_number(key, value)
-    if vr in WILDCARD_VRS:
-        return _wildcard(key).fullmatch(value) is not None
-    return key == value
+    if vr not in WILDCARD_VRS:
+        return key == value
+    if fold:
+        key, value = folded(key), folded(value)
+    if vr == "PN":
+        return _matches_name(key, value, fold)
+    return _alike(key, value, fold)
 
 
 def _matches_name(key: str, value: str, fold: bool) -> bool:
@@ -79,10 +102,10 @@ def _matches_name(key: str, value: str, fold: bool) -> bool:
     The groups write the same name alphabetically, ideographically and phonetically
     (PS3.5 6.2.1), and a key does not say which one it is written in.
     """
-    expression = _wildcard(_bare_name(key), fold)
+    key = _bare_name(key)
     whole = _bare_name(value)
     candidates = [whole] if "=" in key else [whole, *map(_bare_name, value.split("="))]
-    return any(expression.fullmatch(candidate) for candidate in candidates)
+    return any(_alike(key, candidate, fold) for candidate in candidates)
 
 
 def _bare_name(name: str) -> str:
@@ -126,10 +149,17 @@ def _same_number(key: str, value: str) -> bool:
         return key == value
 
 
+def _alike(key: str, value: str, fold: bool) -> bool:
+    if "*" not in key and "?" not in key:
+        return key == value
+    return _wildcard(key, fold).fullmatch(value) is not None
+
+
 @lru_cache(maxsize=1024)
-def _wildcard(key: str, fold: bool = False) -> re.Pattern[str]:
-    parts = (".*" if char == "*" else "." if char == "?" else re.escape(char) for char in key)
-    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if fold else 0))
+def _wildcard(key: str, fold: bool) -> re.Pattern[str]:
+    # A sharp s is one character to whoever writes "?", and folded it is two.
+    special = {"*": ".*", "?": "(?:ss|.)" if fold else "."}
+    return re.compile("".join(special.get(char) or re.escape(char) for char in key), re.DOTALL)
 
 
 def _trim(vr: str, text: str) -> str:

@@ -73,7 +73,7 @@ def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
     except Rejected as err:
         raise RemoteError(f"{name}: {_why_rejected(err, ours, called.aetitle)}") from err
     except Unsupported as err:
-        wanted = ", ".join(UID(uid).name for uid in proposed)
+        wanted = " or ".join(UID(uid).name for uid in proposed)
         raise RemoteError(
             f"{name}: association accepted, but not for what is needed: {wanted} is not "
             f"supported by the PACS, or not for our AE title {ours}"

@@ -39,6 +39,9 @@ class PduType(IntEnum):
     ABORT = 7
 
 
+_KINDS = {int(kind): kind for kind in PduType}
+
+
 class AbortReason(IntEnum):
     """Why a service provider aborts (PS3.8 table 9-26)."""
 
@@ -98,7 +101,8 @@ class PduReader:
         self._socket = sock
         self.pdu_timeout = pdu_timeout
         # Peers that count the six bytes of the PDU header exceed the maximum by them.
-        self._caps = {
+        self._caps: dict[int, int] = {
+            **dict.fromkeys(PduType, MAX_SMALL),
             PduType.ASSOCIATE_RQ: MAX_ASSOCIATE,
             PduType.ASSOCIATE_AC: MAX_ASSOCIATE,
             PduType.P_DATA: max_pdu + 6,
@@ -118,15 +122,29 @@ class PduReader:
         ConnectionLost, PeerTooSlow, ProtocolError
             There is no whole, acceptable PDU.
         """
+        size = self._size_of_whole() or self._await_whole()
+        begin, self._start = self._start, self._start + size
+        return _KINDS[self._buffer[begin]], self._view[begin + _HEADER.size : self._start]
+
+    def _size_of_whole(self) -> int:
+        """Return the length of the next PDU if all of it has been read ahead, else 0."""
+        have = self._end - self._start
+        if have < _HEADER.size:
+            return 0
+        size = self._announced_size()
+        return size if have >= size else 0
+
+    def _await_whole(self) -> int:
+        """Read until the next PDU is whole, before the deadline; return its length."""
         begun = self._end > self._start
         deadline = time.monotonic() + (self.pdu_timeout if begun else self.idle_timeout)
-        size = 0
         while True:
             have = self._end - self._start
-            if not size and have >= _HEADER.size:
-                size = self._whole_size()
+            size = self._announced_size() if have >= _HEADER.size else 0
             if size and have >= size:
-                break
+                return size
+            if begun and time.monotonic() >= deadline:
+                raise PeerTooSlow("the peer was too slow for too long")
             self._make_room(size)
             try:
                 self._receive(deadline)
@@ -137,16 +155,12 @@ class PduReader:
             if not begun:
                 begun = True
                 deadline = time.monotonic() + self.pdu_timeout
-        body = self._view[self._start + _HEADER.size : self._start + size]
-        kind = PduType(self._buffer[self._start])
-        self._start += size
-        return kind, body
 
-    def _whole_size(self) -> int:
+    def _announced_size(self) -> int:
         kind, length = _HEADER.unpack_from(self._buffer, self._start)
-        if kind not in PduType.__members__.values():
+        cap = self._caps.get(kind)
+        if cap is None:
             raise ProtocolError(f"PDU of unknown type 0x{kind:02X}", AbortReason.UNRECOGNIZED_PDU)
-        cap = self._caps.get(kind, MAX_SMALL)
         if length > cap:
             raise ProtocolError(
                 f"{PduType(kind).name} PDU of {length} bytes, more than the {cap} allowed"
@@ -179,16 +193,16 @@ class PduReader:
             try:
                 count = self._socket.recv_into(self._view[self._end :])
             except TimeoutError:
-                count = None
+                # Only here: what was received is never given up for being late.
+                if time.monotonic() >= deadline:
+                    raise PeerTooSlow("the peer was silent for too long") from None
+                continue
             except OSError as error:
                 raise ConnectionLost(f"the connection broke: {error.strerror}") from error
             if count == 0:
                 raise ConnectionLost("the peer closed the connection")
-            if time.monotonic() >= deadline:
-                raise PeerTooSlow("the peer was silent or too slow for too long")
-            if count:
-                self._end += count
-                return
+            self._end += count
+            return
 
 
 def pdvs(body: memoryview) -> Iterator[tuple[int, bool, bool, memoryview]]:

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from pacsfw.dimse import command, pdu
 from pacsfw.dimse.command import MAX_COMMAND, Command, Element, Field
@@ -62,6 +63,7 @@ class Requestor:
         self._contexts, self._peer_max_pdu = contexts, peer_max_pdu
         self._command, self._data = bytearray(), bytearray()
         self._pending: Command | None = None
+        self._last, self._last_bytes = Command({}), b""
         self._message_id = 0
         self.is_open = True
 
@@ -108,12 +110,25 @@ class Requestor:
         context_id = self._context_id(abstract_syntax)
         self._write(pdu.p_data(context_id, command.encode(request), self._peer_max_pdu))
 
+    def accepts(self, abstract_syntax: str) -> bool:
+        """Tell whether a presentation context of this service was accepted."""
+        return any(
+            context.abstract_syntax == abstract_syntax for context in self._contexts.values()
+        )
+
     def syntax_of(self, abstract_syntax: str) -> str:
         """Return the transfer syntax in which data sets of this service are encoded."""
         return self._contexts[self._context_id(abstract_syntax)].transfer_syntax
 
+    def supports(self, abstract_syntax: str) -> bool:
+        """Tell whether a presentation context of this service was accepted."""
+        return any(one.abstract_syntax == abstract_syntax for one in self._contexts.values())
+
     def receive(self, seconds: float) -> Message | None:
-        """Return the next message, or None when none is there after ``seconds``.
+        """Return the next message, or None when none is whole after ``seconds``.
+
+        Parts of it are kept for the next call. A PDU that has begun is waited for as long
+        as the reader allows.
 
         Raises
         ------
@@ -124,26 +139,26 @@ class Requestor:
         while True:
             try:
                 kind, body = self._reader.read()
+                message = self._collect(body) if kind is PduType.P_DATA else self._other(kind)
             except PeerSilent:
-                if time.monotonic() >= deadline:
-                    return None
-                continue
+                message = None
             except pdu.PduError as err:
                 self._end(in_words(err), abort=True)
-            if kind is PduType.P_DATA:
-                try:
-                    message = self._collect(body)
-                except (ProtocolError, ValueError) as err:
-                    self._end(f"the association was aborted: {err}", abort=True)
-                if message is not None:
-                    return message
-            elif kind is PduType.ABORT:
-                self._end("the PACS aborted the association")
-            elif kind is PduType.RELEASE_RQ:
-                self._write(pdu.release_response())
-                self._end("the PACS released the association")
-            else:
-                self._end(f"the association was aborted: unexpected {kind.name} PDU", abort=True)
+            except ValueError as err:
+                self._end(f"the association was aborted: {err}", abort=True)
+            if message is not None:
+                return message
+            if time.monotonic() >= deadline:
+                return None
+
+    def _other(self, kind: PduType) -> NoReturn:
+        """Take a PDU that ends the association, or should not have come."""
+        if kind is PduType.ABORT:
+            self._end("the PACS aborted the association")
+        if kind is PduType.RELEASE_RQ:
+            self._write(pdu.release_response())
+            self._end("the PACS released the association")
+        self._end(f"the association was aborted: unexpected {kind.name} PDU", abort=True)
 
     def release(self) -> None:
         """End the association in good order, without waiting long for it."""
@@ -166,7 +181,8 @@ class Requestor:
     def abort(self) -> None:
         """End the association at once."""
         if self.is_open:
-            self._end("aborted", abort=True, quietly=True)
+            self._send_abort()
+            self._close()
 
     def _collect(self, body: memoryview) -> Message | None:
         """Take in one P-DATA PDU; a message may end in it, at most one at a time."""
@@ -188,7 +204,12 @@ class Requestor:
         if context_id not in self._contexts:
             raise ProtocolError("a message on a presentation context that was not accepted")
         if is_command:
-            self._pending = command.decode(self._command)
+            if self._pending is not None:
+                raise ProtocolError("a command instead of the data set of the one before")
+            if self._command != self._last_bytes:  # those of pending responses are all alike
+                self._last = command.decode(self._command)
+                self._last_bytes = bytes(self._command)
+            self._pending = self._last
             self._command.clear()
             if self._pending.has_data_set:
                 return None
@@ -213,13 +234,15 @@ class Requestor:
         except OSError as err:
             self._end(f"the connection broke: {err.strerror or err}")
 
-    def _end(self, how: str, *, abort: bool = False, quietly: bool = False) -> None:
+    def _end(self, how: str, *, abort: bool = False) -> NoReturn:
         if abort:
-            with contextlib.suppress(OSError):  # the connection may be gone already
-                self._socket.sendall(pdu.abort(pdu.AbortReason.NOT_SPECIFIED))
+            self._send_abort()
         self._close()
-        if not quietly:
-            raise Ended(how)
+        raise Ended(how)
+
+    def _send_abort(self) -> None:
+        with contextlib.suppress(OSError):  # the connection may be gone already
+            self._socket.sendall(pdu.abort(pdu.AbortReason.NOT_SPECIFIED))
 
     def _close(self) -> None:
         self.is_open = False

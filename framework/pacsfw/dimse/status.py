@@ -12,6 +12,8 @@ CANCELLED = 0xFE00
 PENDING = frozenset({0xFF00, 0xFF01})
 """0xFF01: also pending, but optional keys were not matched (PS3.4 table C.4-1)."""
 
+NOT_AUTHORIZED = 0x0124
+WRONG_IDENTIFIER = 0xA900
 OUT_OF_RESOURCES = 0xA700
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
@@ -38,7 +40,7 @@ _GENERAL: Mapping[int, str] = {
     0x0121: "Failure: missing attribute value",
     SOP_CLASS_NOT_SUPPORTED: "Refused: SOP class not supported",
     0x0123: "Failure: no such action type",
-    0x0124: "Refused: not authorized",
+    NOT_AUTHORIZED: "Refused: not authorized",
     0x0210: "Failure: duplicate invocation (message ID in use)",
     UNRECOGNIZED_OPERATION: "Failure: unrecognized operation",
     0x0212: "Failure: mistyped argument",
@@ -50,7 +52,7 @@ _OF_SERVICE: Mapping[Service, Mapping[int, str]] = {
     "C-ECHO": {},
     "C-FIND": {
         OUT_OF_RESOURCES: "Refused: out of resources",
-        0xA900: "Failure: the identifier does not match the SOP class",
+        WRONG_IDENTIFIER: "Failure: the identifier does not match the SOP class",
         0xB001: "Warning: matching reached the response limit",
         0xFF01: "Pending, optional keys were not matched",
         CANCELLED: "Cancelled: matching ended early (some archives say so at their result limit)",
@@ -60,7 +62,7 @@ _OF_SERVICE: Mapping[Service, Mapping[int, str]] = {
         0xA702: "Refused: unable to perform the sub-operations (is the move destination reachable"
         " from the PACS, and does it accept what is sent?)",
         0xA801: "Refused: move destination unknown (the PACS does not know our AE title)",
-        0xA900: "Failure: the identifier does not match the SOP class",
+        WRONG_IDENTIFIER: "Failure: the identifier does not match the SOP class",
         0xAA00: "Failure: none of the frames requested were found",
         0xAA01: "Failure: unable to make a new object for this SOP class",
         0xAA02: "Failure: unable to extract frames",

@@ -1,0 +1,197 @@
+"""The text of answers, read straight from their bytes (PS3.5 section 7, annex A).
+
+A PACS answers with thousands of small data sets. Making a pydicom data set of each takes
+several times as long as the PACS needs to send it, so this walks the elements itself and
+keeps nothing but text.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TypeAlias
+
+from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, EXPLICIT_VR_LENGTH_16, STR_VR, VR
+
+from pacsfw.dimse import charset
+from pacsfw.dimse.charset import ESCAPE
+
+NUMBERS: Mapping[str, str] = {
+    "US": "H",
+    "SS": "h",
+    "UL": "L",
+    "SL": "l",
+    "UV": "Q",
+    "SV": "q",
+    "FL": "f",
+    "FD": "d",
+}
+"""Binary value representations that have a text, and `struct`'s letter for each."""
+
+_Header: TypeAlias = tuple[int, str, int, int]
+"""Tag (its group in the lower half), value representation, where the value begins, length."""
+
+_TAG_AND_LENGTH = struct.Struct("<LL")
+_TAG_VR_LENGTH = struct.Struct("<L2sH")
+_LENGTH = struct.Struct("<L")
+_SHORT = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_16}
+_LONG = {str(vr).encode(): str(vr) for vr in VR if len(vr) == 2 and vr not in EXPLICIT_VR_LENGTH_16}
+_ONE_VALUE = frozenset({"ST", "LT", "UT", "UR"})
+_UNDEFINED = 0xFFFFFFFF
+_MAY_BE_UNDEFINED = frozenset({"", "SQ", "UN", "OB", "OW"})
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xE000FFFE, 0xE00DFFFE, 0xE0DDFFFE
+_DEEPEST = 64
+_PADDING = " \0"
+
+
+def read(data: bytes, transfer_syntax: str, undeclared: str = "") -> dict[str, str]:
+    r"""Return a data set as keyword to text: several values joined by ``\``, padding stripped.
+
+    Private elements, sequences and binary values are left out, and so are the groups that
+    may repeat (PS3.5 section 7.6).
+
+    Parameters
+    ----------
+    data
+        The encoded data set.
+    transfer_syntax
+        Implicit VR Little Endian; anything else is read as Explicit VR Little Endian.
+    undeclared
+        The character set of text that is not ASCII although the data set names no character
+        set; ISO 8859-1 where it is empty or cannot be.
+
+    Raises
+    ------
+    ValueError
+        It is malformed. The message quotes nothing of it.
+    """
+    try:
+        return _walk(data, transfer_syntax == ImplicitVRLittleEndian, undeclared)
+    except struct.error:
+        raise ValueError("malformed data set: cut short") from None
+
+
+def _walk(data: bytes, implicit: bool, undeclared: str) -> dict[str, str]:
+    header = _implicit if implicit else _explicit
+    found: dict[str, str] = {}
+    encoded: dict[str, tuple[bytes, str]] = {}
+    position, size = 0, len(data)
+    while position < size:
+        tag, vr, start, length = header(data, position)
+        if length == _UNDEFINED:
+            position = _after_items(data, vr, start, header)
+            continue
+        position = start + length
+        if position > size:
+            raise ValueError("malformed data set: an element reaches beyond the end")
+        keyword, kind = _known(tag, vr)
+        if not keyword:
+            continue
+        if keyword in found:
+            raise ValueError(f"malformed data set: {keyword} occurs twice")
+        value = data[start:position]
+        if kind in NUMBERS:
+            found[keyword] = _numbers(value, NUMBERS[kind])
+        elif (value.isascii() and ESCAPE not in value) or kind not in CUSTOMIZABLE_CHARSET_VR:
+            found[keyword] = _stripped(value.decode("latin-1"), kind)
+        else:
+            # The character set may be declared after it, where elements are out of order.
+            found[keyword], encoded[keyword] = "", (value, kind)
+    declared = found.get("SpecificCharacterSet", "") if encoded else ""
+    for keyword, (value, kind) in encoded.items():
+        found[keyword] = _stripped(charset.text(value, declared, undeclared), kind)
+    return found
+
+
+def _implicit(data: bytes, position: int) -> _Header:
+    tag, length = _TAG_AND_LENGTH.unpack_from(data, position)
+    return tag, "", position + 8, length
+
+
+def _explicit(data: bytes, position: int) -> _Header:
+    tag, code, length = _TAG_VR_LENGTH.unpack_from(data, position)
+    vr = _SHORT.get(code)
+    if vr is not None:
+        return tag, vr, position + 8, length
+    vr = _LONG.get(code)
+    if vr is None:
+        raise ValueError("malformed data set: an element without a value representation")
+    (length,) = _LENGTH.unpack_from(data, position + 8)
+    return tag, vr, position + 12, length
+
+
+@lru_cache(maxsize=4096)
+def _known(tag: int, vr: str) -> tuple[str, str]:
+    """Return keyword and value representation; no keyword for what has no text.
+
+    Raises
+    ------
+    ValueError
+        The tag belongs inside a sequence only.
+    """
+    group, element = tag & 0xFFFF, tag >> 16
+    if group == _ITEM & 0xFFFF:
+        raise ValueError("malformed data set: an item outside of a sequence")
+    number = group << 16 | element
+    keyword = keyword_for_tag(number)
+    if not keyword or tag_for_keyword(keyword) != number:
+        return "", ""
+    kind = vr if vr not in ("", "UN") else dictionary_VR(number)
+    return (keyword, kind) if kind in STR_VR or kind in NUMBERS else ("", "")
+
+
+def _after_items(
+    data: bytes,
+    vr: str,
+    position: int,
+    header: Callable[[bytes, int], _Header],
+    depth: int = 0,
+) -> int:
+    """Return where a value of undefined length ends that begins at ``position``."""
+    if vr not in _MAY_BE_UNDEFINED:
+        raise ValueError("malformed data set: a value of undefined length that is no sequence")
+    if depth >= _DEEPEST:
+        raise ValueError("malformed data set: sequences are nested too deeply")
+    if vr == "UN":
+        header = _implicit  # PS3.5 section 6.2.2, note 2
+    while True:
+        tag, length = _TAG_AND_LENGTH.unpack_from(data, position)
+        position += 8
+        if tag == _SEQUENCE_END:
+            return position
+        if tag != _ITEM:
+            raise ValueError("malformed data set: something else than an item in a sequence")
+        if length == _UNDEFINED:
+            position = _after_elements(data, position, header, depth)
+        else:
+            position += length
+
+
+def _after_elements(
+    data: bytes, position: int, header: Callable[[bytes, int], _Header], depth: int
+) -> int:
+    """Return where an item of undefined length ends whose elements begin at ``position``."""
+    while _TAG_AND_LENGTH.unpack_from(data, position)[0] != _ITEM_END:
+        _, vr, start, length = header(data, position)
+        if length == _UNDEFINED:
+            position = _after_items(data, vr, start, header, depth + 1)
+        else:
+            position = start + length
+    return position + 8
+
+
+def _numbers(value: bytes, letter: str) -> str:
+    item = struct.Struct("<" + letter)
+    whole = len(value) - len(value) % item.size
+    return "\\".join(str(number) for (number,) in item.iter_unpack(value[:whole]))
+
+
+def _stripped(text: str, kind: str) -> str:
+    if kind in _ONE_VALUE:
+        return text.rstrip(_PADDING)
+    if "\\" in text:
+        return "\\".join(part.strip(_PADDING) for part in text.split("\\"))
+    return text.strip(_PADDING)

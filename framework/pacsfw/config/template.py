@@ -25,10 +25,16 @@ net:
     port: 104
     # charset: ISO_IR 192        # if you search for names with accents
     # max_associations: 2
+    # profile: pacs.profile.yaml   # what `pacsfw probe` has found out about this PACS
   # Only if the PACS shall send to another AE title or port than local_node's.
   # dest_node:
   #   aetitle: PACSFW
   #   port: 11112
+  # If the PACS has DICOMweb as well: find.use qido asks over it.
+  # dicomweb:
+  #   url: https://pacs.example.org/dicom-web
+  #   username: research
+  #   password: ${{PACS_PASSWORD}}
 
 find:
   query_level: STUDY             # or PATIENT
@@ -38,6 +44,11 @@ find:
   start_date: "20200101"         # YYYYMMDD or YYYY-MM-DD
   end_date: "20200131"           # belongs to the range; one day without it
   modality: CT                   # any without it
+  # undated: false                 # true: studies without a date as well
+  # filters: {{StudyDescription: "*chest*", PatientName: {{not: "Test*"}}}}
+  # cohort: cohort.csv             # studies or patients to look for, one per row
+  # max_studies: 50000             # stop, and list nothing, if more match
+  # use: cfind                     # or qido, or folder (files on disk)
 
 move:
   query_level: STUDY

@@ -114,7 +114,7 @@ class Coverage:
         replies = [self._questions.put(part) for part in division.parts]
         if any(division.axis in part.tally.ignored for part in replies):
             self._questions.ignored.add(division.axis)
-            return self._settle(region, reply, named=named)
+            return self._settle(region, self._with_texts(region, reply), named=named)
         if self._adds_up(region, division, reply, replies):
             self._close(region, division.axis, division.hole, reply, named=named)
             return reply.tally.uids
@@ -147,7 +147,7 @@ class Coverage:
             found = None if found is None or studies is None else found | studies
         lost = set() if found is None else reply.tally.uids - found - _spare(division, reply)
         if lost:
-            reason = f"{len(lost)} studies of its answer are missing in the answers to its parts"
+            reason = f"studies of its answer that the answers to its parts lack: {len(lost)}"
             self._journal.settle(region, "unproven", "" if named else reason)
         else:
             self._close(region, division.axis, division.hole, reply, named=named)

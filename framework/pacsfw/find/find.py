@@ -88,9 +88,13 @@ def search(
     def put_and_tell(question: Slice, emit: Callable[[Found], None]) -> Answer:
         answer = put(question, emit)
         if question.level == "STUDY":
-            notify(ResourcesFound(at=clock.now(), total=matches.total))
+            tell()
         return answer
 
+    def tell() -> None:
+        notify(ResourcesFound(at=clock.now(), total=matches.total))
+
+    tell()  # a search that goes on has found some already
     try:
         Planner(criteria, put_and_tell, patients_first, profile, matches, journal).run()
     finally:
@@ -152,7 +156,7 @@ def _write_outcomes(path: Path, criteria: Criteria, begun: Search, ledger: Ledge
     for outcome in outcomes:
         counts[outcome.fate] = counts.get(outcome.fate, 0) + 1
     return [
-        f"find.cohort: {counts[state]:,} rows are {state}; {path} names them"
+        f"find.cohort: {state} rows: {counts[state]:,}; {path} names them"
         for state in ("missing", "ambiguous")
         if counts.get(state)
     ]

@@ -81,15 +81,32 @@ def test_init_writes_a_configuration_that_passes(
     assert capsys.readouterr().out.startswith(f"{desk.folder}/pacsfw.yaml: ok\n")
 
 
-def test_what_init_comments_out_is_understood_as_well(desk: Desk) -> None:
+def test_what_init_comments_out_is_understood_as_well(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert main(["config", "init", "full.yaml"]) == 0
     text = Path("full.yaml").read_text()
     examples = re.compile(r"^( *)# ( *(?:[a-z_]+:|- \{).*)$", re.MULTILINE)
     desk.write(examples.sub(r"\1\2", text), "full.yaml")
     desk.write("", "my_layout.py")
+    desk.write("PatientID\n1\n", "cohort.csv")
+    desk.write(
+        "format: 1\ncalling: PACSFW\ncalled: {aetitle: THEIRPACS, ip: 192.0.2.10, port: 104}\n",
+        "pacs.profile.yaml",
+    )
+    monkeypatch.setenv("PACS_PASSWORD", "sesame")
     config = load(Path("full.yaml"), desk.registry_for).config
     assert config.plugins.load == (desk.folder / "my_layout.py",)
     assert (len(config.sinks), config.move is not None) == (1, True)
+    assert config.find is not None
+    assert [each.keyword for each in config.find.filters] == ["StudyDescription", "PatientName"]
+    assert (config.find.cohort, config.find.max_studies) == (desk.folder / "cohort.csv", 50000)
+    assert config.net is not None
+    assert config.net.called is not None
+    assert config.net.called.profile.called == "THEIRPACS"
+    assert config.net.dicomweb is not None
+    assert config.net.dicomweb.username == "research"
+    assert config.warnings == ()
 
 
 def test_init_does_not_overwrite(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

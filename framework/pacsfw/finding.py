@@ -137,10 +137,14 @@ class Finding:
 
 
 def coverage(ledger: Ledger, found: Search) -> list[tuple[str, str]]:
-    """Return what a search could not prove: the region in words, and why."""
+    """Return what a search has not proven: the region in words, and why."""
+    unfinished = [("the whole query", "the search has not ended")]
     return [
-        (Region.parse(region).in_words, reason)
-        for region, reason in ledger.searches.unproven(found.id)
+        *(unfinished if found.finished_at is None else []),
+        *(
+            (Region.parse(region).in_words, reason)
+            for region, reason in ledger.searches.unproven(found.id)
+        ),
     ]
 
 

@@ -184,7 +184,7 @@ def test_the_outcomes_of_a_cohort_lie_beside_the_list(finding, ledger, again):
     outcomes = finding.list.parent / "list_cohort.csv"
     assert len(rows_in(outcomes)) == 2
     (problem,) = ledger.searches.last().problems
-    assert problem.startswith("find.cohort: 1 ")
+    assert problem.startswith("find.cohort: missing rows: 1")
     assert str(outcomes) in problem
 
 
@@ -234,7 +234,9 @@ def test_what_is_not_proven_is_named_without_what_may_name_a_patient(ledger):
         ledger.searches.settle(begun.id, Region(keys=keys).text, "unproven", "why")
     ledger.searches.settle(begun.id, Region(days=(737425, 737425)).text, "proven")
 
-    assert sorted(coverage(ledger, begun)) == [
+    assert ("the whole query", "the search has not ended") in coverage(ledger, begun)
+    ledger.searches.finish(begun, Clock().now())
+    assert sorted(coverage(ledger, ledger.searches.get(begun.id))) == [
         ("one PatientName", "why"),
         ("part of PatientID, no StudyDate", "why"),
     ]

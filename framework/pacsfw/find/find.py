@@ -168,8 +168,8 @@ def _problems(seen: Seen) -> Iterator[str]:
             f"studies answered with a StudyInstanceUID that is not a UID, which cannot be "
             f"requested: {seen.not_uids:,}"
         )
-    for lack, studies in seen.without.items():
-        if studies and studies == seen.examined:
+    for lack, answers in seen.without.items():
+        if answers and answers == seen.examined[lack]:
             yield f"{lack}, so nothing can be matched by it"
     if seen.unknown_series:
         yield (

@@ -33,10 +33,10 @@ class Seen:
     undated: int = 0
     outside: int = 0
     not_uids: int = 0
-    examined: int = 0
-    """Studies that filters were applied to."""
+    examined: Counter[str] = field(default_factory=Counter)
+    """Answers that were looked at for a keyword that a criterion needs, by its name."""
     without: Counter[str] = field(default_factory=Counter)
-    """Studies in which a keyword that a criterion needs was not returned at all, by its name."""
+    """Of these, the ones that it was not in at all."""
     unknown_series: int = 0
     """Studies whose series were not answered whole, and were needed to decide."""
 
@@ -62,6 +62,8 @@ class Matches:
         self._waiting: dict[str, dict[str, str]] = {}
         self._studies: list[tuple[str, Mapping[str, str]]] = []
         self._answers: list[tuple[int, str]] = []
+        self.dates_asked = True
+        """Whether the present question names dates."""
         self.members: Sequence[cohort.Member] = ()
         """The rows of the cohort that the present question was put for."""
         self.total = len(self._decided)
@@ -95,6 +97,8 @@ class Matches:
         """Decide about a study that waited, now that its series were asked."""
         del self._waiting[uid]
         known = [row.attributes for row in rows]
+        for each in self._series_filters:
+            self._examine(f"find.filters.{each.keyword}", each.keyword, known)
         if not attributes.get("ModalitiesInStudy"):
             modalities = {row.get("Modality", "") for row in known} - {""}
             attributes["ModalitiesInStudy"] = "\\".join(sorted(modalities))
@@ -127,11 +131,8 @@ class Matches:
             return False
         if not self._is_in_time(attributes):
             return False
-        self.seen.examined += 1
         for criterion, keyword in self._needed:
-            self.seen.without[f"{criterion}: the PACS returns no {keyword}"] += (
-                keyword not in attributes
-            )
+            self._examine(criterion, keyword, [attributes])
         if not filters.accepts(self._study_filters, attributes):
             return False
         if self.members and not any(cohort.accepts(each, attributes) for each in self.members):
@@ -144,6 +145,12 @@ class Matches:
         self._accept(uid, attributes)
         return True
 
+    def _examine(self, criterion: str, keyword: str, rows: Sequence[Mapping[str, str]]) -> None:
+        """Note whether the PACS returns what a criterion needs."""
+        lack = f"{criterion}: the PACS returns no {keyword}"
+        self.seen.examined[lack] += len(rows)
+        self.seen.without[lack] += sum(keyword not in row for row in rows)
+
     def _is_in_time(self, attributes: Mapping[str, str]) -> bool:
         day = day_of(attributes)
         if day is None:
@@ -151,7 +158,7 @@ class Matches:
             return self._days is None or self._criteria.undated
         if self._days is None or self._days[0] <= day <= self._days[1]:
             return True
-        self.seen.outside += 1
+        self.seen.outside += self.dates_asked
         return False
 
     def _has_modality(self, attributes: Mapping[str, str]) -> bool:

@@ -107,6 +107,7 @@ class Planner:
 
     def _asking(self, question: Slice, emit: Callable[[Found], None]) -> Answer:
         """Put a question; then ask for the series of the studies that wait for it."""
+        self._matches.dates_asked = "StudyDate" in question.match
         answer = self._put(question, emit)
         for uid, attributes in self._matches.waiting().items():
             self._ask_series(uid, attributes)

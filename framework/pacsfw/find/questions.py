@@ -122,7 +122,8 @@ class Questions:
         def emit(found: Found) -> None:
             uid = found.attributes.get(own_key, "")
             tally.add(region, uid, found.attributes)
-            self._take(uid, found)
+            if not enough:  # else only their number matters
+                self._take(uid, found)
 
         question = region.as_slice(self._returns, enough)
         started = self._journal.clock.monotonic()

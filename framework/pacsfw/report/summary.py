@@ -126,20 +126,27 @@ def _lines(summary: Summary) -> Iterator[_Line]:
 
 
 def _coverage(summary: Summary) -> Iterator[_Line]:
-    if not summary.questions:
-        return
+    if summary.questions:
+        yield _questions(summary)
+    if summary.unproven:
+        yield from _unproven(summary.unproven)
+    elif summary.questions:
+        yield _Line("coverage", "proven", "green")
+
+
+def _questions(summary: Summary) -> _Line:
     series = summary.questions.get("SERIES", 0)
     others = sum(summary.questions.values()) - series
     of_series = f", and {series:,} for series" if series else ""
-    yield _Line("asked in", f"{count(others, 'question')}{of_series}")
-    if not summary.unproven:
-        yield _Line("coverage", "proven", "green")
-        return
-    yield _Line("not proven", count(len(summary.unproven), "part"), "red")
-    for part, reason in summary.unproven[:REASONS_SHOWN]:
+    return _Line("asked in", f"{count(others, 'question')}{of_series}")
+
+
+def _unproven(parts: Sequence[tuple[str, str]]) -> Iterator[_Line]:
+    yield _Line("not proven", count(len(parts), "part"), "red")
+    for part, reason in parts[:REASONS_SHOWN]:
         yield _Line(printable(part), printable(reason), indent=True)
-    if len(summary.unproven) > REASONS_SHOWN:
-        yield _Line("...", f"{len(summary.unproven) - REASONS_SHOWN:,} more", indent=True)
+    if len(parts) > REASONS_SHOWN:
+        yield _Line("...", f"{len(parts) - REASONS_SHOWN:,} more", indent=True)
 
 
 def _verdicts(summary: Summary) -> Iterator[_Line]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
 import pacsfw.run
 from pacsfw.moving import Timing
+from pacsfw.testing import FaultyPACS
 from support.documented import Collected
 
 
@@ -28,3 +30,15 @@ def collection(tmp_path, receiver_port):
         return made[-1]
 
     return make
+
+
+@pytest.fixture
+def faulty_pacs(destinations):
+    """Starts a `FaultyPACS` that serves one association at a time."""
+    with ExitStack() as stack:
+
+        def start(studies, **faults) -> FaultyPACS:
+            usual = {"aetitle": "theirtitle", "destinations": destinations, "max_associations": 1}
+            return stack.enter_context(FaultyPACS(studies, **(usual | faults)))
+
+        yield start

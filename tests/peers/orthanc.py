@@ -70,6 +70,20 @@ class Orthanc:
         found = self._ask("POST", "/tools/find", query)
         return frozenset(entry["MainDicomTags"][key] for entry in found)
 
+    def studies(self) -> dict[str, tuple[str, frozenset[str]]]:
+        """Study date and modalities of every study, by StudyInstanceUID."""
+        modalities: dict[str, set[str]] = {}
+        for entry in self._ask("GET", "/series?expand"):
+            found = modalities.setdefault(entry["ParentStudy"], set())
+            found.add(entry["MainDicomTags"].get("Modality", ""))
+        return {
+            entry["MainDicomTags"]["StudyInstanceUID"]: (
+                entry["MainDicomTags"].get("StudyDate", ""),
+                frozenset(modalities[entry["ID"]]),
+            )
+            for entry in self._ask("GET", "/studies?expand")
+        }
+
     def _ask(self, method: str, path: str, body: bytes | None = None) -> Any:
         connection = http.client.HTTPConnection(self.host, self.http_port, timeout=60)
         with closing(connection):

@@ -47,6 +47,7 @@ class Planner:
             journal,
             criteria.returns,
             modalities=MODALITIES in profile.before_limit,
+            ignored=profile.ignored,
         )
 
     def run(self) -> None:

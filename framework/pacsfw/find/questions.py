@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pacsfw.api import Answer, Found, Slice
@@ -61,6 +61,8 @@ class Questions:
         Of the regions; what one level shows of limits says nothing about another.
     modalities
         Whether ModalitiesInStudy may be sent as a matching key.
+    ignored
+        Matching keys that the PACS is known to ignore.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Questions:
         *,
         level: str = "STUDY",
         modalities: bool = False,
+        ignored: Collection[str] = (),
     ) -> None:
         self._put_slice, self._take, self._journal = put, take, journal
         self._returns, self._level = returns, level
@@ -83,8 +86,8 @@ class Questions:
         """Whether an answer was seen that lacked rows."""
         if level == "STUDY":
             self.largest, self.cut = max(2, journal.search.largest), journal.search.cut
-        self.ignored: set[str] = set()
-        """Matching keys that were seen to be ignored."""
+        self.ignored = set(ignored)
+        """Matching keys that are known or were seen to be ignored."""
         self.untimed_seen = False
         """Whether there are studies without a StudyTime."""
         self.ranges_take_untimed = False

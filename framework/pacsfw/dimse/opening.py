@@ -27,6 +27,7 @@ from pacsfw.dimse.requestor import Ended, Requestor, in_words
 
 CONNECT_SECONDS = 10.0
 ACSE_SECONDS = 30.0
+NO_DICOM = "is that port really a DICOM port (without TLS)?"
 PDU_SECONDS = 60.0
 """How long a PDU that began may take to end."""
 
@@ -114,19 +115,22 @@ def _answer(reader: PduReader, proposed: Sequence[str]) -> tuple[dict[int, Conte
         except PeerSilent:
             if time.monotonic() >= deadline:
                 raise Ended(
-                    f"no answer to the association request within {ACSE_SECONDS:.0f} s: is that "
-                    "port really a DICOM port (without TLS)?"
+                    f"no answer to the association request within {ACSE_SECONDS:.0f} s: {NO_DICOM}"
                 ) from None
         except pdu.ProtocolError as err:
-            raise Ended(f"{err}: is that port really a DICOM port (without TLS)?") from err
+            raise Ended(f"{err}: {NO_DICOM}") from err
         except pdu.PduError as err:
-            raise Ended(f"{in_words(err)} instead of answering the association request") from err
+            how = f"{in_words(err)} instead of answering the association request"
+            raise Ended(f"{how}: {NO_DICOM}") from err
     if kind is PduType.ASSOCIATE_RJ and len(body) == 4:
         raise Rejected(body[1], body[2], body[3])
     if kind is PduType.ABORT:
-        raise Ended("the PACS aborted the association instead of answering the request for it")
+        raise Ended(
+            "the PACS aborted the association instead of answering the request for it: check our "
+            "AE title and what the log of the PACS says"
+        )
     if kind is not PduType.ASSOCIATE_AC:
-        raise Ended(f"{kind.name} PDU instead of an answer to the association request")
+        raise Ended(f"{kind.name} PDU instead of an answer to the association request: {NO_DICOM}")
     return _accepted(bytes(body), proposed)
 
 
@@ -141,9 +145,7 @@ def _accepted(body: bytes, proposed: Sequence[str]) -> tuple[dict[int, Context],
         }
         peer_max_pdu = answer.user_information.maximum_length if answer.user_information else 0
     except Exception as err:  # pynetdicom raises what it likes on odd bytes
-        raise Ended(
-            f"an unreadable answer to the association request ({type(err).__name__})"
-        ) from err
+        raise Ended(f"an unreadable answer to the association request: {NO_DICOM}") from err
     if not contexts:
         raise Unsupported
     return contexts, int(peer_max_pdu or 0)

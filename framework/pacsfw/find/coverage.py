@@ -17,6 +17,9 @@ from pacsfw.find.journal import Journal
 from pacsfw.find.questions import Questions, Reply
 from pacsfw.find.region import EARLIEST, LATEST, Region
 
+IGNORED = "the PACS ignores a key of the question"
+"""Why a region is not proven that is only to be had by asking for more."""
+
 WIDER = 183
 """Days by which a lone day is widened to see a larger answer."""
 
@@ -69,17 +72,18 @@ class Coverage:
     def cover_undated(self, region: Region) -> None:
         """Cover the studies of a region without dates that have no StudyDate themselves."""
         if self._journal.state_of(region)[0]:
+            self.cover(region)  # an interrupted search may not have settled all its parts
             return
         # Some archives count an empty date as earlier than any other.
         early = self._questions.put(replace(region, days=(EARLIEST, EARLIEST + 1)))
-        if self._is_whole(early) and early.tally.undated:
+        if self._is_whole(early) and early.tally.has_empty_date:
             self._journal.settle(region, "proven")
             return
         reply = self._questions.put(region)
         if reply.is_final:
             self._settle(region, reply, named=False)
         else:
-            self._questions.cut = True
+            self._questions.learn(cut=True)
             self._close(region, "StudyDate", "studies without a StudyDate", reply, named=False)
 
     def _is_whole(self, reply: Reply) -> bool:
@@ -92,10 +96,13 @@ class Coverage:
         if reply.is_final and not whole:
             self._journal.settle(region, "unproven", "" if named else reply.answer.ended)
             return reply.tally.uids
-        self._questions.cut |= not whole
-        self._questions.ignored |= reply.tally.ignored
+        self._questions.learn(cut=not whole)
+        self._questions.ignored |= reply.ignored
+        if region.exact_keys & reply.ignored:
+            self._journal.settle(region, "unproven", IGNORED)
+            return reply.tally.uids
         division = None
-        if not reply.tally.ignored & dict(region.keys).keys():
+        if not reply.ignored & dict(region.keys).keys():
             division = divide(
                 region,
                 reply.tally,
@@ -112,7 +119,7 @@ class Coverage:
         if not whole:
             return self._conquer(region, division, reply, None, named=named)
         replies = [self._questions.put(part) for part in division.parts]
-        if any(division.axis in part.tally.ignored for part in replies):
+        if any(division.axis in part.ignored for part in replies):
             self._questions.ignored.add(division.axis)
             return self._settle(region, self._with_texts(region, reply), named=named)
         if self._adds_up(region, division, reply, replies):
@@ -140,10 +147,14 @@ class Coverage:
         within_named = named or division.axis in (*TEXT_KEYS, MODALITIES)
         found: set[str] | None = set()
         for number, part in enumerate(division.parts):
-            if replies is None:
+            if replies is None and self._journal.state_of(part)[0]:
                 studies = self.cover(part, named=within_named)
             else:
-                studies = self._settle(part, replies[number], named=within_named)
+                answered = replies[number] if replies else self._questions.put(part)
+                if division.axis in answered.ignored:
+                    self._questions.ignored.add(division.axis)
+                    return self._settle(region, self._with_texts(region, reply), named=named)
+                studies = self._settle(part, answered, named=within_named)
             found = None if found is None or studies is None else found | studies
         lost = set() if found is None else reply.tally.uids - found - _spare(division, reply)
         if lost:
@@ -158,7 +169,7 @@ class Coverage:
     ) -> bool:
         """Compare the parts with the whole; False leaves them to be settled one by one."""
         if not all(part.answer.whole for part in replies):
-            self._questions.cut = True
+            self._questions.learn(cut=True)
             return False
         whole = reply.tally.uids
         if any(part.tally.uids >= whole for part in replies):
@@ -171,7 +182,7 @@ class Coverage:
         again = self._questions.put(region)
         if again.answer.whole and union <= again.tally.uids <= union | spare:
             return True
-        self._questions.cut = True
+        self._questions.learn(cut=True)
         return False
 
     def _wider_is_larger(self, region: Region, reply: Reply) -> bool:
@@ -216,7 +227,7 @@ class Coverage:
             if division is None:
                 continue
             replies = [self._questions.put(part) for part in division.parts]
-            if any(key in part.tally.ignored for part in replies):
+            if any(key in part.ignored for part in replies):
                 self._questions.ignored.add(key)
             elif self._adds_up(region, division, reply, replies):
                 return reply.tally.uids <= set[str]().union(*(part.tally.uids for part in replies))

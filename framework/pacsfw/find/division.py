@@ -17,6 +17,9 @@ from pacsfw.find.region import EARLIEST, LAST_SECOND, LATEST, Region, Span, Tall
 TEXT_KEYS = ("PatientID", "AccessionNumber")
 """Keys that every archive has to match (PS3.4 C.6) and whose beginnings divide well."""
 
+LONGEST = 32
+"""Characters by which texts are divided at most; nothing but an ill will needs more."""
+
 MODALITIES = "ModalitiesInStudy"
 
 USUAL = (date(1950, 1, 1).toordinal(), date(2099, 12, 31).toordinal())
@@ -102,7 +105,7 @@ def by_text(region: Region, tally: Tally, keys: Sequence[str]) -> Division | Non
     """
     for key in keys:
         pattern = dict(region.keys).get(key, "*")
-        if not pattern.endswith("*"):
+        if not pattern.endswith("*") or len(pattern) > LONGEST:
             continue
         values = [
             value

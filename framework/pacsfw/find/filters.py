@@ -13,8 +13,6 @@ from pacsfw.config.model import Filter
 from pacsfw.dicom.levels import LEVEL_OF, REQUIRED_STUDY_KEYS, vr_of
 from pacsfw.dicom.matching import SINGLE_VALUED_VRS, matches
 
-"""The most UIDs in one matching key: far below what any archive is known to take."""
-
 _STUDY_UID = "StudyInstanceUID"
 _AXES = frozenset({"StudyDate", "StudyTime"})
 """Keys by which the planner divides: it sets them itself."""

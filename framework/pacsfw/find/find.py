@@ -95,12 +95,9 @@ def search(
         notify(ResourcesFound(at=clock.now(), total=matches.total))
 
     tell()  # a search that goes on has found some already
-    try:
-        Planner(criteria, put_and_tell, patients_first, profile, matches, journal).run()
-    finally:
-        ledger.searches.remark(
-            begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen)
-        )
+    matches.check_limit()
+    Planner(criteria, put_and_tell, patients_first, profile, matches, journal).run()
+    ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
     return begun
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from pacsfw.api import Answer, Found, Slice, is_uid
 from pacsfw.dicom.matching import matches
@@ -40,6 +41,17 @@ class Seen:
     unknown_series: int = 0
     """Studies whose series were not answered whole, and were needed to decide."""
 
+    def counts(self) -> dict[str, Any]:
+        """Return what `parse` understands, as JSON can hold it."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def parse(cls, counts: Mapping[str, Any]) -> Seen:
+        """Return what an interrupted search has kept."""
+        seen = cls(**counts)
+        seen.examined, seen.without = Counter(seen.examined), Counter(seen.without)
+        return seen
+
 
 class Matches:
     """Takes rows of answers at STUDY level, each study once.
@@ -59,6 +71,8 @@ class Matches:
         self._days = criteria.days
         # What an interrupted search has found is in the ledger already.
         self._decided = dict.fromkeys(ledger.searches.uids(search), True)
+        self._refused: set[str] = set()
+        """Studies whose series are not what is looked for."""
         self._waiting: dict[str, dict[str, str]] = {}
         self._studies: list[tuple[str, Mapping[str, str]]] = []
         self._answers: list[tuple[int, str]] = []
@@ -67,7 +81,8 @@ class Matches:
         self.members: Sequence[cohort.Member] = ()
         """The rows of the cohort that the present question was put for."""
         self.total = len(self._decided)
-        self.seen = Seen()
+        self.seen = Seen.parse(ledger.searches.get(search).seen)
+        """Studies that an interrupted search left out may be counted once more."""
 
     def take(self, uid: str, found: Found) -> None:
         """Take one row; the same study may come several times.
@@ -77,8 +92,10 @@ class Matches:
         TooMany
             More studies match than the configuration allows.
         """
-        if uid not in self._decided:
-            self._decided[uid] = self._decide(uid, found.attributes)
+        if not self._decided.get(uid) and uid not in self._refused:
+            # Another row of the same study, or of the cohort, may speak for it.
+            first = uid not in self._decided
+            self._decided[uid] = self._decide(uid, found.attributes, first=first)
         if self._decided[uid] and self.members:
             attributes = self._waiting.get(uid, found.attributes)
             self._answers += [
@@ -113,6 +130,7 @@ class Matches:
             self._accept(uid, attributes)
         else:
             self._decided[uid] = False
+            self._refused.add(uid)
 
     def flush(self) -> None:
         """Write what was accepted to the ledger."""
@@ -122,16 +140,18 @@ class Matches:
             settled = [each for each in self._answers if each[1] not in self._waiting]
             accepted = [each for each in settled if self._decided[each[1]]]
             self._ledger.searches.answered(self._search, accepted)
+            self._ledger.searches.saw(self._search, self.seen.counts())
         self._studies.clear()
         self._answers = [each for each in self._answers if each[1] in self._waiting]
 
-    def _decide(self, uid: str, attributes: Mapping[str, str]) -> bool:
+    def _decide(self, uid: str, attributes: Mapping[str, str], *, first: bool) -> bool:
+        """Decide by one row; only the ``first`` one of a study is counted."""
         if not is_uid(uid):
-            self.seen.not_uids += 1
+            self.seen.not_uids += first
             return False
-        if not self._is_in_time(attributes):
+        if not self._is_in_time(attributes, first=first):
             return False
-        for criterion, keyword in self._needed:
+        for criterion, keyword in self._needed if first else ():
             self._examine(criterion, keyword, [attributes])
         if not filters.accepts(self._study_filters, attributes):
             return False
@@ -151,14 +171,14 @@ class Matches:
         self.seen.examined[lack] += len(rows)
         self.seen.without[lack] += sum(keyword not in row for row in rows)
 
-    def _is_in_time(self, attributes: Mapping[str, str]) -> bool:
+    def _is_in_time(self, attributes: Mapping[str, str], *, first: bool) -> bool:
         day = day_of(attributes)
         if day is None:
-            self.seen.undated += 1
+            self.seen.undated += first
             return self._days is None or self._criteria.undated
         if self._days is None or self._days[0] <= day <= self._days[1]:
             return True
-        self.seen.outside += self.dates_asked
+        self.seen.outside += first and self.dates_asked
         return False
 
     def _has_modality(self, attributes: Mapping[str, str]) -> bool:
@@ -171,14 +191,24 @@ class Matches:
         if not self._criteria.has_cohort:
             self._answers.append((0, uid))
         self.total += 1
+        self.check_limit()
+        if len(self._studies) >= FLUSH_AT:
+            self.flush()
+
+    def check_limit(self) -> None:
+        """Stop a search that has found more than the configuration allows.
+
+        Raises
+        ------
+        TooMany
+            It has.
+        """
         limit = self._criteria.max_studies
         if limit and self.total > limit:
             raise TooMany(
                 f"find.max_studies: more than {limit:,} studies match, so the search was stopped "
                 f"and nothing was listed{self._why()}; narrow the criteria, or raise the limit"
             )
-        if len(self._studies) >= FLUSH_AT:
-            self.flush()
 
     def _why(self) -> str:
         if self.seen.outside:

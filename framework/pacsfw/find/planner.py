@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pacsfw.api import Answer, Found, Profile, Slice
+from pacsfw.dicom import matching
 from pacsfw.find import matches
-from pacsfw.find.coverage import Coverage
+from pacsfw.find.cohort import Member
+from pacsfw.find.coverage import IGNORED, Coverage
 from pacsfw.find.criteria import Criteria, regions
 from pacsfw.find.division import MODALITIES
 from pacsfw.find.journal import Journal
@@ -39,7 +41,7 @@ class Planner:
         self._criteria, self._profile = criteria, profile
         self._put, self._patients_first = put, patients_first
         self._matches, self._journal = found, journal
-        self._patients: set[str] = set()
+        self._patients: list[str] | None = None
         self._series_questions_need_patient = False
         self._questions = Questions(
             self._asking,
@@ -65,14 +67,40 @@ class Planner:
             needs_patients = self._patients_first()
             coverage = Coverage(self._questions, self._journal, may_widen=not needs_patients)
             self._series_questions_need_patient = needs_patients
+            wider: dict[Region, list[Member]] = {}
+            in_vain: list[Region] = []
             for region, members in wanted.items():
                 self._matches.members = members
-                if needs_patients and "PatientID" not in dict(region.keys):
+                if needs_patients and "*" in dict(region.keys).get("PatientID", "*"):
                     self._patient_by_patient(region, coverage)
-                else:
+                    continue
+                if not region.exact_keys & self._questions.ignored:
                     self._cover(region, coverage)
+                if not needs_patients and self._was_in_vain(region):
+                    wider.setdefault(replace(region, keys=()), []).extend(members)
+                    in_vain.append(region)
+            for region, members in wider.items():
+                self._matches.members = members
+                self._cover(region, coverage)
+            # Not before: a search that is killed has to know that it still needs those.
+            for region in in_vain:
+                self._excuse(region)
         finally:
             self._matches.flush()
+
+    def _was_in_vain(self, region: Region) -> bool:
+        """Tell whether a key is ignored; then all that ask by it are answered by one question."""
+        if not region.exact_keys & self._questions.ignored:
+            state = self._journal.state_of(region)
+            undated = self._journal.state_of(replace(region, days=None))
+            return ("unproven", IGNORED) in (state, undated)
+        return True
+
+    def _excuse(self, region: Region) -> None:
+        """Leave a region unnamed that was not proven: a wider one stands for it."""
+        for asked in (region, replace(region, days=None)):
+            if self._journal.state_of(asked)[0] == "unproven":
+                self._journal.settle(asked, "unproven")
 
     def _cover(self, region: Region, coverage: Coverage) -> None:
         if self._criteria.undated and region.days and "PatientID" in dict(region.keys):
@@ -85,6 +113,17 @@ class Planner:
 
     def _patient_by_patient(self, region: Region, coverage: Coverage) -> None:
         """Enumerate the patients, then ask for the studies of each (PS3.4 C.6.1)."""
+        if self._patients is None:
+            self._patients = self._enumerated()
+        keys = dict(region.keys)
+        wanted = keys.pop("PatientID", "*")
+        for patient in self._patients:
+            if matching.matches("LO", wanted, [patient]):
+                of_patient = tuple(sorted({**keys, "PatientID": patient}.items()))
+                self._cover(replace(region, keys=of_patient), coverage)
+
+    def _enumerated(self) -> list[str]:
+        """Return the IDs of all patients that can be asked for; name the others."""
         patients: set[str] = set()
         everyone = Region(level="PATIENT")
 
@@ -102,9 +141,7 @@ class Planner:
                 f"be asked for (empty, or with a wildcard or backslash): {len(nameless)}"
             )
             self._journal.settle(replace(everyone, keys=(("PatientID", ""),)), "unproven", reason)
-        for patient in sorted(patients.difference(nameless)):
-            keys = {**dict(region.keys), "PatientID": patient}
-            self._cover(replace(region, keys=tuple(sorted(keys.items()))), coverage)
+        return sorted(patients.difference(nameless))
 
     def _asking(self, question: Slice, emit: Callable[[Found], None]) -> Answer:
         """Put a question; then ask for the series of the studies that wait for it."""

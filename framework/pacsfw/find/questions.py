@@ -32,6 +32,8 @@ class Reply:
     tally: Tally
     was_enough: bool
     """We had as many rows as we wanted."""
+    ignored: set[str]
+    """Keys of the question that the rows show to be ignored."""
 
     @property
     def is_final(self) -> bool:
@@ -81,7 +83,7 @@ class Questions:
         self.modalities = modalities
         # No archive limits its answers to a single row, so one row alone is whole.
         self.largest = 2
-        """Rows of the largest answer: no limit is lower."""
+        """Studies (patients) in the largest answer: no limit is lower."""
         self.cut = False
         """Whether an answer was seen that lacked rows."""
         if level == "STUDY":
@@ -133,7 +135,14 @@ class Questions:
         answer = self._put_slice(question, emit)
         seconds = self._journal.clock.monotonic() - started
         self._journal.question(question, answer, tally.rows, seconds)
-        return Reply(answer, tally, bool(enough) and tally.rows >= enough)
+        was_enough = bool(enough) and tally.rows >= enough
+        return Reply(answer, tally, was_enough, tally.ignored(region))
+
+    def learn(self, *, cut: bool) -> None:
+        """Note, also for a search that goes on with this one, whether an answer lacked rows."""
+        self.cut |= cut
+        if self._level == "STUDY":
+            self._journal.learned(self.largest, cut=self.cut)
 
     def _watch(self, region: Region, reply: Reply) -> None:
         """Learn from a reply what the PACS is like."""
@@ -141,10 +150,9 @@ class Questions:
         self.untimed_seen |= bool(tally.untimed)
         if region.seconds and region.seconds[0] == 0 and tally.untimed:
             self.ranges_take_untimed = True
-        self.largest = max(self.largest, tally.rows)
-        self.cut |= bool(tally.rows) and not (reply.is_final or reply.was_enough)
-        if self._level == "STUDY":
-            self._journal.learned(self.largest, cut=self.cut)
+        # Of rows that come twice, a limit may count either way.
+        self.largest = max(self.largest, len(tally.uids))
+        self.learn(cut=bool(tally.rows) and not (reply.is_final or reply.was_enough))
         if reply.is_final or tally.rows or reply.was_enough:
             self._refusals = 0
             return

@@ -13,6 +13,8 @@ from datetime import date, timedelta
 from typing import Literal
 
 from pacsfw.api import Slice
+from pacsfw.dicom.levels import vr_of
+from pacsfw.dicom.matching import matches
 
 EARLIEST, LATEST = date.min.toordinal(), date.max.toordinal()
 LAST_SECOND = 24 * 3600 - 1
@@ -64,6 +66,11 @@ class Region:
         return ", ".join(words) or ("all patients" if self.level == "PATIENT" else "all studies")
 
     @property
+    def exact_keys(self) -> frozenset[str]:
+        """The keys that have to have one value, not those whose beginning is given."""
+        return frozenset(key for key, value in self.keys if not value.endswith("*"))
+
+    @property
     def has_several_days(self) -> bool:
         """Whether the region is a range of more than one day."""
         return self.days is not None and self.days[0] < self.days[1]
@@ -87,15 +94,14 @@ class Region:
             match["StudyTime"] = f"{first}-{last}"
         return Slice(level=self.level, match=match, returns=returns, enough=enough)
 
-    def ignored_by(
+    def mismatched(
         self, attributes: Mapping[str, str], day: int | None, second: int | None
     ) -> Iterator[str]:
-        """Yield the keys of the question that a row shows to be ignored."""
+        """Yield the keys of the question that a row does not match."""
         for key, pattern in self.keys:
-            if pattern.endswith("*") and key in attributes:
-                value = attributes[key].casefold()
-                if not value.startswith(pattern[:-1].casefold()):
-                    yield key
+            values = attributes.get(key, pattern).split("\\")
+            if not matches(vr_of(key), pattern, values, fold=True):
+                yield key
         if self.days and _is_outside(day, attributes.get("StudyDate"), self.days, EARLIEST):
             yield "StudyDate"
         if self.seconds:
@@ -113,9 +119,11 @@ class Tally:
     days: Counter[int] = field(default_factory=Counter)
     seconds: Counter[int] = field(default_factory=Counter)
     undated: set[str] = field(default_factory=set)
+    has_empty_date: bool = False
+    """Whether some row has an empty StudyDate, not merely one that is no date."""
     untimed: set[str] = field(default_factory=set)
-    ignored: set[str] = field(default_factory=set)
-    """Keys that some row shows to be ignored by the PACS."""
+    mismatches: Counter[str] = field(default_factory=Counter)
+    """Rows that do not match a key of the question, by key."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Values of the keys whose texts may serve to divide."""
 
@@ -126,6 +134,7 @@ class Tally:
         day, second = day_of(attributes), second_of(attributes)
         if day is None:
             self.undated.add(uid)
+            self.has_empty_date |= not attributes.get("StudyDate")
         else:
             self.days[day] += 1
         if second is None:
@@ -134,7 +143,19 @@ class Tally:
             self.seconds[second] += 1
         for key, values in self.texts.items():
             values.append(attributes.get(key, ""))
-        self.ignored.update(region.ignored_by(attributes, day, second))
+        self.mismatches.update(region.mismatched(attributes, day, second))
+
+    def ignored(self, region: Region) -> set[str]:
+        """Return the keys of the question that the rows show to be ignored.
+
+        A value may be matched more generously than by the standard; a range, and how a text
+        begins, may not.
+        """
+        return {
+            key
+            for key, rows in self.mismatches.items()
+            if key not in region.exact_keys or 2 * rows > self.rows
+        }
 
 
 def day_of(attributes: Mapping[str, str]) -> int | None:

@@ -101,7 +101,8 @@ STEPS = (
         largest INTEGER NOT NULL DEFAULT 0,  -- rows of the largest answer
         cut INTEGER NOT NULL DEFAULT 0,      -- an answer was seen cut short
         problems TEXT NOT NULL DEFAULT '[]',  -- JSON: what else is not proven
-        notes TEXT NOT NULL DEFAULT '[]'      -- JSON: what people should know
+        notes TEXT NOT NULL DEFAULT '[]',     -- JSON: what people should know
+        seen TEXT NOT NULL DEFAULT '{}'       -- JSON: counts of what was odd about the answers
     );
 
     CREATE TABLE regions (

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pacsfw.ledger.ledger import Database
@@ -33,6 +33,7 @@ class Search:
     cut: bool
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    seen: Mapping[str, Any]
 
 
 class Searches:
@@ -75,6 +76,13 @@ class Searches:
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE searches SET largest = ?, cut = ? WHERE id = ?", (largest, cut, search)
+            )
+
+    def saw(self, search: int, seen: Mapping[str, Any]) -> None:
+        """Keep counts of what was odd about the answers, for a search that goes on."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE searches SET seen = ? WHERE id = ?", (json.dumps(seen), search)
             )
 
     def remark(self, search: int, *, problems: Iterable[str], notes: Iterable[str] = ()) -> None:
@@ -183,4 +191,5 @@ def _search(row: sqlite3.Row) -> Search:
         cut=bool(row["cut"]),
         problems=tuple(json.loads(row["problems"])),
         notes=tuple(json.loads(row["notes"])),
+        seen=json.loads(row["seen"]),
     )

@@ -149,6 +149,52 @@ def test_undated_studies_are_proven_where_empty_dates_count_as_early(tmp_path):
     assert (len(came.uids), came.unproven) == (55, [])
 
 
+def test_a_date_that_is_none_does_not_stand_for_the_undated_studies(tmp_path):
+    """``00000000`` matches a range of early dates wherever an empty date does not."""
+    rows = [*spread(8), study("2.1", StudyDate="00000000"), study("2.2", StudyDate="")]
+    criteria = Criteria(start=FIRST, end=LAST, modality="", search_fields=(), undated=True)
+
+    class ByText(Archive):
+        def _matches(self, question, row):
+            if row["StudyDate"] == "00000000" and "StudyDate" in question.match:
+                return question.match["StudyDate"].startswith("-")
+            return super()._matches(question, row)
+
+    came = looked_for(ByText(rows), criteria, tmp_path)
+
+    assert came.uids == {row["StudyInstanceUID"] for row in rows}
+
+
+def test_rows_that_come_twice_make_no_limit_look_higher(tmp_path):
+    """The limit counts studies, of which some have two rows: it is 5 and never 10."""
+
+    class Twice(Archive):
+        def put(self, question, emit):
+            def twice(found):
+                for _ in range(1 + (found.attributes["StudyDate"] < "20200201")):
+                    emit(found)
+
+            return super().put(question, twice)
+
+    january = [study(f"1.{n}", StudyDate=f"202001{n + 1:02}") for n in range(9)]
+    rows = [*january, *(study(f"2.{n}", StudyDate=day(100 + 20 * n)) for n in range(9))]
+
+    came = looked_for(Twice(rows, cap=5), YEAR, tmp_path)
+
+    assert (len(came.uids), came.unproven) == (18, [])
+
+
+def test_identifiers_of_any_length_are_no_way_to_overthrow_the_search(tmp_path):
+    rows = [
+        study(f"1.{n}", PatientID="A" * 3000 + str(n), AccessionNumber="B" * 3000, StudyTime="")
+        for n in range(6)
+    ]
+
+    came = looked_for(Archive(rows, cap=3, cap_status=0xFE00), YEAR, tmp_path)
+
+    assert came.unproven
+
+
 def test_a_study_that_comes_while_we_ask_is_growth_and_no_limit(tmp_path):
     archive = Archive(spread(30))
     rows = archive.rows

@@ -161,6 +161,30 @@ def test_each_row_of_a_cohort_is_one_question(tmp_path):
     assert len(archive.asked) == 3
 
 
+@pytest.mark.parametrize("ignored", ["AccessionNumber", "PatientID"])
+def test_every_row_of_a_cohort_is_answered_by_an_archive_that_ignores_its_keys(tmp_path, ignored):
+    """Each question brings the studies of all rows: what one does not mean, another may."""
+    rows = [study(f"1.{n}", AccessionNumber=f"A{n}", PatientID=f"P{n}") for n in range(9)]
+    members = [Member(n + 1, f"c.csv:{n + 2}", {ignored: f"{ignored[0]}{n}"}) for n in range(4)]
+    wanted = criteria(members=members, has_cohort=True)
+
+    came = looked_for(Archive(rows, ignores=frozenset({ignored})), wanted, tmp_path)
+
+    assert came.uids == {"1.0", "1.1", "1.2", "1.3"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"StudyDate": "20190101"}, {"PatientID": "P2"}, {"ModalitiesInStudy": "MR"}]
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_study_of_several_rows_is_found_if_one_of_them_is_meant(tmp_path, other, turned):
+    rows = [study("1.1", PatientID="P1"), study("1.1", **({"PatientID": "P1"} | other))]
+    wanted = criteria(filters=(Filter(keyword="PatientID", wanted=("P1",)),))
+    archive = Archive(rows[::-1] if turned else rows, ignores=frozenset({"StudyDate", "PatientID"}))
+
+    assert looked_for(archive, wanted, tmp_path).uids == {"1.1"}
+
+
 def test_a_patient_root_archive_is_asked_patient_by_patient(tmp_path):
     rows = [study(f"1.{n}", PatientID=f"P{n % 4}") for n in range(9)]
     archive = Archive(rows)
@@ -170,6 +194,26 @@ def test_a_patient_root_archive_is_asked_patient_by_patient(tmp_path):
     assert len(came.uids) == 9
     below = [asked for asked in archive.asked if asked.level != "PATIENT"]
     assert {asked.match["PatientID"] for asked in below} == {"P0", "P1", "P2", "P3"}
+
+
+def test_patients_are_enumerated_once_and_asked_for_if_the_row_means_them(tmp_path):
+    rows = [study(f"1.{n}", PatientID=f"{'PQ'[n % 2]}{n}") for n in range(6)]
+    archive = Archive(rows)
+    members = [
+        Member(1, "c.csv:2", {"PatientID": "P*"}),
+        Member(2, "c.csv:3", {"StudyInstanceUID": "1.1"}),
+    ]
+    wanted = criteria(start=None, end=None, members=members, has_cohort=True)
+
+    came = looked_for(archive, wanted, tmp_path, patients_first=True)
+
+    assert came.uids == {"1.0", "1.1", "1.2", "1.4"}
+    below = [asked.match for asked in archive.asked if asked.level == "STUDY"]
+    assert not any("*" in match["PatientID"] for match in below)
+    first = {match["PatientID"] for match in below if "StudyInstanceUID" not in match}
+    assert first == {"P0", "P2", "P4"}
+    enumerations = [a.match for a in archive.asked if a.level == "PATIENT" and not a.match]
+    assert len(enumerations) == 1
 
 
 def test_patients_without_an_id_cannot_be_asked_for_and_are_named(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+from datetime import date
 
 import pytest
 
@@ -123,7 +124,9 @@ def test_a_study_that_the_pacs_does_not_hold_fails_and_the_rest_goes_on(pacs, co
 
 def test_awkward_identifiers_of_any_length_are_stored_apart(embedded_pacs, collection):
     studies = [study for study in awkward_studies().values() if study.study_date]
-    collected = collection(embedded_pacs(studies))
+    # All are of one second: only a larger answer excludes a limit.
+    others = make_studies(40, start=date(2021, 1, 1), days=100, seed=3)
+    collected = collection(embedded_pacs([*studies, *others]))
 
     assert collected.run() == 0
 
@@ -184,8 +187,11 @@ def test_every_question_is_kept_as_evidence(pacs, collection):
     assert collected.run() == 0
 
     connection = sqlite3.connect(collected.state / "ledger.sqlite")
-    (row,) = connection.execute("SELECT slice, whole, status, ended, rows FROM questions")
+    rows = connection.execute("SELECT slice, whole, status, ended, rows FROM questions").fetchall()
     connection.close()
 
-    assert "20200101-20201212" in row[0]
-    assert row[1:] == (1, 0, "0000: Success", 2)
+    # One day more at both ends; what follows are the parts, for the proof.
+    assert "20191231-20201213" in rows[0][0]
+    assert rows[0][1:] == (1, 0, "0000: Success", 2)
+    assert len(rows) > 1
+    assert {row[1:4] for row in rows} == {(1, 0, "0000: Success")}

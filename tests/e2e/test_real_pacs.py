@@ -75,7 +75,9 @@ def test_find_then_move_under_the_old_name_is_the_same_as_run(real_pacs, collect
 def test_awkward_identifiers_are_stored_safely_and_apart(real_pacs, collection, tmp_path):
     # Orthanc takes no PatientID of 300 characters; test_bad_data.py has those.
     studies = [s for s in awkward_studies().values() if len(s.patient_id or "") < 300]
-    real_pacs.load(write_studies(tmp_path / "source", studies))
+    # All are of one second: only a larger answer excludes a limit.
+    others = make_studies(40, start=date(2021, 1, 1), days=100, seed=3)
+    real_pacs.load(write_studies(tmp_path / "source", [*studies, *others]))
     dated = [study for study in studies if study.study_date]
     collected = collection(real_pacs)
 

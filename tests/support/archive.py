@@ -30,6 +30,8 @@ class Archive:
     ignores: frozenset[str] = frozenset()
     open_ranges: bool = False
     """Empty dates and times match ranges without a lower bound."""
+    leaves_out: str = ""
+    """The day that ranges do not include: "first" or "last"."""
     before: Callable[[int], None] = lambda _: None
     """Called with the number of every question before it is answered."""
     asked: list[Slice] = field(default_factory=list)
@@ -53,9 +55,15 @@ class Archive:
             text = row.get(key, "")
             if key in self.ignores or (self.open_ranges and not text and value.startswith("-")):
                 continue
+            if key == "StudyDate" and text and "-" in value and self._leaves_out(text, value):
+                return False
             if not matches(dictionary_VR(key), value, text.split("\\")):
                 return False
         return True
+
+    def _leaves_out(self, day: str, span: str) -> bool:
+        first, _, last = span.partition("-")
+        return day == {"first": first, "last": last}.get(self.leaves_out)
 
 
 @dataclass

@@ -119,7 +119,9 @@ class Coverage:
         if not whole:
             return self._conquer(region, division, reply, None, named=named)
         replies = [self._questions.put(part) for part in division.parts]
-        if any(division.axis in part.ignored for part in replies):
+        if any(
+            division.axis in part.ignored or _is_unsupported(division, part) for part in replies
+        ):
             self._questions.ignored.add(division.axis)
             return self._settle(region, self._with_texts(region, reply), named=named)
         if self._adds_up(region, division, reply, replies):
@@ -151,7 +153,7 @@ class Coverage:
                 studies = self.cover(part, named=within_named)
             else:
                 answered = replies[number] if replies else self._questions.put(part)
-                if division.axis in answered.ignored:
+                if division.axis in answered.ignored or _is_unsupported(division, answered):
                     self._questions.ignored.add(division.axis)
                     return self._settle(region, self._with_texts(region, reply), named=named)
                 studies = self._settle(part, answered, named=within_named)
@@ -171,16 +173,14 @@ class Coverage:
         if not all(part.answer.whole for part in replies):
             self._questions.learn(cut=True)
             return False
-        whole = reply.tally.uids
-        if any(part.tally.uids >= whole for part in replies):
-            return False  # such a part is as much in doubt as the whole
-        union = set[str]().union(*(part.tally.uids for part in replies))
+        if _has_all(replies, reply):
+            return False
         spare = _spare(division, reply)
-        if union <= whole <= union | spare:
+        if _is_sum(replies, reply, spare):
             return True
         # The archive may have changed between the questions: ask for the whole once more.
         again = self._questions.put(region)
-        if again.answer.whole and union <= again.tally.uids <= union | spare:
+        if again.answer.whole and not _has_all(replies, again) and _is_sum(replies, again, spare):
             return True
         self._questions.learn(cut=True)
         return False
@@ -206,7 +206,7 @@ class Coverage:
         seen = self._questions
         if axis == "StudyTime" and seen.ranges_take_untimed and axis not in seen.ignored:
             hole = ""
-        if not hole or (not seen.cut and self._holds_by_another_key(region, axis, reply)):
+        if not hole:
             self._journal.settle(region, "proven")
             return
         if seen.cut:
@@ -216,22 +216,6 @@ class Coverage:
         else:
             reason = f"no larger answer was ever seen: a limit might hide {hole}"
         self._journal.settle(region, "unproven", "" if named else reason)
-
-    def _holds_by_another_key(self, region: Region, axis: str, reply: Reply | None) -> bool:
-        """Compare with parts by another key, one that every row has."""
-        reply = self._with_texts(region, reply)
-        for key in TEXT_KEYS:
-            division = None
-            if key != axis and key not in self._questions.ignored and region.level == "STUDY":
-                division = by_text(region, reply.tally, [key])
-            if division is None:
-                continue
-            replies = [self._questions.put(part) for part in division.parts]
-            if any(key in part.ignored for part in replies):
-                self._questions.ignored.add(key)
-            elif self._adds_up(region, division, reply, replies):
-                return reply.tally.uids <= set[str]().union(*(part.tally.uids for part in replies))
-        return False
 
     def _look_by_text(self, region: Region, reply: Reply | None) -> None:
         """Find what other divisions cannot reach, as far as the texts seen lead to it."""
@@ -253,9 +237,24 @@ class Coverage:
         self._journal.settle(region, "unproven", "" if named else reason)
 
 
+def _has_all(parts: Sequence[Reply], whole: Reply) -> bool:
+    """Tell whether a part has all rows of the whole: then it is as much in doubt."""
+    return any(part.tally.uids >= whole.tally.uids for part in parts)
+
+
+def _is_sum(parts: Sequence[Reply], whole: Reply, spare: set[str]) -> bool:
+    union = set[str]().union(*(part.tally.uids for part in parts))
+    return union <= whole.tally.uids <= union | spare
+
+
 def _spare(division: Division, reply: Reply) -> set[str]:
     """Return the rows of the whole that need not be in any part of a division."""
     if not division.hole:
-        return set()
+        return reply.tally.neighbours
     holes = {"StudyTime": reply.tally.untimed, "StudyDate": reply.tally.undated}
-    return holes.get(division.axis, reply.tally.uids)
+    return holes.get(division.axis, reply.tally.uids) | reply.tally.neighbours
+
+
+def _is_unsupported(division: Division, part: Reply) -> bool:
+    """Tell whether a part was refused for its key, not for its size."""
+    return part.is_refused and not part.is_too_much and division.axis != "StudyDate"

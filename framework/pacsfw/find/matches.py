@@ -178,7 +178,8 @@ class Matches:
             return self._days is None or self._criteria.undated
         if self._days is None or self._days[0] <= day <= self._days[1]:
             return True
-        self.seen.outside += first and self.dates_asked
+        beyond = day < self._days[0] - 1 or day > self._days[1] + 1  # neighbours are asked for
+        self.seen.outside += first and beyond and self.dates_asked
         return False
 
     def _has_modality(self, attributes: Mapping[str, str]) -> bool:

@@ -147,22 +147,29 @@ class Planner:
         """Put a question; then ask for the series of the studies that wait for it."""
         self._matches.dates_asked = "StudyDate" in question.match
         answer = self._put(question, emit)
-        for uid, attributes in self._matches.waiting().items():
-            self._ask_series(uid, attributes)
+        waiting = self._matches.waiting()
+        largest = max(self._questions.largest, len(waiting))
+        for uid, attributes in waiting.items():
+            self._ask_series(uid, attributes, largest)
         return answer
 
-    def _ask_series(self, uid: str, attributes: dict[str, str]) -> None:
+    def _ask_series(self, uid: str, attributes: dict[str, str], largest: int) -> None:
+        """Ask for the series of a study; by modality, too, where the answer may be limited."""
+        of_patient = attributes if self._series_questions_need_patient else {}
+        asked = matches.question(uid, of_patient, self._criteria.series_keywords)
+        answer, rows = self._put_and_keep(asked)
+        wanted = self._criteria.modality
+        has_it = any(row.attributes.get("Modality") == wanted for row in rows)
+        if wanted and not has_it and len(rows) >= largest:
+            by_modality = {**asked.match, "Modality": wanted}
+            answer, found = self._put_and_keep(replace(asked, match=by_modality))
+            rows += found
+        self._matches.series(uid, attributes, answer, rows)
+
+    def _put_and_keep(self, asked: Slice) -> tuple[Answer, list[Found]]:
         rows: list[Found] = []
-        asked = matches.question(
-            uid,
-            attributes if self._series_questions_need_patient else {},
-            self._criteria.series_keywords,
-        )
         started = self._journal.clock.monotonic()
         answer = self._put(asked, rows.append)
         seconds = self._journal.clock.monotonic() - started
         self._journal.question(asked, answer, len(rows), seconds)
-        if answer.whole and len(rows) >= self._questions.largest > 2:
-            # As large as the largest answer at study level: that may be a limit.
-            answer = replace(answer, whole=not self._questions.cut)
-        self._matches.series(uid, attributes, answer, rows)
+        return answer, rows

@@ -6,7 +6,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from pacsfw.api import Answer, Found, Slice
-from pacsfw.dimse.status import NOT_AUTHORIZED, SOP_CLASS_NOT_SUPPORTED, WRONG_IDENTIFIER
+from pacsfw.dimse.status import (
+    CANCELLED,
+    NOT_AUTHORIZED,
+    OUT_OF_RESOURCES,
+    SOP_CLASS_NOT_SUPPORTED,
+    WRONG_IDENTIFIER,
+)
 from pacsfw.errors import RemoteError
 from pacsfw.find.division import MODALITIES, TEXT_KEYS
 from pacsfw.find.journal import Journal
@@ -18,7 +24,7 @@ Put = Callable[[Slice, Callable[[Found], None]], Answer]
 Take = Callable[[str, Found], None]
 """Takes one row of an answer, with the UID of the study (or the patient's ID)."""
 
-REFUSALS = 20
+REFUSALS = 40
 """Refusals in a row, without a single row, after which the PACS is taken at its word."""
 
 _HOPELESS = frozenset({SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, WRONG_IDENTIFIER})
@@ -41,9 +47,44 @@ class Reply:
         return self.answer.whole or self.answer.evidence.get("narrower_helps") is False
 
     @property
+    def is_refused(self) -> bool:
+        """Whether the PACS did not even begin to answer."""
+        return not (self.is_final or self.broke_off or self.tally.rows or self.was_enough)
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether it says that there is too much to answer (PS3.4 C.4.1.1.4)."""
+        status = self.answer.status or 0
+        return status == CANCELLED or status & 0xFF00 == OUT_OF_RESOURCES & 0xFF00
+
+    @property
     def broke_off(self) -> bool:
         """Whether no final status came: aborted, silent, or not to be understood."""
         return self.answer.status is None and not self.answer.whole and not self.was_enough
+
+
+@dataclass(slots=True)
+class Bounds:
+    """Whether ranges of dates were seen to include their first and last day.
+
+    Until both are known to, ranges are asked one day longer at both ends, so that neighbours
+    overlap: an archive that leaves out a bound would hide the days that no range holds inside.
+    """
+
+    first: bool = False
+    last: bool = False
+
+    @property
+    def margin(self) -> int:
+        """Days by which ranges have to be asked longer."""
+        return 0 if self.first and self.last else 1
+
+    def watch(self, region: Region, tally: Tally) -> None:
+        """See whether rows are of the first or the last day of the range that was asked."""
+        if region.has_several_days:
+            first, last = region.asked_days(tally.margin)
+            self.first |= first in tally.days
+            self.last |= last in tally.days
 
 
 class Questions:
@@ -90,11 +131,13 @@ class Questions:
             self.largest, self.cut = max(2, journal.search.largest), journal.search.cut
         self.ignored = set(ignored)
         """Matching keys that are known or were seen to be ignored."""
+        self.bounds = Bounds()
         self.untimed_seen = False
         """Whether there are studies without a StudyTime."""
         self.ranges_take_untimed = False
         """Whether these match ranges of time without a lower bound."""
         self._refusals = 0
+        self._has_answered = False
 
     def put(self, region: Region, enough: int = 0) -> Reply:
         """Put a question; once more when no final status came.
@@ -121,7 +164,8 @@ class Questions:
         texts = (*TEXT_KEYS, *([MODALITIES] if self.modalities else []))
         by_days = region.has_several_days and "StudyDate" not in self.ignored
         # What is divided by days may be large: its texts are not needed.
-        tally = Tally(texts={} if by_days else {key: [] for key in texts})
+        margin = self.bounds.margin
+        tally = Tally(margin=margin, texts={} if by_days else {key: [] for key in texts})
         own_key = "PatientID" if region.level == "PATIENT" else "StudyInstanceUID"
 
         def emit(found: Found) -> None:
@@ -130,7 +174,7 @@ class Questions:
             if not enough:  # else only their number matters
                 self._take(uid, found)
 
-        question = region.as_slice(self._returns, enough)
+        question = region.as_slice(self._returns, margin=margin, enough=enough)
         started = self._journal.clock.monotonic()
         answer = self._put_slice(question, emit)
         seconds = self._journal.clock.monotonic() - started
@@ -147,17 +191,20 @@ class Questions:
     def _watch(self, region: Region, reply: Reply) -> None:
         """Learn from a reply what the PACS is like."""
         tally, answer = reply.tally, reply.answer
+        if "StudyDate" not in reply.ignored:
+            self.bounds.watch(region, tally)
         self.untimed_seen |= bool(tally.untimed)
         if region.seconds and region.seconds[0] == 0 and tally.untimed:
             self.ranges_take_untimed = True
         # Of rows that come twice, a limit may count either way.
         self.largest = max(self.largest, len(tally.uids))
         self.learn(cut=bool(tally.rows) and not (reply.is_final or reply.was_enough))
-        if reply.is_final or tally.rows or reply.was_enough:
-            self._refusals = 0
+        if not reply.is_refused:
+            self._refusals, self._has_answered = 0, True
             return
         self._refusals += 1
-        if self._refusals >= REFUSALS or answer.status in _HOPELESS:
+        hopeless = answer.status in _HOPELESS and not self._has_answered
+        if self._refusals >= REFUSALS or hopeless:
             raise RemoteError(
                 f"find: the PACS refuses the query: {answer.ended}; check what its own log says, "
                 "and whether our AE title may query"

@@ -75,7 +75,13 @@ class Region:
         """Whether the region is a range of more than one day."""
         return self.days is not None and self.days[0] < self.days[1]
 
-    def as_slice(self, returns: tuple[str, ...], enough: int = 0) -> Slice:
+    def asked_days(self, margin: int) -> Span:
+        """Return the days to ask for: a range is longer by a margin at both ends."""
+        low, high = self.days or (EARLIEST, LATEST)
+        margin = margin if self.has_several_days else 0
+        return max(low - margin, EARLIEST), min(high + margin, LATEST)
+
+    def as_slice(self, returns: tuple[str, ...], *, margin: int = 0, enough: int = 0) -> Slice:
         """Return the question to put.
 
         Upper bounds of time are one second later than the region's, so that fractions of its
@@ -83,7 +89,7 @@ class Region:
         """
         match = dict(self.keys)
         if self.days:
-            low, high = self.days
+            low, high = self.asked_days(margin)
             first = "" if low == EARLIEST else _da(low)
             last = "" if high == LATEST else _da(high)
             match["StudyDate"] = first if low == high else f"{first}-{last}"
@@ -95,15 +101,17 @@ class Region:
         return Slice(level=self.level, match=match, returns=returns, enough=enough)
 
     def mismatched(
-        self, attributes: Mapping[str, str], day: int | None, second: int | None
+        self, attributes: Mapping[str, str], day: int | None, second: int | None, margin: int
     ) -> Iterator[str]:
-        """Yield the keys of the question that a row does not match."""
+        """Yield the keys of the question, put with that margin, that a row does not match."""
         for key, pattern in self.keys:
             values = attributes.get(key, pattern).split("\\")
             if not matches(vr_of(key), pattern, values, fold=True):
                 yield key
-        if self.days and _is_outside(day, attributes.get("StudyDate"), self.days, EARLIEST):
-            yield "StudyDate"
+        if self.days:
+            asked = self.asked_days(margin)
+            if _is_outside(day, attributes.get("StudyDate"), asked, EARLIEST):
+                yield "StudyDate"
         if self.seconds:
             span = (self.seconds[0], self.seconds[1] + 1)
             if _is_outside(second, attributes.get("StudyTime"), span, 0):
@@ -114,6 +122,8 @@ class Region:
 class Tally:
     """What the rows of one answer were, as far as it is needed to judge and to divide."""
 
+    margin: int = 0
+    """Days by which a range was asked longer at both ends."""
     rows: int = 0
     uids: set[str] = field(default_factory=set)
     days: Counter[int] = field(default_factory=Counter)
@@ -122,6 +132,8 @@ class Tally:
     has_empty_date: bool = False
     """Whether some row has an empty StudyDate, not merely one that is no date."""
     untimed: set[str] = field(default_factory=set)
+    neighbours: set[str] = field(default_factory=set)
+    """Those of other days than the region's."""
     mismatches: Counter[str] = field(default_factory=Counter)
     """Rows that do not match a key of the question, by key."""
     texts: dict[str, list[str]] = field(default_factory=dict)
@@ -137,13 +149,15 @@ class Tally:
             self.has_empty_date |= not attributes.get("StudyDate")
         else:
             self.days[day] += 1
+            if region.days and not region.days[0] <= day <= region.days[1]:
+                self.neighbours.add(uid)
         if second is None:
             self.untimed.add(uid)
         else:
             self.seconds[second] += 1
         for key, values in self.texts.items():
             values.append(attributes.get(key, ""))
-        self.mismatches.update(region.mismatched(attributes, day, second))
+        self.mismatches.update(region.mismatched(attributes, day, second, self.margin))
 
     def ignored(self, region: Region) -> set[str]:
         """Return the keys of the question that the rows show to be ignored.

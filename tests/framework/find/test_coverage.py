@@ -53,10 +53,13 @@ archives = st.lists(st.tuples(dates, times, patients), max_size=24).map(
     cap_status=st.sampled_from([0x0000, 0xFE00, 0xA700]),
     ignores=st.sets(st.sampled_from(["StudyDate", "StudyTime", "PatientID"]), max_size=2),
     open_ranges=st.booleans(),
+    leaves_out=st.sampled_from(["", "first", "last"]),
     undated=st.booleans(),
 )
-def test_everything_is_found_or_named(rows, cap, cap_status, ignores, open_ranges, undated):
-    archive = Archive(rows, cap, cap_status, frozenset(ignores), open_ranges)
+def test_everything_is_found_or_named(
+    rows, cap, cap_status, ignores, open_ranges, leaves_out, undated
+):
+    archive = Archive(rows, cap, cap_status, frozenset(ignores), open_ranges, leaves_out)
     wanted = {row["StudyInstanceUID"] for row in rows if row["StudyDate"] or undated}
     criteria = Criteria(start=FIRST, end=LAST, modality="", search_fields=(), undated=undated)
 
@@ -88,6 +91,28 @@ def test_what_a_cap_hides_is_found_and_proven(tmp_path, status):
 
     assert len(came.uids) == 200
     assert came.unproven == []
+
+
+@pytest.mark.parametrize("bound", ["first", "last"])
+@pytest.mark.parametrize("cap", [None, 10])
+def test_ranges_that_leave_out_a_bound_lose_nothing(tmp_path, cap, bound):
+    archive = Archive(spread(200), cap=cap, leaves_out=bound)
+
+    came = looked_for(archive, YEAR, tmp_path)
+
+    assert (len(came.uids), came.unproven) == (200, [])
+
+
+def test_ranges_that_have_shown_both_bounds_are_asked_as_they_are(tmp_path):
+    rows = spread(366)
+    archive = Archive([*rows, study("2.1", StudyDate="20191231"), study("2.2", StudyDate=day(366))])
+
+    looked_for(archive, YEAR, tmp_path)
+
+    asked = [question.match["StudyDate"] for question in archive.asked]
+    assert asked[0] == "20191231-20210101"
+    assert asked[1].startswith("20200101-")
+    assert asked[2].endswith("-20201231")
 
 
 def test_without_a_cap_a_range_costs_three_questions(tmp_path):
@@ -209,6 +234,24 @@ def test_a_study_that_comes_while_we_ask_is_growth_and_no_limit(tmp_path):
 
     assert len(came.uids) == 31
     assert came.unproven == []
+
+
+def test_growth_is_no_excuse_for_a_limit(tmp_path):
+    many = [study(f"1.{number}", StudyDate="20200701") for number in range(14)]
+    archive = Archive(many, cap=12)
+
+    def grow(number: int) -> None:
+        if number in (1, 2, 3):
+            archive.rows = [study(f"2.{number}", StudyDate="20200701"), *archive.rows]
+
+    archive.before = grow
+    two_days = Criteria(
+        start=date(2020, 6, 30), end=date(2020, 7, 1), modality="", search_fields=()
+    )
+
+    came = looked_for(archive, two_days, tmp_path)
+
+    assert {"1.12", "1.13"} <= came.uids or came.unproven
 
 
 def test_ranges_that_lose_studies_are_named(tmp_path):

@@ -54,7 +54,7 @@ def test_one_query_asks_for_the_range_without_modality_or_names(tmp_path):
     assert looked_for(archive, criteria(), tmp_path).uids == {"1.2"}
     (asked,) = archive.asked
     assert asked.level == "STUDY"
-    assert asked.match == {"StudyDate": "20200101-20201212"}
+    assert asked.match == {"StudyDate": "20191231-20201213"}
     assert {"AccessionNumber", "ModalitiesInStudy", "PatientID"} <= set(asked.returns)
 
 
@@ -76,7 +76,7 @@ def test_the_modality_is_matched_here(tmp_path, modalities, wanted, found):
     assert bool(looked_for(archive, criteria(modality=wanted), tmp_path).uids) is found
 
 
-@pytest.mark.parametrize("day", ["", "20191231", "20201213"])
+@pytest.mark.parametrize("day", ["", "20191230", "20201214"])
 def test_a_study_outside_the_range_is_left_out_whatever_the_pacs_says(tmp_path, day):
     archive = Archive([study(StudyDate=day)], ignores=frozenset({"StudyDate"}))
 

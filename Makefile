@@ -5,6 +5,9 @@ PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3.14 pyth
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$python; break; }; done)
 BIN := .venv/bin
+# Each file of tests runs in one of these processes; each of them has peers of its own.
+JOBS ?= 2
+PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .PHONY: help demo test test-full bench-find lint clean
 
@@ -16,11 +19,11 @@ demo: .venv/.installed  ## watch a collection from a PACS of synthetic studies
 
 test: lint  ## lint, type check and the test suite against real PACS (a few minutes)
 	sh scripts/install-peers.sh
-	PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -m "not full"
+	$(PYTEST) -m "not full"
 
 test-full: lint  ## the same with the tests that take long
 	sh scripts/install-peers.sh
-	PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest
+	$(PYTEST)
 
 bench-find: .venv/.installed-dev  ## find beside DCMTK findscu (STUDIES=10000)
 	sh scripts/install-peers.sh

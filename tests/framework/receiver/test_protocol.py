@@ -1,6 +1,6 @@
 """The protocol seen from a raw socket: what may be odd, what is answered, what is aborted."""
 
-import os
+import random
 import struct
 import subprocess
 import threading
@@ -185,7 +185,9 @@ def test_what_breaks_the_protocol_is_aborted_with_a_reason(listening, sender, da
     assert not listening.sealed
 
 
-@pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n\r\n", wire.RELEASE_RQ, os.urandom(64)])
+@pytest.mark.parametrize(
+    "data", [b"GET / HTTP/1.1\r\n\r\n", wire.RELEASE_RQ, random.Random(7).randbytes(64)]
+)
 def test_what_is_no_association_request_is_aborted(sender, data: bytes) -> None:
     if data[0] in range(1, 8) and data != wire.RELEASE_RQ:
         data = b"\0" + data

@@ -11,7 +11,7 @@ from pynetdicom import AE, StoragePresentationContexts, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext, build_context
 
-from pacsfw.testing._retrieve import keep_responses
+from pacsfw.testing._sending import keep_responses
 from peers.readback import Peer
 
 MODELS = {"PATIENT": "1.2.840.10008.5.1.4.1.2.1.", "STUDY": "1.2.840.10008.5.1.4.1.2.2."}
@@ -22,13 +22,13 @@ FIND, MOVE, GET = "1", "2", "3"
 class Answer:
     """The responses to one request."""
 
-    statuses: list[int] = field(default_factory=list)
+    statuses: list[int | None] = field(default_factory=list)
     identifiers: list[Dataset] = field(default_factory=list)
     last: Dataset = field(default_factory=Dataset)
     """The final response: Status and the counts of sub-operations."""
 
     @property
-    def status(self) -> int:
+    def status(self) -> int | None:
         return self.statuses[-1]
 
     def values(self, keyword: str) -> list[str]:
@@ -92,7 +92,7 @@ def move(
     model = MODELS[root] + MOVE
     with associate(peer, [build_context(model)]) as association:
         for status, found in association.send_c_move(identifier(level, keys), destination, model):
-            answer.statuses.append(status.Status)
+            answer.statuses.append(status.get("Status"))  # None: it was aborted
             answer.last = status
             if found is not None:
                 answer.identifiers.append(found)

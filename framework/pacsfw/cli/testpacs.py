@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
 
 import click
 
+from pacsfw.cli.faults import with_faults
 from pacsfw.errors import RemoteError, StateError
 
 if TYPE_CHECKING:
@@ -20,56 +20,6 @@ STUDIES = 300
 _AETITLE = re.compile(r"[!-\[\]-~](?:[ -\[\]-~]{0,14}[!-\[\]-~])?")
 """PS3.5 6.2, AE: 16 characters of ASCII without the backslash, no blanks around them."""
 _DESTINATION = re.compile(r"(?P<aetitle>.+)=(?P<host>[^=]+):(?P<port>\d{1,5})")
-
-FAULTS = (
-    click.option("--cap", type=click.IntRange(0), help="At most so many rows in an answer ..."),
-    click.option(
-        "--cap-status",
-        type=click.Choice(["0000", "FE00", "A700"], case_sensitive=False),
-        metavar="[0000|FE00|A700]",
-        default="0000",
-        show_default=True,
-        help="... which then ends with this status.",
-    ),
-    click.option(
-        "--cap-before-filter", is_flag=True, help="Apply the cap before the optional keys."
-    ),
-    click.option(
-        "--ignore-keys",
-        metavar="KEYWORD,...",
-        default="",
-        help="Do not match these keys; 'optional' are all that need not be supported.",
-    ),
-    click.option("--no-optional-keys", is_flag=True, help="Do not return optional keys."),
-    click.option("--no-charset", is_flag=True, help="Leave out SpecificCharacterSet."),
-    click.option(
-        "--case-sensitive", is_flag=True, help="Compare patient names and the AE title exactly."
-    ),
-    click.option(
-        "--open-ranges", is_flag=True, help="Let no date be before every date, and so with times."
-    ),
-    click.option(
-        "--slow", type=click.FloatRange(0), metavar="SECONDS", default=0, help="Wait at each row."
-    ),
-    click.option("--abort-after", type=click.IntRange(0), help="A-ABORT after so many rows."),
-    click.option(
-        "--reject-after", type=click.IntRange(0), help="Accept so many associations, then none."
-    ),
-    click.option("--lying-counts", is_flag=True, help="Make all numbers of ... one too high."),
-    click.option(
-        "--models",
-        type=click.Choice(["study", "patient", "both"]),
-        default="both",
-        show_default=True,
-        help="The Query/Retrieve models.",
-    ),
-)
-
-
-def _with_faults(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(FAULTS):
-        function = option(function)
-    return function
 
 
 def _aetitle(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
@@ -124,7 +74,7 @@ def _destinations(
     show_default=True,
     help="Associations at the same time.",
 )
-@_with_faults
+@with_faults
 def command(studies: int | None, folder: Path | None, **options: Any) -> int:
     """Run a PACS that misbehaves as you wish, on 127.0.0.1, until Ctrl-C.
 
@@ -136,16 +86,8 @@ def command(studies: int | None, folder: Path | None, **options: Any) -> int:
     if folder is not None and studies is not None:
         raise click.UsageError("--studies and --folder: give one of them")
     source = folder or population(STUDIES if studies is None else studies)
-    keys = options.pop("ignore_keys").split(",")
-    models = options.pop("models")
     try:
-        pacs = FaultyPACS(
-            source,
-            ignore_keys=frozenset(key.strip() for key in keys if key.strip()),
-            cap_status=int(options.pop("cap_status"), 16),
-            models=("study", "patient") if models == "both" else (models,),
-            **options,
-        )
+        pacs = FaultyPACS(source, **options)
     except ValueError as err:
         option, _, why = str(err).partition(": ")
         raise click.UsageError(f"--{option.replace('_', '-')}: {why}") from None

@@ -126,6 +126,29 @@ class Archive:
             studies = [study for study in studies if _key(study, level) in wanted]
         return [one for one in _instances(studies, level, keys) if one.key(level) in wanted]
 
+    def in_order(self, study_uid: str) -> list[str]:
+        """Return the SOP Instance UIDs of a study, always in the same order."""
+        with self._lock:
+            study = self._studies.get(study_uid)
+        return [instance.key("IMAGE") for instance in study.instances()] if study else []
+
+    def another(self, study_uid: str) -> list[Instance]:
+        """Return the objects of the study that came in after this one, or first of all."""
+        with self._lock:
+            uids = list(self._studies)
+            following = uids[(uids.index(study_uid) + 1) % len(uids)] if uids else ""
+            return self._studies[following].instances() if following else []
+
+    def remove(self, uids: frozenset[str]) -> None:
+        """Forget the objects with these SOP Instance UIDs, and studies that are left empty."""
+        with self._lock:
+            for study_uid, study in list(self._studies.items()):
+                left = [one for one in study.instances() if one.key("IMAGE") not in uids]
+                if not left:
+                    del self._studies[study_uid]
+                elif len(left) < len(study.instances()):
+                    self._studies[study_uid] = Group.of(left)
+
     def _all(self) -> list[Group | MadeStudy]:
         with self._lock:
             return list(self._studies.values())

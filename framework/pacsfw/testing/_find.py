@@ -59,6 +59,8 @@ class Find:
         entry = state.begin("C-FIND", asked)
         status: int | None = BAD_IDENTIFIER
         with suppress(BadIdentifier):
+            if asked.level == "IMAGE" and state.faults.no_image_level:
+                raise BadIdentifier
             entities = state.archive.entities(asked.root, asked.level, asked.keys)
             question = Question(asked.level, asked.keys, state.faults, fold_names=state.fold_names)
             status = self._send_rows(question, entities)

@@ -7,7 +7,9 @@ bytes go out as they are, and each way to fail has its own status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE
 from pynetdicom.dsutils import encode
-from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import QueryRetrieveServiceClass
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
@@ -24,13 +26,14 @@ from pacsfw.testing._archive import BadIdentifier
 from pacsfw.testing._find import BAD_IDENTIFIER, CANCELLED, PENDING, SUCCESS, Find
 from pacsfw.testing._records import Instance
 from pacsfw.testing._request import read
+from pacsfw.testing._sending import Parcel, Route, parcels
 
 if TYPE_CHECKING:
     from pacsfw.testing._state import State
 
 UNABLE, UNKNOWN_DESTINATION, PARTLY = 0xA702, 0xA801, 0xB000
-MAX_CONTEXTS = 128
-"""Presentation contexts that one association can propose (PS3.8 9.3.2.2)."""
+TOO_BUSY, CANNOT_PROCESS = 0xA701, 0xC000
+_TICK = 0.02
 
 
 @dataclass
@@ -68,25 +71,6 @@ class Tally:
         return PARTLY if self.completed or self.warning else UNABLE
 
 
-def keep_responses(association: Association) -> None:
-    """Work around a race in pynetdicom 3.0 that loses a response on a busy machine.
-
-    Its ``send_*`` methods pause the reactor thread of the association, but take it for
-    paused a moment too early. The reactor may then take the response off the queue, finds
-    that it is no request and drops it, and the sender waits until its timeout. So
-    whatever is no request goes back onto the queue.
-    """
-    serve = association._serve_request
-
-    def serve_or_give_back(message: Any, context_id: int) -> None:
-        if message.is_valid_request:
-            serve(message, context_id)
-        else:
-            association.dimse.msg_queue.put((context_id, message))
-
-    association._serve_request = serve_or_give_back  # type: ignore[method-assign, assignment]
-
-
 class QueryRetrieve(QueryRetrieveServiceClass):
     """The Query/Retrieve service with operations of our own."""
 
@@ -98,44 +82,40 @@ class QueryRetrieve(QueryRetrieveServiceClass):
         Find(self, self._state, req, context).answer()
 
     def _get_scp(self, req: C_GET, context: PresentationContext) -> None:
-        operation = _Operation(self, self._state, "C-GET", req, context)
-        wanted = operation.wanted()
-        if wanted is not None:
-            operation.send(wanted, self.assoc)
+        operation = Operation(self, self._state, "C-GET", req, context)
+        with self._state.retrieving() as others:
+            wanted = operation.wanted(others)
+            if wanted is not None:
+                operation.send(wanted, lambda _: self.assoc)
 
     def _move_scp(self, req: C_MOVE, context: PresentationContext) -> None:
-        operation = _Operation(self, self._state, "C-MOVE", req, context)
-        wanted = operation.wanted()
-        if wanted is None:
-            return
-        title = (req.MoveDestination or "").strip()
+        operation = Operation(self, self._state, "C-MOVE", req, context)
+        with self._state.retrieving() as others:
+            wanted = operation.wanted(others)
+            if wanted is not None:
+                self._move(operation, wanted, (req.MoveDestination or "").strip())
+
+    def _move(self, operation: Operation, wanted: list[Instance], title: str) -> None:
         address = self._state.destinations.get(title)
         if address is None:
             operation.finish(UNKNOWN_DESTINATION)
-        elif not wanted:
+            return
+        if not wanted:
             operation.finish(SUCCESS)
-        else:
-            self._move(operation, wanted, title, address)
-
-    def _move(
-        self, operation: _Operation, wanted: list[Instance], title: str, address: tuple[str, int]
-    ) -> None:
-        pairs = dict.fromkeys((instance.sop_class, instance.syntax) for instance in wanted)
-        contexts = [build_context(*pair) for pair in list(pairs)[:MAX_CONTEXTS]]
-        destination = self.ae.associate(
-            *address, contexts=contexts, ae_title=title, evt_handlers=self._state.outgoing_handlers
-        )
-        if destination.is_established:
-            keep_responses(destination)
-            operation.send(wanted, destination, originator=self.assoc.requestor.ae_title)
-            destination.release()
+            return
+        route = Route(self.ae, self._state, operation.faults, title, address)
+        if operation.faults.late:
+            operation.send_late(wanted, route)
+        elif route.open(wanted):
+            operation.send(wanted, route.association, self.assoc.requestor.ae_title)
+            (route.abort if operation.dead else route.close)()
         else:
             operation.tally = Tally(len(wanted))
             operation.tally.fail(wanted)
             operation.finish(operation.tally.final_status)
 
 
-class _Operation:
+class Operation:
     """One C-MOVE or C-GET request and the responses to it."""
 
     def __init__(
@@ -154,56 +134,148 @@ class _Operation:
         self._syntax = context.transfer_syntax[0]
         self._entry = -1
         self._name = name
+        self._study = self._asked.keys.get("StudyInstanceUID", "")
+        self.faults = state.faults_of(self._study)
         self.tally = Tally(0)
+        self.dead = False
 
-    def wanted(self) -> list[Instance] | None:
-        """Return the objects asked for; None after a refusal that has been answered."""
-        asked = self._asked
+    def wanted(self, others: int) -> list[Instance] | None:
+        """Return the objects to send; None where there is nothing more to do.
+
+        Parameters
+        ----------
+        others
+            Retrieves that run besides this one.
+        """
+        asked, faults = self._asked, self.faults
         self._entry = self._state.begin(self._name, asked)
         try:
-            return self._state.archive.retrieve(asked.root, asked.level, asked.keys)
+            wanted = self._state.archive.retrieve(asked.root, asked.level, asked.keys)
+            if asked.level not in faults.retrieve_levels:
+                raise BadIdentifier
         except BadIdentifier:
             self.finish(BAD_IDENTIFIER)
-            return None
+        else:
+            if faults.busy is not None and others >= faults.busy:
+                self.finish(TOO_BUSY)
+            elif faults.refuse is not None:
+                self.finish(faults.refuse)
+            elif faults.send_nothing:
+                self.finish(SUCCESS)
+            elif faults.silent or faults.pending_every:
+                self._never_end()
+            else:
+                return self._state.archive.another(self._study) if faults.wrong_study else wanted
+        return None
 
     def send(
-        self, instances: list[Instance], receiver: Association, originator: str | None = None
+        self,
+        instances: list[Instance],
+        receiver: Callable[[Instance], Association | None],
+        originator: str | None = None,
     ) -> None:
         """Send the objects, report each one, and end with the status they deserve."""
         self.tally = Tally(len(instances))
-        for number, instance in enumerate(instances, start=1):
-            if self._service.is_cancelled(self._request.MessageID or 0):
+        for number, parcel in enumerate(self._parcels(instances), start=1):
+            if self._is_cancelled():
                 self.finish(CANCELLED)
                 return
             if self._service.assoc.acse.is_aborted():
                 self._state.end(self._entry, None)
                 return
+            if number - 1 == self.faults.die_after:
+                self._die()
+                return
             self._state.pause()
-            status = self._store(instance, receiver, number, originator)
-            self.tally.count(instance.key("IMAGE"), status)
-            self._state.count_sent(status)
-            self._respond(PENDING)
-        self.finish(self.tally.final_status)
+            self._carry_out(parcel, receiver, number, originator)
+            if self.tally.failed and self.faults.stop_at_failure:
+                self.tally = Tally(0)
+                self.finish(CANNOT_PROCESS)
+                return
+            if not self.faults.no_pending:
+                self._respond(PENDING)
+        if self.faults.die_after is not None:
+            self._die()
+        else:
+            self.finish(self.tally.final_status)
+
+    def send_late(self, instances: list[Instance], route: Route) -> None:
+        """Report success, and send the objects later."""
+        self.tally = Tally(0, completed=len(instances))
+
+        def later() -> None:
+            time.sleep(self.faults.late)
+            if route.open(instances):
+                for number, parcel in enumerate(self._parcels(instances), start=1):
+                    if parcel.fate == "sent":
+                        self._store(parcel, route.association(parcel.instance), number, None)
+                route.close()
+
+        threading.Thread(target=later, daemon=True).start()
+        self.finish(SUCCESS)
 
     def finish(self, status: int) -> None:
         """Send the final response."""
         self._state.end(self._entry, status)
         self._respond(status)
 
+    def _parcels(self, instances: list[Instance]) -> Iterable[Parcel]:
+        return parcels(instances, self.faults, self._state.archive.in_order(self._study))
+
+    def _carry_out(
+        self,
+        parcel: Parcel,
+        receiver: Callable[[Instance], Association | None],
+        number: int,
+        originator: str | None,
+    ) -> None:
+        status: int | None = SUCCESS if parcel.fate == "lost" else None
+        if parcel.fate == "sent":
+            status = self._store(parcel, receiver(parcel.instance), number, originator)
+        if not parcel.repeated:
+            self.tally.count(parcel.instance.key("IMAGE"), status)
+
+    def _never_end(self) -> None:
+        """Keep quiet, or keep saying that it goes on, until the peer has had enough."""
+        due = time.monotonic()
+        while not self._service.assoc.acse.is_aborted():
+            if self._is_cancelled():
+                self.finish(CANCELLED)
+                return
+            if self.faults.pending_every and time.monotonic() >= due:
+                due += self.faults.pending_every
+                self._respond(PENDING)
+            time.sleep(_TICK)
+        self._state.end(self._entry, None)
+
+    def _die(self) -> None:
+        self._state.end(self._entry, None)
+        self._state.count("died")
+        self.dead = True
+        self._service.assoc.abort()
+
+    def _is_cancelled(self) -> bool:
+        cancelled = self._service.is_cancelled(self._request.MessageID or 0)
+        return cancelled and not self.faults.deaf
+
     def _store(
-        self, instance: Instance, receiver: Association, number: int, originator: str | None
+        self, parcel: Parcel, receiver: Association | None, number: int, originator: str | None
     ) -> int | None:
         """Send one object; None where no answer came or no context was accepted for it."""
-        try:
-            answer = receiver.send_c_store(
-                instance.file(),
-                msg_id=number % 0xFFFF + 1,
-                originator_aet=originator,
-                originator_id=self._request.MessageID if originator else None,
-            )
-        except (RuntimeError, ValueError):
-            return None
-        status: int | None = answer.get("Status")
+        status: int | None = None
+        named = None if self.faults.sender else originator
+        if receiver is not None:
+            try:
+                answer = receiver.send_c_store(
+                    self._state.copies.file(parcel, self.faults),
+                    msg_id=number % 0xFFFF + 1,
+                    originator_aet=named,
+                    originator_id=self._request.MessageID if named else None,
+                )
+                status = answer.get("Status")
+            except (RuntimeError, ValueError):
+                status = None
+        self._state.count_sent(status)
         return status
 
     def _respond(self, status: int) -> None:
@@ -211,13 +283,13 @@ class _Operation:
         response.MessageIDBeingRespondedTo = self._request.MessageID
         response.AffectedSOPClassUID = self._request.AffectedSOPClassUID
         response.Status = status
-        if status not in (UNKNOWN_DESTINATION, BAD_IDENTIFIER):
+        if status not in (UNKNOWN_DESTINATION, BAD_IDENTIFIER) and not self.faults.no_counts:
             response.NumberOfCompletedSuboperations = self.tally.completed
             response.NumberOfFailedSuboperations = len(self.tally.failed)
             response.NumberOfWarningSuboperations = self.tally.warning
-        if status in (PENDING, CANCELLED):
-            response.NumberOfRemainingSuboperations = self.tally.remaining
-        if status in (UNABLE, PARTLY, CANCELLED):
+            if status in (PENDING, CANCELLED):
+                response.NumberOfRemainingSuboperations = self.tally.remaining
+        if status in (UNABLE, PARTLY, CANCELLED) and not self.faults.no_failed_list:
             failed = Dataset()
             failed.FailedSOPInstanceUIDList = self.tally.failed
             response.Identifier = BytesIO(encode(failed, *self._encoding()) or b"")

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import product
@@ -35,6 +35,7 @@ from pacsfw.testing._request import Request
 from pacsfw.testing._retrieve import QueryRetrieve
 from pacsfw.testing._state import State
 from pacsfw.testing.embedded import Settings
+from pacsfw.testing.synthetic import Study
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -70,10 +71,10 @@ def _leave(_number: int, _frame: object) -> None:
 
 
 def _serve(settings: Settings, channel: connection.Connection, folder: Path) -> None:
-    state = State(settings, [(evt.EVT_CONN_OPEN, _no_delay)])
-    made, received = folder / "made", folder / "received"
-    made.mkdir()
-    received.mkdir()
+    made, received, copies = folder / "made", folder / "received", folder / "copies"
+    for each in (made, received, copies):
+        each.mkdir()
+    state = State(settings, [(evt.EVT_CONN_OPEN, _no_delay)], copies)
     for study in settings.studies:
         state.archive.make(study, made)
     for path in sorted(settings.folder.rglob("*")) if settings.folder else ():
@@ -89,7 +90,7 @@ def _serve(settings: Settings, channel: connection.Connection, folder: Path) -> 
     server = cast("ThreadedAssociationServer", server)
     server.contexts = _Shared(server.contexts)
     channel.send(cast("socket.socket", server.socket).getsockname()[1])
-    _obey(state, channel)
+    _obey(state, made, channel)
 
 
 class _Shared(list[PresentationContext]):
@@ -99,12 +100,15 @@ class _Shared(list[PresentationContext]):
         return list(self)
 
 
-def _obey(state: State, channel: connection.Connection) -> None:
+def _obey(state: State, made: Path, channel: connection.Connection) -> None:
     """Answer what the parent asks until it says stop or is gone."""
     answers: dict[str, Callable[..., Any]] = {
+        "add": partial(_add, state, made),
         "counters": state.counters,
         "log": state.log,
+        "remove": state.archive.remove,
         "set_delay": partial(setattr, state, "delay"),
+        "set_faults": state.set_faults,
         "set_destination": state.destinations.__setitem__,
         "skipped": lambda: list(state.archive.skipped),
         "uids": state.archive.uids,
@@ -120,6 +124,11 @@ def _obey(state: State, channel: connection.Connection) -> None:
             channel.send(answers[name](*arguments))
         except (EOFError, BrokenPipeError):
             return
+
+
+def _add(state: State, made: Path, studies: Iterable[Study]) -> None:
+    for study in studies:
+        state.archive.make(study, made)
 
 
 def _application_entity(settings: Settings, state: State) -> AE:

@@ -5,20 +5,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pacsfw.testing._archive import Archive
 from pacsfw.testing._request import Request
+from pacsfw.testing._sending import Copies
 from pacsfw.testing.embedded import Logged, Settings
+from pacsfw.testing.faults import Faults
+
+HEALTHY = Faults()
 
 
 class State:
     """The archive, the settings that may change, and the record of what was asked."""
 
-    def __init__(self, settings: Settings, outgoing_handlers: list[Any]) -> None:
+    def __init__(self, settings: Settings, outgoing_handlers: list[Any], copies: Path) -> None:
         self.archive = Archive()
+        self.copies = Copies(copies)
         self.aetitle = settings.aetitle
         self.faults = settings.faults
         self.fold_names = settings.fold_names
@@ -27,6 +34,8 @@ class State:
         self.delay = settings.delay
         self.outgoing_handlers = outgoing_handlers
         self._admitted = 0
+        self._retrieving = 0
+        self._retrieved: Counter[str] = Counter()
         self._log: list[Logged] = []
         self._counters: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -38,6 +47,35 @@ class State:
                 return False
             self._admitted += 1
             return True
+
+    def set_faults(self, faults: Faults) -> None:
+        """Have other faults from now on; `Faults.heals_after` counts anew."""
+        with self._lock:
+            self.faults = faults
+            self._retrieved.clear()
+
+    def faults_of(self, study_uid: str) -> Faults:
+        """Return the faults that one more retrieve about a study meets."""
+        with self._lock:
+            self._retrieved[study_uid] += 1
+            after = self.faults.heals_after
+            return (
+                HEALTHY
+                if after is not None and self._retrieved[study_uid] > after
+                else (self.faults)
+            )
+
+    @contextmanager
+    def retrieving(self) -> Iterator[int]:
+        """Count a retrieve while it runs; gives how many others do."""
+        with self._lock:
+            self._retrieving += 1
+            others = self._retrieving - 1
+        try:
+            yield others
+        finally:
+            with self._lock:
+                self._retrieving -= 1
 
     def begin(self, service: str, request: Request) -> int:
         """Record a request and return the number by which it can be ended."""

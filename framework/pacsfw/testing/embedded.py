@@ -197,6 +197,14 @@ class EmbeddedPACS:
         """Files that are not served: no Part 10, without a UID, or damaged in the header."""
         return cast("list[Path]", self._ask("skipped"))
 
+    def add(self, studies: Iterable[Study]) -> None:
+        """Take in more studies, or more objects of studies that it has."""
+        self._ask("add", tuple(studies))
+
+    def remove(self, sop_uids: Iterable[str]) -> None:
+        """Forget objects; a study without any is gone."""
+        self._ask("remove", frozenset(sop_uids))
+
     def set_delay(self, seconds: float) -> None:
         """Change the wait before each sub-operation, also for running requests."""
         self._ask("set_delay", seconds)

@@ -53,3 +53,11 @@ class FaultyPACS(EmbeddedPACS):
         self._settings = replace(
             self._settings, faults=self.faults, fold_titles=not self.faults.case_sensitive
         )
+
+    def set_faults(self, **faults: Any) -> None:
+        """Have these faults and no others from now on, also for running requests.
+
+        ``models`` and ``case_sensitive`` stay as they were at the start.
+        """
+        self.faults = Faults(**faults)
+        self._ask("set_faults", self.faults)

@@ -16,6 +16,10 @@ from pacsfw.testing import Faults, FaultyPACS
         ({"slow": -0.5}, "slow: -0.5"),
         ({"cap": 5, "cap_status": 0xB000}, "cap_status: B000"),
         ({"cap_before_filter": True}, "cap_before_filter: there is no cap"),
+        ({"lose": -2}, "lose: -2"),
+        ({"refuse": 0}, "refuse: 0000"),
+        ({"retrieve_levels": ("FRAME",)}, "retrieve_levels: some of"),
+        ({"sender": "SEVENTEENLETTERSX"}, "sender: 'SEVENTEENLETTERSX'"),
         ({"models": ()}, "models: one or both"),
         ({"models": ("worklist",)}, "models: one or both"),
         ({"ignore_keys": frozenset({"NoSuchKeyword"})}, "ignore_keys: 'NoSuchKeyword'"),
@@ -49,6 +53,9 @@ def test_a_fault_that_does_not_exist_is_refused() -> None:
         ({"slow": 0.5}, "0.5 s before each row"),
         ({"abort_after": 0}, "A-ABORT after 0 rows"),
         ({"models": ("patient",)}, "the Patient Root model alone"),
+        ({"lose": 3}, "the last 3 objects of each study get lost"),
+        ({"refuse": 0xA801}, "every retrieve is refused with A801"),
+        ({"heals_after": 0}, "all this is over after 0 retrieves of a study"),
     ],
 )
 def test_every_fault_is_said(faults: dict[str, Any], line: str) -> None:

@@ -1,0 +1,148 @@
+"""Which objects a faulty retrieve sends, in what state and by which way: child process only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from uuid import uuid4
+
+from pydicom import dcmread
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.presentation import build_context
+
+from pacsfw.testing._records import Instance
+from pacsfw.testing.faults import Faults
+
+if TYPE_CHECKING:
+    from pacsfw.testing._state import State
+
+MAX_CONTEXTS = 128
+"""Presentation contexts that one association can propose (PS3.8 9.3.2.2)."""
+_CUT = 40
+"""Bytes that a truncated object lacks at its end."""
+
+Fate: TypeAlias = Literal["sent", "lost", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One object of a retrieve and what becomes of it."""
+
+    instance: Instance
+    fate: Fate = "sent"
+    truncated: bool = False
+    repeated: bool = False
+    """It has been sent before; its sub-operation counts no more."""
+
+
+def parcels(wanted: Iterable[Instance], faults: Faults, last: list[str]) -> Iterator[Parcel]:
+    """Say what becomes of each object; ``last`` are the UIDs of the study in their order."""
+    lost, failed, cut = (
+        frozenset(last[-number:] if number else ())
+        for number in (faults.lose, faults.fail, faults.truncate)
+    )
+    for instance in wanted:
+        uid = instance.key("IMAGE")
+        fate: Fate = "lost" if uid in lost else "failed" if uid in failed else "sent"
+        yield Parcel(instance, fate, truncated=uid in cut)
+        if faults.duplicate and fate == "sent":
+            yield Parcel(instance, fate, truncated=uid in cut, repeated=True)
+
+
+class Copies:
+    """Copies of stored files that differ from them, for objects sent in another state."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._sent: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def file(self, parcel: Parcel, faults: Faults) -> Path:
+        """Return the file to send."""
+        path, uid = parcel.instance.file(), parcel.instance.key("IMAGE")
+        with self._lock:
+            times = self._sent[uid] = self._sent.get(uid, 0) + 1
+        copy = self._folder / f"{uuid4().hex}.dcm"
+        if faults.change and times > 1:
+            dataset = dcmread(path)
+            dataset.InstitutionName = f"CHANGED {times}"
+            dataset.save_as(copy, enforce_file_format=True)
+            path = copy
+        if parcel.truncated:
+            copy.write_bytes(path.read_bytes()[:-_CUT])
+            path = copy
+        return path
+
+
+def keep_responses(association: Association) -> None:
+    """Work around a race in pynetdicom 3.0 that loses a response on a busy machine.
+
+    Its ``send_*`` methods pause the reactor thread of the association, but take it for
+    paused a moment too early. The reactor may then take the response off the queue, finds
+    that it is no request and drops it, and the sender waits until its timeout. So
+    whatever is no request goes back onto the queue.
+    """
+    serve = association._serve_request
+
+    def serve_or_give_back(message: Any, context_id: int) -> None:
+        if message.is_valid_request:
+            serve(message, context_id)
+        else:
+            association.dimse.msg_queue.put((context_id, message))
+
+    association._serve_request = serve_or_give_back  # type: ignore[method-assign, assignment]
+
+
+class Route:
+    """The way to a move destination: one association, or one for each object."""
+
+    def __init__(
+        self, ae: AE, state: State, faults: Faults, title: str, address: tuple[str, int]
+    ) -> None:
+        own = faults.sender or ae.ae_title
+        self._called = title.lower() if faults.lower_titles else title
+        self._ae = AE(ae_title=own.lower() if faults.lower_titles else own)
+        self._ae.acse_timeout = self._ae.dimse_timeout = self._ae.network_timeout = 60
+        self._ae.connection_timeout = 10
+        self._ae.maximum_pdu_size = ae.maximum_pdu_size
+        self._state, self._address = state, address
+        self._scatter = faults.scatter
+        self._association: Association | None = None
+
+    def open(self, instances: list[Instance]) -> bool:
+        """Associate for these objects; False where the destination cannot be reached."""
+        pairs = dict.fromkeys((instance.sop_class, instance.syntax) for instance in instances)
+        self._association = self._ae.associate(
+            *self._address,
+            contexts=[build_context(*pair) for pair in list(pairs)[:MAX_CONTEXTS]],
+            ae_title=self._called,
+            evt_handlers=self._state.outgoing_handlers,
+        )
+        if not self._association.is_established:
+            self._association = None
+            return False
+        keep_responses(self._association)
+        return True
+
+    def association(self, instance: Instance) -> Association | None:
+        """Return the association that an object goes over."""
+        if self._scatter:
+            self.close()
+            self.open([instance])
+        return self._association
+
+    def close(self) -> None:
+        """Release what is open."""
+        if self._association is not None:
+            self._association.release()
+            self._association = None
+
+    def abort(self) -> None:
+        """Abort what is open."""
+        if self._association is not None:
+            self._association.abort()
+            self._association = None

@@ -118,7 +118,9 @@ class Coverage:
             return reply.tally.uids
         if not whole:
             return self._conquer(region, division, reply, None, named=named)
-        replies = [self._questions.put(part) for part in division.parts]
+        # Where no limit was met so far, the parts are not expected to bring anything new.
+        to_compare = not self._questions.cut
+        replies = [self._questions.put(part, to_compare=to_compare) for part in division.parts]
         if any(
             division.axis in part.ignored or _is_unsupported(division, part) for part in replies
         ):
@@ -127,7 +129,8 @@ class Coverage:
         if self._adds_up(region, division, reply, replies):
             self._close(region, division.axis, division.hole, reply, named=named)
             return reply.tally.uids
-        return self._conquer(region, division, reply, replies, named=named)
+        known = None if to_compare else replies
+        return self._conquer(region, division, reply, known, named=named)
 
     def _prove(self, region: Region, reply: Reply) -> set[str]:
         self._journal.settle(region, "proven")

@@ -27,6 +27,9 @@ Take = Callable[[str, Found], None]
 REFUSALS = 40
 """Refusals in a row, without a single row, after which the PACS is taken at its word."""
 
+COMPARED = ("StudyDate", "StudyTime")
+"""What tells of a row, beside its UID, whether it answers the question."""
+
 _HOPELESS = frozenset({SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, WRONG_IDENTIFIER})
 
 
@@ -139,17 +142,25 @@ class Questions:
         self._refusals = 0
         self._has_answered = False
 
-    def put(self, region: Region, enough: int = 0) -> Reply:
+    def put(self, region: Region, *, to_compare: bool = False, enough: int = 0) -> Reply:
         """Put a question; once more when no final status came.
+
+        Parameters
+        ----------
+        to_compare
+            It only matters which studies come: none is taken, and nothing else is asked back.
+        enough
+            End after so many rows; only their number matters, too.
 
         Raises
         ------
         RemoteError
             Twice nothing came, or refusal followed refusal.
         """
-        reply = self._put_once(region, enough)
+        returns = COMPARED if to_compare or enough else self._returns
+        reply = self._put_once(region, returns, enough)
         if reply.broke_off:
-            again = self._put_once(region, enough)
+            again = self._put_once(region, returns, enough)
             if again.broke_off and not (reply.tally.rows or again.tally.rows):
                 raise RemoteError(
                     f"find: the PACS gave no answer to a question at {region.level} level, twice: "
@@ -160,7 +171,7 @@ class Questions:
         self._watch(region, reply)
         return reply
 
-    def _put_once(self, region: Region, enough: int) -> Reply:
+    def _put_once(self, region: Region, returns: tuple[str, ...], enough: int) -> Reply:
         texts = (*TEXT_KEYS, *([MODALITIES] if self.modalities else []))
         by_days = region.has_several_days and "StudyDate" not in self.ignored
         # What is divided by days may be large: its texts are not needed.
@@ -171,10 +182,10 @@ class Questions:
         def emit(found: Found) -> None:
             uid = found.attributes.get(own_key, "")
             tally.add(region, uid, found.attributes)
-            if not enough:  # else only their number matters
+            if returns is not COMPARED:
                 self._take(uid, found)
 
-        question = region.as_slice(self._returns, margin=margin, enough=enough)
+        question = region.as_slice(returns, margin=margin, enough=enough)
         started = self._journal.clock.monotonic()
         answer = self._put_slice(question, emit)
         seconds = self._journal.clock.monotonic() - started

@@ -124,6 +124,27 @@ def test_without_a_cap_a_range_costs_three_questions(tmp_path):
     assert len(archive.asked) == 3
 
 
+def test_parts_that_are_only_compared_ask_nothing_back_that_is_not_needed(tmp_path):
+    archive = Archive(spread(200))
+
+    looked_for(archive, YEAR, tmp_path)
+
+    whole, *parts = archive.asked
+    assert "ModalitiesInStudy" in whole.returns
+    assert [part.returns for part in parts] == [("StudyDate", "StudyTime")] * 2
+
+
+def test_parts_that_bring_what_the_whole_lacks_are_asked_again_in_full(tmp_path):
+    archive = Archive(spread(30), cap=20)
+
+    came = looked_for(archive, YEAR, tmp_path)
+
+    assert len(came.uids) == 30
+    short = [question.match for question in archive.asked if len(question.returns) == 2]
+    full = [question.match for question in archive.asked if len(question.returns) > 2]
+    assert all(match in full for match in short)
+
+
 def test_one_day_costs_two_questions_where_other_days_have_more(tmp_path):
     archive = Archive(spread(200) + [study(f"2.{n}", StudyTime=f"10{n:02}00") for n in range(9)])
     one_day = Criteria(

@@ -13,6 +13,7 @@ from pacsfw.api import Clock, Event, Profile, RunContext
 from pacsfw.config import Config, Find, Storage
 from pacsfw.config.finding import outcomes_path
 from pacsfw.config.values import is_url
+from pacsfw.config.window import Window
 from pacsfw.find import cohort
 from pacsfw.find.criteria import Criteria
 from pacsfw.find.find import answered_at, fingerprint, search, write
@@ -76,7 +77,7 @@ class Finding:
         criteria = self._criteria()
         found = self._search(criteria, PLAN + self._fingerprint(criteria))
         self.ledger.searches.finish(found, self.clock.now())
-        assert self.config.move is not None  # noqa: S101 - required before
+        move = self.config.move
         last = self.ledger.searches.get(found.id)
         unproven = coverage(self.ledger, last)
         return Survey(
@@ -90,7 +91,7 @@ class Finding:
             unproven=[*unproven, *(("", problem) for problem in last.problems)],
             notes=last.notes,
             questions=self.ledger.questions.counts(found.id),
-            window=self.config.move.window,
+            window=move.window if move else Window(),
             directory=self.storage.directory,
             free=shutil.disk_usage(self.storage.directory).free,
         )

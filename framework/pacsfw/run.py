@@ -126,7 +126,7 @@ class Collection:
 
     def survey(self) -> Survey:
         """Ask the PACS what there is to collect; no list is written, nothing is moved."""
-        return self._finding("find", "move").survey()
+        return self._finding("find").survey()
 
     def move(self, *, ignore_window: bool = False) -> None:
         """Request what the work list names and the ledger lacks; deliver the rows."""

@@ -224,7 +224,7 @@ def test_many_studies_behind_a_limit(cap, undated, ending, find, many):
         {"open_ranges": True},
         {"no_optional_keys": True},
     ],
-    ids=str,
+    ids=["date", "time", "both", "optional", "open ranges", "no optional keys"],
 )
 @pytest.mark.timeout(900)
 def test_many_studies_behind_other_faults(cap, fault, find, many):

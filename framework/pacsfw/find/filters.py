@@ -7,6 +7,7 @@ So nothing is sent that an archive may match more narrowly than this module does
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from pacsfw.api import Profile
 from pacsfw.config.model import Filter
@@ -45,6 +46,15 @@ def accepts(filters: Iterable[Filter], attributes: Mapping[str, str]) -> bool:
         and not _any(each.unwanted, each, attributes)
         for each in filters
     )
+
+
+def capitals_decide(filters: Sequence[Filter], attributes: Mapping[str, str]) -> str:
+    """Return the keyword of the first filter whose answer depends on case or accents, or ""."""
+    for each in filters:
+        folded = replace(each, fold=True)
+        if not each.fold and accepts([each], attributes) != accepts([folded], attributes):
+            return each.keyword
+    return ""
 
 
 def accepts_series(filters: Sequence[Filter], series_rows: Iterable[Mapping[str, str]]) -> bool:

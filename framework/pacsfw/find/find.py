@@ -176,6 +176,11 @@ def _problems(seen: Seen) -> Iterator[str]:
 
 
 def _notes(seen: Seen) -> Iterator[str]:
+    for keyword, studies in seen.capitals.items():
+        yield (
+            f"find.filters.{keyword}: studies about which capitals or accents alone decide: "
+            f"{studies:,}; `ignore_case: true` disregards these"
+        )
     if seen.undated:
         yield f"studies without a StudyDate that were seen: {seen.undated:,}"
     if seen.outside:

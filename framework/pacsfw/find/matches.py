@@ -38,6 +38,8 @@ class Seen:
     """Answers that were looked at for a keyword that a criterion needs, by its name."""
     without: Counter[str] = field(default_factory=Counter)
     """Of these, the ones that it was not in at all."""
+    capitals: Counter[str] = field(default_factory=Counter)
+    """Studies about which a filter decides by case or accents alone, by its keyword."""
     unknown_series: int = 0
     """Studies whose series were not answered whole, and were needed to decide."""
 
@@ -50,6 +52,7 @@ class Seen:
         """Return what an interrupted search has kept."""
         seen = cls(**counts)
         seen.examined, seen.without = Counter(seen.examined), Counter(seen.without)
+        seen.capitals = Counter(seen.capitals)
         return seen
 
 
@@ -153,6 +156,8 @@ class Matches:
             return False
         for criterion, keyword in self._needed if first else ():
             self._examine(criterion, keyword, [attributes])
+        if first and (keyword := filters.capitals_decide(self._study_filters, attributes)):
+            self.seen.capitals[keyword] += 1
         if not filters.accepts(self._study_filters, attributes):
             return False
         if self.members and not any(cohort.accepts(each, attributes) for each in self.members):

@@ -92,6 +92,18 @@ def test_what_it_keeps_is_for_nobody_else(conf, capsys):
         assert stat.S_IMODE(each.stat().st_mode) & 0o077 == 0, each
 
 
+def test_without_a_move_section_it_can_be_any_time(conf, capsys):
+    path = conf()
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if not line.startswith("move:")))
+
+    assert main(["plan", "--json", str(path)]) == 0
+
+    nights = json.loads(capsys.readouterr().out)["nights"]
+    assert nights["value"] is None
+    assert "any time" in nights["source"]
+
+
 def test_a_missing_section_is_named(conf, capsys):
     path = conf()
     path.write_text("\n".join(path.read_text().splitlines()[:-1]))

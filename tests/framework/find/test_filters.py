@@ -14,6 +14,7 @@ from pacsfw.dicom.matching import matches
 from pacsfw.find.filters import (
     accepts,
     accepts_series,
+    capitals_decide,
     may_send,
     pushed,
     series_filters,
@@ -68,6 +69,14 @@ def test_only_folded_filters_disregard_case_and_accents() -> None:
     assert not accepts([wants("PatientName", "muller*")], attributes)
     assert accepts([wants("StudyDescription", "schadel", fold=True)], attributes)
     assert not accepts([wants("StudyDescription", "schädel")], attributes)
+
+
+def test_what_capitals_or_accents_alone_decide_is_told() -> None:
+    filters = [wants("StudyDescription", "*chest*"), refuses("StudyID", "a*")]
+    assert capitals_decide(filters, {"StudyDescription": "CT CHEST"}) == "StudyDescription"
+    assert capitals_decide(filters, {"StudyDescription": "CT chest", "StudyID": "A1"}) == "StudyID"
+    assert capitals_decide(filters, {"StudyDescription": "CT chest", "StudyID": "b"}) == ""
+    assert capitals_decide([], {"StudyDescription": "CT CHEST"}) == ""
 
 
 def test_ranges_and_numbers_match_as_such() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -84,6 +85,17 @@ def test_a_study_outside_the_range_is_left_out_whatever_the_pacs_says(tmp_path, 
 
     assert came.uids == frozenset()
     assert len(came.notes) == 1
+
+
+def test_studies_that_capitals_kept_from_matching_are_told_of(tmp_path):
+    rows = [study(f"1.{n}", StudyDescription=text) for n, text in enumerate(["CHEST", "chest"])]
+    wanted = replace(criteria(), filters=(Filter(keyword="StudyDescription", wanted=("*chest*",)),))
+
+    came = looked_for(Archive(rows), wanted, tmp_path)
+
+    assert came.uids == {"1.1"}
+    (note,) = came.notes
+    assert "capitals or accents alone decide: 1; `ignore_case: true`" in note
 
 
 def test_a_modality_that_is_not_returned_is_asked_of_the_series(tmp_path):

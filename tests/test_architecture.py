@@ -18,7 +18,7 @@ LAYERS = (
     {"hookspecs"},
     {"dicom", "convert"},
     {"dimse"},
-    {"registry"},
+    {"registry", "candidates"},
     {"plugins"},
     {"config", "ledger", "workers"},
     {"find", "probe", "move", "receiver", "ingest", "tags", "deliver", "report"},

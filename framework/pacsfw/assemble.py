@@ -33,6 +33,7 @@ from pacsfw.ledger.instances import CellError
 from pacsfw.plugins import BUNDLED, PluginPlan, discover
 from pacsfw.registry import Registry
 from pacsfw.tags.rows import RowReader
+from pacsfw.workers.limits import limited
 
 Ask = Callable[[Slice], tuple[Answer, list[Found]]]
 """Puts a question and returns its answer with all rows, for questions with few of them."""
@@ -54,15 +55,24 @@ class IngestSpec:
     tags: tuple[Tag, ...]
     archive: Path
     state: Path
+    call_seconds: float = 30.0
+    """How long a layout or a callback may take over one object."""
 
 
 def build_ingest(spec: IngestSpec) -> Ingest:
     """Rebuild the registry in a worker process, and from it the ingest function."""
     os.umask(0o077)  # every folder on the way to a file, not only the last
     registry = discover(spec.plugins)
-    layout: Layout = registry.build("layout", spec.sort_by.name, spec.sort_by.options)
+    layout: Layout = limited(
+        registry.build("layout", spec.sort_by.name, spec.sort_by.options), spec.call_seconds
+    )
+    uses = {use.name: use for tag in spec.tags for use in tag.callbacks}
+    owners = {name: owner_of("callback", use, registry) for name, use in uses.items()}
     chains = [
-        [registry.build("callback", use.name, use.options) for use in tag.callbacks]
+        [
+            limited(registry.build("callback", use.name, use.options), spec.call_seconds)
+            for use in tag.callbacks
+        ]
         for tag in spec.tags
     ]
     reader = RowReader(spec.tags, chains)
@@ -76,14 +86,15 @@ def build_ingest(spec: IngestSpec) -> Ingest:
                     column=error.column,
                     tag=error.tag,
                     stage=error.stage,
-                    component=error.component,
+                    component=owners.get(error.component, ""),
                     reason=error.reason,
                 )
                 for error in errors
             ],
         )
 
-    return Ingest(spec.archive, spec.state, layout, spec.sort_by.name, read_row)
+    owner = owner_of("layout", spec.sort_by, registry)
+    return Ingest(spec.archive, spec.state, layout, owner, read_row)
 
 
 def instance_table(tags: Sequence[Tag]) -> Table:
@@ -95,7 +106,7 @@ def instance_table(tags: Sequence[Tag]) -> Table:
 def sink_for(target: str, registry: Registry) -> Sink:
     """Build the sink that claims a target by its suffix or scheme."""
     offer = registry.sink_for(target)
-    sink: Sink = registry.build("sink", offer.component.name, {"path": target})
+    sink: Sink = registry.build("sink", offer.reference, {"path": target})
     return sink
 
 
@@ -151,7 +162,7 @@ def asking(provider: QueryProvider, owner: str) -> Ask:
 
 def owner_of(kind: str, use: Use, registry: Registry) -> str:
     """Name a component with its distribution and version, for messages and the ledger."""
-    return f"{use.name!r} (from {registry.select(kind, use.name).owner})"
+    return registry.select(kind, use.name).described
 
 
 def identity(use: Use) -> str:

@@ -6,6 +6,7 @@
     - UnknownComponent     nothing installed offers that name; suggests close ones
     - ComponentConflict    two plugins offer that name and the configuration did not choose
     - ComponentError       a component raised while it was working on an item
+      . TookTooLong        it did not return within its time
   + RemoteError            the PACS refused, went away or answered with an error (exit 4)
   + StateError             the state directory is in use, damaged or of another set-up (exit 2)
 * Skip                     raised by a component: leave this item out, on purpose
@@ -65,6 +66,10 @@ class ComponentConflict(PluginError):
 
 class ComponentError(PluginError):
     """A component raised something it should not have while working on one item."""
+
+
+class TookTooLong(ComponentError):
+    """A component did not return within its time; the text holds no values."""
 
 
 class RemoteError(PacsfwError):

@@ -37,6 +37,8 @@ class Timing:
     """No news for so long after the final response: what is missing will not come."""
     grace: float = 30.0
     """How long running associations may go on at the end."""
+    call: float = 30.0
+    """How long a layout or a callback may take over one object."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +201,7 @@ class Moving:
             tags=around.config.tags,
             archive=around.storage.directory,
             state=around.storage.state,
+            call_seconds=around.timing.call,
         )
         return WorkerPool(around.settings.workers, assemble.build_ingest, spec, done)
 

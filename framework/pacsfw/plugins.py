@@ -1,31 +1,40 @@
-"""Find plugins, load each in its own guard, and collect what they offer.
-
-Discovery uses ``importlib.metadata``. ``entrypoints`` reads the plugin folders named in the
-configuration, and nothing else: it gives up on the first distribution with broken metadata,
-which must not happen for packages that are none of our business.
-"""
+"""Load plugins, each in its own guard, and collect what they offer."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
-import importlib.util
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any
 
-import entrypoints
 import pluggy
 
 from pacsfw import hookspecs
 from pacsfw.api import Component, ConfigSection
-from pacsfw.registry import Offer, PluginFailure, Registry, SectionOffer
+from pacsfw.candidates import (
+    BUNDLED,
+    DISABLE_VARIABLE,
+    Candidate,
+    PluginPlan,
+    is_disabled,
+    switched_off,
+)
+from pacsfw.candidates import candidates as _candidates
+from pacsfw.errors import PacsfwError, PluginError
+from pacsfw.registry import (
+    CommandOffer,
+    Offer,
+    PluginFailure,
+    PluginInfo,
+    Registry,
+    SectionOffer,
+)
+
+__all__ = ["BUNDLED", "DISABLE_VARIABLE", "HOOKS", "PluginPlan", "discover"]
 
 HOOKS = {
     "pacsfw_query_providers": "query",
@@ -36,45 +45,205 @@ HOOKS = {
     "pacsfw_sinks": "sink",
     "pacsfw_observers": "observer",
 }
-BUNDLED = "pacsfw"
-DISABLE_VARIABLE = "PACSFW_DISABLE_PLUGINS"
+"""Hook -> kind of the components it offers."""
+
+TRACE_VARIABLE = "PACSFW_TRACE_HOOKS"
+"""Set to 1, each call of a hook is shown on stderr, without its arguments."""
 
 
-@dataclass(frozen=True, slots=True)
-class PluginPlan:
-    """Which plugins to load. Picklable: every worker process discovers them again.
+def discover(plan: PluginPlan) -> Registry:
+    """Load every plugin of the plan and return what they offer.
 
-    ``load`` are one-file plugins and folders of installed distributions; ``disable`` are
-    plugin names, distribution names or ``distribution/plugin``; bundled plugins are
-    disabled by the last form only. ``installed`` False leaves third-party packages out.
+    A plugin that cannot be loaded costs itself only: it is remembered in
+    ``registry.failures`` and quoted when a name is selected that nothing offers.
     """
-
-    load: tuple[Path, ...] = ()
-    disable: tuple[str, ...] = ()
-    installed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    name: str
-    distribution: str
-    version: str
-    load: Callable[[], Any]
-
-    def is_disabled(self, disable: frozenset[str]) -> bool:
-        if f"{self.distribution}/{self.name}" in disable:
-            return True
-        return self.distribution != BUNDLED and bool({self.name, self.distribution} & disable)
+    loaded = _Loaded()
+    for candidate in _candidates(plan):
+        loaded.add(candidate, disabled=is_disabled(candidate, plan))
+    return Registry(
+        loaded.components(),
+        sections=loaded.sections(),
+        failures=loaded.failures,
+        disabled=loaded.disabled,
+        plugins=loaded.plugins,
+        hooks=loaded,
+        hint="plugins are switched off (--no-plugins)" if switched_off() else "",
+    )
 
 
 @dataclass(slots=True)
-class _Collected:
-    offers: list[Offer] = field(default_factory=list)
-    sections: dict[str, SectionOffer] = field(default_factory=dict)
+class _Loaded:
+    """The plugins that could be loaded, and what went wrong with the others."""
+
+    manager: pluggy.PluginManager = field(
+        default_factory=lambda: pluggy.PluginManager(hookspecs.PROJECT)
+    )
+    owners: dict[str, Candidate] = field(default_factory=dict)
+    plugins: list[PluginInfo] = field(default_factory=list)
     failures: list[PluginFailure] = field(default_factory=list)
     disabled: list[str] = field(default_factory=list)
 
-    def fail(self, candidate: _Candidate, stage: str, err: BaseException) -> None:
+    def __post_init__(self) -> None:
+        self.manager.add_hookspecs(hookspecs)
+
+    def add(self, candidate: Candidate, *, disabled: bool) -> None:
+        """Import and register a plugin, unless it is disabled."""
+        if disabled:
+            self.disabled.append(candidate.key)
+            return
+        start = time.perf_counter()
+        try:
+            plugin = candidate.load()
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
+            self._fail(candidate, "import", err)
+            return
+        seconds = time.perf_counter() - start
+        try:
+            _check_hook_names(self.manager, plugin)
+            self.manager.register(plugin, name=candidate.key)
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
+            self._fail(candidate, "register", err)
+            return
+        self.owners[candidate.key] = candidate
+        self.plugins.append(
+            PluginInfo(candidate.name, candidate.distribution, candidate.version, seconds)
+        )
+
+    def components(self) -> list[Offer]:
+        """Return every component that is offered, sorted."""
+        offers: dict[tuple[str, str, str], Offer] = {}
+        for hook, kind in HOOKS.items():
+            for owner, record in self._records(hook, Component):
+                fault = _fault(record)
+                key = (kind, record.name, owner.distribution)
+                if not fault and key in offers:
+                    fault = f"{kind} {record.name!r} is offered twice by {owner.distribution}"
+                if fault:
+                    self._fail(owner, hook, ValueError(fault))
+                    continue
+                offers[key] = Offer(kind, record, owner.name, owner.distribution, owner.version)
+        return [offers[key] for key in sorted(offers)]
+
+    def sections(self) -> dict[str, SectionOffer]:
+        """Return the sections of plugins; of two owners of a key the first has it."""
+        hook = "pacsfw_config_sections"
+        found: dict[str, SectionOffer] = {}
+        for owner, section in self._records(hook, ConfigSection):
+            if section.key in found:
+                other = found[section.key]
+                err = ValueError(f"section {section.key!r} belongs to {other.plugin!r} already")
+                self._fail(owner, hook, err)
+                continue
+            found[section.key] = SectionOffer(
+                section, owner.name, owner.distribution, owner.version
+            )
+        return found
+
+    def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
+        """Ask for the commands of plugins; what fails now is returned beside them."""
+        import click
+
+        before = len(self.failures)
+        offers = [
+            CommandOffer(record, owner.name, owner.distribution, owner.version)
+            for owner, record in self._records("pacsfw_subcommands", click.Command)
+        ]
+        failed = self.failures[before:]
+        del self.failures[before:]
+        return offers, failed
+
+    def resolve_secret(self, scheme: str, reference: str) -> str | None:
+        """Ask one plugin after the other; the first answer that is not None wins.
+
+        Raises
+        ------
+        PluginError
+            None answered and one failed. Its text is not quoted: it may hold the secret.
+        """
+        failure: PacsfwError | None = None
+        for owner, impl in self._impls("pacsfw_resolve_secret"):
+            try:
+                value = self._call(impl, {"scheme": scheme, "reference": reference})
+            except PacsfwError as err:
+                failure = failure or err
+                continue
+            except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
+                failure = failure or PluginError(
+                    f"the plugin for '${{{scheme}:...}}' failed: {_spelt(owner)}: "
+                    f"{type(err).__name__}"
+                )
+                continue
+            if value is not None:
+                if not isinstance(value, str):
+                    raise PluginError(
+                        f"the plugin for '${{{scheme}:...}}' gave no text: {_spelt(owner)}"
+                    )
+                return value
+        if failure is not None:
+            raise failure
+        return None
+
+    def config_loaded(self, config: Mapping[str, Any]) -> None:
+        """Show the valid configuration to every plugin that asked for it.
+
+        Raises
+        ------
+        PacsfwError
+            A plugin refuses it, or failed.
+        """
+        for owner, impl in self._impls("pacsfw_config_loaded"):
+            try:
+                self._call(impl, {"config": config})
+            except PacsfwError:
+                raise
+            except (Exception, SystemExit) as err:
+                raise PluginError(
+                    f"{_spelt(owner)}: pacsfw_config_loaded: {type(err).__name__}: {err}"
+                ) from err
+
+    def _records(self, hook: str, record_type: type[Any]) -> Iterator[tuple[Candidate, Any]]:
+        """Call each implementation on its own: one that fails must not silence the others."""
+        for owner, impl in self._impls(hook):
+            try:
+                records = self._call(impl, {}, lambda result: list(result or ()))
+                for record in records:
+                    if not isinstance(record, record_type):
+                        wrong = type(record).__name__
+                        raise TypeError(f"yields {wrong}, not {record_type.__name__}")
+            except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
+                self._fail(owner, hook, err)
+                continue
+            for record in records:
+                yield owner, record
+
+    def _impls(self, hook: str) -> Iterator[tuple[Candidate, pluggy.HookImpl]]:
+        for impl in getattr(self.manager.hook, hook).get_hookimpls():
+            yield self.owners[impl.plugin_name], impl
+
+    def _call(
+        self,
+        impl: pluggy.HookImpl,
+        arguments: Mapping[str, Any],
+        take: Callable[[Any], Any] = lambda result: result,
+    ) -> Any:
+        """Call one implementation with the arguments it takes, and take what it returns.
+
+        A generator does its work, and raises, only when it is taken.
+        """
+        start = time.perf_counter()
+        ended = "raised"
+        try:
+            result = take(impl.function(*(arguments[name] for name in impl.argnames)))
+            ended = "returned"
+        finally:
+            if os.environ.get(TRACE_VARIABLE, "") not in ("", "0"):
+                name = getattr(impl.function, "__name__", "hook")
+                milliseconds = (time.perf_counter() - start) * 1000
+                line = f"hook {name}: {impl.plugin_name} {ended} after {milliseconds:.1f} ms"
+                print(line, file=sys.stderr)  # noqa: T201 - asked for
+        return result
+
+    def _fail(self, candidate: Candidate, stage: str, err: BaseException) -> None:
         self.failures.append(
             PluginFailure(
                 plugin=candidate.name,
@@ -87,127 +256,24 @@ class _Collected:
         )
 
 
-def discover(plan: PluginPlan) -> Registry:
-    """Load every plugin of the plan and return what they offer.
-
-    A plugin that cannot be loaded costs itself only: it is remembered in
-    ``registry.failures`` and quoted when a name is selected that nothing offers.
-    """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    collected = _Collected()
-    owners: dict[str, _Candidate] = {}
-    disable = frozenset(plan.disable) | frozenset(
-        name.strip() for name in os.environ.get(DISABLE_VARIABLE, "").split(",") if name.strip()
-    )
-    for candidate in _candidates(plan):
-        if candidate.is_disabled(disable):
-            collected.disabled.append(f"{candidate.distribution}/{candidate.name}")
-        elif (key := _register(manager, candidate, collected)) is not None:
-            owners[key] = candidate
-    _collect_components(manager, owners, collected)
-    _collect_sections(manager, owners, collected)
-    return Registry(
-        collected.offers,
-        sections=collected.sections,
-        failures=collected.failures,
-        disabled=collected.disabled,
-        resolve_secret=manager.hook.pacsfw_resolve_secret,
-        config_hooks=[
-            (impl.plugin_name, cast("Callable[[Mapping[str, Any]], None]", impl.function))
-            for impl in manager.hook.pacsfw_config_loaded.get_hookimpls()
-        ],
-    )
+def _spelt(owner: Candidate) -> str:
+    return f"plugin {owner.name!r} ({owner.distribution} {owner.version}".rstrip() + ")"
 
 
-def subcommands(plan: PluginPlan) -> Iterator[Any]:
-    """Yield the click commands that plugins add."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    ignored = _Collected()
-    for candidate in _candidates(plan):
-        if not candidate.is_disabled(frozenset(plan.disable)):
-            _register(manager, candidate, ignored)
-    for impl in manager.hook.pacsfw_subcommands.get_hookimpls():
-        try:
-            yield from list(cast("Callable[[], Iterable[Any]]", impl.function)())
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
-            print(f"pacsfw: plugin {impl.plugin_name}: {err!r}", file=sys.stderr)  # noqa: T201
-
-
-def _candidates(plan: PluginPlan) -> Iterator[_Candidate]:
-    found = []
-    for entry in entry_points(group=hookspecs.PROJECT):
-        distribution = entry.dist.name if entry.dist else "unknown"
-        if plan.installed or distribution == BUNDLED:
-            version = entry.dist.version if entry.dist else ""
-            found.append(_Candidate(entry.name, distribution, version, entry.load))
-    # Sorted, so that nothing depends on the order of folders on disk.
-    yield from sorted(found, key=lambda candidate: (candidate.distribution, candidate.name))
-    for path in plan.load:
-        if path.is_dir():
-            yield from _folder(path)
-        else:
-            yield _Candidate(path.stem, str(path), "", partial(_load_file, path))
-
-
-def _folder(path: Path) -> Iterator[_Candidate]:
-    if str(path) not in sys.path:
-        sys.path.append(str(path))
-    try:
-        entries = sorted(
-            entrypoints.get_group_all(hookspecs.PROJECT, path=[str(path)]), key=lambda e: e.name
-        )
-        if not entries:
-            raise FileNotFoundError(f"no installed plugin in {path}")
-    except Exception as err:  # noqa: BLE001 - broken metadata: reported when it is "loaded"
-        yield _Candidate(path.name, str(path), "", partial(_raise, err))
-        return
-    for entry in entries:
-        name, version = (entry.distro.name, entry.distro.version) if entry.distro else ("", "")
-        yield _Candidate(entry.name, name or str(path), version or "", entry.load)
-
-
-def _raise(err: Exception) -> NoReturn:
-    raise err
-
-
-def _load_file(path: Path) -> Any:
-    """Import a one-file plugin under its own name, so that ``name:function`` finds it too."""
-    if path.stem in sys.modules:
-        module = sys.modules[path.stem]
-        if getattr(module, "__file__", None) == str(path):
-            return module
-        raise ImportError(f"a module named {path.stem!r} is loaded already; rename {path.name}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
-    return module
-
-
-def _register(
-    manager: pluggy.PluginManager, candidate: _Candidate, collected: _Collected
-) -> str | None:
-    key = f"{candidate.distribution}/{candidate.name}"
-    try:
-        plugin = candidate.load()
-    except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
-        collected.fail(candidate, "import", err)
-        return None
-    try:
-        _check_hook_names(manager, plugin)
-        manager.register(plugin, name=key)
-    except Exception as err:  # noqa: BLE001 - a plugin costs itself only
-        collected.fail(candidate, "register", err)
-        return None
-    return key
+def _fault(component: Component[Any]) -> str:
+    """Say what makes a component unusable; nothing if it is fine."""
+    name = component.name
+    if not isinstance(name, str) or not name or any(char in name for char in "/:{}") or " " in name:
+        return f"{name!r} is no name of a component: a text without '/', ':', '{{', '}}' and blanks"
+    if not callable(component.factory):
+        return f"{name!r}: its factory is not callable"
+    if not isinstance(component.schema, Mapping):
+        return f"{name!r}: its schema is not a mapping"
+    for key in ("accepts", "requires"):
+        value: Iterable[str] = getattr(component, key)
+        if isinstance(value, str) or not all(isinstance(each, str) and each for each in value):
+            return f"{name!r}: {key} is not a tuple of texts"
+    return ""
 
 
 def _check_hook_names(manager: pluggy.PluginManager, plugin: Any) -> None:
@@ -221,51 +287,3 @@ def _check_hook_names(manager: pluggy.PluginManager, plugin: Any) -> None:
             raise ValueError(f"{name!r} is not a hook of pacsfw{hint}")
         if manager.parse_hookimpl_opts(plugin, name) is None:
             raise ValueError(f"{name!r} lacks the @hookimpl decorator")
-
-
-def _collect_components(
-    manager: pluggy.PluginManager, owners: dict[str, _Candidate], collected: _Collected
-) -> None:
-    for hook, kind in HOOKS.items():
-        for owner, record in _answers(manager, hook, Component, owners, collected):
-            collected.offers.append(
-                Offer(kind, record, owner.name, owner.distribution, owner.version)
-            )
-    collected.offers.sort(key=lambda offer: (offer.kind, offer.component.name, offer.distribution))
-
-
-def _collect_sections(
-    manager: pluggy.PluginManager, owners: dict[str, _Candidate], collected: _Collected
-) -> None:
-    hook = "pacsfw_config_sections"
-    for owner, section in _answers(manager, hook, ConfigSection, owners, collected):
-        if section.key in collected.sections:
-            other = collected.sections[section.key]
-            err = ValueError(f"section {section.key!r} belongs to {other.plugin!r} already")
-            collected.fail(owner, hook, err)
-            continue
-        collected.sections[section.key] = SectionOffer(
-            section, owner.name, owner.distribution, owner.version
-        )
-
-
-def _answers(
-    manager: pluggy.PluginManager,
-    hook: str,
-    record_type: type[Any],
-    owners: dict[str, _Candidate],
-    collected: _Collected,
-) -> Iterator[tuple[_Candidate, Any]]:
-    """Call each implementation on its own: one that fails must not silence the others."""
-    for impl in getattr(manager.hook, hook).get_hookimpls():
-        owner = owners[impl.plugin_name]
-        try:
-            records = list(impl.function())  # a generator raises only when it is consumed
-            for record in records:
-                if not isinstance(record, record_type):
-                    raise TypeError(f"yields {type(record).__name__}, not {record_type.__name__}")
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
-            collected.fail(owner, hook, err)
-            continue
-        for record in records:
-            yield owner, record

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import entrypoints
 
@@ -41,6 +41,16 @@ class Offer:
         """Distribution and version, as quoted in messages and in the ledger."""
         return f"{self.distribution} {self.version}".strip()
 
+    @property
+    def described(self) -> str:
+        """Name, distribution and version."""
+        return f"{self.component.name!r} (from {self.owner})"
+
+    @property
+    def reference(self) -> str:
+        """The name that means this one, whoever else offers one of that name."""
+        return f"{self.distribution}/{self.component.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class SectionOffer:
@@ -50,6 +60,26 @@ class SectionOffer:
     plugin: str
     distribution: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOffer:
+    """A command of the command line and the plugin that offers it."""
+
+    command: Any
+    plugin: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """A plugin that is loaded, and how long its import took."""
+
+    plugin: str
+    distribution: str
+    version: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +99,24 @@ class PluginFailure:
         return f"plugin {self.plugin!r} ({owner}): {self.stage}: {self.error}"
 
 
+class Hooks(Protocol):
+    """The hooks that are called later than at discovery."""
+
+    def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
+        """Return the commands of plugins, and those that failed over it."""
+
+    def resolve_secret(self, scheme: str, reference: str) -> str | None:
+        """Return the first answer."""
+
+    def config_loaded(self, config: Mapping[str, Any]) -> None:
+        """Show the configuration around."""
+
+
 class Registry:
-    """What all usable plugins offer. Read-only once built."""
+    """What all usable plugins offer. Read-only once built.
+
+    ``hint`` is added where a name is not found, such as that plugins are switched off.
+    """
 
     def __init__(
         self,
@@ -79,15 +125,17 @@ class Registry:
         sections: Mapping[str, SectionOffer] | None = None,
         failures: Iterable[PluginFailure] = (),
         disabled: Iterable[str] = (),
-        resolve_secret: Callable[..., str | None] | None = None,
-        config_hooks: Iterable[tuple[str, Callable[[Mapping[str, Any]], None]]] = (),
+        plugins: Iterable[PluginInfo] = (),
+        hooks: Hooks | None = None,
+        hint: str = "",
     ) -> None:
         self._offers = tuple(offers)
         self.sections = dict(sections or {})
         self.failures = tuple(failures)
         self.disabled = tuple(disabled)
-        self._resolve_secret = resolve_secret
-        self._config_hooks = tuple(config_hooks)
+        self.plugins = tuple(plugins)
+        self._hooks = hooks
+        self._hint = hint
 
     def offers(self, kind: str | None = None) -> tuple[Offer, ...]:
         """Return every offer (of one kind), in a stable order."""
@@ -132,17 +180,44 @@ class Registry:
         return matching[0]
 
     def sink_for(self, target: str) -> Offer:
-        """Return the sink that claims the suffix or scheme of ``target``."""
-        claims: list[str] = []
-        for offer in self.offers("sink"):
-            for claim in offer.component.accepts:
-                claims.append(claim)
-                if target.startswith(claim) if claim.endswith(":") else target.endswith(claim):
-                    self._check_requirements(offer)
-                    return offer
-        raise UnknownComponent(
-            f"no sink writes {target!r}; known suffixes and schemes: {', '.join(sorted(claims))}"
-        )
+        """Return the sink that claims the suffix or scheme of ``target``; the longest claim wins.
+
+        Raises
+        ------
+        UnknownComponent
+            None claims it.
+        ComponentConflict
+            Several do.
+        PluginError
+            A module it needs is not installed.
+        """
+        claims = [(c, offer) for offer in self.offers("sink") for c in offer.component.accepts]
+        fitting = [
+            (claim, offer)
+            for claim, offer in claims
+            if (target.startswith(claim) if claim.endswith(":") else target.endswith(claim))
+        ]
+        if not fitting:
+            known = ", ".join(sorted({claim for claim, _ in claims}))
+            raise UnknownComponent(
+                f"no sink writes {target!r}; known suffixes and schemes: {known}"
+            )
+        longest = max(len(claim) for claim, _ in fitting)  # .csv.gz before .gz
+        best = {id(offer): offer for claim, offer in fitting if len(claim) == longest}
+        if len(best) > 1:
+            owners = ", ".join(
+                f"{offer.component.name!r} of {offer.owner}" for offer in best.values()
+            )
+            plugins = " or ".join(
+                f"'{offer.distribution}/{offer.plugin}'" for offer in best.values()
+            )
+            raise ComponentConflict(
+                f"{target!r} is claimed by the sinks {owners}: disable one of their plugins "
+                f"(plugins.disable: {plugins})"
+            )
+        (offer,) = best.values()
+        self._check_requirements(offer)
+        return offer
 
     def build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
         """Select a component and make an object of it.
@@ -161,28 +236,43 @@ class Registry:
             raise
         except (TypeError, ValueError) as err:
             raise ConfigError(f"{kind} {name!r} (from {offer.owner}): {err}") from err
-        except Exception as err:  # plugin boundary: name the owner whatever it raised
+        except (Exception, SystemExit) as err:  # plugin boundary: name the owner
             raise PluginError(
                 f"{kind} {name!r} (from {offer.owner}) failed to start: {type(err).__name__}: {err}"
             ) from err
 
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
-        """Ask the plugins for the value of ``${scheme:reference}``; the first answer wins."""
-        if self._resolve_secret is None:
-            return None
-        return self._resolve_secret(scheme=scheme, reference=reference)
+        """Ask the plugins for the value of ``${scheme:reference}``; the first answer wins.
+
+        Raises
+        ------
+        PluginError
+            None answered and one failed.
+        """
+        return self._hooks.resolve_secret(scheme, reference) if self._hooks else None
 
     def config_loaded(self, config: Mapping[str, Any]) -> None:
-        """Show the valid configuration to every plugin that asked for it."""
-        for owner, hook in self._config_hooks:
-            try:
-                hook(config)
-            except PacsfwError:
-                raise
-            except Exception as err:  # plugin boundary
-                raise PluginError(
-                    f"{owner}: pacsfw_config_loaded: {type(err).__name__}: {err}"
-                ) from err
+        """Show the valid configuration to every plugin that asked for it.
+
+        Raises
+        ------
+        ConfigError
+            A plugin refuses it.
+        PluginError
+            A plugin failed over it.
+        """
+        if self._hooks is not None:
+            self._hooks.config_loaded(config)
+
+    def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
+        """Ask the plugins for their commands.
+
+        Returns
+        -------
+        tuple
+            The commands, and the plugins that could not say theirs.
+        """
+        return self._hooks.commands() if self._hooks else ([], [])
 
     def _reference(self, kind: str, name: str) -> Offer:
         target = name.replace("pacsanini.convert:", "pacsfw.convert:", 1)
@@ -224,4 +314,9 @@ class Registry:
             message += f" (did you mean {near[0]!r}?)"
         else:
             message += f"; known: {', '.join(known) or 'none'}"
-        return "; ".join([message, *(f"not loaded: {failure}" for failure in self.failures)])
+        hints = [self._hint] if self._hint else []
+        hints += [f"not loaded: {failure}" for failure in self.failures]
+        return "; ".join([message, *hints, *self._disabled_hint()])
+
+    def _disabled_hint(self) -> list[str]:
+        return [f"disabled: {', '.join(self.disabled)}"] if self.disabled else []

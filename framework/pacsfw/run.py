@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from pacsfw import assemble
-from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted
+from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted, Sink
 from pacsfw.config import Config, Loaded, Storage
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
@@ -256,19 +256,23 @@ class Collection:
 
     def _outboxes(self) -> list[tuple[str, Outbox]]:
         """Return the outbox of every table of instances, with its target."""
-        table = assemble.instance_table(self.config.tags)
-        archive = self._storage.directory
         outboxes = []
         if self.config.tags:
             target = self._storage.resources_meta
             sink = assemble.sink_for(target, self._registry)
-            outboxes.append((target, Outbox(target, sink, table, self._ledger, archive)))
+            component = self._registry.sink_for(target).described
+            outboxes.append((target, self._outbox(target, sink, component)))
         for use in self.config.sinks:
             sink = self._registry.build("sink", use.name, use.options)
             target = str(use.options.get("path", ""))
             name = use.id or target or use.name
-            outboxes.append((target, Outbox(name, sink, table, self._ledger, archive)))
+            component = assemble.owner_of("sink", use, self._registry)
+            outboxes.append((target, self._outbox(name, sink, component)))
         return outboxes
+
+    def _outbox(self, name: str, sink: Sink, component: str) -> Outbox:
+        table = assemble.instance_table(self.config.tags)
+        return Outbox(name, sink, table, self._ledger, self._storage.directory, component=component)
 
 
 def summarize(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 import click
 
 from pacsfw import __version__
-from pacsfw.errors import INTERRUPTED, PacsfwError
-from pacsfw.plugins import PluginPlan, subcommands
+from pacsfw.candidates import NO_PLUGINS_VARIABLE, PluginPlan
+from pacsfw.errors import INTERRUPTED, ComponentConflict, PacsfwError, PluginError
+from pacsfw.plugins import discover
+from pacsfw.registry import CommandOffer, PluginFailure
 
 COMMANDS = {
     "run": "Find, move and parse: the whole collection, resumable.",
@@ -21,7 +25,7 @@ COMMANDS = {
     "echo": "Check that the PACS answers (C-ECHO).",
     "probe": "Ask the PACS what it is and write its profile.",
     "config": "Check, show or create a configuration.",
-    "plugins": "List what is installed.",
+    "plugins": "List what is installed, explain what is broken.",
     "demo": "Collect synthetic studies from an embedded PACS.",
     "testpacs": "Run a PACS that misbehaves as you wish.",
 }
@@ -32,7 +36,7 @@ class _Commands(click.Group):
     """Bundled commands by name; commands of plugins when help or an unknown name asks."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*COMMANDS, *sorted(self._plugin_commands())]
+        return [*COMMANDS, *sorted(_plugin_commands()[0])]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
@@ -40,24 +44,80 @@ class _Commands(click.Group):
             command = module.command
             assert isinstance(command, click.Command)  # noqa: S101 - ours, by construction
             return command
-        return self._plugin_commands().get(cmd_name)
+        offers = _plugin_commands()[0].get(cmd_name, [])
+        if len(offers) > 1:
+            owners = ", ".join(_owner(offer) for offer in offers)
+            raise ComponentConflict(
+                f"command {cmd_name!r} is offered by {owners}: disable one plugin"
+            )
+        return offers[0].command if offers else None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; what a plugin's command raises names the plugin."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, PacsfwError):
+            raise
+        except Exception as err:
+            name = ctx.invoked_subcommand or ""
+            if name in COMMANDS:
+                raise
+            owner = _owner(_plugin_commands()[0][name][0])
+            raise PluginError(
+                f"command {name!r} of {owner} failed: {type(err).__name__}: {err}"
+            ) from err
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Say which plugins failed where a command is not known: it may be one of theirs."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as err:
+            failed = [f"not loaded: {failure}" for failure in _plugin_commands()[1]]
+            raise click.UsageError("\n".join([err.message, *failed]), ctx) from err
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help from the table above, so that ``--help`` imports no command."""
         plugin_rows = [
-            (name, command.get_short_help_str())
-            for name, command in sorted(self._plugin_commands().items())
+            (name, offers[0].command.get_short_help_str())
+            for name, offers in sorted(_plugin_commands()[0].items())
         ]
         with formatter.section("Commands"):
             formatter.write_dl([*COMMANDS.items(), *plugin_rows])
 
-    def _plugin_commands(self) -> dict[str, click.Command]:
-        found = {command.name: command for command in subcommands(PluginPlan())}
-        return {name: command for name, command in found.items() if name and name not in COMMANDS}
+
+@cache
+def _plugin_commands() -> tuple[Mapping[str, Sequence[CommandOffer]], Sequence[PluginFailure]]:
+    """Return the commands of plugins by name, and the plugins that could not be asked."""
+    registry = discover(PluginPlan())
+    offers, failures = registry.commands()
+    found: dict[str, list[CommandOffer]] = {}
+    for offer in offers:
+        if offer.command.name and offer.command.name not in COMMANDS:
+            found.setdefault(offer.command.name, []).append(offer)
+    return found, (*registry.failures, *failures)
+
+
+def _owner(offer: CommandOffer) -> str:
+    return f"plugin {offer.plugin!r} ({offer.distribution} {offer.version})"
+
+
+def _switch_off(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[NO_PLUGINS_VARIABLE] = "1"  # worker processes inherit it
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pacsfw")
+@click.option(
+    "--no-plugins",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_switch_off,
+    help="Load only what is included, no plugin of anybody else.",
+)
 def cli() -> None:
     """Collect DICOM data from a PACS into a research dataset.
 
@@ -71,6 +131,8 @@ def main(args: Sequence[str] | None = None) -> int:
     0 all complete; 1 finished, something short or failed; 2 configuration or usage;
     3 a needed plugin is missing or broken; 4 remote unreachable; 130 interrupted.
     """
+    before = os.environ.get(NO_PLUGINS_VARIABLE)
+    _plugin_commands.cache_clear()
     try:
         result = cli.main(args=args, prog_name="pacsfw", standalone_mode=False)
     except click.ClickException as err:
@@ -82,4 +144,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
+    finally:
+        if before is None:
+            os.environ.pop(NO_PLUGINS_VARIABLE, None)
     return result if isinstance(result, int) else 0

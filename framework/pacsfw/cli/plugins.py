@@ -1,19 +1,31 @@
-"""``pacsfw plugins``: what is installed, and what of it works."""
+"""``pacsfw plugins``: what is installed, what of it works, and how to make more."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pacsfw.candidates import PluginPlan
 from pacsfw.errors import ComponentConflict, PluginError
-from pacsfw.plugins import PluginPlan, discover
+from pacsfw.plugins import discover
 
 if TYPE_CHECKING:
     from pacsfw.registry import Offer, Registry
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_of_configuration = click.option(
+    "-f",
+    "--config",
+    "config",
+    type=click.Path(path_type=Path),
+    help="Load also what this configuration loads, and leave out what it disables.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,22 +42,81 @@ class _Entry:
 
 @click.group("plugins")
 def command() -> None:
-    """List what is installed."""
+    """List what is installed, explain what is broken."""
 
 
 @command.command("list", short_help="List every component that is installed.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-def list_(*, as_json: bool) -> None:
+@_of_configuration
+def list_(config: Path | None, *, as_json: bool) -> None:
     """List every component: its kind, its name for `use:`, who offers it, whether it works.
 
     Broken plugins are listed with the reason; this command itself never fails because of
-    one. Plugins that only a configuration loads (`plugins: load:`) are not listed.
+    one. Plugins that only a configuration loads (`plugins: load:`) are listed with -f.
     """
-    entries = list(_entries(discover(PluginPlan())))
+    entries = list(_entries(registry_for(config)))
     if as_json:
         click.echo(json.dumps([asdict(entry) for entry in entries], indent=2))
     else:
         _print(entries)
+
+
+@command.command("show", short_help="Show the options of a component, with an example.")
+@click.argument("name")
+@click.option("--kind", help="Only of this kind, where several have the name.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@_of_configuration
+def show(name: str, kind: str | None, config: Path | None, *, as_json: bool) -> None:
+    """Show the component NAME (or package/NAME): its options, defaults and an example."""
+    from pacsfw.cli.plugins_show import found, render
+
+    offers = found(registry_for(config), name, kind)
+    if as_json:
+        click.echo(json.dumps([render(offer).plain() for offer in offers], indent=2))
+    else:
+        click.echo("\n\n".join(render(offer).text() for offer in offers))
+
+
+@command.command("doctor", short_help="Explain what does not work, and what to do about it.")
+@click.option("--tracebacks", is_flag=True, help="Show where each plugin failed.")
+@_of_configuration
+def doctor(config: Path | None, *, tracebacks: bool) -> int:
+    """Explain what does not work, and what to do about it.
+
+    With -f also what failed at work in this collection, by component. The exit code is 3 if
+    something is broken.
+    """
+    from pacsfw.cli.plugins_doctor import examine, remembered
+
+    notes: list[str] = []
+    registry = registry_for(config, notes.append)
+    findings = [*examine(registry), *(remembered(config) if config else ())]
+    for note in notes:
+        click.echo(f"configuration: {note}\n")
+    for finding in findings:
+        click.echo(finding.text(tracebacks=tracebacks) + "\n")
+    broken = sum(finding.broken for finding in findings) + len(notes)
+    loaded = f"{len(registry.plugins)} plugins are loaded"
+    odd = len(findings) + len(notes) - broken
+    click.echo(
+        f"{loaded}; {broken} things are broken, {odd} could be better"
+        if findings or notes
+        else f"{loaded}; nothing is wrong with them"
+    )
+    return PluginError.exit_code if broken else 0
+
+
+def registry_for(config: Path | None, note: Callable[[str], object] = lambda _: None) -> Registry:
+    """Discover what is installed, and what a configuration asks for, however broken it is."""
+    if config is None:
+        return discover(PluginPlan())
+    from pacsfw.config import plugins_of
+
+    plan, problem = plugins_of(config)
+    if problem:
+        note(problem)
+        click.echo(f"warning: {problem}", err=True)
+    return discover(plan)
 
 
 def _entries(registry: Registry) -> Iterator[_Entry]:
@@ -67,6 +138,16 @@ def _entries(registry: Registry) -> Iterator[_Entry]:
             distribution=offered.distribution,
             version=offered.version,
         )
+    commands, failures = registry.commands()
+    for command_offer in commands:
+        yield _Entry(
+            kind="command",
+            name=command_offer.command.name or "",
+            state="ok",
+            summary=command_offer.command.get_short_help_str(limit=100),
+            distribution=command_offer.distribution,
+            version=command_offer.version,
+        )
     for full_name in registry.disabled:
         distribution, _, name = full_name.rpartition("/")
         yield _Entry(
@@ -77,7 +158,7 @@ def _entries(registry: Registry) -> Iterator[_Entry]:
             distribution=distribution,
             version="",
         )
-    for failure in registry.failures:
+    for failure in (*registry.failures, *failures):
         yield _Entry(
             kind="plugin",
             name=failure.plugin,
@@ -110,7 +191,7 @@ def _print(entries: list[_Entry]) -> None:
             Text(entry.name, style="bold"),
             Text(" ".join(entry.state.split()), style="green" if entry.state == "ok" else "red"),
             Text(f"{entry.distribution} {entry.version}".strip()),
-            Text(entry.summary),
+            Text(" ".join(entry.summary.split())),
         )
         for entry in entries
     ]

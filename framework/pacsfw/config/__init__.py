@@ -1,6 +1,6 @@
 """The configuration: one YAML or JSON file, validated as a whole before anything starts."""
 
-from pacsfw.config.loading import load
+from pacsfw.config.loading import load, plugins_of
 from pacsfw.config.model import Config, Filter, Find, Loaded, Move, Storage, Tag, Use
 from pacsfw.config.schemas import schema
 from pacsfw.config.show import shown
@@ -17,6 +17,7 @@ __all__ = [
     "Use",
     "Window",
     "load",
+    "plugins_of",
     "schema",
     "shown",
 ]

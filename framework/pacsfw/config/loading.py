@@ -15,6 +15,7 @@ from pacsfw.config.document import Document, Place, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
 from pacsfw.config.model import Config, Loaded
+from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.plugins import PluginPlan
 from pacsfw.registry import Registry
 
@@ -69,6 +70,28 @@ def load(
     problems.raise_any()
     registry.config_loaded(config.raw)
     return Loaded(config, registry)
+
+
+def plugins_of(path: Path) -> tuple[PluginPlan, str]:
+    """Return the plugins that a file asks for, whatever else is wrong with it.
+
+    Returns
+    -------
+    tuple
+        The plan, and what is wrong with the file as far as plugins go; "" if nothing is.
+    """
+    try:
+        located = files.locate(path, os.environ, Path.cwd(), _home())
+        document = files.read(located)
+    except ConfigError as err:
+        return PluginPlan(), str(err)
+    problems = Problems(document)
+    plan = _plugin_plan(document, problems, Sources(os.environ, located), installed=True)
+    try:
+        problems.raise_any()
+    except PacsfwError as err:
+        return plan, str(err)
+    return plan, ""
 
 
 def _home() -> Path | None:

@@ -29,10 +29,22 @@ class Outbox:
         Names the sink in the ledger and in messages: its target.
     table
         The columns of the rows; the last is `PATH_COLUMN`.
+    component
+        The sink with its distribution and version, for messages and the ledger.
     """
 
-    def __init__(self, name: str, sink: Sink, table: Table, ledger: Ledger, archive: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        table: Table,
+        ledger: Ledger,
+        archive: Path,
+        *,
+        component: str = "",
+    ) -> None:
         self.name = name
+        self.component = component or name
         self.problem = ""
         self._sink, self._table, self._ledger, self._archive = sink, table, ledger, archive
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -128,12 +140,15 @@ class Outbox:
             return
         batch = self._batch(uid)
         self._sink.deliver(batch)
-        self._ledger.deliveries.commit(self.name, uid, study.version, self._sink.position())
+        self._ledger.deliveries.commit(
+            self.name, uid, study.version, self._sink.position(), self.component
+        )
 
     def _write_anew(self) -> None:
         versions: list[tuple[str, int]] = []
         self._sink.rewrite(self._table, self._batches(versions))
-        self._ledger.deliveries.rewritten(self.name, versions, self._sink.position())
+        position = self._sink.position()
+        self._ledger.deliveries.rewritten(self.name, versions, position, self.component)
 
     def _batches(self, versions: list[tuple[str, int]]) -> Iterator[Batch]:
         for uid in self._ledger.deliveries.settled():

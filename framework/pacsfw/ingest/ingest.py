@@ -13,7 +13,7 @@ from pacsfw.dicom import integrity
 from pacsfw.dicom.header import FileHeader, UnreadableObject, read_header
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.spool import Sealed, rewrite_head
-from pacsfw.errors import Skip
+from pacsfw.errors import Skip, TookTooLong
 from pacsfw.ingest.commit import Occupied, commit, dataset_digest
 from pacsfw.ingest.paths import target
 from pacsfw.ledger.instances import CellError, Instance
@@ -59,7 +59,7 @@ class Ingest:
     state
         ``storage.state``.
     layout, layout_name
-        Names the folders and the file of an object; quoted in reasons by its name.
+        Names the folders and the file of an object; quoted in reasons as it is named.
     read_row
         Makes the table row.
     """
@@ -117,17 +117,18 @@ class Ingest:
         try:
             names = self._layout(header)
         except Skip as err:
-            raise _Refused(f"left out by layout {self._layout_name!r}: {err}") from err
+            raise _Refused(f"left out by layout {self._layout_name}: {err}") from err
         except Exception as err:
-            raise _Refused(f"layout {self._layout_name!r} failed: {type(err).__name__}") from err
+            why = str(err) if isinstance(err, TookTooLong) else type(err).__name__
+            raise _Refused(f"layout {self._layout_name} failed: {why}") from err
         try:
             path = target(self._archive, names)
         except (TypeError, ValueError) as err:
-            raise _Refused(f"layout {self._layout_name!r}: {err}") from err
+            raise _Refused(f"layout {self._layout_name}: {err}") from err
         if path.is_relative_to(self._state):
-            raise _Refused(f"layout {self._layout_name!r} points into the state folder")
+            raise _Refused(f"layout {self._layout_name} points into the state folder")
         if len(os.fsencode(path)) >= _LONGEST_PATH:
-            raise _Refused(f"layout {self._layout_name!r} gives it too long a path")
+            raise _Refused(f"layout {self._layout_name} gives it too long a path")
         return path
 
 

@@ -67,8 +67,10 @@ class Deliveries:
         with self._database.transaction() as connection:
             connection.execute("INSERT OR IGNORE INTO sinks VALUES (?, ?, 0)", (sink, position))
 
-    def commit(self, sink: str, study_uid: str, version: int, position: int) -> None:
-        """Record that a sink durably has this version of a study."""
+    def commit(
+        self, sink: str, study_uid: str, version: int, position: int, component: str = ""
+    ) -> None:
+        """Record that a sink, which is this component, durably has this version of a study."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO sinks VALUES (?, ?, 0)"
@@ -76,7 +78,8 @@ class Deliveries:
                 (sink, position),
             )
             connection.execute(
-                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?)", (sink, study_uid, version)
+                "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?)",
+                (sink, study_uid, version, component),
             )
 
     def mark_dirty(self, sink: str) -> None:
@@ -89,12 +92,18 @@ class Deliveries:
         # A power cut must not lose this: the position would be taken for that of the new file.
         self._database.make_durable()
 
-    def rewritten(self, sink: str, versions: Sequence[tuple[str, int]], position: int) -> None:
+    def rewritten(
+        self,
+        sink: str,
+        versions: Sequence[tuple[str, int]],
+        position: int,
+        component: str = "",
+    ) -> None:
         """Record that the sink's file now holds exactly these versions of these studies."""
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO sinks VALUES (?, ?, 0)", (sink, position))
             connection.execute("DELETE FROM deliveries WHERE sink = ?", (sink,))
             connection.executemany(
-                "INSERT INTO deliveries VALUES (?, ?, ?)",
-                ((sink, uid, version) for uid, version in versions),
+                "INSERT INTO deliveries VALUES (?, ?, ?, ?)",
+                ((sink, uid, version, component) for uid, version in versions),
             )

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pacsfw.errors import StateError
+from pacsfw.ledger.conversions import Conversions
 from pacsfw.ledger.deliveries import Deliveries
+from pacsfw.ledger.faults import Faults
 from pacsfw.ledger.instances import Instances
 from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.schema import migrate
@@ -73,6 +75,8 @@ class Ledger:
         self.studies = Studies(database)
         self.instances = Instances(database)
         self.deliveries = Deliveries(database)
+        self.conversions = Conversions(database)
+        self.faults = Faults(database)
 
     def fact(self, key: str) -> str | None:
         """Return a remembered fact, such as the layout of the archive."""

@@ -124,6 +124,54 @@ STEPS = (
     ALTER TABLE questions ADD COLUMN level TEXT NOT NULL DEFAULT 'STUDY';
     CREATE INDEX questions_search ON questions (search, level);
     """,
+    """
+    -- What a converter made of one instance, series or study.
+    CREATE TABLE conversions (
+        converter TEXT NOT NULL,        -- the id of its use
+        item TEXT NOT NULL,             -- path of the instance, UIDs of the series or study
+        study_uid TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,      -- of the converter, its options and the sources
+        state TEXT NOT NULL,            -- done | skipped | failed
+        reason TEXT NOT NULL,
+        component TEXT NOT NULL,        -- name, distribution, version
+        at TEXT NOT NULL,
+        PRIMARY KEY (converter, item)
+    ) WITHOUT ROWID;
+    CREATE INDEX conversions_study ON conversions (study_uid);
+
+    CREATE TABLE outputs (
+        path TEXT PRIMARY KEY,          -- absolute
+        converter TEXT NOT NULL,
+        item TEXT NOT NULL,
+        media_type TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        digest TEXT NOT NULL,           -- SHA-256 of the file
+        sources TEXT NOT NULL,          -- JSON: SOP Instance UIDs
+        placed INTEGER NOT NULL         -- 0 until the file is where it belongs
+    ) WITHOUT ROWID;
+    CREATE INDEX outputs_item ON outputs (converter, item);
+
+    CREATE TABLE converted (
+        converter TEXT NOT NULL,
+        study_uid TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,      -- of the converter and its options
+        version INTEGER NOT NULL,       -- of the study, when all its items were done
+        PRIMARY KEY (converter, study_uid)
+    ) WITHOUT ROWID;
+
+    -- What components did wrong that belongs to no object and no study.
+    CREATE TABLE faults (
+        run TEXT NOT NULL,
+        kind TEXT NOT NULL,             -- sink | observer
+        component TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        at TEXT NOT NULL
+    );
+
+    -- Which sink, of which distribution and version, took the rows.
+    ALTER TABLE deliveries ADD COLUMN component TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

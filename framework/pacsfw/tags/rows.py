@@ -16,6 +16,7 @@ from pacsfw.config.cells import cell
 from pacsfw.dicom.header import FileHeader, UnreadableObject, decoding
 from pacsfw.dicom.tagpath import ABSENT, TagPath, parse
 from pacsfw.dicom.values import is_empty
+from pacsfw.errors import TookTooLong
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ class _Cell:
 
 def _place(error: Exception) -> str:
     """Say what was raised where, but not its text, which may quote the value."""
+    if isinstance(error, TookTooLong):
+        return str(error)
     *_, (frame, line) = walk_tb(error.__traceback__)
     file = Path(frame.f_code.co_filename)
     name = type(error).__name__

@@ -61,10 +61,19 @@ def offers() -> Iterator[Offer]:
     yield offer("observer", "bell", schema=SPEED_OPTION)
 
 
-def secrets(scheme: str, reference: str) -> str | None:
-    if scheme == "vault" and reference == "down":
-        raise OSError("sesame is not to be seen")
-    return f"sesame-{reference}" if scheme == "vault" else None
+class Hooks:
+    """A store of secrets."""
+
+    def resolve_secret(self, scheme: str, reference: str) -> str | None:
+        if scheme == "vault" and reference == "down":
+            raise OSError("sesame is not to be seen")
+        return f"sesame-{reference}" if scheme == "vault" else None
+
+    def config_loaded(self, config: Mapping[str, Any]) -> None:
+        """Refuse nothing."""
+
+    def commands(self) -> tuple[list[Any], list[Any]]:
+        return [], []
 
 
 def make_registry(_plan: PluginPlan) -> Registry:
@@ -73,7 +82,7 @@ def make_registry(_plan: PluginPlan) -> Registry:
     return Registry(
         offers(),
         sections={"lamp": section},
-        resolve_secret=secrets,
+        hooks=Hooks(),
     )
 
 

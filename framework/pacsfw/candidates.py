@@ -1,0 +1,175 @@
+"""What could be loaded as a plugin, found without importing any of it.
+
+Discovery uses ``importlib.metadata``. ``entrypoints`` reads the plugin folders named in the
+configuration, and nothing else: it gives up on the first distribution with broken metadata,
+which must not happen for packages that are none of our business.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import Any, NoReturn
+
+import entrypoints
+
+from pacsfw.hookspecs import PROJECT
+
+BUNDLED = "pacsfw"
+"""The distribution of what is included."""
+DISABLE_VARIABLE = "PACSFW_DISABLE_PLUGINS"
+NO_PLUGINS_VARIABLE = "PACSFW_NO_PLUGINS"
+"""Set by ``--no-plugins``, so that worker processes leave plugins out too."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginPlan:
+    """Which plugins to load. Picklable: every worker process discovers them again.
+
+    ``load`` are one-file plugins and folders of installed distributions; ``disable`` are
+    plugin names, distribution names or ``distribution/plugin``; bundled plugins are
+    disabled by the last form only. ``installed`` False leaves third-party packages out.
+    """
+
+    load: tuple[Path, ...] = ()
+    disable: tuple[str, ...] = ()
+    installed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A plugin that is there; ``load`` imports it, and may raise anything."""
+
+    name: str
+    distribution: str
+    version: str
+    load: Callable[[], Any]
+
+    @property
+    def key(self) -> str:
+        """``distribution/name``: no two plugins that are loaded share it."""
+        return f"{self.distribution}/{self.name}"
+
+
+def switched_off() -> bool:
+    """Tell whether everything but what is included is to be left out (``--no-plugins``)."""
+    return os.environ.get(NO_PLUGINS_VARIABLE, "") not in ("", "0")
+
+
+def is_disabled(candidate: Candidate, plan: PluginPlan) -> bool:
+    """Tell whether the plan or the environment disables a plugin."""
+    listed = os.environ.get(DISABLE_VARIABLE, "").split(",")
+    disable = {*plan.disable, *(name.strip() for name in listed if name.strip())}
+    if candidate.key in disable:
+        return True
+    return candidate.distribution != BUNDLED and bool(
+        {candidate.name, candidate.distribution} & disable
+    )
+
+
+def candidates(plan: PluginPlan) -> Iterator[Candidate]:
+    """Yield every plugin of the plan, also those that are disabled.
+
+    Sorted by distribution and name, so that nothing depends on the order of folders on disk;
+    those that the configuration loads come last, as they are listed there. Metadata that
+    cannot be read is a candidate whose `load` raises.
+    """
+    alone = switched_off() or not plan.installed
+    found = _installed()
+    if alone:
+        found = (each for each in found if each.distribution == BUNDLED)
+    yield from sorted(found, key=lambda candidate: (candidate.distribution, candidate.name))
+    for path in () if switched_off() else plan.load:
+        if path.is_dir():
+            yield from _folder(path)
+        else:
+            yield Candidate(path.stem, str(path), "", partial(_load_file, path))
+
+
+def _installed() -> Iterator[Candidate]:
+    """Yield the entry points of each distribution on its own.
+
+    ``importlib.metadata.entry_points`` would fail as a whole for one that is not UTF-8.
+    """
+    seen: set[str] = set()
+    for distribution in distributions():
+        try:
+            entries = distribution.entry_points.select(group=PROJECT)
+        except Exception as err:  # noqa: BLE001 - somebody else's metadata: reported, not fatal
+            folder = str(getattr(distribution, "_path", "unknown"))
+            if f"[{PROJECT}]".encode() in _raw(Path(folder) / "entry_points.txt"):
+                name = Path(folder).stem
+                yield Candidate(name, folder, "", partial(_raise, err))
+            continue
+        if entries:
+            name, version = _about(distribution)
+            # As the import system does: the first on the path hides the others.
+            if (normal := re.sub(r"[-_.]+", "-", name).lower()) not in seen:
+                seen.add(normal)
+                yield from (Candidate(each.name, name, version, each.load) for each in entries)
+
+
+def _raw(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _about(distribution: Distribution) -> tuple[str, str]:
+    """Return name and version, from the name of the folder where METADATA is unusable."""
+    try:
+        name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+    except Exception:  # noqa: BLE001 - broken metadata must not hide the plugin
+        name, version = None, None
+    if not name:
+        stem = Path(str(getattr(distribution, "_path", "unknown"))).stem
+        name, _, version = stem.partition("-")
+    return str(name), str(version or "")
+
+
+def _folder(path: Path) -> Iterator[Candidate]:
+    if str(path) not in sys.path:
+        sys.path.append(str(path))
+    try:
+        entries = sorted(entrypoints.get_group_all(PROJECT, path=[str(path)]), key=lambda e: e.name)
+        if not entries:
+            raise FileNotFoundError(f"no installed plugin in {path}")
+    except Exception as err:  # noqa: BLE001 - broken metadata: reported when it is "loaded"
+        yield Candidate(path.name, str(path), "", partial(_raise, err))
+        return
+    for entry in entries:
+        name, version = (entry.distro.name, entry.distro.version) if entry.distro else ("", "")
+        yield Candidate(entry.name, name or str(path), version or "", entry.load)
+
+
+def _raise(err: Exception) -> NoReturn:
+    raise err
+
+
+def _load_file(path: Path) -> Any:
+    """Import a one-file plugin under its own name, so that ``name:function`` finds it too."""
+    if path.stem in sys.modules:
+        module = sys.modules[path.stem]
+        if getattr(module, "__file__", None) == str(path):
+            return module
+        raise ImportError(f"a module named {path.stem!r} is loaded already; rename {path.name}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+    return module

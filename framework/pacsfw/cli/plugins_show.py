@@ -1,0 +1,180 @@
+"""``pacsfw plugins show``: a component as its user sees it."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pacsfw.errors import UnknownComponent
+from pacsfw.registry import KINDS, Offer, Registry
+
+_USED = {
+    "query": "find:\n  use: {name}\n{options}",
+    "transfer": "move:\n  use: {name}\n{options}",
+    "layout": "storage:\n  sort_by:\n    use: {name}\n{options}",
+    "callback": "tags:\n  - tag_name: PatientID\n    callback:\n      use: {name}\n{options}",
+    "converter": "convert:\n  - use: {name}\n{options}",
+    "sink": "sinks:\n  - use: {name}\n{options}",
+    "observer": "observers:\n  - use: {name}\n{options}",
+}
+"""Where a component is named in the configuration."""
+
+
+def found(registry: Registry, name: str, kind: str | None) -> Sequence[Offer]:
+    """Return the components of that name.
+
+    Raises
+    ------
+    UnknownComponent
+        Nothing of this kind has the name.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UnknownComponent(f"there is no kind {kind!r}: {', '.join(KINDS)}")
+    distribution, _, bare = name.rpartition("/")
+    offers = [
+        offer
+        for offer in registry.offers(kind)
+        if offer.component.name == bare and distribution in ("", offer.distribution)
+    ]
+    if offers:
+        return offers
+    known = sorted({offer.component.name for offer in registry.offers(kind)})
+    near = [each for each in known if each.lower() == bare.lower()]
+    near = near or difflib.get_close_matches(bare, known, 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else "; `pacsfw plugins list` lists them all"
+    failed = [f"not loaded: {failure}" for failure in registry.failures]
+    of_kind = kind or "component"
+    raise UnknownComponent("; ".join([f"no {of_kind} is named {name!r}{hint}", *failed]))
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a component, as its schema says."""
+
+    name: str
+    type: str
+    required: bool
+    default: Any
+    has_default: bool
+    description: str
+
+    @property
+    def worth(self) -> str:
+        """Say whether it must be given, else what it is if it is not."""
+        if self.required:
+            return "required"
+        return f"default {json.dumps(self.default)}" if self.has_default else "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is to be said about a component."""
+
+    offer: Offer
+    options: Sequence[Option]
+    example: str
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        component = self.offer.component
+        return {
+            "kind": self.offer.kind,
+            "name": component.name,
+            "summary": component.summary,
+            "plugin": self.offer.plugin,
+            "distribution": self.offer.distribution,
+            "version": self.offer.version,
+            "accepts": list(component.accepts),
+            "requires": list(component.requires),
+            "schema": json.loads(json.dumps(component.schema, default=str)),
+            "example": self.example,
+        }
+
+    def text(self) -> str:
+        """Return it as lines for people."""
+        component = self.offer.component
+        lines = [f"{self.offer.kind} {component.name}: {component.summary or 'no summary'}"]
+        lines.append(f"from {self.offer.owner}, plugin {self.offer.plugin}")
+        if component.accepts:
+            lines.append(f"claims {', '.join(component.accepts)}")
+        if component.requires:
+            lines.append(f"needs {', '.join(component.requires)}")
+        lines.append("")
+        lines.append("options:" if self.options else "It takes no options.")
+        for option in self.options:
+            lines.append(f"  {option.name} ({option.type}, {option.worth})")
+            if option.description:
+                lines.append(f"      {option.description}")
+        return "\n".join([*lines, "", "example:", *_indented(self.example, 2)])
+
+
+def render(offer: Offer) -> Shown:
+    """Describe a component from its schema; a broken one has no options that can be told."""
+    options = list(_options(offer.component.schema))
+    return Shown(offer, options, _example(offer, options))
+
+
+def _options(schema: Mapping[str, Any]) -> Iterator[Option]:
+    properties = schema.get("properties", {})
+    required = schema.get("required", ())
+    if not isinstance(properties, Mapping) or not isinstance(required, Sequence):
+        return
+    for name, inner in properties.items():
+        inner = inner if isinstance(inner, Mapping) else {}
+        yield Option(
+            name=str(name),
+            type=_type(inner),
+            required=name in required,
+            default=inner.get("default"),
+            has_default="default" in inner,
+            description=str(inner.get("description", "")),
+        )
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if isinstance(schema.get("enum"), Sequence):
+        return " | ".join(map(str, schema["enum"]))
+    kind = schema.get("type", "anything")
+    return " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+
+
+def _example(offer: Offer, options: Sequence[Option]) -> str:
+    """Return a piece of YAML that uses the component: what is required, and the defaults."""
+    properties = offer.component.schema.get("properties", {})
+    given = {
+        option.name: option.default if option.has_default else _sample(properties[option.name])
+        for option in options
+        if option.required or (option.has_default and option.default is not None)
+    }
+    frame = _USED[offer.kind]
+    # The options stand as deep as `use` does.
+    depth = len(frame[: frame.index("use:")].rpartition("\n")[2])
+    lines = [f"with: {json.dumps(given, ensure_ascii=False)}"] if given else []
+    return frame.format(
+        name=offer.component.name, options="\n".join(_indented("\n".join(lines), depth))
+    ).rstrip()
+
+
+def _sample(schema: Any) -> Any:
+    if not isinstance(schema, Mapping):
+        return "..."
+    for key in ("examples", "enum"):
+        if schema.get(key):
+            return schema[key][0]
+    kind = schema.get("type")
+    kind = kind[0] if isinstance(kind, list) else kind
+    samples: dict[Any, Any] = {
+        "integer": schema.get("minimum", 1),
+        "number": schema.get("minimum", 1),
+        "boolean": True,
+        "array": [],
+        "object": {},
+    }
+    return samples.get(kind, "...")
+
+
+def _indented(text: str, by: int) -> list[str]:
+    return [" " * by + line if line else "" for line in text.splitlines()]

@@ -1,0 +1,58 @@
+"""A time limit for calls into plugins, in the main thread of a worker process."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import ParamSpec, TypeVar
+
+from pacsfw.errors import TookTooLong
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PATIENCE = 3
+"""So many calls of one function may take too long; later ones are not even tried."""
+
+
+class _Alarm(BaseException):
+    """Not an Exception, so that no ``except Exception`` of a plugin swallows it."""
+
+
+def limited(function: Callable[P, R], seconds: float) -> Callable[P, R]:
+    """Return the function under a time limit; in other threads than the main one as it is.
+
+    Code that never returns to Python cannot be stopped like this: the pool of workers kills
+    the whole process then.
+
+    Raises
+    ------
+    TookTooLong
+        By what is returned, after ``seconds``, and at once after `PATIENCE` such calls.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function
+    signal.signal(signal.SIGALRM, _ring)
+    strikes = 0
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        nonlocal strikes
+        if strikes >= PATIENCE:
+            raise TookTooLong(f"took longer than {seconds:g} s before, and is left out now")
+        try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except _Alarm:
+            strikes += 1
+            raise TookTooLong(f"took longer than {seconds:g} s") from None
+
+    return call
+
+
+def _ring(_number: int, _frame: FrameType | None) -> None:
+    raise _Alarm

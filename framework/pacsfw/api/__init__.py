@@ -19,6 +19,7 @@ from pacsfw.api.events import (
     StudyStarted,
     Waiting,
 )
+from pacsfw.api.listener import Accept, Limits, Tls, Unsolicited
 from pacsfw.api.objects import Converter, Header, Layout, Produced, Stored, TagCallback
 from pacsfw.api.profile import Profile
 from pacsfw.api.query import Answer, Found, Level, QueryProvider, Slice, is_uid
@@ -27,6 +28,7 @@ from pacsfw.api.transfer import Inbox, Outcome, Request, SpoolFile, Transfer
 
 __all__ = [
     "NO_OPTIONS",
+    "Accept",
     "Answer",
     "Batch",
     "Clock",
@@ -45,6 +47,7 @@ __all__ = [
     "JSONSchema",
     "Layout",
     "Level",
+    "Limits",
     "MoveStarted",
     "Net",
     "Node",
@@ -67,7 +70,9 @@ __all__ = [
     "StudyStarted",
     "Table",
     "TagCallback",
+    "Tls",
     "Transfer",
+    "Unsolicited",
     "Verdict",
     "VerdictState",
     "Waiting",

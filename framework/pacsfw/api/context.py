@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pacsfw.api.listener import Accept, Limits, Tls
 from pacsfw.api.profile import Profile
 
 
@@ -47,6 +48,12 @@ class Node:
     max_associations: int = 2
     profile: Profile = field(default_factory=Profile)
     """What `pacsfw probe` found, if the configuration names such a file."""
+    tls: Tls | None = None
+    """How connections are encrypted; None: not at all."""
+    accept: Accept = field(default_factory=Accept)
+    """Whom and what it lets in, where it listens."""
+    limits: Limits = field(default_factory=Limits)
+    """How much senders may take, where it listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

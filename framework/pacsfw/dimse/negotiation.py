@@ -23,6 +23,7 @@ from pydicom.uid import (
 from pynetdicom import pdu_items
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ
 
+from pacsfw.api import Accept
 from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacsfw.dimse.pdu import ProtocolError
 
@@ -41,7 +42,6 @@ _ABSTRACT_SYNTAX, _TRANSFER_SYNTAX, _MAXIMUM_LENGTH = 0x30, 0x40, 0x51
 
 _REFUSED_SYNTAXES = frozenset(
     {
-        DeflatedExplicitVRLittleEndian,  # a bomb: unpacks to a thousand times its size
         "1.2.840.10008.1.2.4.94",  # JPIP: the pixel data stay on the sender's server
         "1.2.840.10008.1.2.4.95",
         "1.2.840.10008.1.2.4.204",
@@ -55,6 +55,7 @@ _REFUSED_SYNTAXES = frozenset(
     }
 )
 _ACCEPTANCE, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 3, 4
+_ANYBODY = Accept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ class Rejected:
     reply: bytes
 
 
-def negotiate(body: bytes, aetitle: str, max_pdu: int) -> Accepted | Rejected:
+def negotiate(
+    body: bytes, aetitle: str, max_pdu: int, accept: Accept = _ANYBODY
+) -> Accepted | Rejected:
     """Answer an association request as a Storage and Verification SCP.
 
     Every storage SOP class is accepted, those that pydicom does not know (private or newer
@@ -115,6 +118,8 @@ def negotiate(body: bytes, aetitle: str, max_pdu: int) -> Accepted | Rejected:
         Our AE title; the called one has to be equal but for blanks and NULs around it.
     max_pdu
         Bytes of P-DATA that we take.
+    accept
+        Further AE titles of ours, those of the peers, and whether Deflated is accepted.
 
     Raises
     ------
@@ -130,10 +135,13 @@ def negotiate(body: bytes, aetitle: str, max_pdu: int) -> Accepted | Rejected:
         return _reject(calling, "protocol version not supported", source=2, diagnostic=2)
     if request.application != APPLICATION_CONTEXT:
         return _reject(calling, "application context name not supported", source=1, diagnostic=2)
-    if called != aetitle:
+    if called not in (aetitle, *accept.called_aetitles):
         reason = f"called AE title {called!r} is not {aetitle!r}"
         return _reject(calling, reason, source=1, diagnostic=7)
-    contexts, results = _judge(request.contexts)
+    if accept.calling_aetitles and calling not in accept.calling_aetitles:
+        reason = "net.local_node.accept.calling_aetitles does not have its AE title"
+        return _reject(calling, reason, source=1, diagnostic=3)
+    contexts, results = _judge(request.contexts, deflated=accept.deflated)
     reply = bytearray(_accept(results, max_pdu))
     # The AE title fields come back byte for byte (PS3.8 table 9-17).
     reply[10:42] = body[_AE_TITLES]
@@ -153,9 +161,19 @@ def is_storage(abstract_syntax: str) -> bool:
     )
 
 
-def choose_syntax(offered: list[str]) -> str | None:
+def local_limit_exceeded() -> bytes:
+    """Return an A-ASSOCIATE-RJ PDU that says: not now (PS3.8 table 9-21)."""
+    return _rejection(result=2, source=3, diagnostic=2)
+
+
+def choose_syntax(offered: list[str], *, deflated: bool = False) -> str | None:
     """Return the transfer syntax to accept, or None where none is acceptable."""
-    acceptable = [syntax for syntax in offered if _is_acceptable(syntax)]
+    acceptable = [
+        syntax
+        for syntax in offered
+        # Deflated may be a bomb: it unpacks to a thousand times its size.
+        if _is_acceptable(syntax) and (deflated or syntax != DeflatedExplicitVRLittleEndian)
+    ]
     if not acceptable:
         return None
     poorer = (ImplicitVRLittleEndian, ExplicitVRBigEndian)
@@ -226,12 +244,12 @@ def _read_context(value: bytes, contexts: dict[int, _Proposed]) -> None:
 
 
 def _judge(
-    proposals: Mapping[int, _Proposed],
+    proposals: Mapping[int, _Proposed], *, deflated: bool
 ) -> tuple[dict[int, Context], list[pdu_items.PresentationContextItemAC]]:
     accepted: dict[int, Context] = {}
     results = []
     for context_id, proposed in proposals.items():
-        chosen = choose_syntax(proposed.transfer_syntaxes)
+        chosen = choose_syntax(proposed.transfer_syntaxes, deflated=deflated)
         abstract = proposed.abstract_syntax
         if abstract != VERIFICATION and not is_storage(abstract):
             result = _NO_ABSTRACT_SYNTAX
@@ -276,8 +294,12 @@ def _accept(results: list[pdu_items.PresentationContextItemAC], max_pdu: int) ->
 
 def _reject(calling: str, reason: str, source: int, diagnostic: int) -> Rejected:
     """Reject for good (PS3.8 table 9-21)."""
+    return Rejected(calling, reason, _rejection(result=1, source=source, diagnostic=diagnostic))
+
+
+def _rejection(result: int, source: int, diagnostic: int) -> bytes:
     answer = A_ASSOCIATE_RJ()
-    answer.result = 1
+    answer.result = result
     answer.source = source
     answer.reason_diagnostic = diagnostic
-    return Rejected(calling, reason, answer.encode())
+    return bytes(answer.encode())

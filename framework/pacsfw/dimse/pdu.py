@@ -92,10 +92,23 @@ class PduReader:
         Seconds that may pass before a PDU begins; may be changed later.
     pdu_timeout
         Seconds that may pass from the first byte of a PDU to its last.
+    read_ahead
+        What somebody else has read from the socket already.
     """
 
+    received = 0
+    """Bytes that have come, but for those read ahead."""
+    waiting = False
+    """Whether bytes are waited for right now; for other threads to look at."""
+
     def __init__(
-        self, sock: socket.socket, *, max_pdu: int, idle_timeout: float, pdu_timeout: float
+        self,
+        sock: socket.socket,
+        *,
+        max_pdu: int,
+        idle_timeout: float,
+        pdu_timeout: float,
+        read_ahead: bytes | bytearray = b"",
     ) -> None:
         self.idle_timeout = idle_timeout
         self._socket = sock
@@ -107,8 +120,9 @@ class PduReader:
             PduType.ASSOCIATE_AC: MAX_ASSOCIATE,
             PduType.P_DATA: max_pdu + 6,
         }
-        self._allocate(2 * (max_pdu + 12))
-        self._start = self._end = 0
+        self._allocate(max(2 * (max_pdu + 12), len(read_ahead)))
+        self._start, self._end = 0, len(read_ahead)
+        self._view[: self._end] = read_ahead
         sock.settimeout(min(_TICK, idle_timeout, pdu_timeout))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -190,6 +204,7 @@ class PduReader:
             if _QUICKACK is not None:
                 # A sender that leaves Nagle on waits for our acknowledgement of each part.
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            self.waiting = True
             try:
                 count = self._socket.recv_into(self._view[self._end :])
             except TimeoutError:
@@ -199,9 +214,11 @@ class PduReader:
                 continue
             except OSError as error:
                 raise ConnectionLost(f"the connection broke: {error.strerror}") from error
+            self.waiting = False
             if count == 0:
                 raise ConnectionLost("the peer closed the connection")
             self._end += count
+            self.received += count
             return
 
 

@@ -1,6 +1,5 @@
 """The Storage SCP: processes that share one listening socket and write to the spool."""
 
-from pacsfw.receiver.limits import Limits
 from pacsfw.receiver.receiver import Receiver
 
-__all__ = ["Limits", "Receiver"]
+__all__ = ["Receiver"]

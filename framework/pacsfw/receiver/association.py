@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from pacsfw.api import Node
 from pacsfw.dicom.spool import SpoolRecord, SpoolWriter
 from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Command, Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
-from pacsfw.receiver.limits import Limits
+from pacsfw.dimse.tls import end_of_stream
 from pacsfw.receiver.messages import Note
 
 Report: TypeAlias = "Callable[[SpoolRecord | Note], None]"
@@ -36,6 +37,8 @@ class _Message:
     writer: SpoolWriter | None
     status: int
     comment: str = ""
+    size: int = 0
+    """Bytes of the data set that have come."""
 
 
 class Association:
@@ -45,37 +48,63 @@ class Association:
     ----------
     sock
         The accepted connection; closed by `serve`.
-    aetitle
-        Our AE title.
+    node
+        Who we are, whom we let in and how much the peer may take.
     spool
         Folder for the objects.
     report
         Is told of every object and of what goes wrong; called from the serving thread.
-    limits
-        How long the peer may take.
+    request
+        What has come already: the A-ASSOCIATE-RQ PDU.
+    wanted
+        Tells whether objects are taken at the moment.
     """
 
     def __init__(
-        self, sock: socket.socket, aetitle: str, spool: Path, report: Report, limits: Limits
+        self,
+        sock: socket.socket,
+        node: Node,
+        spool: Path,
+        report: Report,
+        request: bytes | bytearray = b"",
+        wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._socket = sock
         self._peer = _address(sock)
-        self._aetitle = aetitle
+        self._node = node
         self._spool = spool
         self._report = report
-        self._limits = limits
+        self._wanted = wanted
+        limits = node.limits
         self._reader = pdu.PduReader(
             sock,
             max_pdu=pdu.MAX_PDU,
             idle_timeout=limits.associate_timeout,
             pdu_timeout=min(limits.associate_timeout, limits.pdu_timeout),
+            read_ahead=request,
         )
+        self.objects = 0
         self._calling = ""
         self._contexts: Mapping[int, Context] = {}
         self._peer_max_pdu = 0
         self._command = bytearray()
         self._message: _Message | None = None
-        self._interrupted = False
+        self._interrupted = ""
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come so far."""
+        return self._reader.received
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is the peer's turn: we wait for bytes."""
+        return self._reader.waiting
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._message is not None or bool(self._command)
 
     def serve(self) -> None:
         """Serve the connection until it ends; never raises for what the peer does."""
@@ -97,18 +126,19 @@ class Association:
                 self._note(logging.INFO, str(error))
         finally:
             if self._interrupted:
-                ending = "the receiver stopped"
+                ending = self._interrupted
                 reply = pdu.abort(pdu.AbortReason.NOT_SPECIFIED)
             self._discard(ending)
             if reply:
                 self._close_with(reply)
             self._socket.close()
 
-    def interrupt(self) -> None:
+    def interrupt(self, why: str) -> None:
         """Abort the association; called from another thread, which does not wait for it."""
-        self._interrupted = True
+        self._interrupted = why
         try:
-            self._socket.shutdown(socket.SHUT_RD)
+            # That of TLS sockets would make the serving thread go on without TLS.
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)
         except OSError:
             return  # it has ended by itself
 
@@ -117,7 +147,7 @@ class Association:
         kind, body = self._reader.read()
         if kind != pdu.PduType.ASSOCIATE_RQ:
             raise _unexpected(kind)
-        answer = negotiate(bytes(body), self._aetitle, pdu.MAX_PDU)
+        answer = negotiate(bytes(body), self._node.aetitle, pdu.MAX_PDU, self._node.accept)
         self._calling = answer.calling_ae
         if isinstance(answer, Rejected):
             self._note(logging.WARNING, f"rejected: {answer.reason}")
@@ -128,8 +158,8 @@ class Association:
     def _accept(self, answer: Accepted) -> None:
         self._contexts = answer.contexts
         self._peer_max_pdu = answer.peer_max_pdu
-        self._reader.idle_timeout = self._limits.idle_timeout
-        self._reader.pdu_timeout = self._limits.pdu_timeout
+        self._reader.idle_timeout = self._node.limits.idle_timeout
+        self._reader.pdu_timeout = self._node.limits.pdu_timeout
         self._send(answer.reply)
 
     def _exchange(self) -> bytes:
@@ -193,6 +223,9 @@ class Association:
         if not request.has_data_set:
             message.status, message.comment = status.CANNOT_STORE, "no data set"
             return
+        if not self._wanted():
+            message.status, message.comment = status.NOT_AUTHORIZED, "nothing is requested"
+            return
         message.status = status.SUCCESS
         try:
             message.writer = SpoolWriter(
@@ -219,6 +252,11 @@ class Association:
                 message.writer.write(fragment)
             except OSError as error:
                 self._failed(message, error)
+            message.size += len(fragment)
+            if message.size > self._node.limits.object_size:
+                raise pdu.ProtocolError(
+                    f"an object of more than {self._node.limits.object_size} bytes"
+                )
         if is_last:
             self._end(message)
 
@@ -226,6 +264,7 @@ class Association:
         if message.writer is not None:
             try:
                 message.writer.seal()
+                self.objects += 1
             except OSError as error:
                 self._failed(message, error)
         self._message = None
@@ -258,9 +297,9 @@ class Association:
     def _close_with(self, data: bytes) -> None:
         """Send the last PDU, and let the peer close first so that it gets to see it."""
         try:
-            self._socket.sendall(data)
-            self._socket.shutdown(socket.SHUT_WR)
             self._socket.settimeout(_LINGER)
+            self._socket.sendall(data)
+            end_of_stream(self._socket)
             self._socket.recv(1)
         except OSError:
             return  # it closed in its own way

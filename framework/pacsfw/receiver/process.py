@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import ipaddress
 import logging
 import os
 import pickle
+import queue
 import selectors
 import signal
 import socket
@@ -16,26 +19,33 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pacsfw.receiver.limits import Limits
+from pacsfw.api import Node
 from pacsfw.receiver.messages import Note, Ready, Stop
+from pacsfw.receiver.notes import Notes
+from pacsfw.receiver.progress import Progress
 
 if TYPE_CHECKING:
     from pacsfw.dicom.spool import SpoolRecord
     from pacsfw.receiver.association import Association
+    from pacsfw.receiver.lobby import Guest
 
 _LAST_SECONDS = 1.0
 """How long interrupted associations may take to remove their unfinished files."""
+_TICK_SECONDS = 0.25
+_AT_ONCE = 64
+"""Connections that a process without room takes in at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a receiver process needs to know; picklable."""
+    """What a receiver process needs to know; picklable for `multiprocessing`."""
 
-    aetitle: str
+    node: Node
     spool: Path
-    limits: Limits
-    share: int
-    """Associations that this process may hold at once."""
+    processes: int
+    """How many there are; they share the associations that are allowed."""
+    wanted_until: ctypes.c_double
+    """Until when, on the monotonic clock, objects are taken; shared with the driver."""
 
 
 def main(listener: socket.socket, driver: Connection, plan: Plan) -> None:
@@ -47,37 +57,72 @@ def main(listener: socket.socket, driver: Connection, plan: Plan) -> None:
     _Process(listener, driver, plan).run()
 
 
+@dataclass(slots=True)
+class _Visit:
+    """What the process knows of an association beside it."""
+
+    address: str
+    progress: Progress
+    is_ending: bool = False
+
+
 class _Process:
     def __init__(self, listener: socket.socket, driver: Connection, plan: Plan) -> None:
+        # Slow to import, and the driver that imports this module has no use for it.
+        from pacsfw.dimse.tls import server_context
+        from pacsfw.receiver.association import Association
+        from pacsfw.receiver.lobby import Lobby
+
+        self._association = Association
         self._listener = listener
         self._driver = driver
         self._driver_lock = threading.Lock()
         self._plan = plan
-        self._open: set[Association] = set()
+        limits, tls = plan.node.limits, plan.node.tls
+        self._share = -(-limits.associations // plan.processes)
+        self._share_per_address = -(-limits.associations_per_address // plan.processes)
+        self._open: dict[Association, _Visit] = {}
         self._open_lock = threading.Lock()
         self._wake, self._waker = socket.socketpair()
         self._selector = selectors.DefaultSelector()
+        self._lobby = Lobby(
+            self._selector,
+            limits.associate_timeout,
+            server_context(tls) if tls is not None else None,
+            self._admit,
+            self._note,
+        )
+        self._notes = Notes()
+        self._untold: queue.SimpleQueue[Note | None] = queue.SimpleQueue()
+        self._teller = threading.Thread(target=self._tell_notes, daemon=True)
+        self._next_tick = 0.0
         self._deadline: float | None = None
 
     def run(self) -> None:
-        # Slow to import, and the driver that imports this module has no use for it.
-        from pacsfw.receiver.association import Association
-
-        self._association = Association
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._driver, selectors.EVENT_READ, self._obey)
-        self._selector.register(self._wake, selectors.EVENT_READ, self._count_again)
+        self._selector.register(self._wake, selectors.EVENT_READ, self._association_ended)
         self._tell(Ready())
+        self._teller.start()
         while self._deadline is None or self._open:
-            timeout = None if self._deadline is None else self._deadline - time.monotonic()
-            if timeout is not None and timeout <= 0:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._interrupt_all()
                 break
-            for key, _ in self._selector.select(timeout):
+            for key, _ in self._selector.select(self._seconds_to_wait()):
                 key.data()
+            self._tick()
+        self._untold.put(None)
+        self._teller.join(_LAST_SECONDS)
         # Threads that hang in a system call must not keep the process.
         os._exit(0)
+
+    def _seconds_to_wait(self) -> float | None:
+        now = time.monotonic()
+        ends = [self._deadline] if self._deadline is not None else []
+        if self._open or self._lobby or self._notes:
+            ends.append(max(self._next_tick, now))
+        return max(0.0, min(ends) - now) if ends else None
 
     def _tell(self, message: SpoolRecord | Ready | Note) -> None:
         data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
@@ -86,6 +131,22 @@ class _Process:
                 self._driver.send_bytes(data)
         except OSError:
             os._exit(1)  # the driver is gone: what we hold is asked for again
+
+    def _report(self, message: SpoolRecord | Note) -> None:
+        """Tell the driver; called from the threads of the associations."""
+        if isinstance(message, Note):
+            self._note(message.level, message.text)
+        else:
+            self._tell(message)
+
+    def _note(self, level: int, text: str) -> None:
+        if self._notes.take():
+            self._untold.put(Note(level, text))
+
+    def _tell_notes(self) -> None:
+        """Body of the thread that tells notes: the driver may be busy, deadlines do not wait."""
+        while (note := self._untold.get()) is not None:
+            self._tell(note)
 
     def _obey(self) -> None:
         try:
@@ -96,6 +157,7 @@ class _Process:
             self._deadline = time.monotonic() + message.grace
             self._listen(False)
             self._listener.close()
+            self._lobby.close()
 
     def _listen(self, wanted: bool) -> None:
         listening = self._listener in self._selector.get_map()
@@ -104,28 +166,61 @@ class _Process:
         elif listening and not wanted:
             self._selector.unregister(self._listener)
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take a connection in, if there is one; tell whether there was."""
         if self._deadline is not None:
-            return  # a connection came together with the order to stop
+            return False  # a connection came together with the order to stop
         try:
-            sock, _ = self._listener.accept()
+            sock, (host, *_) = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return  # another process was faster, or the peer gave up
+            return False  # another process was faster, or the peer gave up
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 raise
-            self._tell(Note(logging.ERROR, f"a connection had to wait: {error.strerror}"))
+            self._note(logging.ERROR, f"a connection had to wait: {error.strerror}")
             time.sleep(0.1)
-            return
+            return False
+        if not self._is_allowed(host):
+            self._note(logging.WARNING, f"connection from {host}: closed: not among the addresses")
+            sock.close()
+            return True
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._lobby.enter(sock, host)
+        return True
+
+    def _is_allowed(self, host: str) -> bool:
+        allowed = self._plan.node.accept.addresses
+        if not allowed:
+            return True
+        address = ipaddress.ip_address(host.partition("%")[0])
+        if isinstance(address, ipaddress.IPv6Address):
+            address = address.ipv4_mapped or address
+        return any(address in network for network in allowed)
+
+    def _admit(self, guest: Guest) -> bool:
+        """Begin the association of a guest, if there is room for it."""
+        if not self._has_room(guest.address):
+            return False
         plan = self._plan
-        association = self._association(sock, plan.aetitle, plan.spool, self._tell, plan.limits)
+        association = self._association(
+            guest.sock, plan.node, plan.spool, self._report, bytes(guest.request), self._is_wanted
+        )
+        visit = _Visit(guest.address, Progress(association, time.monotonic()))
         with self._open_lock:
-            self._open.add(association)
-            full = len(self._open) >= plan.share
+            self._open[association] = visit
+            full = len(self._open) >= self._share
         if full:
             self._listen(False)
         threading.Thread(target=self._serve, args=(association,), daemon=True).start()
+        return True
+
+    def _has_room(self, address: str) -> bool:
+        with self._open_lock:
+            here = sum(visit.address == address for visit in self._open.values())
+            return len(self._open) < self._share and here < self._share_per_address
+
+    def _is_wanted(self) -> bool:
+        return time.monotonic() <= self._plan.wanted_until.value
 
     def _serve(self, association: Association) -> None:
         try:
@@ -133,24 +228,63 @@ class _Process:
         except Exception as error:  # noqa: BLE001 - one association must not end the others
             # The text of an unforeseen error could quote what the peer sent.
             kind = type(error).__name__
-            self._tell(Note(logging.ERROR, f"an association ended by an internal {kind}"))
+            self._note(logging.ERROR, f"an association ended by an internal {kind}")
         finally:
             with self._open_lock:
-                self._open.discard(association)
+                del self._open[association]
             self._waker.send(b"\0")
 
-    def _count_again(self) -> None:
+    def _association_ended(self) -> None:
         self._wake.recv(4096)
+        self._lobby.admit_waiting()
         with self._open_lock:
-            free = len(self._open) < self._plan.share
+            free = len(self._open) < self._share
         if free and self._deadline is None:
             self._listen(True)
 
-    def _interrupt_all(self) -> None:
+    def _tick(self) -> None:
+        """Look after deadlines."""
+        now = time.monotonic()
+        if now < self._next_tick:
+            return
+        self._next_tick = now + _TICK_SECONDS
+        self._lobby.tick()
+        for association, visit in self._visits():
+            if why := visit.progress.look(now, self._plan.node.limits):
+                self._end(association, visit, why)
+        for guest in self._lobby.waiting():
+            self._make_room(guest.address, now)
+        if self._deadline is None and self._listener not in self._selector.get_map():
+            # The other processes have had their chance.
+            for _ in range(_AT_ONCE):
+                if not self._accept():
+                    break
+        if text := self._notes.summary(now):
+            self._untold.put(Note(logging.WARNING, text))
+
+    def _visits(self) -> list[tuple[Association, _Visit]]:
         with self._open_lock:
-            associations = list(self._open)
-        for association in associations:
-            association.interrupt()
+            return [entry for entry in self._open.items() if not entry[1].is_ending]
+
+    def _make_room(self, address: str, now: float) -> None:
+        """End the association that has got on least, unless all get on."""
+        visits = self._visits()
+        here = [(each, visit) for each, visit in visits if visit.address == address]
+        among = here if len(here) >= self._share_per_address else visits
+        if self._has_room(address) or not among:
+            return
+        association, visit = max(among, key=lambda entry: entry[1].progress.could_yield(now))
+        if visit.progress.could_yield(now) >= 0:
+            self._end(association, visit, "others wait for an association, and it did nothing")
+
+    def _end(self, association: Association, visit: _Visit, why: str) -> None:
+        visit.is_ending = True
+        self._note(logging.WARNING, f"association from {visit.address}: aborted: {why}")
+        association.interrupt(why)
+
+    def _interrupt_all(self) -> None:
+        for association, _ in self._visits():
+            association.interrupt("the receiver stopped")
         end = time.monotonic() + _LAST_SECONDS
         self._wake.settimeout(_LAST_SECONDS)
         while self._open and time.monotonic() < end:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import logging
+import math
 import multiprocessing
 import pickle
 import selectors
@@ -21,11 +22,13 @@ from pathlib import Path
 from pacsfw.api import Node
 from pacsfw.dicom.spool import Begun, SpoolRecord, settle, spool_id
 from pacsfw.errors import StateError
-from pacsfw.receiver.limits import Limits
 from pacsfw.receiver.messages import Note, Ready, Stop
 from pacsfw.receiver.process import Plan, main
 
 log = logging.getLogger(__name__)
+
+LINGER_SECONDS = 60.0
+"""So long after the last request ended objects of it may still come."""
 
 _BACKLOG = 128
 _BIND_SECONDS = 3.0
@@ -51,7 +54,8 @@ class Receiver:
     Parameters
     ----------
     node
-        Our AE title, and the address and port to listen on (port 0: any free one).
+        Our AE title, the address and port to listen on (port 0: any free one), whom to let
+        in, and how much a sender may take.
     spool
         Folder for the objects; made if it is missing.
     processes
@@ -59,8 +63,6 @@ class Receiver:
     notify
         Is told of every object, in order, from one thread. While it works the senders
         wait, so it should be quick.
-    limits
-        How much a peer may take.
     """
 
     def __init__(
@@ -69,12 +71,11 @@ class Receiver:
         spool: Path,
         processes: int,
         notify: Callable[[SpoolRecord], None],
-        limits: Limits | None = None,
     ) -> None:
-        limits = limits or Limits()
-        share = -(-limits.associations // processes)
         self._node = node
-        self._plan = Plan(node.aetitle, spool, limits, share)
+        # Shared memory, not a message: a request must not be faster than its announcement.
+        self._wanted_until = _spawn.RawValue("d", math.inf)
+        self._plan = Plan(node, spool, processes, self._wanted_until)
         self._processes = processes
         self._notify = notify
         self._listener: socket.socket | None = None
@@ -98,8 +99,10 @@ class Receiver:
         Raises
         ------
         StateError
-            The port is in use or may not be opened, or a process does not start.
+            The port is in use or may not be opened, the files for TLS are unusable, or a
+            process does not start.
         """
+        self._check_tls()
         self._plan.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._listener = _listen(self._node)
         with self._changed:
@@ -123,6 +126,15 @@ class Receiver:
         with self._changed:
             return frozenset(begun for worker in self._workers for begun in worker.open.values())
 
+    def expect(self, expected: bool, linger: float = LINGER_SECONDS) -> None:
+        """Say whether something is requested, or nothing any more.
+
+        Where unsolicited objects are rejected, all are (0124, not authorized) from
+        ``linger`` seconds after that. Before this is called all are taken.
+        """
+        if self._node.accept.unsolicited == "reject":
+            self._wanted_until.value = math.inf if expected else time.monotonic() + linger
+
     def stop(self, grace: float) -> None:
         """Accept no new association, give running ones ``grace`` seconds, and end.
 
@@ -145,6 +157,17 @@ class Receiver:
                 worker.process.kill()
         if self._thread.ident is not None:
             self._thread.join(_BEYOND_GRACE)
+
+    def _check_tls(self) -> None:
+        if self._node.tls is None:
+            return
+        from pacsfw.dimse.tls import server_context
+
+        try:
+            server_context(self._node.tls)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise StateError(f"TLS cannot be offered: {why}") from error
 
     def _start_worker(self) -> _Worker:
         ours, theirs = _spawn.Pipe()

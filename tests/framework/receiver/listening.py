@@ -8,20 +8,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 from framework.dimse.wire import Sender
-from pacsfw.api import Node
+from pacsfw.api import Accept, Limits, Node, Tls
 from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
-from pacsfw.receiver import Limits, Receiver
+from pacsfw.receiver import Receiver
 
 
 class Listening:
     """A `Receiver` called PACSFW on a free port of 127.0.0.1."""
 
-    def __init__(self, spool: Path, processes: int = 1, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        spool: Path,
+        processes: int = 1,
+        limits: Limits | None = None,
+        accept: Accept | None = None,
+        tls: Tls | None = None,
+    ) -> None:
         self.spool = spool
         self.records: list[SpoolRecord] = []
         self._news = threading.Condition()
-        node = Node(aetitle="PACSFW", bind="127.0.0.1")
-        self.receiver = Receiver(node, spool, processes, self._take, limits)
+        node = Node(
+            aetitle="PACSFW",
+            bind="127.0.0.1",
+            limits=limits or Limits(),
+            accept=accept or Accept(),
+            tls=tls,
+        )
+        self.receiver = Receiver(node, spool, processes, self._take)
         self.receiver.start()
         self.aetitle, self.host, self.port = "PACSFW", "127.0.0.1", self.receiver.port
 

@@ -12,7 +12,7 @@ from pynetdicom.presentation import build_context
 from framework.receiver.listening import Listening
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.testing import make_studies, write_studies
-from pacsfw.testing._retrieve import keep_responses
+from pacsfw.testing._sending import keep_responses
 from peers.readback import dataset_bytes
 
 CONVERSIONS = {

@@ -34,7 +34,7 @@ from pacsfw.registry import (
     SectionOffer,
 )
 
-__all__ = ["BUNDLED", "DISABLE_VARIABLE", "HOOKS", "PluginPlan", "discover"]
+__all__ = ["BUNDLED", "DISABLE_VARIABLE", "HOOKS", "PluginPlan", "discover", "registry_of"]
 
 HOOKS = {
     "pacsfw_query_providers": "query",
@@ -60,15 +60,15 @@ def discover(plan: PluginPlan) -> Registry:
     loaded = _Loaded()
     for candidate in _candidates(plan):
         loaded.add(candidate, disabled=is_disabled(candidate, plan))
-    return Registry(
-        loaded.components(),
-        sections=loaded.sections(),
-        failures=loaded.failures,
-        disabled=loaded.disabled,
-        plugins=loaded.plugins,
-        hooks=loaded,
-        hint="plugins are switched off (--no-plugins)" if switched_off() else "",
-    )
+    return loaded.registry("plugins are switched off (--no-plugins)" if switched_off() else "")
+
+
+def registry_of(*plugins: Candidate) -> Registry:
+    """Load these plugins and no others, whatever is installed or disabled."""
+    loaded = _Loaded()
+    for candidate in plugins:
+        loaded.add(candidate, disabled=False)
+    return loaded.registry()
 
 
 @dataclass(slots=True)
@@ -107,6 +107,18 @@ class _Loaded:
         self.owners[candidate.key] = candidate
         self.plugins.append(
             PluginInfo(candidate.name, candidate.distribution, candidate.version, seconds)
+        )
+
+    def registry(self, hint: str = "") -> Registry:
+        """Return what the plugins offer; ``hint`` is for names that are not found."""
+        return Registry(
+            self.components(),
+            sections=self.sections(),
+            failures=self.failures,
+            disabled=self.disabled,
+            plugins=self.plugins,
+            hooks=self,
+            hint=hint,
         )
 
     def components(self) -> list[Offer]:

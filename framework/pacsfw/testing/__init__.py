@@ -1,4 +1,8 @@
-"""For authors of plugins and for tests: synthetic studies and a PACS to try things on."""
+"""For authors of plugins and for tests: synthetic studies, PACS to try things on, contracts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from pacsfw.testing.embedded import EmbeddedPACS, Logged
 from pacsfw.testing.faults import Faults
@@ -6,14 +10,40 @@ from pacsfw.testing.faulty import FaultyPACS
 from pacsfw.testing.population import population
 from pacsfw.testing.synthetic import Study, awkward_studies, make_studies, write_studies
 
+if TYPE_CHECKING:
+    from pacsfw.testing.contracts import (
+        ConverterContract,
+        LayoutContract,
+        ObserverContract,
+        QueryProviderContract,
+        SinkContract,
+        TagCallbackContract,
+        TransferContract,
+    )
+
 __all__ = [
+    "ConverterContract",
     "EmbeddedPACS",
     "Faults",
     "FaultyPACS",
+    "LayoutContract",
     "Logged",
+    "ObserverContract",
+    "QueryProviderContract",
+    "SinkContract",
     "Study",
+    "TagCallbackContract",
+    "TransferContract",
     "awkward_studies",
     "make_studies",
     "population",
     "write_studies",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name.endswith("Contract") and name in __all__:
+        from pacsfw.testing import contracts  # the suites import much that a PACS does not need
+
+        return getattr(contracts, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,75 @@
+"""The contract of tag callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, ClassVar
+
+from pacsfw.api import TagCallback
+from pacsfw.config.cells import cell
+from pacsfw.config.columns import type_of
+from pacsfw.testing.contracts.component import ComponentContract
+
+HOSTILE = ("\0", "=1+1", "../../x", "\N{BOM}", "\udc80", "9" * 400, "a\\b", " ", "\r\n,\"'")
+"""Texts that archives hold where something else is meant."""
+
+
+class TagCallbackContract(ComponentContract):
+    """A callback makes a cell of a value, or raises: then the cell is empty and listed."""
+
+    kind = "callback"
+    examples: ClassVar[Sequence[tuple[Any, Any]]] = ()
+    """Pairs of a value as pydicom gives it (dates and times as text) and its cell."""
+    refused: ClassVar[Sequence[Any]] = ()
+    """Values that have to raise: no cell stands for them."""
+
+    def test_the_examples_give_their_cells(self) -> None:
+        """At least one example is needed."""
+        assert self.examples, f"{self.name}: give some `examples`"
+        callback: TagCallback = self.make()
+        for value, expected in self.examples:
+            found = callback(value)
+            assert found == expected, f"{value!r} became {found!r}, not {expected!r}"
+
+    def test_cells_are_of_the_type_that_the_callback_promises(self) -> None:
+        """The return annotation is the type of the column; without one it is text."""
+        callback: TagCallback = self.make()
+        column_type = type_of(callback)
+        for value, _ in self.examples:
+            found = callback(value)
+            fitted = cell(found, column_type)
+            what = f"{value!r} became {type(found).__name__}"
+            assert fitted == found, f"{what}, which as {column_type} is {fitted!r}"
+            kept = found is None or type(fitted) is type(found)
+            assert kept, f"{what}, which does not go into a column of type {column_type}"
+
+    def test_what_it_cannot_convert_it_refuses(self) -> None:
+        """A made-up cell would look like a value."""
+        callback: TagCallback = self.make()
+        for value in self.refused:
+            try:
+                found = callback(value)
+            except Exception:  # noqa: BLE001, S112 - any is a refusal
+                continue
+            raise AssertionError(f"{value!r} became {found!r}: it should have raised")
+
+    def test_hostile_text_is_converted_or_refused(self) -> None:
+        """SystemExit and the like would end a worker process."""
+        callback: TagCallback = self.make()
+        for value in HOSTILE:
+            try:
+                callback(value)
+            except Exception:  # noqa: BLE001, S112 - a refusal is fine
+                continue
+            except BaseException as err:
+                raise AssertionError(f"{value!r}: {type(err).__name__}") from err
+
+    def test_it_keeps_nothing_and_changes_nothing(self) -> None:
+        """Objects come in any order, in several processes."""
+        callback: TagCallback = self.make()
+        for value, _ in self.examples:
+            before = deepcopy(value)
+            results = [callback(value), callback(value), self.make()(value)]
+            assert value == before, f"{before!r} was changed to {value!r}"
+            assert results[0] == results[1] == results[2], f"{value!r}: not the same each time"

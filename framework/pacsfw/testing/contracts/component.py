@@ -1,0 +1,134 @@
+"""What holds for a component of any kind."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jsonschema import Draft202012Validator
+
+from pacsfw.api import Clock, Closing, Component, Net, RunContext
+from pacsfw.candidates import Candidate
+from pacsfw.plugins import registry_of
+from pacsfw.registry import PLAIN_CALLABLES, Registry
+
+
+class ComponentContract:
+    """Base of the suites; not one itself."""
+
+    kind: ClassVar[str]
+    plugin: ClassVar[Any]
+    """The module (or object) with the hook that offers the component."""
+    name: ClassVar[str]
+    """The name that a configuration uses."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """Options that it takes, as under ``with:``."""
+    sections: ClassVar[Mapping[str, Any]] = {}
+    """Configuration sections of plugins, by key, that it needs."""
+
+    def registry(self) -> Registry:
+        """Return the registry of a world in which this plugin is the only one."""
+        return registry_of(Candidate("plugin", "under-test", "0", lambda: self.plugin))
+
+    def component(self) -> Component[Any]:
+        """Return what the plugin offers under the name."""
+        return self.registry().select(self.kind, self.name).component
+
+    def options_in(self, folder: Path) -> Mapping[str, Any]:
+        """Return the options for a test that has this folder; `options` if not overridden."""
+        return self.options
+
+    def make(self, **options: Any) -> Any:
+        """Build it, with ``options`` of this contract and further ones."""
+        return self.registry().build(self.kind, self.name, {**self.options, **options})
+
+    def context(self, workdir: Path, net: Net | None = None) -> RunContext:
+        """Return what it is opened with."""
+        return RunContext(
+            run_id="contract",
+            workdir=workdir,
+            net=net,
+            sections=self.sections,
+            clock=Clock(),
+            log=logging.getLogger("pacsfw.plugins"),
+        )
+
+    @contextmanager
+    def opened(self, made: Any, workdir: Path, net: Net | None = None) -> Iterator[Any]:
+        """Open an object as a run does, and close it whatever happens."""
+        if isinstance(made, Closing):
+            made.open(self.context(workdir, net))
+        try:
+            yield made
+        finally:
+            if isinstance(made, Closing):
+                made.close()
+
+    def test_the_plugin_offers_it_and_nothing_fails(self) -> None:
+        """The hook runs, and the name is known."""
+        registry = self.registry()
+        assert not registry.failures, "; ".join(map(str, registry.failures))
+        assert self.component().name == self.name
+
+    def test_it_says_in_one_line_what_it_is(self) -> None:
+        """``pacsfw plugins list`` shows it."""
+        summary = self.component().summary
+        assert summary.strip(), f"{self.name}: the summary is empty"
+        assert "\n" not in summary.strip(), f"{self.name}: the summary has several lines"
+
+    def test_its_schema_is_valid_and_lets_no_misspelt_option_through(self) -> None:
+        """A typing error in a configuration is found before the run."""
+        schema = self.component().schema
+        Draft202012Validator.check_schema(schema)
+        assert schema.get("type") == "object", f"{self.name}: its schema is not for an object"
+        closed = schema.get("additionalProperties") is False
+        assert closed, f"{self.name}: its schema does not say additionalProperties: false"
+
+    def test_its_schema_and_its_factory_take_the_same_options(self) -> None:
+        """Every option of one is known to the other, with the same default."""
+        component = self.component()
+        properties = component.schema.get("properties", {})
+        required = set(component.schema.get("required", ()))
+        parameters = _parameters(component)
+        takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+        named = {
+            name: each
+            for name, each in parameters.items()
+            if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        }
+        for option in properties:
+            assert takes_any or option in named, f"{option}: in the schema, not in the factory"
+        for name, parameter in named.items():
+            assert name in properties, f"{name}: in the factory, not in the schema"
+            if parameter.default is parameter.empty:
+                assert name in required, f"{name}: the factory needs it, the schema does not"
+            elif "default" in properties[name]:
+                shown = properties[name]["default"]
+                same = shown == parameter.default
+                assert same, f"{name}: default {shown!r} in the schema, not in the factory"
+
+    def test_the_options_of_this_contract_are_valid(self, tmp_path: Path) -> None:
+        """They are as a configuration has them: JSON, and what the schema allows."""
+        options = json.loads(json.dumps(dict(self.options_in(tmp_path))))
+        problems = list(Draft202012Validator(self.component().schema).iter_errors(options))
+        assert not problems, "; ".join(problem.message for problem in problems)
+
+    def test_every_use_gets_an_object_of_its_own(self, tmp_path: Path) -> None:
+        """Objects are not shared: a worker process and each further use make another one."""
+        if self.kind not in PLAIN_CALLABLES:
+            options = self.options_in(tmp_path)
+            one, other = self.make(**options), self.make(**options)
+            assert one is not other, f"{self.name}: its factory returns one object"
+
+
+def _parameters(component: Component[Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(component.factory).parameters
+    except (TypeError, ValueError):  # of some built-in types nothing is known
+        keyword = inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)
+        return {"options": keyword}

@@ -1,0 +1,120 @@
+"""The contract of converters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pacsfw.api import Converter, Produced, Stored
+from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.errors import Skip
+from pacsfw.ingest.commit import dataset_digest
+from pacsfw.testing.contracts.component import ComponentContract
+from pacsfw.testing.synthetic import Study, make_studies
+
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:;.*)?")
+
+
+class ConverterContract(ComponentContract):
+    """A converter writes files below the folder it is given, and touches no others."""
+
+    kind = "converter"
+    studies: ClassVar[Sequence[Study]] = tuple(make_studies(2, modalities=[["CT", "MR"]]))
+    """What it is tried on; it has to produce something from each of its items."""
+
+    def items(self, folder: Path) -> Iterator[list[Stored]]:
+        """Yield what one call converts: an instance, a series or a study."""
+        scope = self.make().scope
+        assert scope in ("instance", "series", "study"), f"{scope!r} is no scope"
+        keys = {"instance": "sop_uid", "series": "series_uid", "study": "study_uid"}
+        for study in self.studies:
+            files = [stored(path, dataset) for path, dataset in _written(study, folder)]
+            for _, group in groupby(files, key=lambda each: str(getattr(each, keys[scope]))):
+                yield list(group)
+
+    def convert(self, converter: Converter, files: Sequence[Stored], out: Path) -> list[Produced]:
+        """Convert one item into a folder of its own."""
+        out.mkdir(parents=True, exist_ok=True)
+        return list(converter.convert(files, out))
+
+    def test_it_produces_files_below_its_folder(self, tmp_path: Path) -> None:
+        """Each file exists, is told of with its type, and names what it was made from."""
+        with self.opened(self.make(), tmp_path) as converter:
+            for number, files in enumerate(self.items(tmp_path / "in")):
+                out = tmp_path / "out" / str(number)
+                produced = self.convert(converter, files, out)
+                assert produced, "nothing was produced"
+                for each in produced:
+                    _check(each, {file.sop_uid for file in files}, out)
+                told = {each.path.resolve() for each in produced}
+                untold = {path.resolve() for path in _files(out)} - told
+                assert not untold, f"files that were not told of: {sorted(map(str, untold))}"
+
+    def test_what_it_reads_stays_as_it_is(self, tmp_path: Path) -> None:
+        """The archive holds what the PACS sent."""
+        with self.opened(self.make(), tmp_path) as converter:
+            items = list(self.items(tmp_path / "in"))
+            before = {path: path.read_bytes() for path in _files(tmp_path / "in")}
+            for number, files in enumerate(items):
+                self.convert(converter, files, tmp_path / "out" / str(number))
+        assert {path: path.read_bytes() for path in _files(tmp_path / "in")} == before
+
+    def test_converting_again_gives_the_same_files(self, tmp_path: Path) -> None:
+        """A run that was killed converts again."""
+        names = []
+        for attempt in ("once", "again"):
+            with self.opened(self.make(), tmp_path) as converter:
+                files = next(self.items(tmp_path / "in"))
+                out = tmp_path / attempt
+                produced = self.convert(converter, files, out)
+                names.append({each.path.relative_to(out) for each in produced})
+        assert names[0] == names[1], "the names of the files are not the same each time"
+
+    def test_a_damaged_file_is_refused(self, tmp_path: Path) -> None:
+        """It raises: producing nothing, or something, would be a silent loss."""
+        with self.opened(self.make(), tmp_path) as converter:
+            files = next(self.items(tmp_path / "in"))
+            files[0].path.write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 64)
+            try:
+                self.convert(converter, files, tmp_path / "out")
+            except Skip as err:
+                raise AssertionError("a damaged file is no reason to Skip") from err
+            except Exception:  # noqa: BLE001 - any is a refusal
+                return
+        raise AssertionError("a damaged file was converted as if nothing were wrong")
+
+
+def stored(path: Path, dataset: Any) -> Stored:
+    """Describe a file as the archive does."""
+    meta = read_file_meta(path)
+    return Stored(
+        path=path,
+        sop_uid=meta.sop_uid,
+        sop_class=meta.sop_class,
+        study_uid=str(dataset.StudyInstanceUID),
+        series_uid=str(dataset.SeriesInstanceUID),
+        syntax=meta.syntax,
+        size=path.stat().st_size - meta.offset_of_dataset,
+        digest=dataset_digest(path),
+    )
+
+
+def _written(study: Study, folder: Path) -> Iterator[tuple[Path, Any]]:
+    return zip(study.write(folder), study.datasets(), strict=True)
+
+
+def _check(produced: Produced, sources: set[str], out: Path) -> None:
+    inside = produced.path.resolve().is_relative_to(out.resolve())
+    assert inside, f"{produced.path} is outside of the folder it was given"
+    assert produced.path.is_file(), f"{produced.path} is no file"
+    assert _MEDIA_TYPE.fullmatch(produced.media_type), f"{produced.media_type!r}: no media type"
+    assert produced.sources, f"{produced.path.name} names nothing it was made from"
+    foreign = set(produced.sources) - sources
+    assert not foreign, f"{produced.path.name} was made from objects that it did not get: {foreign}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]

@@ -1,0 +1,88 @@
+"""An inbox that remembers what came, by whichever way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+AETITLE = "CONTRACT"
+
+
+class RecordingFile:
+    """A `pacsfw.api.SpoolFile` in memory."""
+
+    def __init__(self, inbox: RecordingInbox, uid: str) -> None:
+        self._inbox, self._uid = inbox, uid
+        self._data = bytearray()
+        self.ended = ""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append data-set bytes."""
+        assert not self.ended, f"{self._uid}: written to after it was {self.ended}"
+        self._data += data
+
+    def seal(self) -> None:
+        """Take the object as whole."""
+        assert not self.ended, f"{self._uid}: sealed after it was {self.ended}"
+        self.ended = "sealed"
+        self._inbox.take(self._uid, bytes(self._data))
+
+    def discard(self) -> None:
+        """Forget the object, unless it was sealed."""
+        self.ended = self.ended or "discarded"
+
+
+class RecordingInbox:
+    """A `pacsfw.api.Inbox`; with `listening` it takes pushed objects as well."""
+
+    def __init__(self) -> None:
+        self.aetitle = AETITLE
+        self.port = 0
+        self.objects: dict[str, bytes] = {}
+        """What was pulled or pushed, by SOP Instance UID; pushed ones without their bytes."""
+        self.files: list[RecordingFile] = []
+        self.first = threading.Event()
+        """Set once an object has come."""
+        self._news = threading.Condition()
+
+    def wait(self, seconds: float) -> frozenset[str]:
+        """Wait for news; return what has arrived."""
+        with self._news:
+            self._news.wait(seconds)
+            return frozenset(self.objects)
+
+    def create(self, sop_class: str, uid: str, syntax: str) -> RecordingFile:
+        """Begin an object that the transfer pulls."""
+        assert sop_class and uid and syntax, "an object has a class, a UID and a transfer syntax"  # noqa: PT018
+        self.files.append(RecordingFile(self, uid))
+        return self.files[-1]
+
+    def take(self, uid: str, data: bytes) -> None:
+        """Remember an object."""
+        with self._news:
+            self.objects[uid] = data
+            self.first.set()
+            self._news.notify_all()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Be the move destination, with pynetdicom as the Storage SCP."""
+        from pynetdicom import AE, AllStoragePresentationContexts, evt  # slow to import
+
+        def store(event: Any) -> int:
+            self.take(str(event.request.AffectedSOPInstanceUID), b"")
+            return 0x0000
+
+        entity = AE(self.aetitle)
+        entity.supported_contexts = AllStoragePresentationContexts
+        server = entity.start_server(
+            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)]
+        )
+        assert server is not None and server.socket is not None  # noqa: PT018
+        self.port = server.socket.getsockname()[1]
+        try:
+            yield
+        finally:
+            server.shutdown()

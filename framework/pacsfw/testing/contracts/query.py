@@ -1,0 +1,165 @@
+"""The contract of query providers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pacsfw.api import Answer, Found, Net, QueryProvider, Slice
+from pacsfw.errors import PacsfwError
+from pacsfw.testing.contracts.component import ComponentContract
+from pacsfw.testing.population import population
+from pacsfw.testing.synthetic import Study
+
+STUDIES = 40
+DATE = "StudyDate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a provider finds the studies: options of the component, or connection data."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    net: Net | None = None
+
+
+class QueryProviderContract(ComponentContract):
+    """A provider answers a question with everything that matches, or says that it did not.
+
+    It may answer with more than matches (pacsfw filters again), never with less while it
+    claims to be whole.
+    """
+
+    kind = "query"
+
+    @abstractmethod
+    def serving(
+        self, studies: Sequence[Study], folder: Path
+    ) -> AbstractContextManager[Source | Mapping[str, Any]]:
+        """Put the studies where the provider looks, and say how it gets there.
+
+        ``pacsfw.testing.EmbeddedPACS`` serves them by DICOM; `write_studies` writes files.
+        A plain mapping stands for the options of the component.
+        """
+
+    @contextmanager
+    def provider(self, studies: Sequence[Study], folder: Path) -> Iterator[QueryProvider]:
+        """Open the provider over these studies."""
+        with self.serving(studies, folder) as source:
+            found = source if isinstance(source, Source) else Source(options=source)
+            with self.opened(self.make(**found.options), folder, found.net) as provider:
+                yield provider
+
+    def test_all_studies_are_found(self, tmp_path: Path) -> None:
+        """Whatever they are called, and those without a date as well."""
+        studies = population(STUDIES)
+        with self.provider(studies, tmp_path) as provider:
+            if provider.patients_first:
+                return  # such a provider cannot be asked for all
+            answer, rows = ask(provider, Slice(level="STUDY", match={}))
+        _check_whole(answer)
+        assert uids(rows) == {study.uid for study in studies}
+
+    def test_rows_are_texts_by_keyword(self, tmp_path: Path) -> None:
+        """What was asked back is there, empty where there is no value."""
+        with self.provider(population(STUDIES), tmp_path) as provider:
+            match = {DATE: "19000101-20991231", **_patient(provider, STUDIES)}
+            _, rows = ask(provider, Slice(level="STUDY", match=match, returns=("PatientID",)))
+        assert rows
+        for row in rows:
+            assert all(isinstance(value, str) for value in row.attributes.values())
+            assert {"StudyInstanceUID", "PatientID", DATE} <= row.attributes.keys()
+
+    def test_nothing_that_matches_is_missing(self, tmp_path: Path) -> None:
+        """Ranges with one bound or two, single days, wildcards, lists of UIDs."""
+        studies = [study for study in population(STUDIES) if study.study_date and study.patient_id]
+        days = sorted(study.study_date for study in studies)
+        middle, some = days[len(days) // 2], studies[:3]
+        with self.provider(studies, tmp_path) as provider:
+            if provider.patients_first:
+                return
+            for match, wanted in (
+                ({DATE: f"{days[3]}-{middle}"}, _dated(studies, days[3], middle)),
+                ({DATE: f"-{middle}"}, _dated(studies, "", middle)),
+                ({DATE: f"{middle}-"}, _dated(studies, middle, "9")),
+                ({DATE: middle}, _dated(studies, middle, middle)),
+                ({"StudyInstanceUID": "\\".join(each.uid for each in some)}, _uids(some)),
+                ({"PatientID": f"{some[0].patient_id}*"}, {some[0].uid}),
+            ):
+                answer, rows = ask(provider, Slice(level="STUDY", match=match))
+                missing = wanted - uids(rows)
+                assert not (answer.whole and missing), f"{sorted(match)}: {len(missing)} missing"
+
+    def test_series_and_instances_of_a_study_are_found(self, tmp_path: Path) -> None:
+        """By them it is decided whether a study is complete; or it says that it cannot."""
+        study = population(1)[0]
+        with self.provider([study], tmp_path) as provider:
+            above = {"StudyInstanceUID": study.uid, "PatientID": study.patient_id or ""}
+            answer, rows = ask(provider, Slice(level="SERIES", match=above))
+            series = {row.attributes.get("SeriesInstanceUID") for row in rows}
+            known = {study.series_uid(n) for n in range(1, len(study.modalities) + 1)}
+            assert not answer.whole or series >= known
+            objects: set[str | None] = set()
+            whole = answer.whole
+            for uid in known:
+                match = {**above, "SeriesInstanceUID": uid}
+                answer, rows = ask(provider, Slice(level="IMAGE", match=match))
+                whole &= answer.whole
+                objects |= {row.attributes.get("SOPInstanceUID") for row in rows}
+            assert not whole or objects >= set(study.sop_uids)
+
+    def test_a_question_may_end_when_there_is_enough(self, tmp_path: Path) -> None:
+        """An answer that was ended is not whole."""
+        studies = population(STUDIES)
+        with self.provider(studies, tmp_path) as provider:
+            if provider.patients_first:
+                return
+            answer, rows = ask(provider, Slice(level="STUDY", match={}, enough=3))
+        assert len(rows) >= 3
+        assert not answer.whole or uids(rows) == {study.uid for study in studies}
+
+    def test_the_same_question_can_be_asked_again(self, tmp_path: Path) -> None:
+        """Also after `rest`."""
+        with self.provider(population(STUDIES), tmp_path) as provider:
+            question = Slice(level="STUDY", match=_patient(provider, STUDIES))
+            first = ask(provider, question)
+            provider.rest()
+            second = ask(provider, question)
+        assert (first[0].whole, uids(first[1])) == (second[0].whole, uids(second[1]))
+
+
+def ask(provider: QueryProvider, question: Slice) -> tuple[Answer, list[Found]]:
+    """Put a question; an exception counts as an answer that is not whole."""
+    rows: list[Found] = []
+    try:
+        return provider.ask(question, rows.append), rows
+    except PacsfwError as err:
+        return Answer(whole=False, ended=f"{type(err).__name__}: {err}"), rows
+
+
+def uids(rows: Sequence[Found]) -> set[str]:
+    """Return the studies that rows are of."""
+    return {row.attributes["StudyInstanceUID"] for row in rows}
+
+
+def _check_whole(answer: Answer) -> None:
+    assert answer.whole, f"the answer is not whole: {answer.ended}"
+    assert answer.ended.strip(), "an answer says in words how it ended"
+
+
+def _patient(provider: QueryProvider, count: int) -> dict[str, str]:
+    if not provider.patients_first:
+        return {}
+    return {"PatientID": next(each.patient_id or "" for each in population(count))}
+
+
+def _uids(studies: Sequence[Study]) -> set[str]:
+    return {study.uid for study in studies}
+
+
+def _dated(studies: Sequence[Study], first: str, last: str) -> set[str]:
+    return {study.uid for study in studies if first <= study.study_date <= last}

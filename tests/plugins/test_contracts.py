@@ -1,0 +1,202 @@
+"""Every bundled component keeps the contract of its kind, as those of others have to."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from pacsfw.api import DicomWeb, Net, Node
+from pacsfw.plugins import PluginPlan, discover
+from pacsfw.testing import (
+    EmbeddedPACS,
+    LayoutContract,
+    QueryProviderContract,
+    SinkContract,
+    TagCallbackContract,
+    TransferContract,
+    write_studies,
+)
+from pacsfw.testing.contracts.inbox import AETITLE
+from pacsfw.testing.contracts.query import Source
+from pacsfw_plugins import (
+    callbacks,
+    layouts,
+    query_cfind,
+    query_folder,
+    query_qido,
+    sink_csv,
+    sink_jsonl,
+    transfer_cmove,
+)
+
+
+class TestPatientLayout(LayoutContract):
+    plugin, name = layouts, "PATIENT"
+
+
+class TestStudyLayout(LayoutContract):
+    plugin, name = layouts, "STUDY"
+
+
+class TestSeriesLayout(LayoutContract):
+    plugin, name = layouts, "SERIES"
+
+
+class TestImageLayout(LayoutContract):
+    plugin, name = layouts, "IMAGE"
+
+
+class TestTemplateLayout(LayoutContract):
+    plugin, name = layouts, "template"
+    options = {"pattern": "{Modality}/{StudyDate}/{PatientID}/{SOPInstanceUID}.dcm"}
+
+
+class TestStr(TagCallbackContract):
+    plugin, name = callbacks, "str"
+    examples = [
+        ("CHEST", "CHEST"),
+        (7, "7"),
+        (1.5, "1.5"),
+        (["ORIGINAL", "AXIAL"], "ORIGINAL\\AXIAL"),
+    ]
+
+
+class TestInt(TagCallbackContract):
+    plugin, name = callbacks, "int"
+    examples = [("7", 7), (7, 7), (7.0, 7)]
+    refused = ["7.5", "seven", "", [1, 2]]
+
+
+class TestFloat(TagCallbackContract):
+    plugin, name = callbacks, "float"
+    examples = [("1.5", 1.5), (2, 2.0), ("1e3", 1000.0)]
+    refused = ["one", "", "nan", [1.0, 2.0]]
+
+
+class TestBool(TagCallbackContract):
+    plugin, name = callbacks, "bool"
+    examples = [("YES", True), ("N", False)]
+    refused = ["MAYBE", ""]
+
+
+class TestStr2Datetime(TagCallbackContract):
+    plugin, name = callbacks, "str2datetime"
+    examples = [
+        ("20200131", datetime(2020, 1, 31)),
+        ("20200131101530", datetime(2020, 1, 31, 10, 15, 30)),
+    ]
+    refused = ["20201399", "soon", date(2020, 1, 1)]
+
+
+class TestStr2Timedelta(TagCallbackContract):
+    plugin, name = callbacks, "str2timedelta"
+    examples = [("1015", timedelta(hours=10, minutes=15))]
+    refused = ["2561", "noon"]
+
+
+class TestAge(TagCallbackContract):
+    plugin, name = callbacks, "agestr2years"
+    examples = [("018M", 1.5), ("042Y", 42.0)]
+    refused = ["old", "42"]
+
+
+class TestCsv(SinkContract):
+    plugin, name, target = sink_csv, "csv", "table.csv"
+
+    def rows(self, folder):
+        with (folder / self.target).open(newline="", encoding="utf-8-sig") as lines:
+            return list(csv.DictReader(lines))
+
+
+class TestJsonl(SinkContract):
+    plugin, name, target = sink_jsonl, "jsonl", "table.jsonl"
+
+    def rows(self, folder):
+        lines = (folder / self.target).read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines if line]
+
+
+@pytest.fixture(scope="module")
+def pacs_of():
+    """Starts a PACS for each set of studies, once."""
+    running = {}
+    with ExitStack() as stack:
+
+        def start(studies):
+            key = tuple(study.uid for study in studies)
+            if key not in running:
+                running[key] = stack.enter_context(EmbeddedPACS(studies, aetitle="THEIRS"))
+            return running[key]
+
+        yield start
+
+
+def source_of(pacs):
+    ours = Node(aetitle=AETITLE)
+    theirs = Node(aetitle="THEIRS", ip=pacs.host, port=pacs.port)
+    return Source(net=Net(local=ours, dest=ours, called=theirs))
+
+
+class TestCFind(QueryProviderContract):
+    plugin, name = query_cfind, "cfind"
+
+    @pytest.fixture(autouse=True)
+    def _servers(self, pacs_of):
+        self.pacs_of = pacs_of
+
+    @contextmanager
+    def serving(self, studies, folder):
+        yield source_of(self.pacs_of(studies))
+
+
+class TestCFindByPatient(TestCFind):
+    options = {"root": "patient"}
+
+
+class TestFolder(QueryProviderContract):
+    plugin, name = query_folder, "folder"
+    options = {"path": "somewhere"}
+
+    @contextmanager
+    def serving(self, studies, folder):
+        write_studies(folder / "tree", studies)
+        yield {"path": str(folder / "tree")}
+
+
+class TestQido(QueryProviderContract):
+    plugin, name = query_qido, "qido"
+
+    @pytest.fixture(autouse=True)
+    def _server(self, orthanc):
+        if not orthanc.has_dicomweb:
+            pytest.skip("not installed: the DICOMweb plugin of Orthanc")
+        self.orthanc = orthanc
+
+    @contextmanager
+    def serving(self, studies, folder):
+        self.orthanc.clear()
+        self.orthanc.load(write_studies(folder / "files", studies))
+        yield Source(
+            net=Net(local=Node(aetitle=AETITLE), dicomweb=DicomWeb(url=self.orthanc.dicomweb_url))
+        )
+
+
+class TestCMove(TransferContract):
+    plugin, name = transfer_cmove, "cmove"
+
+    @contextmanager
+    def serving(self, studies, folder, inbox):
+        destinations = {AETITLE: ("127.0.0.1", inbox.port)}
+        with EmbeddedPACS(studies, aetitle="THEIRS", destinations=destinations) as pacs:
+            yield source_of(pacs)
+
+
+def test_every_bundled_component_is_under_contract():
+    classes = [each for each in globals().values() if isinstance(each, type)]
+    tested = {(each.kind, each.name) for each in classes if hasattr(each, "name")}
+    for offer in discover(PluginPlan(installed=False)).offers():
+        assert (offer.kind, offer.component.name) in tested, f"{offer.kind} {offer.component.name}"

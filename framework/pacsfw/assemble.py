@@ -25,7 +25,7 @@ from pacsfw.api import (
 )
 from pacsfw.config import Config, Tag, Use
 from pacsfw.deliver.outbox import PATH_COLUMN
-from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.errors import ComponentError, PacsfwError
 from pacsfw.ingest.ingest import Ingest
 from pacsfw.ledger.cells import to_json
@@ -94,7 +94,8 @@ def build_ingest(spec: IngestSpec) -> Ingest:
         )
 
     owner = owner_of("layout", spec.sort_by, registry)
-    return Ingest(spec.archive, spec.state, layout, owner, read_row)
+    headers = HeaderReader(reader.paths)
+    return Ingest(spec.archive, spec.state, layout, owner, read_row, headers)
 
 
 def instance_table(tags: Sequence[Tag]) -> Table:

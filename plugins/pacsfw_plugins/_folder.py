@@ -11,7 +11,8 @@ from typing import ClassVar
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from pacsfw.api import Answer, Found, QueryProvider, RunContext, Slice
-from pacsfw.dicom.header import FileHeader, UnreadableObject, read_header
+from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.dicom.levels import LEVEL_OF, LEVELS
 from pacsfw.dicom.matching import matches
 from pacsfw.dicom.values import text_of

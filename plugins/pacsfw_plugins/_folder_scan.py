@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
-from pacsfw.dicom.header import UnreadableObject, decoding
+from pacsfw.dicom.faults import UnreadableObject, decoding
 from pacsfw.dicom.part10 import PREFIX_LENGTH
 from pacsfw.dicom.values import text_of
 from pacsfw.dimse import charset

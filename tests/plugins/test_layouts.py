@@ -1,13 +1,12 @@
 """The bundled layouts name folders and files after attributes, and templates do as written."""
 
 import pickle
-from collections import Counter
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
 
-from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw_plugins.layouts import Template, pacsfw_layouts
 
@@ -16,7 +15,7 @@ def header(**attributes: Any) -> FileHeader:
     dataset = Dataset()
     for keyword, value in attributes.items():
         setattr(dataset, keyword, value)
-    return FileHeader(dataset, Counter())
+    return HeaderReader().of(dataset)
 
 
 COMPLETE = header(

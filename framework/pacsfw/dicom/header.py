@@ -2,105 +2,73 @@
 
 from __future__ import annotations
 
-import errno
-import logging
-import struct
-import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydicom import dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 
-from pacsfw.dicom.tagpath import ABSENT, parse
-
-# pydicom logs the values it complains about, and those may identify a patient.
-logging.getLogger("pydicom").propagate = False
-
-_SEEKING = (None, errno.EINVAL)
-"""The OSErrors that are the object's fault: pydicom's own, and a seek to nowhere."""
-
-# What pydicom raises on malformed bytes, the narrower classes first.
-_FAULTS: dict[type[Exception], str] = {
-    InvalidDicomError: "not a DICOM Part 10 file",
-    RecursionError: "sequences are nested too deeply",
-    NotImplementedError: "unknown value representation",
-    MemoryError: "does not fit into memory",
-    EOFError: "ends too early",
-    BytesLengthException: "an element has a wrong length",
-    struct.error: "an element has a wrong length",
-    zlib.error: "the deflated data are damaged",
-    UnicodeError: "text that its character set cannot hold",
-    ValueError: "a value has a wrong form",
-    ArithmeticError: "a number is out of range",
-    OSError: "a length points outside the file",
-    AssertionError: "malformed",
-    AttributeError: "malformed",
-    LookupError: "malformed",
-    RuntimeError: "malformed",
-    TypeError: "malformed",
-}
-
-# How pydicom's warnings begin or what they speak of, and the kind we count them as.
-_WARNINGS = (
-    ("character set", "character set"),
-    ("encoding", "character set"),
-    ("value for vr", "value has a wrong form"),
-    ("length", "value has a wrong length"),
-    ("implicit vr", "encoding differs from the transfer syntax"),
-    ("explicit vr", "encoding differs from the transfer syntax"),
-    ("unknown dicom tag", "unknown element"),
-)
-
-
-class UnreadableObject(ValueError):
-    """An object or one of its values cannot be decoded.
-
-    Parameters
-    ----------
-    what
-        What could not be read: ``the object`` or a tag path.
-    fault
-        The kind of fault in words; never a value.
-    """
-
-    def __init__(self, what: str, fault: str) -> None:
-        super().__init__(what, fault)
-        self.what = what
-        self.fault = fault
-
-    def __str__(self) -> str:
-        return f"{self.what} cannot be read: {self.fault}"
+from pacsfw.dicom import reading
+from pacsfw.dicom.elements import Leaf, NeedsDataset, as_pydicom, find
+from pacsfw.dicom.faults import decoding, unreadable
+from pacsfw.dicom.inflating import Bomb
+from pacsfw.dicom.pydicom_reading import found_in, read_dataset
+from pacsfw.dicom.reading import Extent
+from pacsfw.dicom.tagpath import ABSENT, Absent, Many, TagPath, parse
+from pacsfw.dicom.walk import EXPLICIT, Encoding, Unusual
+from pacsfw.dicom.wanted import Found, Plan, compiled
 
 
 class FileHeader:
     """The header of one file; implements `pacsfw.api.Header`.
 
     Attributes of the group 0002 (PS3.10 section 7.1) are found as well, such as
-    ``header.TransferSyntaxUID``.
+    ``header.TransferSyntaxUID``. What a `HeaderReader` had not been asked to read is read when
+    it is looked at, and with the files after this one from then on.
+
+    Attributes
+    ----------
+    found
+        The elements that were read, still encoded.
+    extent
+        How far the file was walked over; None where pydicom had to read it.
+    warnings
+        How often pydicom complained so far, by kind; no values.
     """
 
-    __slots__ = ("_dataset", "_warnings")
+    __slots__ = ("_dataset", "_plan", "_reader", "extent", "found", "path", "warnings")
 
-    def __init__(self, dataset: Dataset, warned: Counter[str]) -> None:
-        self._dataset = dataset
-        self._warnings = warned
+    def __init__(
+        self,
+        path: Path | None,
+        reader: HeaderReader,
+        found: Found,
+        extent: Extent | None,
+        dataset: Dataset | None = None,
+    ) -> None:
+        self.path, self.found, self.extent = path, found, extent
+        self._reader, self._plan, self._dataset = reader, reader.plan, dataset
+        self.warnings: Counter[str] = Counter()
 
     @property
     def dataset(self) -> Dataset:
-        """The full pydicom data set (without pixel data)."""
-        return self._dataset
+        """The full pydicom data set (without pixel data), read when it is first asked for.
 
-    @property
-    def warnings(self) -> Counter[str]:
-        """How often pydicom complained so far, by kind; no values."""
-        return self._warnings
+        Raises
+        ------
+        UnreadableObject
+            The file is malformed.
+        OSError
+            The file cannot be read any more.
+        """
+        if self._dataset is None:
+            assert self.path is not None  # noqa: S101 - only a header of a data set has none
+            with decoding("the object", self.warnings):
+                self._dataset = read_dataset(self.path)
+        return self._dataset
 
     def get(self, keyword: str, default: Any = None) -> Any:
         """Return the value at a keyword or tag path as pydicom gives it.
@@ -117,10 +85,55 @@ class FileHeader:
         UnreadableObject
             The value cannot be decoded.
         """
-        path = parse(keyword)
-        with decoding(keyword, self._warnings):
-            value = path.get(self._dataset)
+        value = self.value(parse(keyword))
         return default if value is ABSENT else value
+
+    def value(self, path: TagPath) -> Any:
+        """Return the value at a path as pydicom gives it, or `ABSENT`.
+
+        Raises
+        ------
+        UnreadableObject
+            The value cannot be decoded.
+        """
+        leaf = self.raw(path)
+        if leaf is ABSENT:
+            return ABSENT
+        with decoding(path.text, self.warnings):
+            try:
+                if isinstance(leaf, Many):
+                    return Many(None if each is ABSENT else self._one(path, each) for each in leaf)
+                return self._one(path, leaf)
+            except NeedsDataset:
+                return path.get(self.dataset)
+
+    def _one(self, path: TagPath, leaf: Leaf) -> Any:
+        return path.select(as_pydicom(leaf, path.steps[-1]))
+
+    def raw(self, path: TagPath) -> Leaf | Many | Absent:
+        """Return what is encoded at a path: a `Leaf`, a `Many` of them, or `ABSENT`.
+
+        Raises
+        ------
+        UnreadableObject
+            It lies behind what was read before, and reading further failed.
+        """
+        if path not in self._plan.paths:
+            self._extend(path)
+        return find(path, self.found, self.encoding)
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the numbers in ``found`` are encoded."""
+        return self.extent.encoding if self.extent else EXPLICIT
+
+    def _extend(self, path: TagPath) -> None:
+        """Read again, now with what turned out to be wanted."""
+        self._reader.want([path])
+        reader = self._reader
+        again = reader.of(self.dataset) if self.path is None else reader.read(self.path)
+        self._plan, self.found, self.extent = again._plan, again.found, again.extent
+        self._dataset = self._dataset or again._dataset
 
     def __getattr__(self, keyword: str) -> Any:
         if tag_for_keyword(keyword) is None:
@@ -131,59 +144,68 @@ class FileHeader:
         return value
 
 
-def read_header(path: Path) -> FileHeader:
-    """Read the header of a DICOM Part 10 file (PS3.10 section 7), without pixel data.
-
-    Raises
-    ------
-    UnreadableObject
-        The file is not DICOM or its header is malformed.
-    OSError
-        The file cannot be opened or read.
-    """
-    warned: Counter[str] = Counter()
-    with path.open("rb") as file, decoding("the object", warned):
-        dataset = dcmread(file, stop_before_pixels=True)
-    return FileHeader(dataset, warned)
-
-
-@contextmanager
-def decoding(what: str, warned: Counter[str]) -> Iterator[None]:
-    """Let pydicom decode malformed data without a word about their values.
-
-    Python's warning filters belong to the whole process, so only one thread may be in here.
+class HeaderReader:
+    """Reads the wanted values of many files; what is wanted is compiled once.
 
     Parameters
     ----------
-    what
-        What is decoded, for the message: ``the object`` or a tag path.
-    warned
-        Here the warnings of pydicom are counted by kind.
-
-    Raises
-    ------
-    UnreadableObject
-        Instead of whatever pydicom raised, since that may quote a value.
+    paths
+        What is going to be looked at. Whatever else is looked at costs one reading more.
+    charset
+        The character set of text that is not ASCII in objects that declare none, as in
+        (0008,0005); ISO 8859-1 where it is empty.
     """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+
+    def __init__(self, paths: Iterable[TagPath] = (), charset: str = "") -> None:
+        self.plan: Plan = compiled(paths)
+        self.charset = charset
+
+    def want(self, paths: Iterable[TagPath]) -> None:
+        """Read these values too, of every file from now on."""
+        if not self.plan.paths.issuperset(paths := frozenset(paths)):
+            self.plan = compiled(self.plan.paths | paths)
+
+    def read(self, path: Path) -> FileHeader:
+        """Read the header of a DICOM Part 10 file (PS3.10 section 7), without pixel data.
+
+        Raises
+        ------
+        UnreadableObject
+            The file is not DICOM or its header is malformed.
+        OSError
+            The file cannot be opened or read.
+        """
+        found: Found = {}
         try:
-            yield
-        except UnreadableObject:
-            raise
-        except tuple(_FAULTS) as error:
-            if isinstance(error, OSError) and error.errno not in _SEEKING:
-                raise  # the disk's fault, not the object's
-            raise UnreadableObject(what, _fault(error)) from None
-        finally:
-            warned.update(_kind(str(warning.message)) for warning in caught)
+            extent = reading.read(path, self.plan, found)
+        except Unusual:
+            return self._read_unusual(path)
+        except (reading.Cut, Bomb, zlib.error) as error:
+            raise unreadable("the object", error) from None
+        return FileHeader(path, self, found, extent)
+
+    def of(self, dataset: Dataset) -> FileHeader:
+        """Return the header of a pydicom data set.
+
+        Raises
+        ------
+        UnreadableObject
+            A wanted value cannot be encoded.
+        """
+        with decoding("the object", warned := Counter[str]()):
+            header = FileHeader(None, self, found_in(dataset, self.plan), None, dataset)
+        header.warnings.update(warned)
+        return header
+
+    def _read_unusual(self, path: Path) -> FileHeader:
+        with decoding("the object", warned := Counter[str]()):
+            dataset = read_dataset(path)
+        header = self.of(dataset)
+        header.path = path
+        header.warnings.update(warned)
+        return header
 
 
-def _fault(error: Exception) -> str:
-    words = next(words for kind, words in _FAULTS.items() if isinstance(error, kind))
-    return f"{words} ({type(error).__name__})"
-
-
-def _kind(message: str) -> str:
-    lowered = message.lower()
-    return next((kind for word, kind in _WARNINGS if word in lowered), "other")
+def read_header(path: Path) -> FileHeader:
+    """Read the header of a single file, as `HeaderReader.read` does."""
+    return HeaderReader().read(path)

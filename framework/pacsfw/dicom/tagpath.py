@@ -1,29 +1,34 @@
-"""Tag paths: how a configuration points at one value of a data set.
+"""Tag paths: how a configuration points at the values of a data set.
 
-======================  =====================================================
-``PatientName``         by keyword (PS3.6)
-``A.B`` ``A[0].B``      ``B`` in the first item of the sequence ``A``
-``A[1].B`` ``A[1]B``    ``B`` in the second item: indices count from 0
-``ImageType[2]``        the third value of a multi-valued element
-``(0008,0060)``         by tag, also ``00080060``
-``(0029,"X",10)``       private: element 10 of the block that creator X reserved (PS3.5 7.8.1)
-======================  =====================================================
+==============================  =================================================================
+``PatientName``                 by keyword (PS3.6)
+``A.B`` ``A[0].B``              ``B`` in the first item of the sequence ``A``
+``A[1].B`` ``A[1]B``            ``B`` in the second item: indices count from 0
+``A[*].B``                      ``B`` in every item, as a list
+``ImageType[2]``                the third value of a multi-valued element
+``ImageType[*]``                all its values as a list, also where there is one
+``PatientName.FamilyName``      a component of a name, see `pacsfw.dicom.names`
+``(0008,0060)``                 by tag, also ``00080060``
+``(0029,"X",10)``               private: element 10 of the block that X reserved (PS3.5 7.8.1)
+``(0018,*)`` ``(0029,"X",*)``   every element of a group, of a private block
+==============================  =================================================================
 """
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
-from pydicom.datadict import dictionary_VR, keyword_dict, repeater_has_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+
+from pacsfw.dicom import names
+from pacsfw.dicom.dictionary import tag_of, vm_in_dictionary, vr_in_dictionary
 
 
 class _Absent(Enum):
@@ -34,39 +39,57 @@ ABSENT: Final = _Absent.ABSENT
 """What `TagPath.get` returns where there is nothing; an element of zero length is not absent."""
 Absent: TypeAlias = Literal[_Absent.ABSENT]
 
-_FILE_META_GROUP = 0x0002
+EVERY: Final = -1
+"""The index ``[*]``."""
+ANY_ELEMENT: Final = 0x10000
+"""Stands for the element number in ``(0018,*)``."""
+
+FILE_META_GROUP = 0x0002
 _STEP = re.compile(
     r"""
     (?: (?P<number>[0-9A-Fa-f]{8}) (?![0-9A-Za-z_])
       | (?P<keyword>[A-Za-z][0-9A-Za-z_]*)
       | \( (?P<group>[0-9A-Fa-f]{4}) ,\s*
-           (?: (?P<element>[0-9A-Fa-f]{4})
-             | "(?P<creator>[^"\\]+)" ,\s* (?P<offset>[0-9A-Fa-f]{2})
+           (?: (?P<element>[0-9A-Fa-f]{4}|\*)
+             | "(?P<creator>[^"\\]+)" ,\s* (?P<offset>[0-9A-Fa-f]{2}|\*)
            )
         \)
     )
-    (?: \[ (?P<index>[0-9]{1,9}) \] )?
+    (?: \[ (?P<index>[0-9]{1,9}|\*) \] )?
     """,
     re.VERBOSE,
 )
+
+
+class Many(list[Any]):
+    """The values of every item (``[*]``), None where an item has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One element on the way, and which of its items or values is meant.
 
-    For a private element ``creator`` is set and the low byte of ``tag`` is the element
-    within the creator's block.
+    For a private element ``creator`` is set and ``element`` is the element within the
+    creator's block; `ANY_ELEMENT` stands for all of them.
     """
 
-    tag: int
+    group: int
+    element: int
     vr: str = ""
     """Value representation in the dictionary (PS3.6), empty where it has none."""
     creator: str = ""
     index: int | None = None
 
+    @property
+    def tag(self) -> int:
+        """The tag as 0xggggeeee; of a private element only the low byte is its own."""
+        return self.group << 16 | self.element
+
     def read(self, dataset: Dataset) -> Any:
         """Return the value of the element as pydicom gives it, or `ABSENT`."""
+        if self.element == ANY_ELEMENT:
+            found = self._all_of(dataset)
+            return found if found else ABSENT
         for tag in self._candidates(dataset):
             if tag in dataset:
                 return dataset[tag].value
@@ -76,24 +99,58 @@ class Step:
         if not self.creator:
             yield self.tag
             return
-        group, offset = self.tag & 0xFFFF0000, self.tag & 0xFF
-        for block in range(0x10, 0x100):  # one creator may have reserved several blocks
-            reserved = group | block
+        for block in self._blocks(dataset):  # one creator may have reserved several
+            yield self.group << 16 | block << 8 | self.element
+
+    def _blocks(self, dataset: Dataset) -> Iterator[int]:
+        for block in range(0x10, 0x100):
+            reserved = self.group << 16 | block
             if reserved in dataset and dataset[reserved].value == self.creator:
-                yield group | block << 8 | offset
+                yield block
+
+    def _all_of(self, dataset: Dataset) -> Dataset:
+        first, last = self.group << 16, self.group << 16 | 0xFFFF
+        if not self.creator:
+            return dataset[first : last + 1]
+        found = Dataset()
+        for block in self._blocks(dataset):
+            found.update(dataset[first | block << 8 : (first | block << 8) + 0x100])
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class TagPath:
-    """Where one value is; made by `parse`."""
+    """Where values are; made by `parse`."""
 
     text: str
     steps: tuple[Step, ...]
+    component: names.Component | None = None
+    """Which part of a person's name is meant."""
 
     @property
     def vr(self) -> str:
         """Value representation of the last element, empty where the dictionary has none."""
         return self.steps[-1].vr
+
+    @property
+    def is_group(self) -> bool:
+        """Whether a whole group is meant, so that the value is a data set."""
+        return self.steps[-1].element == ANY_ELEMENT
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the value is a list whatever the object holds: there is a ``[*]``."""
+        return any(step.index == EVERY for step in self.steps)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the value is one value at most, by the dictionary or by an index."""
+        if self.is_list or self.is_group:
+            return False
+        step = self.steps[-1]
+        return (
+            step.index is not None or vm_in_dictionary(step.tag if not step.creator else 0) == "1"
+        )
 
     def get(self, dataset: Dataset) -> Any:
         """Follow the path.
@@ -106,23 +163,67 @@ class TagPath:
         Returns
         -------
         Any
-            The value as pydicom gives it, which may be empty, or `ABSENT` when any step is
-            missing, a sequence on the way has no items or an index is out of range.
+            The value as pydicom gives it, which may be empty, a `Many` of such values where
+            the path goes through every item, or `ABSENT` when any step is missing, a
+            sequence on the way has no items or an index is out of range.
         """
-        value: Any = dataset
-        if self.steps[0].tag >> 16 == _FILE_META_GROUP:
-            value = getattr(dataset, "file_meta", None)
-        *parents, last = self.steps
-        for step in parents:
-            items = step.read(value) if isinstance(value, Dataset) else ABSENT
-            value = _pick(items, step.index or 0) if isinstance(items, Sequence) else ABSENT
-        if not isinstance(value, Dataset):
-            return ABSENT
-        value = last.read(value)
-        return value if last.index is None or value is ABSENT else _pick(value, last.index)
+        start: Any = dataset
+        if self.steps[0].group == FILE_META_GROUP:
+            start = getattr(dataset, "file_meta", None)
+        found = follow(self.steps, start, _read_items)
+        if isinstance(found, Many):
+            return Many(None if each is ABSENT else self.select(each) for each in found)
+        return found if found is ABSENT else self.select(found)
+
+    def select(self, value: Any) -> Any:
+        """Return what the last step's index and the component pick of an element's value."""
+        index = self.steps[-1].index
+        if index == EVERY:
+            value = list(value) if isinstance(value, MultiValue | Sequence) else [value]
+        elif index is not None:
+            value = _pick(value, index)
+        return names.select(value, self.component) if self.component else value
 
     def __str__(self) -> str:
         return self.text
+
+
+def follow(steps: tuple[Step, ...], start: Any, read: Callable[[Step, Any, bool], Any]) -> Any:
+    """Go through the items of sequences to the last element of a path.
+
+    Parameters
+    ----------
+    start
+        What the first step is looked up in.
+    read
+        Gives the element of a step in a data set or item, or `ABSENT`; with True a list of
+        items, as it is not the last step.
+
+    Returns
+    -------
+    Any
+        The last element, `ABSENT`, or a `Many` of them where a step means every item.
+    """
+    step, *rest = steps
+    if start is None:
+        return ABSENT
+    found = read(step, start, bool(rest))
+    if not rest or found is ABSENT:
+        return found
+    following = tuple(rest)
+    if step.index != EVERY:
+        index = step.index or 0
+        return follow(following, found[index], read) if index < len(found) else ABSENT
+    many = Many()
+    for item in found:
+        inner = follow(following, item, read)
+        many.extend(inner if isinstance(inner, Many) else [inner])
+    return many
+
+
+def _read_items(step: Step, dataset: Dataset, items: bool) -> Any:
+    value = step.read(dataset)
+    return ABSENT if items and not isinstance(value, Sequence) else value
 
 
 def _pick(value: Any, index: int) -> Any:
@@ -145,13 +246,23 @@ def parse(text: str) -> TagPath:
         The text has none of these forms, names no DICOM keyword, or looks for something
         inside an element that is not a sequence.
     """
+    whole, component = text, None
+    if "." in text:
+        text, component = names.split(text)
+    steps = _steps(text)
+    if component is not None and steps[-1].vr not in ("", "PN", "UN"):
+        raise ValueError(f"{whole!r}: an element of VR {steps[-1].vr} has no parts of a name")
+    return TagPath(whole, tuple(steps), component)
+
+
+def _steps(text: str) -> list[Step]:
     steps: list[Step] = []
     position = 0
     while not steps or position < len(text):
         match = _STEP.match(text, position)
         if match is None:
             raise ValueError(_syntax_problem(text, position))
-        if steps and steps[-1].vr not in ("", "SQ", "UN"):
+        if steps and (steps[-1].vr not in ("", "SQ", "UN") or steps[-1].element == ANY_ELEMENT):
             raise ValueError(
                 f"{text!r}: there is nothing inside an element of VR {steps[-1].vr}, "
                 "only sequences have items"
@@ -164,62 +275,35 @@ def parse(text: str) -> TagPath:
                 raise ValueError(_syntax_problem(text, position))
         elif position < len(text) and match["index"] is None:
             raise ValueError(_syntax_problem(text, position))
-    return TagPath(text, tuple(steps))
+    return steps
 
 
 def _step(match: re.Match[str]) -> Step:
-    index = None if match["index"] is None else int(match["index"])
+    index = None
+    if match["index"]:
+        index = EVERY if match["index"] == "*" else int(match["index"])
+    if match["element"] == "*" or match["offset"] == "*":
+        if index is not None:
+            raise ValueError(f"{match[0]!r}: a whole group has no index")
+        return Step(_group(match), ANY_ELEMENT, creator=match["creator"] or "")
+    if match["creator"]:
+        return Step(_group(match), int(match["offset"], 16), creator=match["creator"], index=index)
     if match["keyword"]:
         tag = tag_of(match["keyword"])
-        return Step(tag, _vr(tag), index=index)
-    if match["creator"]:
-        group = int(match["group"], 16)
-        if group % 2 == 0:
-            raise ValueError(f"{match[0]!r}: private elements have an odd group number")
-        tag = group << 16 | int(match["offset"], 16)
-        return Step(tag, creator=match["creator"], index=index)
-    tag = int(match["number"] or match["group"] + match["element"], 16)
-    return Step(tag, _vr(tag), index=index)
+    else:
+        tag = int(match["number"] or match["group"] + match["element"], 16)
+    return Step(tag >> 16, tag & 0xFFFF, vr_in_dictionary(tag), index=index)
 
 
-def _vr(tag: int) -> str:
-    try:
-        return str(dictionary_VR(tag))
-    except KeyError:
-        return ""
+def _group(match: re.Match[str]) -> int:
+    group = int(match["group"], 16)
+    if match["creator"] and group % 2 == 0:
+        raise ValueError(f"{match[0]!r}: private elements have an odd group number")
+    return group
 
 
 def _syntax_problem(text: str, position: int) -> str:
     return (
         f"{text!r} is not a tag path: at character {position + 1} a keyword, (gggg,eeee) or "
-        '(gggg,"CREATOR",ee) is expected, each with an index such as [0] if need be'
+        '(gggg,"CREATOR",ee) is expected, each with an index such as [0] or [*] if need be'
     )
-
-
-def tag_of(keyword: str) -> int:
-    """Return the tag of a DICOM keyword (PS3.6 section 6) as 0xggggeeee.
-
-    Raises
-    ------
-    ValueError
-        There is no such keyword; the message suggests the nearest one.
-    """
-    tag = keyword_dict.get(keyword)
-    if tag is not None:
-        return tag
-    if repeater_has_keyword(keyword):
-        raise ValueError(
-            f"the DICOM keyword {keyword!r} stands for many elements, "
-            "give the tag of one of them, such as (6000,0010)"
-        )
-    close = _nearest(keyword)
-    raise ValueError(
-        f"unknown DICOM keyword {keyword!r}" + (f" (did you mean {close!r}?)" if close else "")
-    )
-
-
-def _nearest(keyword: str) -> str | None:
-    for known in keyword_dict:
-        if known.lower() == keyword.lower():
-            return known
-    return next(iter(difflib.get_close_matches(keyword, keyword_dict, n=1)), None)

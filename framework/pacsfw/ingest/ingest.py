@@ -10,9 +10,11 @@ from typing import Any
 
 from pacsfw.api import Layout
 from pacsfw.dicom import integrity
-from pacsfw.dicom.header import FileHeader, UnreadableObject, read_header
+from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.spool import Sealed, rewrite_head
+from pacsfw.dicom.tagpath import parse
 from pacsfw.errors import Skip, TookTooLong
 from pacsfw.ingest.commit import Occupied, commit, dataset_digest
 from pacsfw.ingest.paths import target
@@ -22,6 +24,7 @@ ReadRow = Callable[[FileHeader], tuple[Sequence[Any], Sequence[CellError]]]
 """From a header to JSON cells, one per configured tag, and the errors behind empty ones."""
 
 _LONGEST_PATH = 4096  # bytes with the final NUL, Linux's PATH_MAX
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 QUARANTINE = "quarantine"
 """Folder for objects that could not be stored, inside the state folder."""
 
@@ -62,14 +65,24 @@ class Ingest:
         Names the folders and the file of an object; quoted in reasons as it is named.
     read_row
         Makes the table row.
+    reader
+        Reads headers: what the row needs at once, what the layout needs from the second on.
     """
 
     def __init__(
-        self, archive: Path, state: Path, layout: Layout, layout_name: str, read_row: ReadRow
+        self,
+        archive: Path,
+        state: Path,
+        layout: Layout,
+        layout_name: str,
+        read_row: ReadRow,
+        reader: HeaderReader | None = None,
     ) -> None:
         self._archive, self._state = archive, state
         self._layout, self._layout_name = layout, layout_name
         self._read_row = read_row
+        self._reader = reader or HeaderReader()
+        self._reader.want(map(parse, _UIDS))
 
     def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable | Vanished:
         """Do one job."""
@@ -87,7 +100,7 @@ class Ingest:
     def _store(self, sealed: Sealed) -> Instance:
         record = _record(sealed)
         try:
-            header = read_header(sealed.path)
+            header = self._reader.read(sealed.path)
             record = _identify(record, header)
             _check_identity(header)
             integrity.check(sealed.path, header)
@@ -108,7 +121,7 @@ class Ingest:
 
     def _reparse(self, instance: Instance) -> Instance:
         try:
-            row, errors = self._read_row(read_header(self._archive / instance.path))
+            row, errors = self._read_row(self._reader.read(self._archive / instance.path))
         except (UnreadableObject, OSError) as err:
             return without_row(instance, f"{type(err).__name__}: the stored file cannot be read")
         return replace(instance, row=tuple(row), errors=tuple(errors))
@@ -169,10 +182,7 @@ def _record(sealed: Sealed) -> Instance:
 
 def _identify(record: Instance, header: FileHeader) -> Instance:
     """Take the UIDs from the data set: archives have announced others in the C-STORE request."""
-    uids = {
-        keyword: str(header.get(keyword) or "").strip("\0 ")
-        for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-    }
+    uids = {keyword: str(header.get(keyword) or "").strip("\0 ") for keyword in _UIDS}
     return replace(
         record,
         study_uid=uids["StudyInstanceUID"],

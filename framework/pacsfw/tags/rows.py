@@ -13,7 +13,8 @@ from pydicom.dataset import Dataset
 from pacsfw.api import Column, Row, TagCallback
 from pacsfw.config import Tag
 from pacsfw.config.cells import cell
-from pacsfw.dicom.header import FileHeader, UnreadableObject, decoding
+from pacsfw.dicom.faults import UnreadableObject, decoding
+from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import ABSENT, TagPath, parse
 from pacsfw.dicom.values import is_empty
 from pacsfw.errors import TookTooLong
@@ -51,6 +52,7 @@ class RowReader:
     def __init__(self, tags: Sequence[Tag], callbacks: Sequence[Sequence[TagCallback]]) -> None:
         self._cells = [_Cell(tag, chain) for tag, chain in zip(tags, callbacks, strict=True)]
         self.columns = tuple(each.column for each in self._cells)
+        self.paths = frozenset(path for each in self._cells for path in each.paths)
 
     def read(self, header: FileHeader) -> tuple[Row, tuple[TagError, ...]]:
         """Read one row.
@@ -85,7 +87,7 @@ class _Cell:
         uses = [use.name for use in tag.callbacks]
         self._chain = list(zip(uses, callbacks, strict=True))
         try:
-            self._paths = [parse(name) for name in tag.names]
+            self.paths = [parse(name) for name in tag.names]
         except ValueError as error:
             raise ValueError(f"{tag.where}: {error}") from error
         self.column = Column(tag.alias, tag.type)
@@ -103,12 +105,11 @@ class _Cell:
         return self._fit(path, value, header)
 
     def _find(self, header: FileHeader) -> tuple[TagPath, Any] | None:
-        for path in self._paths:
+        for path in self.paths:
             try:
-                with decoding(path.text, header.warnings):
-                    value = path.get(header.dataset)
-                    if value is not ABSENT and not is_empty(value):
-                        return path, value
+                value = header.value(path)
+                if value is not ABSENT and not is_empty(value):
+                    return path, value
             except UnreadableObject as error:
                 raise self._failed(path, "decode", error.fault) from None
         return None

@@ -1,0 +1,52 @@
+"""What the data dictionary says about keywords and tags (PS3.6 section 6)."""
+
+from __future__ import annotations
+
+import difflib
+
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_dict, repeater_has_keyword
+
+
+def tag_of(keyword: str) -> int:
+    """Return the tag of a DICOM keyword (PS3.6 section 6) as 0xggggeeee.
+
+    Raises
+    ------
+    ValueError
+        There is no such keyword; the message suggests the nearest one.
+    """
+    tag = keyword_dict.get(keyword)
+    if tag is not None:
+        return tag
+    if repeater_has_keyword(keyword):
+        raise ValueError(
+            f"the DICOM keyword {keyword!r} stands for many elements, "
+            "give the tag of one of them, such as (6000,0010)"
+        )
+    close = _nearest(keyword)
+    raise ValueError(
+        f"unknown DICOM keyword {keyword!r}" + (f" (did you mean {close!r}?)" if close else "")
+    )
+
+
+def _nearest(keyword: str) -> str | None:
+    for known in keyword_dict:
+        if known.lower() == keyword.lower():
+            return known
+    return next(iter(difflib.get_close_matches(keyword, keyword_dict, n=1)), None)
+
+
+def vr_in_dictionary(tag: int) -> str:
+    """Return the value representation of a tag, empty where the dictionary has none."""
+    try:
+        return str(dictionary_VR(tag))
+    except KeyError:
+        return ""
+
+
+def vm_in_dictionary(tag: int) -> str:
+    """Return the value multiplicity of a tag, such as ``1-n``; empty where there is none."""
+    try:
+        return str(dictionary_VM(tag))
+    except KeyError:
+        return ""

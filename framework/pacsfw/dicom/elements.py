@@ -1,0 +1,140 @@
+"""Encoded elements: where they are in what was read, and what pydicom makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pydicom.charset import convert_encodings, default_encoding, python_encoding
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement, convert_raw_data_element, empty_value_for_VR
+from pydicom.tag import BaseTag
+from pydicom.valuerep import AMBIGUOUS_VR
+
+from pacsfw.dicom.tagpath import ABSENT, EVERY, Absent, Many, Step, TagPath, follow
+from pacsfw.dicom.walk import Encoding
+from pacsfw.dicom.wanted import CHARACTER_SET, TOO_LONG, Found, private_vr
+
+_LONGEST_UN = 0xFFFF
+"""From this length on a value of VR UN stays what it is (PS3.5 section 6.2.2, note 2)."""
+_PLAIN = frozenset({"AS", "CS", "DA", "DT", "TM"})
+
+
+class NeedsDataset(Exception):
+    """A value that depends on other elements, or is a sequence: only a data set has it."""
+
+
+class Leaf(NamedTuple):
+    """One encoded element."""
+
+    vr: str
+    """As encoded, or what the dictionaries say where the encoding says nothing."""
+    value: Any
+    charset: bytes
+    """The Specific Character Set that holds for it, encoded; empty where none is declared."""
+    little: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A data set or item, and the character set that its text is in."""
+
+    found: Found
+    charset: bytes
+
+    def within(self, item: Found) -> _Scope:
+        return _Scope(item, charset_of(item, self.charset))
+
+
+def charset_of(found: Found, inherited: bytes = b"") -> bytes:
+    """Return the declared character set, encoded; items inherit that of what they are in."""
+    declared = found.get(CHARACTER_SET)
+    return declared[1] if declared is not None else inherited
+
+
+def find(path: TagPath, found: Found, encoding: Encoding) -> Leaf | Many | Absent:
+    """Return the encoded elements at a path.
+
+    Returns
+    -------
+    Leaf or Many or Absent
+        Of what is at the path; a `Many` of leaves and `ABSENT` where the path goes through
+        every item of a sequence.
+    """
+
+    def read(step: Step, scope: _Scope, items: bool) -> Any:
+        raw = scope.found.get(key_of(step))
+        if raw is None:
+            return ABSENT
+        vr, value = raw
+        if items:
+            return [scope.within(item) for item in value] if type(value) is list else ABSENT
+        return Leaf(known_vr(vr, value, step, scope.found), value, scope.charset, encoding.little)
+
+    return follow(path.steps, _Scope(found, charset_of(found)), read)  # type: ignore[no-any-return]
+
+
+def key_of(step: Step) -> Any:
+    """Return what a step's element is found under."""
+    return (step.group, step.creator, step.element) if step.creator else step.tag
+
+
+def known_vr(vr: str, value: Any, step: Step, found: Found) -> str:
+    """Return the value representation, for UN that of the dictionaries if they know it."""
+    if vr != "UN" or type(value) is not bytes:
+        return vr
+    if step.creator:
+        return private_vr(step.group, step.creator, step.element)
+    if step.group % 2:
+        creator = found.get(step.group << 16 | step.element >> 8)
+        if step.element <= 0xFF or creator is None:
+            return "LO" if 0x10 <= step.element <= 0xFF else "UN"
+        name = creator[1].decode("latin-1").rstrip(" \0")
+        return private_vr(step.group, name, step.element & 0xFF)
+    try:
+        return str(dictionary_VR(step.tag)) if len(value) < _LONGEST_UN else vr
+    except KeyError:
+        return vr
+
+
+def as_pydicom(leaf: Leaf, step: Step) -> Any:
+    """Return the value as pydicom gives it by default.
+
+    Raises
+    ------
+    NeedsDataset
+        pydicom looks at other elements for it, or it is a sequence.
+    Exception
+        Whatever pydicom raises on malformed values.
+    """
+    vr, value, charset, little = leaf
+    if vr in _PLAIN and type(value) is bytes and b"\\" not in value:
+        return value.decode("latin-1").rstrip(" \0")
+    if vr == "SQ" or vr in AMBIGUOUS_VR:
+        raise NeedsDataset
+    if value is TOO_LONG:
+        raise MemoryError
+    tag = BaseTag(step.tag if not step.creator else step.group << 16 | 0x1000 | step.element)
+    encodings: Any = default_encoding if tag == CHARACTER_SET else pydicom_encodings(charset)
+    content: Any = value or empty_value_for_VR(vr, raw=True)
+    raw = RawDataElement(tag, vr, len(value), content, 0, False, little)
+    return convert_raw_data_element(raw, encoding=encodings).value
+
+
+def pydicom_encodings(charset: bytes) -> Any:
+    """Return pydicom's encodings of a Specific Character Set; it warns of what it is not."""
+    names = charset.decode("latin-1").rstrip(" \0").split("\\")
+    if all(name.strip() in python_encoding for name in names):
+        return _encodings(tuple(names))
+    return convert_encodings(names if len(names) > 1 else names[0])
+
+
+@lru_cache(maxsize=64)
+def _encodings(names: tuple[str, ...]) -> list[str]:
+    return list(convert_encodings(list(names) if len(names) > 1 else names[0]))
+
+
+def is_all(path: TagPath) -> bool:
+    """Tell whether a path means every value of its element."""
+    return path.steps[-1].index == EVERY

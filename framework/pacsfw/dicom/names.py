@@ -1,0 +1,50 @@
+"""The parts of a person's name (PN, PS3.5 section 6.2.1).
+
+A name has up to three component groups, separated by ``=``: ``Alphabetic`` (meant where none
+is named), ``Ideographic`` and ``Phonetic``. Each has up to five components, separated by
+``^``: ``FamilyName``, ``GivenName``, ``MiddleName``, ``NamePrefix`` and ``NameSuffix``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
+
+Component: TypeAlias = tuple[int, int]
+"""Which group, and which component in it; `WHOLE_GROUP` for all of them."""
+WHOLE_GROUP = -1
+
+
+def split(path: str) -> tuple[str, Component | None]:
+    """Take the part of a name off a tag path: ``PatientName.Ideographic.FamilyName``."""
+    element, _, last = path.rpartition(".")
+    if last in GROUPS:
+        return element, (GROUPS.index(last), WHOLE_GROUP)
+    if last not in COMPONENTS:
+        return path, None
+    before, _, group = element.rpartition(".")
+    if group in GROUPS:
+        return before, (GROUPS.index(group), COMPONENTS.index(last))
+    return element, (0, COMPONENTS.index(last))
+
+
+def part(name: str, component: Component) -> str:
+    """Return a part of a name, empty where the name does not have it."""
+    group, number = component
+    found = _at(name.split("="), group)
+    return (found if number == WHOLE_GROUP else _at(found.split("^"), number)).strip(" \0")
+
+
+def select(value: Any, component: Component) -> Any:
+    """Return the part of a name, or of each of several ones."""
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        return part(str(value), component)
+    if hasattr(value, "components"):  # pydicom's PersonName
+        return part(str(value), component)
+    return [part(str(each), component) for each in value]
+
+
+def _at(parts: list[str], index: int) -> str:
+    return parts[index] if index < len(parts) else ""

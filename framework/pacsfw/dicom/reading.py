@@ -1,0 +1,150 @@
+"""Reading the wanted elements of a file: its first bytes, and no more than it takes.
+
+The bytes are read at once, usually 8 kB, and walked over up to the last wanted element. Only
+if that is not among them more is read: from the element on that could not be seen whole, so
+that what is stepped over is never read. Pixel data are never reached.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pacsfw.dicom.inflating import Inflating
+from pacsfw.dicom.walk import (
+    EXPLICIT,
+    EXPLICIT_BIG,
+    IMPLICIT,
+    Encoding,
+    Short,
+    Unusual,
+    Walk,
+)
+from pacsfw.dicom.wanted import SYNTAX, Found, Plan, Wanted
+
+IMPLICIT_LITTLE = "1.2.840.10008.1.2"
+EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
+
+_FIRST = 8192
+_MOST = 1 << 27
+"""Bytes that are held at once at most; a sequence longer than that is not looked into."""
+_HEAD = 8
+_PREFIX_LENGTH = 132
+
+_Fetch = Callable[[int, int], bytes]
+"""Gives bytes from an offset on: as many as are asked for, fewer at the end of the file."""
+
+
+class Cut(ValueError):
+    """The file ends within an element."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How a data set is encoded, and how far it was walked over.
+
+    ``start`` is where the data set begins and ``end`` where the first element does that was
+    not looked at. Both are bytes in the file; in a deflated data set they count inflated
+    bytes from its beginning. ``previous`` is the tag before ``end``, -1 if there is none.
+    """
+
+    encoding: Encoding
+    syntax: str
+    start: int
+    end: int
+
+
+def read(path: Path | str, plan: Plan, found: Found) -> Extent:
+    """Read the wanted elements of a Part 10 file (PS3.10 section 7).
+
+    Parameters
+    ----------
+    found
+        Here they go, together with the transfer syntax.
+
+    Raises
+    ------
+    Unusual
+        The file is not as PS3.10 and PS3.5 have it, which need not mean that it is unreadable.
+    Cut
+        The file ends before the last wanted element, and within another one.
+    zlib.error
+        The deflated data are damaged.
+    OSError
+        The file cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(descriptor, _FIRST)
+        if data[128:_PREFIX_LENGTH] != b"DICM":
+            raise Unusual
+
+        def fetch(offset: int, size: int) -> bytes:
+            return os.pread(descriptor, size, offset)
+
+        window = _Window(data, 0, len(data) < _FIRST, fetch)
+        start = window.walk(_PREFIX_LENGTH, EXPLICIT, plan.meta, found)
+        syntax = found[SYNTAX][1].decode("latin-1").rstrip(" \0") if SYNTAX in found else ""
+        if not syntax:
+            raise Unusual
+        if syntax in DEFLATED:
+            window, start = _Window(b"", 0, False, Inflating(fetch, start).fetch), 0
+        encoding = _ENCODINGS.get(syntax, EXPLICIT)
+        window.see_first(start, encoding)
+        end = window.walk(start, encoding, plan.dataset, found)
+        return Extent(encoding, syntax, start, end)
+    finally:
+        os.close(descriptor)
+
+
+_ENCODINGS = {IMPLICIT_LITTLE: IMPLICIT, EXPLICIT_BIG_ENDIAN: EXPLICIT_BIG}
+"""Every other transfer syntax has explicit VRs in little endian (PS3.5 annex A)."""
+
+
+class _Window:
+    """The part of a file that is in memory; moves on as the walk needs it."""
+
+    __slots__ = ("_base", "_data", "_ended", "_fetch")
+
+    def __init__(self, data: bytes, base: int, ended: bool, fetch: _Fetch) -> None:
+        self._data, self._base, self._ended, self._fetch = data, base, ended, fetch
+
+    def walk(self, offset: int, encoding: Encoding, wanted: Wanted, found: Found) -> int:
+        """Walk from an offset in the file, and return the one behind."""
+        previous, size = -1, _FIRST
+        while True:
+            try:
+                walk = Walk(self._data, encoding)
+                position = walk.run(offset - self._base, wanted, found, wanted.last, previous)
+                return self._base + position
+            except Short as short:
+                if self._ended:
+                    return self._base + self._end(short)
+                offset, previous = self._base + short.position, short.previous
+                # Without progress it takes more to see a whole sequence.
+                size = max(_FIRST if short.position else 4 * size, short.need - short.position)
+                self._move(offset, size)
+
+    def see_first(self, offset: int, encoding: Encoding) -> None:
+        """See that the first element has a VR if it should have one, and else has none."""
+        if offset + _HEAD > self._base + len(self._data) and not self._ended:
+            self._move(offset, _FIRST)
+        at = offset - self._base + 4
+        letters = self._data[at : at + 2]
+        if encoding.implicit and letters.isupper() and letters.isalpha():
+            raise Unusual
+
+    def _move(self, offset: int, size: int) -> None:
+        if size > _MOST:
+            raise Unusual
+        self._base, self._data = offset, self._fetch(offset, size)
+        self._ended = len(self._data) < size
+
+    def _end(self, short: Short) -> int:
+        """Return where the file ends, if that is not within an element."""
+        if short.need or not 0 <= len(self._data) - short.position < _HEAD:
+            raise Cut
+        return short.position

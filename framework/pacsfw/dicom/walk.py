@@ -1,0 +1,285 @@
+"""The walk over the elements of a data set in memory (PS3.5 section 7).
+
+It takes what is wanted and steps over the rest by its length; only sequences of undefined
+length have to be gone through. It guesses nothing: what is not as the standard has it is
+`Unusual`, and somebody else's turn.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, VR
+
+from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, Found, Want, Wanted
+
+UNDEFINED = 0xFFFFFFFF
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+SHORT = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_16}
+"""Value representations with a length of 16 bits (PS3.5 section 7.1.2), as they are encoded."""
+LONG = {str(vr).encode(): str(vr) for vr in VR if len(vr) == 2 and vr not in EXPLICIT_VR_LENGTH_16}
+
+_DEEPEST = 32
+_UNTIL_ITEM_END = ITEM_END - 1
+_NOTHING = Wanted({})
+_SEQUENCES = frozenset({"SQ", "UN"})
+_FRAGMENTED = frozenset({"OB", "OW"})
+
+
+class Unusual(Exception):
+    """The encoding is not what the standard says, so that this walk must not judge it."""
+
+
+class Short(Exception):
+    """The bytes at hand end within an element, or before one that has to be seen.
+
+    ``position`` is where it begins, or ought to; ``need`` how far it reaches if that is known.
+    """
+
+    def __init__(self, position: int, previous: int, need: int = 0) -> None:
+        super().__init__(position)
+        self.position, self.previous, self.need = position, previous, need
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the elements of a data set are encoded; unpacks their heads."""
+
+    implicit: bool
+    little: bool
+    head: Any
+    """Group, element, VR and short length; group, element and length if it is implicit."""
+    long: Any
+    item: Any
+
+    @classmethod
+    def of(cls, *, implicit: bool, little: bool) -> Encoding:
+        """Return the encoding of that kind."""
+        order = "<" if little else ">"
+        kinds = ("HHL" if implicit else "HH2sH", "L", "HHL")
+        return cls(implicit, little, *(struct.Struct(order + kind).unpack_from for kind in kinds))
+
+
+EXPLICIT = Encoding.of(implicit=False, little=True)
+IMPLICIT = Encoding.of(implicit=True, little=True)
+EXPLICIT_BIG = Encoding.of(implicit=False, little=False)
+
+
+class Walk:
+    """Walks over bytes that begin anywhere in a data set, at the head of an element.
+
+    Parameters
+    ----------
+    data
+        As many bytes as are at hand.
+    encoding
+        How the elements are encoded.
+    depth
+        How many sequences this is inside of.
+    """
+
+    __slots__ = ("_data", "_depth", "_encoding")
+
+    def __init__(self, data: bytes, encoding: Encoding, depth: int = 0) -> None:
+        if depth > _DEEPEST:
+            raise Unusual
+        self._data, self._encoding, self._depth = data, encoding, depth
+
+    def run(self, position: int, wanted: Wanted, found: Found, last: int, previous: int) -> int:
+        """Take the wanted elements, and stop before the first one after ``last``.
+
+        Parameters
+        ----------
+        position
+            Where an element begins.
+        found
+            Here the wanted elements go.
+        previous
+            The tag of the element before, -1 where there is none.
+
+        Returns
+        -------
+        int
+            Where the first element begins whose tag is greater than ``last``.
+
+        Raises
+        ------
+        Short
+            The bytes end before that.
+        Unusual
+            A value representation nobody knows, elements out of order, a broken sequence.
+        """
+        step = self._implicit if self._encoding.implicit else self._explicit
+        return step(position, wanted, found, last, previous)
+
+    def _explicit(  # noqa: C901 - it runs once per element of every file
+        self, position: int, wanted: Wanted, found: Found, last: int, previous: int
+    ) -> int:
+        data, size = self._data, len(self._data)
+        head, long = self._encoding.head, self._encoding.long
+        elements = wanted.elements.copy() if wanted.private else wanted.elements
+        try:
+            while True:
+                group, element, code, length = head(data, position)
+                tag = group << 16 | element
+                if tag > last:
+                    return position
+                if tag <= previous:
+                    raise Unusual
+                start = position + 8
+                vr = SHORT.get(code)
+                if vr is None:
+                    vr = LONG.get(code)
+                    if vr is None:
+                        raise Unusual
+                    (length,) = long(data, start)
+                    start += 4
+                want = elements.get(tag)
+                if length == UNDEFINED or (want is not None and (vr == "SQ" or want.items)):
+                    end = self._sequence(start, length, vr, want, found)
+                else:
+                    end = start + length
+                    if want is not None:
+                        if end > size:
+                            if length <= LONGEST_VALUE:
+                                raise Short(position, previous, end)
+                            found[want.key] = vr, TOO_LONG
+                        else:
+                            # The first block of a creator that has an element counts.
+                            found.setdefault(want.key, (vr, data[start:end]))
+                            if want.reserves:
+                                wanted.reserve(elements, tag, data[start:end])
+                previous = tag
+                position = end
+        except struct.error:
+            raise Short(position, previous) from None
+        except Short as short:
+            raise Short(position, previous, short.need) from None
+
+    def _implicit(
+        self, position: int, wanted: Wanted, found: Found, last: int, previous: int
+    ) -> int:
+        data, size = self._data, len(self._data)
+        head = self._encoding.head
+        elements = wanted.elements.copy() if wanted.private else wanted.elements
+        try:
+            while True:
+                group, element, length = head(data, position)
+                tag = group << 16 | element
+                if tag > last:
+                    return position
+                if tag <= previous:
+                    raise Unusual
+                start = position + 8
+                want = elements.get(tag)
+                if length == UNDEFINED or (want is not None and (want.items or want.vr == "SQ")):
+                    end = self._sequence(start, length, "SQ", want, found)
+                else:
+                    end = start + length
+                    if want is not None:
+                        if end > size:
+                            if length <= LONGEST_VALUE:
+                                raise Short(position, previous, end)
+                            found[want.key] = want.vr, TOO_LONG
+                        else:
+                            # The first block of a creator that has an element counts.
+                            found.setdefault(want.key, (want.vr, data[start:end]))
+                            if want.reserves:
+                                wanted.reserve(elements, tag, data[start:end])
+                previous = tag
+                position = end
+        except struct.error:
+            raise Short(position, previous) from None
+        except Short as short:
+            raise Short(position, previous, short.need) from None
+
+    def _sequence(self, start: int, length: int, vr: str, want: Want | None, found: Found) -> int:
+        """Go through a sequence, or a value of undefined length, and return where it ends."""
+        if vr in _FRAGMENTED:
+            if want is not None:
+                raise Unusual
+            return self._fragments(start)
+        if vr not in _SEQUENCES:
+            raise Unusual
+        # The items of UN are implicit (PS3.5 section 6.2.2, note 2).
+        encoding = IMPLICIT if vr == "UN" and self._encoding.little else self._encoding
+        if want is None or want.items is None:
+            if want is not None:
+                found[want.key] = "SQ", None
+            return start + length if length != UNDEFINED else self._skip_items(start, encoding)
+        items: list[Found] = []
+        found[want.key] = "SQ", items
+        if length == UNDEFINED:
+            return self._items(start, None, encoding, want.items, items)
+        if start + length > len(self._data):
+            raise Short(0, 0, start + length)
+        return self._items(start, start + length, encoding, want.items, items)
+
+    def _items(
+        self, start: int, end: int | None, encoding: Encoding, wanted: Wanted, items: list[Found]
+    ) -> int:
+        position, data = start, self._data
+        while end is None or position < end:
+            tag, length, position = self._item(position)
+            if tag == SEQUENCE_END:
+                if end is not None and position != end:
+                    raise Unusual
+                return position
+            found: Found = {}
+            items.append(found)
+            if length == UNDEFINED:
+                inner = Walk(data, encoding, self._depth + 1)
+                position = inner.run(position, wanted, found, _UNTIL_ITEM_END, -1) + 8
+                continue
+            stop = position + length
+            if end is not None and stop > end:
+                raise Unusual
+            if stop > len(data):
+                raise Short(0, 0, stop)
+            if length:
+                _walk_item(data[position:stop], encoding, wanted, found, self._depth + 1)
+            position = stop
+        if position != end:
+            raise Unusual
+        return position
+
+    def _skip_items(self, position: int, encoding: Encoding) -> int:
+        while True:
+            tag, length, position = self._item(position)
+            if tag == SEQUENCE_END:
+                return position
+            if length == UNDEFINED:
+                inner = Walk(self._data, encoding, self._depth + 1)
+                position = inner.run(position, _NOTHING, {}, _UNTIL_ITEM_END, -1) + 8
+            else:
+                position += length
+
+    def _fragments(self, position: int) -> int:
+        """Step over encapsulated pixel data, such as those of an icon (PS3.5 section A.4)."""
+        while True:
+            tag, length, position = self._item(position)
+            if tag == SEQUENCE_END:
+                return position
+            if length == UNDEFINED:
+                raise Unusual
+            position += length
+
+    def _item(self, position: int) -> tuple[int, int, int]:
+        group, element, length = self._encoding.item(self._data, position)
+        tag = group << 16 | element
+        if tag not in (ITEM, SEQUENCE_END):
+            raise Unusual
+        return tag, length, position + 8
+
+
+def _walk_item(data: bytes, encoding: Encoding, wanted: Wanted, found: Found, depth: int) -> None:
+    """Walk over an item of defined length, which ends where its bytes do."""
+    if not encoding.implicit and data[4:6] not in SHORT and data[4:6] not in LONG:
+        raise Unusual
+    try:
+        Walk(data, encoding, depth).run(0, wanted, found, wanted.last, -1)
+    except Short as short:
+        if short.position != len(data):
+            raise Unusual from None

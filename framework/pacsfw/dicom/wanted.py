@@ -1,0 +1,137 @@
+"""Which elements of a data set are wanted: tag paths, compiled for the walk.
+
+Compiled once; the walk then asks one dictionary per element. Whatever is found is a plain
+tuple of value representation and encoded value, so that nothing is decoded that nobody
+looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from pydicom.datadict import dictionary_VR, private_dictionary_VR
+
+from pacsfw.dicom.tagpath import FILE_META_GROUP, Step, TagPath
+
+CHARACTER_SET = 0x00080005
+SYNTAX = 0x00020010
+_SYNTAX = (Step(0x0002, 0x0010, "UI"),)
+_CHARACTER_SET = (Step(0x0008, 0x0005, "CS"),)
+LAST_BEFORE_PIXELS = 0x7FE00007
+"""The greatest tag before pixel data, also before those of floats and doubles."""
+
+Key: TypeAlias = "int | tuple[int, str, int]"
+"""What an element is found under: its tag, or (group, creator, element) if it is private."""
+Raw: TypeAlias = tuple[str, Any]
+"""Value representation and value.
+
+The value is bytes; for a sequence that is looked into it is a list of `Found`, for one that
+is not it is None; `TOO_LONG` for a value that no table has a use for.
+"""
+Found: TypeAlias = dict[Any, Raw]
+"""The wanted elements that a data set or item has, by their `Key`."""
+
+TOO_LONG = object()
+LONGEST_VALUE = 1 << 26
+"""Bytes of one value that are read at most."""
+
+
+@dataclass(slots=True)
+class Want:
+    """A wanted element.
+
+    ``vr`` is what the dictionary says, for encodings without one. ``items`` says what is
+    wanted of a sequence's items; without it the value itself is. ``reserves`` is the group
+    in which the element may reserve a block (PS3.5 section 7.8.1), else 0.
+    """
+
+    key: Key
+    vr: str
+    items: Wanted | None = None
+    reserves: int = 0
+
+
+@dataclass(slots=True)
+class Wanted:
+    """The wanted elements of a data set, or of the items of a sequence; ``last`` is greatest."""
+
+    elements: dict[int, Want]
+    private: dict[tuple[int, str], dict[int, Want]] = field(default_factory=dict)
+    """By group and creator: which elements of the blocks that it reserved, by their low byte."""
+    last: int = 0
+
+    def add(self, steps: tuple[Step, ...]) -> None:
+        """Want what a path points at."""
+        step, *rest = steps
+        want = self._private(step) if step.creator else self._public(step)
+        if rest:
+            want.items = want.items or Wanted({})
+            want.items.add(tuple(rest))
+            want.items.add(_CHARACTER_SET)
+
+    def reserve(self, elements: dict[int, Want], tag: int, creator: bytes) -> None:
+        """Want what is wanted of a block, now that a creator has reserved one."""
+        group, block = tag >> 16, tag & 0xFF
+        name = creator.decode("latin-1").rstrip(" \0")
+        for number, want in self.private.get((group, name), {}).items():
+            elements[group << 16 | block << 8 | number] = want
+
+    def _public(self, step: Step) -> Want:
+        if step.group % 2 and step.element > 0xFF:
+            self.add((Step(step.group, step.element >> 8),))  # its creator tells what it is
+        self._reach(step.tag)
+        return self.elements.setdefault(step.tag, Want(step.tag, vr_of(step.tag)))
+
+    def _private(self, step: Step) -> Want:
+        for creator in range(step.group << 16 | 0x10, (step.group << 16) + 0x100):
+            self.elements.setdefault(creator, Want(creator, "LO")).reserves = step.group
+        self._reach(step.group << 16 | 0xFFFF)
+        block = self.private.setdefault((step.group, step.creator), {})
+        key = (step.group, step.creator, step.element)
+        return block.setdefault(step.element, Want(key, private_vr(*key)))
+
+    def _reach(self, tag: int) -> None:
+        self.last = max(self.last, min(tag, LAST_BEFORE_PIXELS))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is read of every file: elements of the File Meta and of the data set."""
+
+    meta: Wanted
+    dataset: Wanted
+    paths: frozenset[TagPath]
+
+
+def compiled(paths: Iterable[TagPath]) -> Plan:
+    """Return what has to be read, so that the values at the paths are found."""
+    meta, dataset = Wanted({}, last=0x0002FFFF), Wanted({})
+    meta.add(_SYNTAX)
+    dataset.add(_CHARACTER_SET)
+    paths = frozenset(paths)
+    for path in paths:
+        if not path.is_group:
+            in_meta = path.steps[0].group == FILE_META_GROUP
+            (meta if in_meta else dataset).add(path.steps)
+    return Plan(meta, dataset, paths)
+
+
+def vr_of(tag: int) -> str:
+    """Return the value representation of an element without one in its encoding."""
+    try:
+        return str(dictionary_VR(tag))
+    except KeyError:
+        group, element = tag >> 16, tag & 0xFFFF
+        if group % 2 and 0x10 <= element <= 0xFF:
+            return "LO"
+        return "UL" if element == 0 and group % 2 == 0 else "UN"
+
+
+def private_vr(group: int, creator: str, element: int) -> str:
+    """Return the value representation of a private element, UN where nobody knows it."""
+    try:
+        return str(private_dictionary_VR(group << 16 | 0x1000 | element, creator))
+    except KeyError:
+        return "UN"

@@ -9,7 +9,8 @@ from typing import Any
 from pacsfw.api import Answer, Clock, Found, QueryProvider, RunContext, Slice
 from pacsfw.dimse.identifier import UNIQUE_KEYS
 from pacsfw.errors import ConfigError, RemoteError
-from pacsfw_plugins._qido_http import Connection, NoPage, NoService, Reply, in_words
+from pacsfw_plugins._dicomweb import NoAnswer, NoService, in_words
+from pacsfw_plugins._qido_http import Connection, Reply
 from pacsfw_plugins._qido_paging import Pages
 from pacsfw_plugins._qido_rows import encoded, parameters, resource
 
@@ -80,7 +81,7 @@ class Qido(QueryProvider):
             match = {key: value for key, value in query.match.items() if key not in unsent}
             target = f"{path}?{parameters(replace(query, match=match), above)}"
             ended = self._read(target, pages, query.enough, deadline)
-        except NoPage as err:
+        except NoAnswer as err:
             at_the_base = err.status == _NOT_FOUND and query.level == "STUDY"
             if not pages.pages and (isinstance(err, NoService) or at_the_base):
                 raise RemoteError(f"{self._url}: {err}") from None
@@ -111,7 +112,7 @@ class Qido(QueryProvider):
     def _finds(self, name: str, deadline: float) -> bool:
         try:
             reply = self._get(f"studies?PatientName={name}&limit=1&offset=0", deadline)
-        except NoPage as err:
+        except NoAnswer as err:
             if isinstance(err, NoService) or err.status is None:
                 raise
             return False  # refused: found nothing
@@ -120,14 +121,14 @@ class Qido(QueryProvider):
     def _get(self, target: str, deadline: float) -> Reply:
         if self._connection is None:
             raise RemoteError("qido: asked before it was opened")
-        return self._connection.get(target, deadline)
+        return self._connection.page(target, deadline)
 
     def _read(self, target: str, pages: Pages, enough: int, deadline: float) -> str:
         """Read pages to the end; return how it ended, nothing if it was cut short."""
         more = True
         while more:
             if self._clock.monotonic() > deadline:
-                raise NoPage(f"it took longer than {self._total_timeout:g} s")
+                raise NoAnswer(f"it took longer than {self._total_timeout:g} s")
             limit = self._page_size
             if enough:
                 limit = min(limit, max(2, enough - pages.rows + pages.overlap))

@@ -14,7 +14,8 @@ from http import HTTPStatus
 from typing import Any
 
 from pacsfw.api import Found
-from pacsfw_plugins._qido_http import Reply, in_words
+from pacsfw_plugins._dicomweb import in_words
+from pacsfw_plugins._qido_http import Reply
 from pacsfw_plugins._qido_rows import Malformed, texts
 
 _MORE = re.compile(r"299 [^,]*?There are (\d{1,9} )?additional results that can be requested", re.I)

@@ -120,6 +120,31 @@ def read_file_meta(source: Path | int) -> FileMeta:
         os.close(descriptor)
 
 
+def file_meta_of(start: bytes) -> FileMeta | None:
+    """Read the File Meta Information from the bytes a DICOM file begins with.
+
+    Returns
+    -------
+    FileMeta or None
+        None where more bytes are needed, two beyond the File Meta Information.
+
+    Raises
+    ------
+    ValueError
+        As for `read_file_meta`.
+    """
+    if len(start) < PREFIX_LENGTH:
+        return None
+    try:
+        return _parse(start, whole_file=False)
+    except _NeedMore:
+        if len(start) >= MAX_FILE_META:
+            raise ValueError(
+                f"the File Meta Information is longer than {MAX_FILE_META} bytes"
+            ) from None
+        return None
+
+
 def _read(descriptor: int) -> FileMeta:
     for limit in (_FIRST_READ, MAX_FILE_META):
         data = os.pread(descriptor, limit, 0)

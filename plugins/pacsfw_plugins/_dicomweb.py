@@ -1,0 +1,302 @@
+"""GET requests to a DICOMweb server (PS3.18 section 8): an answer, or words why there is none.
+
+An address holds what is searched for, and libraries quote addresses in their messages: no
+text of theirs is passed on, no error is chained to one of theirs.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import ssl
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http import HTTPStatus
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+
+from pacsfw.api import Clock, DicomWeb
+from pacsfw.errors import RemoteError
+
+_REDIRECTS = 5
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+_ATTEMPTS = 4
+_LONGEST_PAUSE = 300.0
+_USUAL_PAUSE = 5.0
+"""Seconds; the longest that the server may ask for, and what is waited if it does not say."""
+
+
+class NoAnswer(Exception):
+    """A question was not answered; the message says how it ended, and quotes nothing."""
+
+    def __init__(self, ended: str, status: int | None = None) -> None:
+        super().__init__(ended)
+        self.status = status
+
+
+class NoService(NoAnswer):
+    """Nothing that speaks DICOMweb answered: other questions will fare no better."""
+
+
+class Refused(RemoteError):
+    """The server does not let us in (401), or not do this (403)."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Busy(RemoteError):
+    """The server has no time for us (429, 503)."""
+
+
+class _Credentials(requests.auth.AuthBase):
+    """What the configuration says and nothing else; without it requests asks ``~/.netrc``."""
+
+    def __init__(self, settings: DicomWeb) -> None:
+        self._settings = settings
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        settings = self._settings
+        if settings.token:
+            request.headers["Authorization"] = f"Bearer {settings.token}"
+        elif settings.username:
+            name, password = settings.username.encode(), settings.password.encode()
+            requests.auth.HTTPBasicAuth(name, password)(request)
+        return request
+
+
+class Connection:
+    """A session with the server; connections are kept and used again.
+
+    Parameters
+    ----------
+    doing
+        What we want of the server, to say what it refuses: ``search``.
+    headers
+        Sent with every request; those of the configuration go before them.
+    stop
+        Once it is set a busy server is not waited for any more.
+    """
+
+    def __init__(
+        self,
+        settings: DicomWeb,
+        clock: Clock,
+        doing: str,
+        headers: dict[str, str],
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._settings, self._clock, self._doing = settings, clock, doing
+        self._stop = stop or threading.Event()
+        self._session = requests.Session()
+        self._session.headers.update(headers)
+        self._session.headers.update(settings.headers)
+        self._session.auth = _Credentials(settings)
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)  # it logs addresses
+        if settings.verify is False:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._session.close()
+
+    def get(
+        self, path: str, deadline: float, headers: dict[str, str] | None = None
+    ) -> requests.Response:
+        """Ask, wait for a busy server, and return the answer, of which only the head is read.
+
+        Parameters
+        ----------
+        path
+            What follows the base address: resource and query, percent-encoded.
+        deadline
+            When to give up, on the monotonic clock.
+        headers
+            More headers, of this request.
+
+        Returns
+        -------
+        requests.Response
+            With any status but 401, 403 and those of a busy server; to be closed.
+
+        Raises
+        ------
+        NoAnswer
+            There is none.
+        RemoteError
+            The server lets us in no more, or not now.
+        """
+        admitted = False
+        for attempt in range(1, _ATTEMPTS + 1):
+            response = self._answer(f"{self._settings.url}/{path}", headers)
+            if response.status_code == HTTPStatus.UNAUTHORIZED and not admitted:
+                admitted = True  # the session may have run out, not the credentials: once more
+                response.close()
+                self._session.cookies.clear()
+                response = self._answer(f"{self._settings.url}/{path}", headers)
+            if response.status_code not in _BUSY:
+                return self._admitted(response)
+            response.close()
+            pause = self._pause(response)
+            longest = min(_LONGEST_PAUSE, deadline - self._clock.monotonic())
+            if attempt == _ATTEMPTS or pause > longest or self._clock.wait(self._stop, pause):
+                break
+        raise Busy(
+            f"{self._settings.url}: {in_words(response.status_code)}: the server is busy, or "
+            "limits how often it may be asked; try again later"
+        )
+
+    def pieces(self, response: requests.Response, size: int) -> Iterator[bytes]:
+        """Yield the body as it comes, ``size`` bytes at most at a time; closes the answer.
+
+        Raises
+        ------
+        NoAnswer
+            It broke off.
+        """
+        encoded = bool(response.headers.get("Content-Encoding"))
+        try:
+            # Not `read`, which gives nothing of a piece that does not get full.
+            while piece := response.raw.read1(size, decode_content=encoded):
+                yield piece
+        except (urllib3.exceptions.HTTPError, OSError) as err:
+            if any(isinstance(each, TimeoutError) for each in _causes(err)):
+                raise NoAnswer(f"nothing more came within {self._settings.timeout:g} s") from None
+            raise NoAnswer("the answer broke off in the middle") from None
+        finally:
+            response.close()
+
+    def _admitted(self, response: requests.Response) -> requests.Response:
+        said = in_words(response.status_code)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            why = (
+                "the credentials are missing, wrong or expired; "
+                "check username and password, or token, of net.dicomweb"
+            )
+        elif response.status_code == HTTPStatus.FORBIDDEN:
+            why = (
+                f"the server knows us and does not let us {self._doing}; "
+                "ask its administrator for the right to"
+            )
+        else:
+            return response
+        response.close()
+        raise Refused(f"{self._settings.url}: {said}: {why}", response.status_code)
+
+    def _pause(self, response: requests.Response) -> float:
+        """Return the seconds that the server asks us to wait (RFC 9110 section 10.2.3)."""
+        text = response.headers.get("Retry-After", "")
+        if text.isascii() and text.isdigit():
+            return float(text)
+        try:
+            moment = email.utils.parsedate_to_datetime(text)
+        except ValueError:
+            return _USUAL_PAUSE
+        return max(0.0, (_aware(moment) - self._clock.now()).total_seconds())
+
+    def _answer(self, url: str, headers: dict[str, str] | None) -> requests.Response:
+        """Return the answer, of which only the header has been read."""
+        for _ in range(_REDIRECTS):
+            response = self._send(url, headers)
+            if not response.is_redirect:
+                return response
+            target = urljoin(url, response.headers["Location"])
+            response.close()
+            if urlsplit(target)[:2] != urlsplit(url)[:2]:
+                raise NoService(
+                    f"{in_words(response.status_code)} to another server, which is not followed "
+                    "with our credentials: check net.dicomweb.url (a login page?)",
+                    response.status_code,
+                )
+            url = target
+        raise NoService("the server redirects without end: check net.dicomweb.url")
+
+    def _send(self, url: str, headers: dict[str, str] | None) -> requests.Response:
+        try:
+            return self._get(url, headers)
+        except requests.ConnectionError as err:
+            if not _was_dropped(err):
+                raise self._unreachable(err) from None
+        except requests.RequestException as err:
+            raise self._unreachable(err) from None
+        try:  # the server may have closed a connection at rest: ask over a fresh one
+            return self._get(url, headers)
+        except requests.RequestException as err:
+            raise self._unreachable(err) from None
+
+    def _get(self, url: str, headers: dict[str, str] | None) -> requests.Response:
+        settings = self._settings
+        try:
+            return self._session.get(
+                url,
+                headers=headers,
+                timeout=settings.timeout,
+                verify=settings.verify,
+                allow_redirects=False,
+                stream=True,
+            )
+        except OSError as err:
+            if isinstance(err, requests.RequestException):
+                raise
+            # So requests says that there is no such file.
+            raise NoService("the file of net.dicomweb.verify cannot be read") from None
+
+    def _unreachable(self, err: requests.RequestException) -> NoAnswer:
+        if isinstance(err, requests.ReadTimeout):
+            return NoAnswer(f"no answer within {self._settings.timeout:g} s")
+        if isinstance(err, requests.ConnectTimeout):
+            return NoService(f"no connection within {self._settings.timeout:g} s: check {_WHERE}")
+        if isinstance(err, requests.exceptions.SSLError):
+            return NoService(f"{_tls_failure(err)}: check net.dicomweb.url and verify")
+        if isinstance(err, requests.exceptions.ProxyError):
+            return NoService(f"the proxy did not connect us: check {_WHERE}")
+        return NoService(f"no connection ({_reason(err)}): check {_WHERE}")
+
+
+_WHERE = "net.dicomweb.url, that the server runs, and the proxy settings"
+
+
+def in_words(status: int) -> str:
+    """Return ``404 Not Found``."""
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} (a status of the server's own)"
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _causes(err: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it was made from; requests and urllib3 nest them in arguments."""
+    waiting: list[object] = [err]
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
+
+
+def _was_dropped(err: requests.ConnectionError) -> bool:
+    return any(isinstance(each, ConnectionResetError | BrokenPipeError) for each in _causes(err))
+
+
+def _tls_failure(err: Exception) -> str:
+    for each in _causes(err):
+        if isinstance(each, ssl.SSLCertVerificationError):
+            return f"the certificate of the server is not good ({each.verify_message})"
+    return "no encrypted connection came about"
+
+
+def _reason(err: Exception) -> str:
+    for each in _causes(err):
+        if isinstance(each, OSError) and each.errno and each.strerror:
+            return each.strerror
+    return "what came back is not HTTP"

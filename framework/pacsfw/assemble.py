@@ -24,12 +24,14 @@ from pacsfw.api import (
     Transfer,
 )
 from pacsfw.config import Config, Tag, Use
+from pacsfw.config.sections import AUTO
 from pacsfw.deliver.outbox import PATH_COLUMN
 from pacsfw.dicom.header import FileHeader, HeaderReader
-from pacsfw.errors import ComponentError, PacsfwError
+from pacsfw.errors import ComponentError, PacsfwError, PluginError
 from pacsfw.ingest.ingest import Ingest
 from pacsfw.ledger.cells import to_json
 from pacsfw.ledger.instances import CellError
+from pacsfw.move.choice import choose
 from pacsfw.plugins import BUNDLED, PluginPlan, discover
 from pacsfw.registry import Registry
 from pacsfw.tags.rows import RowReader
@@ -42,8 +44,8 @@ Put = Callable[[Slice, Callable[[Found], None]], Answer]
 """Puts a question whose rows stream."""
 
 
-PACS_QUERY = "cfind"
-"""How a PACS is asked where the configuration does not say it."""
+PACS_QUERY, WEB_QUERY = "cfind", "qido"
+"""How a PACS, or one that only DICOMweb reaches, is asked where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,21 +120,43 @@ def open_provider(use: Use, registry: Registry, context: RunContext) -> QueryPro
     return provider
 
 
-def pacs_query(config: Config, registry: Registry) -> Use:
-    """Return how `move` asks the PACS what a study should have.
+def pacs_query(config: Config, transfer: Transfer, registry: Registry) -> Use:
+    """Return how `move` asks what a study should have.
 
-    That is ``find.use``, but for one that does not know what the PACS holds.
+    That is as the transfer says, else ``find.use``, but for one that does not know what the
+    PACS holds.
     """
-    use = config.find.use if config.find else Use(name=PACS_QUERY)
-    of_pacs = registry.build("query", use.name, use.options).of_pacs
-    return use if of_pacs else Use(name=PACS_QUERY)
+    if (expects := transfer.expects()) is not None:
+        return Use(*expects)
+    find = config.find.use if config.find else None
+    if find is not None and registry.build("query", find.name, find.options).of_pacs:
+        return find
+    net = config.net
+    has_only_web = net is not None and net.called is None and net.dicomweb is not None
+    return Use(WEB_QUERY if has_only_web else PACS_QUERY)
 
 
-def open_transfer(config: Config, registry: Registry, context: RunContext) -> Transfer:
-    """Build and open the transfer (``move.use``)."""
+def transfer_use(config: Config, registry: Registry) -> tuple[Use, str]:
+    """Return the transfer that ``move.use`` means, and why if that was ``auto``."""
     assert config.move is not None  # noqa: S101 - required before
-    transfer: Transfer = registry.build("transfer", config.move.use.name, config.move.use.options)
-    transfer.open(context)
+    use = config.move.use
+    if use.name != AUTO:
+        return use, ""
+
+    def usable(name: str) -> str:
+        try:
+            registry.select("transfer", name)
+        except PluginError as err:
+            return str(err)
+        return ""
+
+    name, why = choose(config.net, usable)
+    return Use(name), why
+
+
+def build_transfer(use: Use, registry: Registry) -> Transfer:
+    """Build a transfer, to look at it or to open it."""
+    transfer: Transfer = registry.build("transfer", use.name, use.options)
     return transfer
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw import assemble
-from pacsfw.api import Clock, Event, RunContext, SpoolFile
+from pacsfw.api import Clock, Event, Node, RunContext, SpoolFile
 from pacsfw.config import Config, Move, Storage
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.dicom.spool import SpoolWriter
@@ -127,15 +128,11 @@ class Moving:
 
     def _move(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
         around = self._around
-        net = around.config.net
-        assert net is not None and net.dest is not None and net.called is not None  # noqa: S101, PT018
-        receiver = Receiver(net.dest, self._spool, around.settings.receivers, self._intake.take)
-        receiver.start()
-        try:
+        with self._listening():
             self._mover = Mover(
                 window=None if ignore_window else around.settings.window,
                 workers=self._study_mover,
-                threads=net.called.max_associations,
+                threads=self._called.max_associations,
                 attempts=around.settings.attempts,
                 arrivals=self._arrivals,
                 clock=around.clock,
@@ -143,16 +140,37 @@ class Moving:
                 notify=around.notify,
             )
             self._mover.move(uids, total)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Receive meanwhile, if the transfer lets the PACS send to us."""
+        around = self._around
+        if not assemble.build_transfer(around.settings.use, around.registry).needs_receiver:
+            yield
+            return
+        net = around.config.net
+        assert net is not None and net.dest is not None  # noqa: S101, PT018
+        receiver = Receiver(net.dest, self._spool, around.settings.receivers, self._intake.take)
+        receiver.start()
+        try:
+            yield
         finally:
             receiver.stop(around.timing.grace)
+
+    @property
+    def _called(self) -> Node:
+        """The PACS; one without a name where there is only DICOMweb, or only a folder."""
+        net = self._around.config.net
+        return net.called if net is not None and net.called is not None else Node(aetitle="")
 
     def _study_mover(self) -> tuple[StudyMover, Callable[[], None]]:
         around = self._around
         config, registry = around.config, around.registry
-        use = assemble.pacs_query(config, registry)
+        transfer = assemble.build_transfer(around.settings.use, registry)
+        use = assemble.pacs_query(config, transfer, registry)
         query = assemble.owner_of("query", use, registry)
         provider = assemble.open_provider(use, registry, around.context)
-        transfer = assemble.open_transfer(config, registry, around.context)
+        transfer.open(around.context)
         mover = StudyMover(
             transfer=transfer,
             ask=assemble.asking(provider, query),
@@ -185,13 +203,13 @@ class Moving:
 
     def _inbox(self, study_uid: str) -> RequestInbox:
         net = self._around.config.net
-        assert net is not None and net.dest is not None and net.called is not None  # noqa: S101, PT018
-        source = net.called.aetitle
+        source = self._called.aetitle
+        aetitle = net.dest.aetitle if net is not None and net.dest is not None else ""
 
         def create(sop_class: str, uid: str, syntax: str) -> SpoolFile:
             return SpoolWriter(self._spool, sop_class, uid, syntax, source, self._intake.take)
 
-        return RequestInbox(study_uid, net.dest.aetitle, self._arrivals, create)
+        return RequestInbox(study_uid, aetitle, self._arrivals, create)
 
     def _pool(self, done: Callable[[object, object], None]) -> WorkerPool:
         around = self._around

@@ -12,12 +12,22 @@ import logging
 import threading
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from pacsfw import assemble
-from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted, Sink
-from pacsfw.config import Config, Loaded, Storage
+from pacsfw.api import (
+    Clock,
+    Event,
+    Observer,
+    RunContext,
+    RunFinished,
+    RunStarted,
+    Sink,
+    Transfer,
+)
+from pacsfw.config import Config, Loaded, Storage, Use
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.finding import Finding, coverage, exists
@@ -64,6 +74,7 @@ class Collection:
         self._interrupted = False
         self._moving: Moving | None = None
         self._problems: list[str] = []
+        self._notes: list[str] = []
         configured: list[tuple[str, Observer]] = [
             (use.id or use.name, self._registry.build("observer", use.name, use.options))
             for use in self.config.observers
@@ -130,8 +141,14 @@ class Collection:
 
     def move(self, *, ignore_window: bool = False) -> None:
         """Request what the work list names and the ledger lacks; deliver the rows."""
-        self.config.require("move", "net.called_node", "net.dest_node.port")
-        listed = self._select()
+        self.config.require("move")
+        use, why = assemble.transfer_use(self.config, self._registry)
+        transfer = assemble.build_transfer(use, self._registry)
+        if transfer.needs_receiver:
+            self.config.require("net.called_node", "net.dest_node.port")
+        if why:
+            self._notes.append(f"transfer {use.name}: {why}")
+        listed = self._select(transfer)
         unfinished = set(self._ledger.studies.unfinished())
         uids = [uid for uid in listed if uid in unfinished]
         changed_tags = self._changed_tags()
@@ -140,7 +157,7 @@ class Collection:
             for target, outbox in self._outboxes():
                 outbox.open(self._context, exists=exists(target), anew=bool(changed_tags))
                 outboxes.append(outbox)
-            self._moving = self._make_moving(outboxes)
+            self._moving = self._make_moving(use, outboxes)
             self._moving.run(
                 uids, len(listed), ignore_window=ignore_window, changed_tags=changed_tags
             )
@@ -159,7 +176,8 @@ class Collection:
 
     def summary(self) -> Summary:
         """Return what the collection has come to."""
-        return summarize(self.config, self._storage, self._ledger, self._problems)
+        found = summarize(self.config, self._storage, self._ledger, self._problems)
+        return replace(found, notes=[*found.notes, *self._notes])
 
     def _exit_code(self, exc: BaseException | None) -> int:
         if self._interrupted or isinstance(exc, KeyboardInterrupt):
@@ -215,14 +233,14 @@ class Collection:
             notify=self._notify,
         )
 
-    def _select(self) -> list[str]:
+    def _select(self, transfer: Transfer) -> list[str]:
         assert self.config.move is not None  # noqa: S101 - required before
         if not exists(self._storage.resources):
             raise ConfigError(
                 f"{self._storage.resources}: the work list does not exist: `pacsfw find` writes it"
             )
         sink = assemble.sink_for(self._storage.resources, self._registry)
-        use = assemble.pacs_query(self.config, self._registry)
+        use = assemble.pacs_query(self.config, transfer, self._registry)
         provider = assemble.open_provider(use, self._registry, self._context)
         ask = assemble.asking(provider, use.name)
         try:
@@ -236,13 +254,13 @@ class Collection:
         self._problems += selection.problems
         return selection.uids
 
-    def _make_moving(self, outboxes: Sequence[Outbox]) -> Moving:
+    def _make_moving(self, use: Use, outboxes: Sequence[Outbox]) -> Moving:
         assert self.config.move is not None  # noqa: S101 - required before
         return Moving(
             Surroundings(
                 config=self.config,
                 storage=self._storage,
-                settings=self.config.move,
+                settings=replace(self.config.move, use=use),
                 registry=self._registry,
                 ledger=self._ledger,
                 context=self._context,

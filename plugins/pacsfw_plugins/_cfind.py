@@ -13,7 +13,7 @@ from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.identifier import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Root
 from pacsfw.dimse.requestor import Ended, Message, Requestor
 from pacsfw.dimse.status import CANCELLED, PENDING, SUCCESS, describe
-from pacsfw.errors import RemoteError
+from pacsfw.errors import ConfigError, RemoteError
 
 CANCEL_SECONDS = 5.0
 """How long a PACS that was told to stop may take to do so."""
@@ -60,7 +60,15 @@ class CFind(QueryProvider):
         return self._root == "patient" or self._accepted == ("PATIENT",)
 
     def open(self, context: RunContext) -> None:
-        """Take the nodes; the PACS is called at the first question."""
+        """Take the nodes; the PACS is called at the first question.
+
+        Raises
+        ------
+        ConfigError
+            There is no PACS.
+        """
+        if context.net is None or context.net.called is None:
+            raise ConfigError("cfind: net.called_node is not configured: there is no PACS to ask")
         self._net = context.net
 
     def close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,8 @@ from pacsfw.dicom.levels import LEVEL_OF, LEVELS
 from pacsfw.dicom.matching import matches
 from pacsfw.dicom.values import text_of
 from pacsfw.dimse.status import CANCELLED, SUCCESS, WRONG_IDENTIFIER
-from pacsfw.errors import ConfigError
 from pacsfw_plugins._folder_index import COUNTED, Attributes, Image, Index, Study
-from pacsfw_plugins._folder_scan import scan
+from pacsfw_plugins._folder_shared import hold, indexed, let_go, see_that_it_is_there
 
 _UNIQUE_KEYS = {
     "PATIENT": ("PatientID",),
@@ -58,7 +56,7 @@ class Folder(QueryProvider):
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._index: Index | None = None
+        self._run_id = ""
 
     def open(self, context: RunContext) -> None:
         """See that the folder is there.
@@ -68,14 +66,13 @@ class Folder(QueryProvider):
         ConfigError
             It is not, or it cannot be listed.
         """
-        if not Path(self._path).is_dir():
-            raise ConfigError(f"find.with.path: {self._path} is not a folder, or it is away")
-        if not os.access(self._path, os.R_OK | os.X_OK):
-            raise ConfigError(f"find.with.path: {self._path} cannot be listed by you")
+        see_that_it_is_there(self._path, "find.with.path")
+        self._run_id = context.run_id
+        hold(self._path, self._run_id)
 
     def close(self) -> None:
-        """Forget what the files hold."""
-        self._index = None
+        """Forget what the files hold, unless others of the run still need it."""
+        let_go(self._path, self._run_id)
 
     def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:
         """Answer one slice; the first one waits until every file was looked at.
@@ -88,13 +85,12 @@ class Folder(QueryProvider):
         ValueError
             A keyword is unknown.
         """
-        if self._index is None:
-            self._index = scan(self._path)
+        index = indexed(self._path, self._run_id)
         keys = dict.fromkeys((*_UNIQUE_KEYS[query.level], *query.match, *query.returns))
         supported = [keyword for keyword in keys if _is_key(keyword, query.level)]
         rows, problem, status = 0, "", SUCCESS
         try:
-            for entity in _matching(self._index, query, supported):
+            for entity in _matching(index, query, supported):
                 if query.enough and rows == query.enough:
                     problem, status = f"ended after {rows:,} rows, as asked", CANCELLED
                     break
@@ -103,7 +99,7 @@ class Folder(QueryProvider):
         except _Unanswerable as err:
             problem, status = err.args
         ignored = len(supported) < len(keys)
-        return _answer(self._index, rows, problem, status, ignored=ignored)
+        return _answer(index, rows, problem, status, ignored=ignored)
 
 
 class _Unanswerable(Exception):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pacsfw.api.context import Closing
 from pacsfw.api.query import Level, is_uid
@@ -43,7 +44,8 @@ class Request:
 class Outcome:
     """How a retrieve request ended, as the peer told it; the counts are claims, not proof.
 
-    ``status`` is None when no final response came (abort, timeout, no association).
+    ``status`` is None when no final response came (abort, timeout, no association); a
+    transfer that is not DIMSE gives the DIMSE status that says the same.
     ``reached`` is False when the peer could not be asked at all.
     """
 
@@ -91,6 +93,13 @@ class Transfer(Closing, ABC):
     @abstractmethod
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:
         """Request, and return at the final response. Judges nothing."""
+
+    def expects(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Return the query provider, by name and options, that knows what there is to fetch.
+
+        None: the PACS knows, and is asked as ``find.use`` says.
+        """
+        return None
 
     def cancel(self) -> None:
         """Called from another thread at shutdown: end a running `fetch` soon."""

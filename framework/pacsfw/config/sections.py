@@ -10,9 +10,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pacsfw.config.components import Draft, use_at
-from pacsfw.config.model import Move, QueryLevel
+from pacsfw.config.model import Move, QueryLevel, Use
 from pacsfw.config.values import WEEKDAYS, clock_time, zone
 from pacsfw.config.window import ALL_DAYS, Window
+
+AUTO = "auto"
+"""The ``move.use`` that leaves the choice of a transfer to what the PACS offers."""
 
 
 def move(draft: Draft) -> Move | None:
@@ -20,7 +23,7 @@ def move(draft: Draft) -> Move | None:
     if "move" not in draft.document.tree:
         return None
     timezone = _zone(draft)
-    use = use_at(draft, "transfer", "move")
+    use = _use(draft)
     tree = draft.value("move")
     if tree is None or use is None:
         return None
@@ -38,6 +41,15 @@ def move(draft: Draft) -> Move | None:
         receivers=int(tree["receivers"]),
         attempts=int(tree["attempts"]),
     )
+
+
+def _use(draft: Draft) -> Use | None:
+    if draft.value("move", "use") != AUTO:
+        return use_at(draft, "transfer", "move")
+    if draft.document.get(("move", "with")):
+        draft.problems.add(("move", "with"), "auto takes no options: name the transfer to set some")
+        return None
+    return Use(AUTO)
 
 
 def _zone(draft: Draft) -> ZoneInfo | None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pacsfw.testing import EmbeddedPACS
+from peers.certificates import Certificates, make_certificates
 from peers.dcmqrscp import Dcmqrscp
 from peers.orthanc import Orthanc
 from peers.process import free_port
@@ -42,6 +43,12 @@ def destinations(receiver_port: int, reference_port: int) -> dict[str, tuple[str
         "REFERENCE": ("127.0.0.1", reference_port),
         "DEAD": ("127.0.0.1", free_port()),
     }
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Good and bad certificates for TLS."""
+    return make_certificates(tmp_path_factory.mktemp("tls") / "certificates")
 
 
 @pytest.fixture(scope="session")

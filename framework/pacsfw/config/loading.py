@@ -14,6 +14,7 @@ from pacsfw.config.dicomweb import hide_credentials
 from pacsfw.config.document import Document, Place, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
+from pacsfw.config.listener import hide_passwords
 from pacsfw.config.model import Config, Loaded
 from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.plugins import PluginPlan
@@ -63,6 +64,7 @@ def load(
     others = [key for key in document.tree if key != "plugins"]
     interpolate(document, problems, Sources(env, located, registry), others)
     hide_credentials(document)
+    hide_passwords(document)
     schema = schemas.with_sections(registry)
     check(document, problems, (), document.tree, schema)
     schemas.fill_defaults(schema, document.tree)

@@ -87,6 +87,10 @@ class Storage:
     directory: Path
     state: Path
     sort_by: Use
+    reserve: int = 0
+    """Bytes of free space below which nothing more is requested."""
+    backlog: int = 4 << 30
+    """Bytes that may have arrived and not be stored yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ the problems, and returns None if the section cannot be used.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from pacsfw import api
+from pacsfw.config import listener
 from pacsfw.config.components import Draft
 from pacsfw.config.dicomweb import dicomweb, dicomweb_warnings
 from pacsfw.config.document import Place
@@ -26,26 +28,41 @@ def net(draft: Draft) -> api.Net | None:
         _check_charset(draft, place, charset)
     web = dicomweb(draft)
     found = profile(draft)
+    guards = {node: _guards(draft, node) for node in listener.NODES}
     tree = draft.value("net")
     if tree is None:
         return None
-    local = _node(tree["local_node"])
+    local = _node(tree["local_node"], guards["local_node"])
+    # We are the same under another AE title: what is not said again holds there too.
+    inherited = {**guards["local_node"], **guards["dest_node"]}
     return api.Net(
         local=local,
-        called=_called(tree["called_node"], found) if "called_node" in tree else None,
-        dest=_node(tree["dest_node"]) if "dest_node" in tree else local,
+        called=_called(tree, guards["called_node"], found) if "called_node" in tree else None,
+        dest=_node(tree["dest_node"], inherited) if "dest_node" in tree else local,
         dicomweb=web,
     )
 
 
-def _called(tree: dict[str, Any], found: api.Profile) -> api.Node:
-    most = allowed_associations(tree["max_associations"], found)
-    return replace(_node({**tree, "profile": found}), max_associations=int(most))
+def _guards(draft: Draft, node: str) -> dict[str, Any]:
+    """Return what a node says about encryption, access and limits, where it says something."""
+    makers = {"tls": listener.tls, "accept": listener.accept, "limits": listener.limits}
+    return {
+        key: make(draft, node)
+        for key, make in makers.items()
+        if draft.document.get(("net", node, key)) is not None
+    }
 
 
-def _node(tree: dict[str, Any]) -> api.Node:
+def _called(tree: dict[str, Any], guards: dict[str, Any], found: api.Profile) -> api.Node:
+    called = tree["called_node"]
+    most = allowed_associations(called["max_associations"], found)
+    return replace(_node(called, {**guards, "profile": found}), max_associations=int(most))
+
+
+def _node(tree: dict[str, Any], more: dict[str, Any]) -> api.Node:
     # A schema takes 104.0 for an integer, a socket does not.
     whole = {key: int(value) if isinstance(value, float) else value for key, value in tree.items()}
+    whole |= more
     # Blanks around an AE title are not part of it (PS3.5 section 6.2, AE).
     return api.Node(**{**whole, "aetitle": tree["aetitle"].strip(" ")})
 
@@ -67,9 +84,18 @@ def net_warnings(draft: Draft, found: api.Net | None) -> list[str]:
         return []
     return [
         *_address_warnings(draft, found),
+        *listener.tls_warnings(draft, "local_node", found.local.tls),
+        *_later_tls_warnings(draft, found),
         *profile_warnings(draft, found),
         *dicomweb_warnings(draft, found.dicomweb),
     ]
+
+
+def _later_tls_warnings(draft: Draft, found: api.Net) -> Iterator[str]:
+    if found.called is not None:
+        yield from listener.tls_warnings(draft, "called_node", found.called.tls)
+    if found.dest is not None and draft.document.get(("net", "dest_node", "tls")) is not None:
+        yield from listener.tls_warnings(draft, "dest_node", found.dest.tls)
 
 
 def _address_warnings(draft: Draft, found: api.Net) -> list[str]:

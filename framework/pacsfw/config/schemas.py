@@ -66,9 +66,15 @@ def claimed(schema: Mapping[str, Any], registry: Registry) -> list[str]:
 
 def fill_defaults(schema: Mapping[str, Any], tree: dict[str, Any]) -> None:
     """Add the defaults that the schema names to sections which are there."""
-    for key, inner in schema.get("properties", {}).items():
+    _fill(schema, tree, schema.get("$defs", {}))
+
+
+def _fill(schema: Mapping[str, Any], tree: dict[str, Any], shared: Mapping[str, Any]) -> None:
+    for key, named in schema.get("properties", {}).items():
+        # What stands beside a `$ref` goes before what is there.
+        inner = {**shared.get(named.get("$ref", "").removeprefix("#/$defs/"), {}), **named}
         if isinstance(tree.get(key), dict):
-            fill_defaults(inner, tree[key])
+            _fill(inner, tree[key], shared)
         elif key not in tree and "default" in inner:
             tree[key] = copy.deepcopy(inner["default"])
 

@@ -13,7 +13,7 @@ from pacsfw.config.components import Draft, places_in, use_at, uses_in
 from pacsfw.config.document import Place, spell
 from pacsfw.config.files import why_unwritable
 from pacsfw.config.model import Storage, Tag, Use
-from pacsfw.config.values import is_url
+from pacsfw.config.values import is_url, size
 from pacsfw.errors import PluginError
 
 PATH_COLUMN = "dicom_path"
@@ -37,6 +37,8 @@ def storage(draft: Draft) -> Storage | None:
         directory=Path(directory),
         state=Path(state),
         sort_by=sort_by,
+        reserve=size(draft.value("storage", "reserve")),
+        backlog=size(draft.value("storage", "backlog")),
     )
 
 

@@ -6,11 +6,13 @@ import difflib
 import re
 from collections.abc import Iterable
 from datetime import date, time
+from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of ``date.weekday``."""
 
+_SIZE = re.compile(r"([0-9.]+) ?([KMGT]?i?)B?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -18,6 +20,13 @@ def clock_time(value: str | int) -> time:
     """Convert ``HH``, ``HH:MM`` or ``HH:MM:SS`` (a bare hour may be a number)."""
     hour, minute, second = [*(int(part) for part in str(value).split(":")), 0, 0][:3]
     return time(hour, minute, second)
+
+
+def size(value: str | int) -> int:
+    """Convert ``500 MB``, ``2 GiB`` or a number to bytes; the form has been checked."""
+    number, unit = _SIZE.fullmatch(str(value)).groups()  # type: ignore[union-attr]
+    base = 1024 if unit.endswith("i") else 1000
+    return int(Decimal(number) * base ** " KMGT".index(unit[:1] or " "))
 
 
 def day(value: str | int) -> date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -32,6 +33,17 @@ _REJECTIONS = {
     (3, 1): "temporary congestion: the PACS is busy",
     (3, 2): "local limit exceeded: the PACS allows no more associations at the moment",
 }
+
+
+_WANTS_CERTIFICATE = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_UNKNOWN_CA",
+    }
+)
 
 
 _BUSY = tenacity.Retrying(
@@ -66,8 +78,9 @@ def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
     called, proposed = _called(net), list(abstract_syntaxes)
     ours, name = net.local.aetitle, _name(called)
     try:
-        address = (called.ip, called.port)
-        return _BUSY(request, ours, called.aetitle, address, proposed)
+        return _BUSY(request, ours, called, proposed)
+    except ssl.SSLError as err:
+        raise RemoteError(f"{name}: TLS: {_why_no_tls(err)}") from err
     except OSError as err:
         raise RemoteError(f"{name}: no connection: {_why_no_connection(err)}") from err
     except Rejected as err:
@@ -144,6 +157,17 @@ def _why_rejected(rejected: Rejected, ours: str, theirs: str) -> str:
     words = _REJECTIONS.get(key, f"for a reason unknown to the standard {key}")
     for_good = "for now" if rejected.is_transient else "permanently"
     return f"association rejected {for_good}: {words.format(ours=ours, theirs=theirs)}"
+
+
+def _why_no_tls(err: ssl.SSLError) -> str:
+    if isinstance(err, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of the PACS is refused: {err.verify_message}; "
+            "check net.called_node.tls: ca and hostname"
+        )
+    if err.reason in _WANTS_CERTIFICATE:
+        return f"the PACS refuses our certificate ({err.reason}); check net.called_node.tls"
+    return f"{err.reason or err}: is that port one for TLS, and of a version since 1.2?"
 
 
 def _why_no_connection(err: OSError) -> str:

@@ -6,6 +6,7 @@ The PDUs are encoded and decoded by pynetdicom's classes; the connection is ours
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 
@@ -19,15 +20,17 @@ from pynetdicom.pdu_primitives import (
     MaximumLengthNotification,
 )
 
+from pacsfw.api import Node
 from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacsfw.dimse import pdu
 from pacsfw.dimse.negotiation import APPLICATION_CONTEXT, Context
 from pacsfw.dimse.pdu import MAX_PDU, PduReader, PduType, PeerSilent
 from pacsfw.dimse.requestor import Ended, Requestor, in_words
+from pacsfw.dimse.tls import client_context
 
 CONNECT_SECONDS = 10.0
 ACSE_SECONDS = 30.0
-NO_DICOM = "is that port really a DICOM port (without TLS)?"
+NO_DICOM = "is that port really a DICOM port, and does net.called_node.tls say if it has TLS?"
 PDU_SECONDS = 60.0
 """How long a PDU that began may take to end."""
 
@@ -52,30 +55,33 @@ class Unsupported(Exception):
     """The association was accepted, but no presentation context of it."""
 
 
-def request(
-    calling: str, called: str, address: tuple[str, int], proposed: Sequence[str]
-) -> Requestor:
+def request(calling: str, called: Node, proposed: Sequence[str]) -> Requestor:
     """Open an association (PS3.8 section 7.1).
 
     Parameters
     ----------
-    calling, called
-        AE titles.
+    calling
+        Our AE title.
+    called
+        The peer: its AE title and address, and whether TLS is spoken.
     proposed
         Abstract syntaxes; each is proposed with Explicit and Implicit VR Little Endian.
 
     Raises
     ------
     OSError
-        There is no connection.
+        There is no connection, or TLS did not come about (`ssl.SSLError`).
     Rejected, Unsupported, Ended
         The peer rejected the association, all of its contexts, or ended it.
     """
-    sock = socket.create_connection(address, timeout=CONNECT_SECONDS)
+    context = client_context(called.tls) if called.tls is not None else None
+    sock = socket.create_connection((called.ip, called.port), timeout=CONNECT_SECONDS)
     try:
+        if context is not None and called.tls is not None:
+            sock = context.wrap_socket(sock, server_hostname=called.tls.hostname or called.ip)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         reader = PduReader(sock, max_pdu=MAX_PDU, idle_timeout=_TICK, pdu_timeout=PDU_SECONDS)
-        sock.sendall(_request_pdu(calling, called, proposed))
+        sock.sendall(_request_pdu(calling, called.aetitle, proposed))
         contexts, peer_max_pdu = _answer(reader, proposed)
     except BaseException:
         sock.close()
@@ -120,6 +126,8 @@ def _answer(reader: PduReader, proposed: Sequence[str]) -> tuple[dict[int, Conte
         except pdu.ProtocolError as err:
             raise Ended(f"{err}: {NO_DICOM}") from err
         except pdu.PduError as err:
+            if isinstance(err.__cause__, ssl.SSLError):
+                raise err.__cause__ from err  # with TLS 1.3 our certificate is judged later
             how = f"{in_words(err)} instead of answering the association request"
             raise Ended(f"{how}: {NO_DICOM}") from err
     if kind is PduType.ASSOCIATE_RJ and len(body) == 4:

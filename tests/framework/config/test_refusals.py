@@ -39,10 +39,6 @@ REFUSED = [
     ),
     # not there yet
     (
-        "net: {local_node: {aetitle: A, tls: {}}}",
-        "1:32: net.local_node.tls: is not available in this version",
-    ),
-    (
         NET + "called_node: {aetitle: A, ip: b, port: 1, profile: x}}",
         "1:85: net.called_node.profile: x: there is no such file",
     ),

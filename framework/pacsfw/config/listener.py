@@ -1,0 +1,168 @@
+"""From ``tls``, ``accept`` and ``limits`` of the nodes in ``net`` to the records of the API.
+
+Expects sections whose form the frame has checked, and adds what is wrong with their values
+to the problems.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+
+from pacsfw import api
+from pacsfw.config.components import Draft
+from pacsfw.config.document import Document, Place, spell
+from pacsfw.config.values import size
+
+NODES = ("local_node", "called_node", "dest_node")
+EXPIRES_SOON = timedelta(days=30)
+
+_FILES = ("certificate", "key", "ca")
+
+
+def hide_passwords(document: Document) -> None:
+    """Mark what is never to be shown, wherever it came from."""
+    for node in NODES:
+        place = ("net", node, "tls", "password")
+        if isinstance(document.get(place), str | int | float):
+            document.secrets.add(place)
+
+
+def tls(draft: Draft, node: str) -> api.Tls | None:
+    """Return how the connections of a node are encrypted."""
+    place = ("net", node, "tls")
+    tree = draft.value(*place)
+    if tree is None:
+        return None
+    for key in _FILES:
+        if key in tree:
+            _file(draft, (*place, key))
+    if draft.problems.at(*place):
+        return None
+    found = api.Tls(**draft.document.get(place))
+    _check_loads(draft, place, found, client=node == "called_node")
+    return found
+
+
+def accept(draft: Draft, node: str) -> api.Accept:
+    """Return whom a node lets in."""
+    place = ("net", node, "accept")
+    tree: Mapping[str, Any] = draft.value(*place) or {}
+    return api.Accept(
+        **{
+            **tree,
+            "called_aetitles": _titles(tree, "called_aetitles"),
+            "calling_aetitles": _titles(tree, "calling_aetitles"),
+            "addresses": tuple(_networks(draft, (*place, "addresses"))),
+        }
+    )
+
+
+def limits(draft: Draft, node: str) -> api.Limits:
+    """Return how much senders may take from a node."""
+    place = ("net", node, "limits")
+    tree: dict[str, Any] = dict(draft.value(*place) or {})
+    for key in ("associations", "associations_per_address", "minimum_rate"):
+        if key in tree:
+            tree[key] = int(tree[key])
+    if "object_size" in tree:
+        tree["object_size"] = size(tree["object_size"])
+    found = api.Limits(**tree)
+    if found.object_size == 0:
+        draft.problems.add((*place, "object_size"), "lets no object in")
+    return found
+
+
+def tls_warnings(draft: Draft, node: str, found: api.Tls | None) -> Iterator[str]:
+    """Yield what is legal in ``tls`` and yet is not safe, or will stop working soon."""
+    from pacsfw.dimse.tls import validities
+
+    if found is None:
+        return
+    place = ("net", node, "tls")
+    if not found.verify:
+        yield (
+            f"{_where(draft, (*place, 'verify'))}: any certificate is accepted, so anybody may "
+            "answer for the PACS; name the file of its certificate as ca instead of false"
+        )
+    for key, path in (("certificate", found.certificate), ("ca", found.ca)):
+        for validity in validities(Path(path)) if path else ():
+            if why := _why_not_valid(validity.begins, validity.ends, datetime.now(UTC)):
+                yield f"{_where(draft, (*place, key))}: {path}: {why}"
+                break
+    key_file = found.key or found.certificate
+    if key_file and Path(key_file).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        key = "key" if found.key else "certificate"
+        yield f"{_where(draft, (*place, key))}: {key_file}: others may read the key (chmod go-r)"
+
+
+def _why_not_valid(begins: datetime, ends: datetime, now: datetime) -> str:
+    if now < begins:
+        return f"the certificate is valid only from {begins:%Y-%m-%d %H:%M} UTC"
+    if now >= ends:
+        return f"the certificate expired on {ends:%Y-%m-%d %H:%M} UTC"
+    if ends - now < EXPIRES_SOON:
+        return f"the certificate expires on {ends:%Y-%m-%d %H:%M} UTC"
+    return ""
+
+
+def _where(draft: Draft, place: Place) -> str:
+    return f"{draft.document.where(place)}: {spell(place)}"
+
+
+def _file(draft: Draft, place: Place) -> None:
+    path = draft.path(place, draft.document.get(place))
+    if not draft.problems.at(*place) and not Path(path).is_file():
+        draft.problems.add(place, f"{path}: there is no such file")
+
+
+def _check_loads(draft: Draft, place: Place, found: api.Tls, *, client: bool) -> None:
+    """See that the files are what they should be, and belong together."""
+    from pacsfw.dimse import tls as dimse_tls
+
+    make: Callable[[api.Tls], object]
+    make = dimse_tls.client_context if client else dimse_tls.server_context
+    for key, path in (("certificate", found.certificate), ("ca", found.ca)):
+        try:
+            if path and not dimse_tls.validities(Path(path)):
+                raise ValueError("there is no certificate in it (PEM)")
+        except (OSError, ValueError) as err:
+            why = err.strerror if isinstance(err, OSError) else err
+            draft.problems.add((*place, key), f"{path}: {why}")
+    if draft.problems.at(*place):
+        return
+    try:
+        make(found)
+    except OSError as err:
+        key = "key" if found.key else "certificate" if found.certificate else "ca"
+        draft.problems.add((*place, key), _why_unusable(err, found.key or found.certificate))
+
+
+def _why_unusable(err: OSError, key_file: str) -> str:
+    if getattr(err, "reason", None) == "KEY_VALUES_MISMATCH":
+        return "is not the key of the certificate"
+    if key_file and "ENCRYPTED" in Path(key_file).read_text(encoding="latin-1"):
+        return "the password of the key is missing or wrong"
+    return "holds no usable private key or certificate (PEM)"
+
+
+def _titles(tree: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(title.strip(" ") for title in tree.get(key, ()))
+
+
+def _networks(draft: Draft, place: Place) -> Iterator[IPv4Network | IPv6Network]:
+    for index, text in enumerate(draft.document.get(place) or ()):
+        try:
+            yield ip_network(text)
+        except ValueError:
+            hint = ""
+            with suppress(ValueError):
+                hint = f" (did you mean {ip_network(text, strict=False)}?)"
+            shown = draft.document.shown((*place, index), text)
+            why = f"{shown} is not an address or a network such as 10.1.0.0/16{hint}"
+            draft.problems.add((*place, index), why)

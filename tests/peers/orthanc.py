@@ -53,6 +53,11 @@ class Orthanc:
             answer = self._ask("POST", "/instances", path.read_bytes())
             assert answer["Status"] in ("Success", "AlreadyStored"), path.name
 
+    def store(self, modality: str) -> None:
+        """Send everything to one of ``DicomModalities`` by C-STORE."""
+        instances = self._ask("GET", "/instances")
+        self._ask("POST", f"/modalities/{modality}/store", json.dumps(instances).encode())
+
     def clear(self) -> None:
         patients = self._ask("GET", "/patients")
         if patients:

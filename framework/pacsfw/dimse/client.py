@@ -35,17 +35,6 @@ _REJECTIONS = {
 }
 
 
-_WANTS_CERTIFICATE = frozenset(
-    {
-        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "TLSV1_ALERT_UNKNOWN_CA",
-    }
-)
-
-
 _BUSY = tenacity.Retrying(
     retry=tenacity.retry_if_exception(lambda err: isinstance(err, Rejected) and err.is_transient),
     stop=tenacity.stop_after_attempt(4),
@@ -79,8 +68,9 @@ def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
     ours, name = net.local.aetitle, _name(called)
     try:
         return _BUSY(request, ours, called, proposed)
-    except ssl.SSLError as err:
-        raise RemoteError(f"{name}: TLS: {_why_no_tls(err)}") from err
+    except (ssl.SSLError, ConnectionResetError) as err:
+        why = _why_no_connection(err) if called.tls is None else _why_no_tls(err)
+        raise RemoteError(f"{name}: no connection: {why}") from err
     except OSError as err:
         raise RemoteError(f"{name}: no connection: {_why_no_connection(err)}") from err
     except Rejected as err:
@@ -159,15 +149,19 @@ def _why_rejected(rejected: Rejected, ours: str, theirs: str) -> str:
     return f"association rejected {for_good}: {words.format(ours=ours, theirs=theirs)}"
 
 
-def _why_no_tls(err: ssl.SSLError) -> str:
+def _why_no_tls(err: OSError) -> str:
     if isinstance(err, ssl.SSLCertVerificationError):
         return (
             f"the certificate of the PACS is refused: {err.verify_message}; "
-            "check net.called_node.tls: ca and hostname"
+            "check ca and hostname in net.called_node.tls"
         )
-    if err.reason in _WANTS_CERTIFICATE:
-        return f"the PACS refuses our certificate ({err.reason}); check net.called_node.tls"
-    return f"{err.reason or err}: is that port one for TLS, and of a version since 1.2?"
+    reason = (getattr(err, "reason", None) or err.strerror or type(err).__name__).lower()
+    if "alert" in reason:
+        return f"the PACS refuses our TLS ({reason}): check certificate in net.called_node.tls"
+    return (
+        f"it ended before TLS was agreed on ({reason}): that port has no TLS since version 1.2,"
+        " or the PACS wants a certificate of ours (net.called_node.tls.certificate)"
+    )
 
 
 def _why_no_connection(err: OSError) -> str:

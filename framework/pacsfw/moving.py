@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw import assemble
-from pacsfw.api import Clock, Event, Node, RunContext, SpoolFile
+from pacsfw.api import Clock, Event, Level, Node, RunContext, SpoolFile
 from pacsfw.config import Config, Move, Storage
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.dicom.spool import SpoolWriter
@@ -65,6 +65,7 @@ class Moving:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._arrivals = Arrivals(around.clock)
+        self._levels_refused: set[Level] = set()
         self._spool = around.storage.state / "spool"
         self._spool.mkdir(mode=0o700, exist_ok=True)
         self._fatal: Exception | None = None
@@ -172,6 +173,7 @@ class Moving:
         provider = assemble.open_provider(use, registry, around.context)
         transfer.open(around.context)
         mover = StudyMover(
+            run=around.context.run_id,
             transfer=transfer,
             ask=assemble.asking(provider, query),
             rest=provider.rest,
@@ -187,6 +189,7 @@ class Moving:
                 "transfer": assemble.owner_of("transfer", around.settings.use, registry),
                 "layout": assemble.owner_of("layout", around.storage.sort_by, registry),
             },
+            levels_refused=self._levels_refused,
             settled=self._settled,
             notify=around.notify,
         )

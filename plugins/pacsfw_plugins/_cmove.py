@@ -146,7 +146,7 @@ class _Moving:
     def __init__(self, association: Requestor, inbox: Inbox, clock: Clock) -> None:
         self.association, self._inbox, self._clock = association, inbox, clock
         self.begun = self.active = clock.monotonic()
-        self._arrived = len(inbox.wait(0))
+        self._news = inbox.news()
         self._last: _Response | None = None
         self._message_id = 0
 
@@ -170,8 +170,8 @@ class _Moving:
         """Wait for a response; return it when it is the final one."""
         message = self.association.receive(seconds)
         if message is None:
-            before, self._arrived = self._arrived, len(self._inbox.wait(0))
-            if self._arrived != before:
+            before, self._news = self._news, self._inbox.news()
+            if self._news != before:
                 self.active = self._clock.monotonic()
             return None
         self.active = self._clock.monotonic()

@@ -43,6 +43,9 @@ class Inbox:
             self._news.wait(seconds)
             return frozenset(self.sealed)
 
+    def news(self) -> int:
+        return len(self.sealed)
+
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         raise NotImplementedError
 

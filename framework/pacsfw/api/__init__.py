@@ -23,7 +23,17 @@ from pacsfw.api.listener import Accept, Limits, Tls, Unsolicited
 from pacsfw.api.objects import Converter, Header, Layout, Produced, Stored, TagCallback
 from pacsfw.api.profile import Profile
 from pacsfw.api.query import Answer, Found, Level, QueryProvider, Slice, is_uid
-from pacsfw.api.tables import Batch, Column, ColumnType, Row, Sink, Table, Verdict, VerdictState
+from pacsfw.api.tables import (
+    Batch,
+    Column,
+    ColumnType,
+    Row,
+    SeriesVerdict,
+    Sink,
+    Table,
+    Verdict,
+    VerdictState,
+)
 from pacsfw.api.transfer import Inbox, Outcome, Request, SpoolFile, Transfer
 
 __all__ = [
@@ -62,6 +72,7 @@ __all__ = [
     "RunContext",
     "RunFinished",
     "RunStarted",
+    "SeriesVerdict",
     "Sink",
     "Slice",
     "SpoolFile",

@@ -40,6 +40,19 @@ VerdictState: TypeAlias = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesVerdict:
+    """What became of one series of a study; its fields are those of `Verdict`."""
+
+    uid: str
+    state: VerdictState
+    reason: str = ""
+    expected: int | None = None
+    stored: int = 0
+    source: str = ""
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What became of one study, and on what evidence."""
 
@@ -48,8 +61,11 @@ class Verdict:
     expected: int | None = None
     stored: int = 0
     source: str = ""
-    """Where the expectation came from: ``image-uids``, ``instance-count`` or ``sub-operations``."""
+    """Where the expectation came from: ``image-uids``, ``instance-count``, ``series-counts`` or
+    ``sub-operations``."""
     missing: tuple[str, ...] = ()
+    series: tuple[SeriesVerdict, ...] = ()
+    """Every series that the PACS lists or that is here; none where nothing is known of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,12 @@ class Inbox(Protocol):
     def wait(self, seconds: float) -> frozenset[str]:
         """Wait for news and return the SOP Instance UIDs of this request that have arrived."""
 
+    def news(self) -> int:
+        """Return a number that grows with whatever comes for this request, repeats included.
+
+        While it grows the peer is at work, however long its last response is ago.
+        """
+
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         """Begin an object that the transfer itself pulls."""
 

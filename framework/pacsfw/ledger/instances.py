@@ -123,6 +123,19 @@ class Instances:
         """Return the SOP Instance UIDs of a study that are in the archive."""
         return self._uids(study_uid, "stored")
 
+    def stored_by_series(self, study_uid: str) -> Mapping[str, frozenset[str]]:
+        """Return SeriesInstanceUID to the SOP Instance UIDs that are in the archive."""
+        found: dict[str, set[str]] = {}
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT series_uid, sop_uid FROM instances"
+                " WHERE study_uid = ? AND state = 'stored'",
+                (study_uid,),
+            )
+            for row in rows:
+                found.setdefault(row[0], set()).add(row[1])
+        return {uid: frozenset(uids) for uid, uids in found.items()}
+
     def quarantined_uids(self, study_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a study that only reached quarantine."""
         return self._uids(study_uid, "quarantined") - self.stored_uids(study_uid)

@@ -14,6 +14,7 @@ from pathlib import Path
 from pacsfw.errors import StateError
 from pacsfw.ledger.conversions import Conversions
 from pacsfw.ledger.deliveries import Deliveries
+from pacsfw.ledger.evidence import Evidence
 from pacsfw.ledger.faults import Faults
 from pacsfw.ledger.instances import Instances
 from pacsfw.ledger.questions import Questions
@@ -73,6 +74,7 @@ class Ledger:
         self.questions = Questions(database)
         self.searches = Searches(database)
         self.studies = Studies(database)
+        self.evidence = Evidence(database)
         self.instances = Instances(database)
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)

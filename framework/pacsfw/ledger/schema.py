@@ -172,6 +172,40 @@ STEPS = (
     -- Which sink, of which distribution and version, took the rows.
     ALTER TABLE deliveries ADD COLUMN component TEXT NOT NULL DEFAULT '';
     """,
+    """
+    ALTER TABLE studies ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;  -- see trials
+    ALTER TABLE studies ADD COLUMN checked_at TEXT;  -- when the PACS was last asked what it has
+
+    -- Verdicts of the series, of the last verdict of their study.
+    CREATE TABLE series (
+        study_uid TEXT NOT NULL,
+        series_uid TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        expected INTEGER,
+        stored INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        missing TEXT NOT NULL,
+        PRIMARY KEY (study_uid, series_uid)
+    ) WITHOUT ROWID;
+
+    -- Runs that asked for an object in vain ('': for whatever the study lacks).
+    CREATE TABLE trials (
+        study_uid TEXT NOT NULL,
+        sop_uid TEXT NOT NULL,
+        runs INTEGER NOT NULL,
+        run TEXT NOT NULL,              -- the last one
+        PRIMARY KEY (study_uid, sop_uid)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE flags (
+        study_uid TEXT NOT NULL,
+        sop_uid TEXT NOT NULL,
+        flag TEXT NOT NULL,             -- vanished | rejected
+        noticed_at TEXT NOT NULL,
+        PRIMARY KEY (study_uid, sop_uid, flag)
+    ) WITHOUT ROWID;
+    """,
 )
 
 

@@ -133,16 +133,36 @@ class Studies:
         """Return the studies known of one patient."""
         return self._read(f"WHERE patient_id = ? {_BY_DATE}", (patient_id,))
 
-    def unfinished(self) -> Sequence[str]:
-        """Return the UIDs of the selected studies that are not complete, in stable order."""
+    def unfinished(self, recheck: datetime | None = None) -> Sequence[str]:
+        """Return the UIDs of the selected studies that are to be moved, in stable order.
+
+        These are the ones that are neither complete nor given up, and of all others those
+        for which the PACS was last asked before ``recheck``.
+        """
         marks = ", ".join("?" for _ in GOOD)
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT study_uid FROM studies WHERE selected = 1"  # noqa: S608 - only marks
-                f" AND (verdict IS NULL OR verdict NOT IN ({marks})) ORDER BY study_uid",
-                GOOD,
+                f" AND (verdict IS NULL OR (verdict NOT IN ({marks}) AND NOT given_up)"
+                " OR coalesce(checked_at, settled_at) < ?) ORDER BY study_uid",
+                (*GOOD, recheck.isoformat() if recheck else ""),
             ).fetchall()
         return [row[0] for row in rows]
+
+    def checked(self, uid: str, at: datetime) -> None:
+        """Record that the PACS was asked what the study has."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE studies SET checked_at = ? WHERE study_uid = ?", (at.isoformat(), uid)
+            )
+
+    def given_up(self) -> int:
+        """Return how many selected studies lack only what is not asked for again."""
+        with self._database.reading() as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM studies WHERE selected = 1 AND given_up = 1"
+            ).fetchone()
+        return int(count)
 
     def in_verdicts(self, verdicts: Sequence[str]) -> frozenset[str]:
         """Return the UIDs of the studies that were settled with one of these verdicts."""
@@ -188,10 +208,13 @@ class Studies:
         """Record the verdict; one that differs makes the study due for delivery again."""
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE studies SET state = 'settled',"
+                "UPDATE studies SET"
                 " version = version + (verdict IS NOT ? OR reason IS NOT ?),"
                 " verdict = ?, reason = ?, expected = ?,"
-                " source = ?, missing = ?, components = ?, settled_at = ? WHERE study_uid = ?",
+                " source = ?, missing = ?, components = ?, checked_at = ?,"
+                # A study that was only asked about keeps the time at which it had come.
+                " settled_at = CASE WHEN state = 'requested' OR settled_at IS NULL THEN ?"
+                " ELSE settled_at END, state = 'settled' WHERE study_uid = ?",
                 (
                     verdict.state,
                     verdict.reason,
@@ -201,6 +224,7 @@ class Studies:
                     verdict.source,
                     json.dumps(list(verdict.missing)),
                     json.dumps(dict(components)),
+                    at.isoformat(),
                     at.isoformat(),
                     uid,
                 ),

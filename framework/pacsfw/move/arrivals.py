@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from pacsfw.api import Clock, SpoolFile
-from pacsfw.dicom.spool import Discarded, Sealed, SpoolRecord, spool_id
+from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord, spool_id
 from pacsfw.ledger.instances import Instance
 
 BEHIND = 4
 """So many quiet periods are waited while objects of other studies arrive: behind those in
 the queues there may still be some of this one."""
+
+
+@dataclass(slots=True)
+class _Tracked:
+    """A study that is being moved."""
+
+    stored: set[str]
+    last_news: float
+    expected: frozenset[str] | None = None
+    heard: int = 0
+    """How often anything of it was begun, received or stored, repeats included."""
 
 
 class Arrivals:
@@ -24,9 +37,8 @@ class Arrivals:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._news = threading.Condition()
-        self._on_the_way: dict[str, str] = {}
-        self._tracked: dict[str, set[str]] = {}
-        self._last_news: dict[str, float] = {}
+        self._on_the_way: dict[str, SpoolRecord] = {}
+        self._tracked: dict[str, _Tracked] = {}
         self._last_of_all = clock.monotonic()
         self._late: set[str] = set()
 
@@ -36,17 +48,21 @@ class Arrivals:
             if isinstance(record, Discarded):
                 self._on_the_way.pop(spool_id(record.path), None)
             else:
-                self._on_the_way[spool_id(record.path)] = record.sop_uid
+                self._on_the_way[spool_id(record.path)] = record
+            for tracked in self._tracked.values():
+                tracked.heard += _may_be_of(record, tracked.expected)
             self._tell()
 
     def arrived(self, sealed: Sealed, instance: Instance, news: bool) -> None:
         """Note that an object is in the ledger; ``news`` when it was not there before."""
         with self._news:
             self._on_the_way.pop(spool_id(sealed.path), None)
-            if instance.study_uid in self._tracked:
-                self._last_news[instance.study_uid] = self._clock.monotonic()
+            tracked = self._tracked.get(instance.study_uid)
+            if tracked is not None:
+                tracked.last_news = self._clock.monotonic()
+                tracked.heard += 1
                 if instance.state == "stored":
-                    self._tracked[instance.study_uid].add(instance.sop_uid)
+                    tracked.stored.add(instance.sop_uid)
             elif instance.study_uid and news:
                 self._late.add(instance.study_uid)
             self._tell()
@@ -54,14 +70,36 @@ class Arrivals:
     def track(self, study_uid: str, already: frozenset[str]) -> None:
         """Begin to follow a study of which these objects are stored already."""
         with self._news:
-            self._tracked[study_uid] = set(already)
+            self._tracked[study_uid] = _Tracked(set(already), self._clock.monotonic())
             self._late.discard(study_uid)
+
+    def expect(self, study_uid: str, expected: frozenset[str] | None) -> None:
+        """Say which objects belong to a study that is followed; None where that is not known."""
+        with self._news:
+            self._tracked[study_uid].expected = expected
+
+    def news(self, study_uid: str) -> int:
+        """Return a number that grows with whatever comes for a study.
+
+        Objects that come again count, and so does each byte of those that are on their way:
+        a large one may take longer than a PACS may be silent.
+        """
+        with self._news:
+            tracked = self._tracked.get(study_uid)
+            if tracked is None:
+                return 0
+            open_files = [
+                record.path
+                for record in self._on_the_way.values()
+                if isinstance(record, Begun) and _may_be_of(record, tracked.expected)
+            ]
+            heard = tracked.heard
+        return heard + sum(map(_size, open_files))
 
     def untrack(self, study_uid: str) -> None:
         """Stop following a study; what still comes for it is late."""
         with self._news:
             self._tracked.pop(study_uid, None)
-            self._last_news.pop(study_uid, None)
 
     def take_late(self) -> frozenset[str]:
         """Return (once) the studies for which objects came while nobody followed them."""
@@ -73,7 +111,7 @@ class Arrivals:
         """Wait for any news, ``seconds`` at most; return what of the study is stored."""
         with self._news:
             self._news.wait(seconds)
-            return frozenset(self._tracked.get(study_uid, ()))
+            return self._stored(study_uid)
 
     def settle(
         self,
@@ -92,13 +130,14 @@ class Arrivals:
             begun = self._clock.monotonic()
             awaited: set[str] | None = None
             while not stop.is_set():
-                stored = self._tracked.get(study_uid, set())
+                stored = self._stored(study_uid)
                 if expected is not None and expected <= stored and not self._awaited(expected):
                     break
                 now = self._clock.monotonic()
                 busy = now - max(self._last_of_all, begun) < quiet_seconds
                 enough = quiet_seconds * (BEHIND if busy else 1)
-                quiet = now - max(self._last_news.get(study_uid, begun), begun)
+                tracked = self._tracked.get(study_uid)
+                quiet = now - max(tracked.last_news if tracked else begun, begun)
                 if quiet < enough:
                     awaited = None
                 else:
@@ -109,7 +148,11 @@ class Arrivals:
                     if not awaited:
                         break
                 self._news.wait(min(1.0, max(0.01, quiet_seconds - quiet)))
-            return frozenset(self._tracked.get(study_uid, ()))
+            return self._stored(study_uid)
+
+    def _stored(self, study_uid: str) -> frozenset[str]:
+        tracked = self._tracked.get(study_uid)
+        return frozenset(tracked.stored) if tracked else frozenset()
 
     def _tell(self) -> None:
         self._last_of_all = self._clock.monotonic()
@@ -117,9 +160,18 @@ class Arrivals:
 
     def _awaited(self, expected: frozenset[str] | None) -> set[str]:
         """Return which spool files on their way may be of a study."""
-        if expected is None:
-            return set(self._on_the_way)
-        return {file for file, uid in self._on_the_way.items() if uid in expected}
+        return {file for file, record in self._on_the_way.items() if _may_be_of(record, expected)}
+
+
+def _may_be_of(record: SpoolRecord, expected: frozenset[str] | None) -> bool:
+    return expected is None or record.sop_uid in expected
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # it is whole by now, or was discarded
 
 
 class RequestInbox:
@@ -138,6 +190,10 @@ class RequestInbox:
     def wait(self, seconds: float) -> frozenset[str]:
         """Wait for news; return the UIDs of the study that have arrived."""
         return self._arrivals.wait(self._study_uid, seconds)
+
+    def news(self) -> int:
+        """Return a number that grows with whatever comes for this request."""
+        return self._arrivals.news(self._study_uid)
 
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         """Begin an object that the transfer pulls."""

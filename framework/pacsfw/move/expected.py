@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pacsfw.api import Answer, Found, Slice
@@ -10,14 +10,30 @@ from pacsfw.api import Answer, Found, Slice
 Ask = Callable[[Slice], tuple[Answer, list[Found]]]
 """Puts one slice to the PACS and returns how it was answered, with all rows."""
 
+SERIES_COUNT = "NumberOfSeriesRelatedInstances"
+STUDY_COUNT = "NumberOfStudyRelatedInstances"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesExpectation:
+    """The objects expected of one series: their UIDs, or at least how many, or nothing."""
+
+    uid: str
+    uids: frozenset[str] | None = None
+    count: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The objects expected of one study: their UIDs, or at least how many, or nothing."""
+    """The objects expected of one study: their UIDs, or at least how many, or nothing.
+
+    ``series`` are all series that the PACS lists; none where it did not list them whole.
+    """
 
     source: str = ""
     uids: frozenset[str] | None = None
     count: int | None = None
+    series: tuple[SeriesExpectation, ...] = ()
 
     @property
     def strength(self) -> int:
@@ -36,35 +52,51 @@ def read_expectation(ask: Ask, study_uid: str) -> Expectation:
     RemoteError
         The PACS could not be asked.
     """
-    uids = _image_uids(ask, study_uid)
-    if uids is not None:
-        return Expectation("image-uids", uids, len(uids))
-    count = _instance_count(ask, study_uid)
+    series = _series(ask, study_uid)
+    if series is not None and all(one.uids is not None for one in series):
+        uids = frozenset[str]().union(*(one.uids or () for one in series))
+        return Expectation("image-uids", uids, len(uids), tuple(series))
+    listed = tuple(series or ())
+    count = _study_count(ask, study_uid)
     if count is not None:
-        return Expectation("instance-count", None, count)
-    return Expectation()
+        return Expectation("instance-count", None, count, listed)
+    counts = [one.count for one in listed if one.count is not None]
+    if listed and len(counts) == len(listed):
+        return Expectation("series-counts", None, sum(counts), listed)
+    return Expectation(series=listed)
 
 
-def _image_uids(ask: Ask, study_uid: str) -> frozenset[str] | None:
+def _series(ask: Ask, study_uid: str) -> Sequence[SeriesExpectation] | None:
+    """Return every series with what is known of it; None where they were not all listed."""
     study = {"StudyInstanceUID": study_uid}
-    answer, series = ask(Slice(level="SERIES", match=study, returns=("SeriesInstanceUID",)))
-    if not answer.whole or not all(row.attributes.get("SeriesInstanceUID") for row in series):
+    returns = ("SeriesInstanceUID", SERIES_COUNT)
+    answer, rows = ask(Slice(level="SERIES", match=study, returns=returns))
+    listed = {row.attributes.get("SeriesInstanceUID", ""): row for row in rows}
+    if not answer.whole or "" in listed:
         return None
-    uids: set[str] = set()
-    for series_uid in dict.fromkeys(row.attributes["SeriesInstanceUID"] for row in series):
-        match = {**study, "SeriesInstanceUID": series_uid}
-        answer, images = ask(Slice(level="IMAGE", match=match, returns=("SOPInstanceUID",)))
-        if not answer.whole:
-            return None
-        uids.update(row.attributes.get("SOPInstanceUID", "") for row in images)
+    found = []
+    asking = True
+    for uid, row in listed.items():
+        uids = _image_uids(ask, {**study, "SeriesInstanceUID": uid}) if asking else None
+        asking = uids is not None  # who does not answer once is not asked for each series
+        count = _number(row) if uids is None else len(uids)
+        found.append(SeriesExpectation(uid, uids, count))
+    return found
+
+
+def _image_uids(ask: Ask, match: dict[str, str]) -> frozenset[str] | None:
+    answer, images = ask(Slice(level="IMAGE", match=match, returns=("SOPInstanceUID",)))
+    uids = frozenset(row.attributes.get("SOPInstanceUID", "") for row in images)
     # A row without its unique key says that there is an object, but not which.
-    return None if "" in uids else frozenset(uids)
+    return uids if answer.whole and "" not in uids else None
 
 
-def _instance_count(ask: Ask, study_uid: str) -> int | None:
-    key = "NumberOfStudyRelatedInstances"
-    answer, rows = ask(Slice(level="STUDY", match={"StudyInstanceUID": study_uid}, returns=(key,)))
-    counts = [row.attributes.get(key, "").strip() for row in rows]
-    if not answer.whole or len(counts) != 1 or not counts[0].isdecimal():
-        return None
-    return int(counts[0])
+def _study_count(ask: Ask, study_uid: str) -> int | None:
+    match = {"StudyInstanceUID": study_uid}
+    answer, rows = ask(Slice(level="STUDY", match=match, returns=(STUDY_COUNT,)))
+    return _number(rows[0], STUDY_COUNT) if answer.whole and len(rows) == 1 else None
+
+
+def _number(row: Found, keyword: str = SERIES_COUNT) -> int | None:
+    text = row.attributes.get(keyword, "").strip()
+    return int(text) if text.isdecimal() else None

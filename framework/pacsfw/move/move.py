@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import threading
@@ -14,8 +15,12 @@ import tenacity
 from pacsfw.api import Clock, Event, MoveStarted, Waiting
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.move.arrivals import Arrivals
-from pacsfw.move.study import StudyMover
+from pacsfw.move.study import Attempt, StudyMover
+from pacsfw.move.throttle import Throttle
 
+REFUSED_LIMIT = 3
+"""So many studies in a row that the PACS refuses for a reason that people have to mend (it
+does not know our AE title, say) end the run."""
 UNREACHED_LIMIT = 3
 """So many requests in a row that never reached the PACS end the run."""
 RESTART_LIMIT = 10
@@ -48,7 +53,7 @@ class Mover:
         Makes a `StudyMover`, called once in each thread; what it returns second gives back
         what the thread holds.
     threads
-        How many studies are requested at a time.
+        How many studies are requested at a time, at most.
     attempts
         How often a study that is not complete is asked for in one run.
     """
@@ -71,7 +76,8 @@ class Mover:
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._running: list[StudyMover] = []
-        self._unreached, self._reached = 0, False
+        self._throttle = Throttle(threads)
+        self._unreached, self._refused, self._reached = 0, 0, False
         self._unreachable: RemoteError | None = None
         self._failure: PacsfwError | None = None
 
@@ -152,33 +158,65 @@ class Mover:
             sleep=self._sleep,
             retry_error_callback=lambda _: None,
         )
-        retrying(self._move_once, worker, uid)
+        numbers = itertools.count(1)
+        retrying(lambda: self._move_once(worker, uid, next(numbers)))
 
     def _sleep(self, seconds: float) -> None:
         self._clock.wait(self._stop, seconds)
 
-    def _move_once(self, worker: StudyMover, uid: str) -> bool:
+    def _move_once(self, worker: StudyMover, uid: str, number: int) -> bool:
         """Move a study; True when another attempt may do better."""
         if not self._wait_for_window():
             return False
+        entered = self._throttle.enter(self._stop.is_set)
+        if entered is None:
+            return False
+        done = Attempt(again=True, strained=True)
         try:
-            again = worker.move(uid)
+            done = worker.move(uid, number)
         except RemoteError as err:
-            with self._lock:
-                self._unreached += 1
-                self._unreachable = err
-                failures = self._unreached
-                if failures >= (RESTART_LIMIT if self._reached else UNREACHED_LIMIT):
-                    raise
-            if self._reached:
-                # It answered before: it may be starting anew, which takes minutes.
-                seconds = min(_LONGEST_PAUSE, 2.0**failures)
-                _log.warning("%s; trying again in %.0f s", err, seconds)
-                self._sleep(seconds)
+            self._not_reached(err)
             return True
+        finally:
+            if self._throttle.leave(entered, strained=done.strained):
+                limit = self._throttle.limit
+                _log.warning("the PACS has too much to do: asking for %d at a time now", limit)
+        self._answered(done)
+        return done.again
+
+    def _not_reached(self, err: RemoteError) -> None:
+        """Count it, and wait a while where the PACS answered before.
+
+        Raises
+        ------
+        RemoteError
+            It stays away.
+        """
+        with self._lock:
+            self._unreached += 1
+            self._unreachable = err
+            failures = self._unreached
+            if failures >= (RESTART_LIMIT if self._reached else UNREACHED_LIMIT):
+                raise err
+        if self._reached:
+            # It answered before: it may be starting anew, which takes minutes.
+            seconds = min(_LONGEST_PAUSE, 2.0**failures)
+            _log.warning("%s; trying again in %.0f s", err, seconds)
+            self._sleep(seconds)
+
+    def _answered(self, done: Attempt) -> None:
+        """Take note that the PACS is there.
+
+        Raises
+        ------
+        RemoteError
+            It refuses whatever is asked.
+        """
         with self._lock:
             self._unreached, self._unreachable, self._reached = 0, None, True
-        return again
+            self._refused = self._refused + 1 if done.refused else 0
+            if self._refused >= REFUSED_LIMIT:
+                raise RemoteError(f"the PACS refuses every request: {done.refused}")
 
     def _wait_for_window(self) -> bool:
         """Wait until requests are allowed; False when the run is stopped meanwhile."""

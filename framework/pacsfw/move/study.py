@@ -1,16 +1,18 @@
-"""Moving one study: ask what it has, request it, wait until it is settled, judge it."""
+"""Moving one study: ask what it has, request what is missing, wait until settled, judge it."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pacsfw.api import (
     Clock,
     Event,
     Inbox,
+    Level,
     Outcome,
     Request,
     StudySettled,
@@ -21,17 +23,45 @@ from pacsfw.api import (
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger import Ledger
+from pacsfw.ledger.evidence import WHOLE_STUDY
+from pacsfw.ledger.studies import GOOD
 from pacsfw.move.arrivals import Arrivals
 from pacsfw.move.expected import Ask, Expectation, read_expectation
-from pacsfw.move.verdict import is_permanent, judge
+from pacsfw.move.requests import requests_for, series_of
+from pacsfw.move.series import judge_series, with_series
+from pacsfw.move.statuses import COUNTS, MAY_HELP, STRAINED, ending_of, worst
+from pacsfw.move.verdict import judge
+
+AFTER_A_BREAK = 3
+"""So many quiet periods are waited after an association that broke off: whether the PACS goes
+on sending then is left open (PS3.4 C.4.2.3.1)."""
+
+FRUITLESS = 3
+"""So many requests for objects in a row that brought nothing, and the others are not put."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one attempt at a study went."""
+
+    again: bool
+    """The study is incomplete, and asking again may help."""
+    strained: bool = False
+    """The PACS had too much to do, or fell silent."""
+    refused: str = ""
+    """What the PACS said where it refuses whatever is asked."""
 
 
 class StudyMover:
-    """Works for one thread; owns that thread's transfer and its way of asking."""
+    """Works for one thread; owns that thread's transfer and its way of asking.
+
+    ``levels_refused`` is shared by all threads: retrieve levels that the PACS does not serve.
+    """
 
     def __init__(
         self,
         *,
+        run: str,
         transfer: Transfer,
         ask: Ask,
         rest: Callable[[], None],
@@ -43,34 +73,37 @@ class StudyMover:
         stop: threading.Event,
         quiet_seconds: float,
         components: Mapping[str, str],
+        levels_refused: set[Level],
         settled: Callable[[str], None],
         notify: Callable[[Event], None],
     ) -> None:
-        self.transfer = transfer
+        self.transfer, self._run = transfer, run
         self._ask, self._rest, self._inbox = ask, rest, inbox
         self._arrivals, self._ledger, self._archive = arrivals, ledger, archive
         self._clock, self._stop, self._quiet_seconds = clock, stop, quiet_seconds
         self._components, self._settled, self._notify = components, settled, notify
+        self._levels_refused = levels_refused
 
-    def move(self, study_uid: str) -> bool:
+    def move(self, study_uid: str, attempt: int = 1) -> Attempt:
         """Bring one study over and settle it, unless the run is stopped meanwhile.
 
-        Returns
-        -------
-        bool
-            True when the study is not complete and asking again may help.
+        Parameters
+        ----------
+        attempt
+            How often this run has come to the study, this time included.
 
         Raises
         ------
         RemoteError
-            The PACS could not be reached; the study is settled as failed.
+            The PACS could not be reached; a study without a verdict is settled as failed.
         """
         self._notify(StudyStarted(at=self._clock.now(), study_uid=study_uid))
-        self._arrivals.track(study_uid, self._ledger.instances.stored_uids(study_uid))
         try:
-            return self._move(study_uid)
+            return self._move(study_uid, attempt)
         except RemoteError as err:
-            self._settle(study_uid, Verdict(state="failed", reason=str(err)))
+            study = self._ledger.studies.get(study_uid)
+            if study is None or study.verdict is None or study.verdict.state == "failed":
+                self._settle(study_uid, Verdict(state="failed", reason=str(err)))
             raise
         finally:
             self._arrivals.untrack(study_uid)
@@ -81,34 +114,95 @@ class StudyMover:
         if study is None or study.verdict is None or not study.selected:
             return
         expectation = read_expectation(self._ask, study_uid)
-        self._conclude(study_uid, expectation, None)
+        if not self._knows_less(study_uid, expectation):
+            self._conclude(study_uid, expectation, None)
 
-    def _move(self, study_uid: str) -> bool:
-        expectation = read_expectation(self._ask, study_uid)
+    def _move(self, study_uid: str, attempt: int) -> Attempt:
         stored = self._ledger.instances.stored_uids(study_uid)
-        outcome: Outcome | None = None
-        if not expectation.uids or not expectation.uids <= stored:
-            self._ledger.studies.requested(study_uid, self._clock.now())
-            outcome = self._fetch(Request(study_uid=study_uid))
+        self._arrivals.track(study_uid, stored)
+        expectation = read_expectation(self._ask, study_uid)
+        self._arrivals.expect(study_uid, expectation.uids)
+        if self._knows_less(study_uid, expectation):
+            self._ledger.studies.checked(study_uid, self._clock.now())
+            return Attempt(again=False)
+        outcome = self._request(study_uid, expectation, attempt)
+        if self._stop.is_set():
+            return Attempt(again=False)
+        if outcome is not None:
+            self._wait_until_settled(study_uid, expectation, outcome)
             if self._stop.is_set():
-                return False
-            if not outcome.reached:
-                raise RemoteError(outcome.ended)
-            self._arrivals.settle(study_uid, expectation.uids, self._quiet_seconds, self._stop)
-            if self._stop.is_set():
-                return False
+                return Attempt(again=False)
             # The study may have grown meanwhile: the verdict is taken against what is true
             # now, but not against less than what was known before.
             now = read_expectation(self._ask, study_uid)
             expectation = now if now.strength >= expectation.strength else expectation
         verdict = self._conclude(study_uid, expectation, outcome)
-        return self._may_improve(study_uid, verdict) and not is_permanent(outcome)
+        return self._what_next(study_uid, verdict, outcome, attempt)
 
-    def _may_improve(self, study_uid: str, verdict: Verdict) -> bool:
-        """Tell whether asking again may help: what is in quarantine came, and would again."""
+    def _what_next(
+        self, study_uid: str, verdict: Verdict, outcome: Outcome | None, attempt: int
+    ) -> Attempt:
+        ending = ending_of(outcome) if outcome else "done"
+        if verdict.state in GOOD:
+            return Attempt(again=False, strained=ending == "busy")
+        # What is in quarantine came, and would come again; once it is asked for all the same.
         held = self._ledger.instances.quarantined_uids(study_uid)
-        all_held = bool(verdict.missing) and set(verdict.missing) <= held
-        return verdict.state in ("short", "failed") and not all_held
+        all_held = bool(verdict.missing) and set(verdict.missing) <= held and attempt > 1
+        worth = verdict.state in ("short", "failed") and ending in MAY_HELP and not all_held
+        nothing = ending == "done" and verdict.state == "failed"
+        return Attempt(
+            again=worth and not self._all_given_up(study_uid, verdict),
+            strained=ending in STRAINED or nothing,
+            refused=verdict.reason if ending == "refused" and verdict.state == "failed" else "",
+        )
+
+    def _request(self, study_uid: str, expectation: Expectation, attempt: int) -> Outcome | None:
+        """Ask for what is missing; None where nothing is.
+
+        Raises
+        ------
+        RemoteError
+            The PACS was not reached.
+        """
+        requests = self._missing(study_uid, expectation, attempt)
+        if requests:
+            self._ledger.studies.requested(study_uid, self._clock.now())
+        outcomes: list[Outcome] = []
+        fruitless = 0
+        while requests and not self._stop.is_set():
+            request = requests.pop(0)
+            before = self._arrivals.news(study_uid)
+            outcome = self._fetch(request)
+            if not outcome.reached:
+                raise RemoteError(outcome.ended)
+            outcomes.append(outcome)
+            ending = ending_of(outcome)
+            if ending == "mismatch" and request.level not in self._levels_refused:
+                self._levels_refused.add(request.level)
+                requests = self._missing(study_uid, expectation, attempt)
+                if requests and requests[0].level != request.level:
+                    outcomes.pop()  # another level may be understood
+                    continue
+                break
+            came = bool(outcome.completed) or self._arrivals.news(study_uid) > before
+            fruitless = 0 if came else fruitless + 1
+            if ending in ("busy", "silent", "refused", "cancelled"):
+                break
+            if request.level == "IMAGE" and fruitless >= FRUITLESS:
+                requests = [each for each in requests if each.level != "IMAGE"]
+                requests += series_of([request])  # perhaps it just does not serve objects
+        return worst(outcomes) if outcomes else None
+
+    def _missing(self, study_uid: str, expectation: Expectation, attempt: int) -> list[Request]:
+        requests = requests_for(
+            study_uid,
+            expectation,
+            self._ledger.instances.stored_by_series(study_uid),
+            given_up=self._ledger.evidence.given_up(study_uid),
+            attempt=attempt,
+            refused=self._levels_refused,
+        )
+        return list(requests)
 
     def _fetch(self, request: Request) -> Outcome:
         self._rest()
@@ -120,22 +214,73 @@ class StudyMover:
             who = self._components.get("transfer", "")
             return Outcome(status=None, ended=f"transfer {who} failed: {type(err).__name__}")
 
+    def _wait_until_settled(
+        self, study_uid: str, expectation: Expectation, outcome: Outcome
+    ) -> None:
+        broken = ending_of(outcome) == "silent"
+        quiet = self._quiet_seconds * (AFTER_A_BREAK if broken else 1)
+        self._arrivals.settle(study_uid, expectation.uids, quiet, self._stop)
+
     def _conclude(
         self, study_uid: str, expectation: Expectation, outcome: Outcome | None
     ) -> Verdict:
         self._make_durable(study_uid)
-        verdict = judge(
-            expectation,
-            self._ledger.instances.stored_uids(study_uid),
-            self._ledger.instances.quarantined_uids(study_uid),
-            outcome,
-        )
-        self._settle(study_uid, verdict)
+        stored = self._ledger.instances.stored_by_series(study_uid)
+        here = frozenset[str]().union(*stored.values())
+        vanished = self._vanished(study_uid, expectation, here)
+        if expectation.uids is not None:
+            whole = expectation.uids | vanished
+            expectation = replace(expectation, uids=whole, count=len(whole))
+        held = self._ledger.instances.quarantined_uids(study_uid)
+        verdict = judge(expectation, here, held, outcome)
+        listed = {uid: uids - vanished for uid, uids in stored.items()}
+        verdict = with_series(verdict, judge_series(expectation, listed))
+        self._settle(study_uid, verdict, outcome)
         return verdict
 
-    def _settle(self, study_uid: str, verdict: Verdict) -> None:
-        self._ledger.studies.settle(study_uid, verdict, self._clock.now(), self._components)
-        self._notify(StudySettled(at=self._clock.now(), study_uid=study_uid, verdict=verdict))
+    def _vanished(
+        self, study_uid: str, expectation: Expectation, stored: frozenset[str]
+    ) -> frozenset[str]:
+        """Flag what the PACS listed once and does not any more; it stays."""
+        evidence = self._ledger.evidence
+        flagged = evidence.flagged(study_uid, "vanished")
+        if expectation.uids is None:
+            return flagged & stored
+        gone = stored - expectation.uids if self._was_listed(study_uid) else flagged & stored
+        gone -= expectation.uids
+        evidence.unflag(study_uid, flagged & expectation.uids, "vanished")
+        evidence.flag(study_uid, gone - flagged, "vanished", self._clock.now())
+        return gone
+
+    def _was_listed(self, study_uid: str) -> bool:
+        """Tell whether all that is stored of the study was once on the list of the PACS."""
+        study = self._ledger.studies.get(study_uid)
+        verdict = study.verdict if study else None
+        return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")
+
+    def _knows_less(self, study_uid: str, expectation: Expectation) -> bool:
+        """Tell whether a complete study was judged on better evidence than there is now."""
+        study = self._ledger.studies.get(study_uid)
+        if study is None or study.verdict is None or study.verdict.state not in GOOD:
+            return False
+        by_uid = study.verdict.source == "image-uids"
+        return expectation.strength < (2 if by_uid else 1)
+
+    def _all_given_up(self, study_uid: str, verdict: Verdict) -> bool:
+        lacking = set(verdict.missing or (WHOLE_STUDY,))
+        return lacking <= self._ledger.evidence.given_up(study_uid)
+
+    def _settle(self, study_uid: str, verdict: Verdict, outcome: Outcome | None = None) -> None:
+        evidence, now = self._ledger.evidence, self._clock.now()
+        lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
+        tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
+        with self._ledger.together():
+            if tried:
+                evidence.tried(study_uid, lacking, self._run)
+            self._ledger.studies.settle(study_uid, verdict, now, self._components)
+            evidence.judge(study_uid, verdict.series)
+            evidence.settle_trials(study_uid, lacking)
+        self._notify(StudySettled(at=now, study_uid=study_uid, verdict=verdict))
         self._settled(study_uid)
 
     def _make_durable(self, study_uid: str) -> None:

@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from pacsfw.api import Outcome, Verdict, VerdictState
 from pacsfw.move.expected import Expectation
-
-SUCCESS = 0x0000
-
-PERMANENT = frozenset({0x0122, 0x0124, 0xA801, 0xA900})
-"""SOP class not supported, not authorised, move destination unknown, identifier does not
-match the SOP class (PS3.4 C.4.2.1.5, PS3.7 C.5): asking again cannot help."""
-
-
-def is_permanent(outcome: Outcome | None) -> bool:
-    """Tell whether the request ended in a way that asking again cannot mend."""
-    return outcome is not None and outcome.status in PERMANENT
+from pacsfw.move.statuses import SUCCESS
 
 
 def judge(

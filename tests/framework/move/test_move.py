@@ -15,7 +15,8 @@ from pacsfw.dicom.spool import Begun, Discarded, Sealed
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger.instances import Instance
 from pacsfw.move.arrivals import Arrivals
-from pacsfw.move.move import UNREACHED_LIMIT, Mover
+from pacsfw.move.move import REFUSED_LIMIT, UNREACHED_LIMIT, Mover
+from pacsfw.move.study import Attempt
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
@@ -43,16 +44,17 @@ class Worker:
 
     def __init__(self, clock, script):
         self.clock, self.script = clock, script
-        self.moved, self.judged, self.closed = [], [], 0
+        self.moved, self.attempts, self.judged, self.closed = [], [], [], 0
         self.transfer = self
 
-    def move(self, uid):
+    def move(self, uid, attempt):
         self.moved.append((uid, self.clock.now()))
+        self.attempts.append(attempt)
         answers = self.script.get(uid, [False])
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return answer if isinstance(answer, Attempt) else Attempt(again=answer)
 
     def judge_again(self, uid):
         self.judged.append(uid)
@@ -111,8 +113,8 @@ def test_what_does_not_fit_into_the_window_waits_for_the_next():
     worker = Worker(clock, {})
     real = worker.move
 
-    def slow(uid):
-        answer = real(uid)
+    def slow(uid, attempt):
+        answer = real(uid, attempt)
         clock.time += timedelta(minutes=50)
         return answer
 
@@ -131,6 +133,7 @@ def test_an_incomplete_study_is_asked_for_again_a_limited_number_of_times():
     mover(worker, clock, attempts=3).move(["1", "2"], total=2)
 
     assert [uid for uid, _ in worker.moved] == ["1", "1", "1", "2"]
+    assert worker.attempts == [1, 2, 3, 1]
     assert all(seconds > 0 for seconds in clock.waited)
 
 
@@ -174,14 +177,37 @@ def test_a_single_study_whose_pacs_is_away_is_an_error_too():
         mover(worker, clock, attempts=1).move(["1"], total=1)
 
 
+def test_a_pacs_that_refuses_everything_ends_the_run():
+    clock = TestClock(NOON)
+    studies = [str(number) for number in range(10)]
+    refused = Attempt(again=False, refused="A801: Refused: move destination unknown")
+    worker = Worker(clock, {uid: [refused] for uid in studies})
+
+    with pytest.raises(RemoteError, match="the PACS refuses every request: A801"):
+        mover(worker, clock).move(studies, total=10)
+
+    assert len(worker.moved) == REFUSED_LIMIT
+
+
+def test_refusals_between_successes_do_not_end_the_run():
+    clock = TestClock(NOON)
+    studies = [str(number) for number in range(9)]
+    refused = Attempt(again=False, refused="0124: Refused: not authorized")
+    worker = Worker(clock, {uid: [refused] for uid in studies if int(uid) % 3})
+
+    mover(worker, clock).move(studies, total=9)
+
+    assert len(worker.moved) == 9
+
+
 def test_a_stopped_run_requests_nothing_more():
     clock, stop = TestClock(NOON), threading.Event()
     worker = Worker(clock, {})
     real = worker.move
 
-    def move_and_stop(uid):
+    def move_and_stop(uid, attempt):
         stop.set()
-        return real(uid)
+        return real(uid, attempt)
 
     worker.move = move_and_stop
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pacsfw.api import Outcome
 from pacsfw.move.expected import Expectation
-from pacsfw.move.verdict import is_permanent, judge
+from pacsfw.move.verdict import judge
 
 DONE = Outcome(status=0, ended="0000: Success", completed=2, failed=0, warning=0)
 FAILED = Outcome(status=0xA702, ended="A702: Refused: out of resources", completed=0, failed=2)
@@ -83,13 +83,6 @@ def test_complete_means_exactly_the_expected_objects_are_stored(
     )
 
     assert (verdict.state == "complete") == (expected == stored and bool(expected))
-
-
-@pytest.mark.parametrize(
-    ("status", "permanent"), [(0xA801, True), (0xA702, False), (0xC000, False), (None, False)]
-)
-def test_only_some_statuses_make_asking_again_pointless(status, permanent):
-    assert is_permanent(Outcome(status=status, ended="")) is permanent
 
 
 def test_a_list_that_was_cut_short_does_not_hide_what_failed():

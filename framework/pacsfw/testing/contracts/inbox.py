@@ -46,12 +46,18 @@ class RecordingInbox:
         self.first = threading.Event()
         """Set once an object has come."""
         self._news = threading.Condition()
+        self._heard = 0
 
     def wait(self, seconds: float) -> frozenset[str]:
         """Wait for news; return what has arrived."""
         with self._news:
             self._news.wait(seconds)
             return frozenset(self.objects)
+
+    def news(self) -> int:
+        """Return a number that grows with what comes."""
+        with self._news:
+            return self._heard
 
     def create(self, sop_class: str, uid: str, syntax: str) -> RecordingFile:
         """Begin an object that the transfer pulls."""
@@ -63,6 +69,7 @@ class RecordingInbox:
         """Remember an object."""
         with self._news:
             self.objects[uid] = data
+            self._heard += 1
             self.first.set()
             self._news.notify_all()
 

@@ -31,6 +31,8 @@ from pacsfw_plugins import (
     sink_csv,
     sink_jsonl,
     transfer_cmove,
+    transfer_folder,
+    transfer_wado,
 )
 
 
@@ -193,6 +195,33 @@ class TestCMove(TransferContract):
         destinations = {AETITLE: ("127.0.0.1", inbox.port)}
         with EmbeddedPACS(studies, aetitle="THEIRS", destinations=destinations) as pacs:
             yield source_of(pacs)
+
+
+class TestFolderImport(TransferContract):
+    plugin, name = transfer_folder, "folder"
+    options = {"path": "somewhere"}
+
+    @contextmanager
+    def serving(self, studies, folder, inbox):
+        write_studies(folder / "tree", studies)
+        yield {"path": str(folder / "tree")}
+
+
+class TestWado(TransferContract):
+    plugin, name = transfer_wado, "wado"
+
+    @pytest.fixture(autouse=True)
+    def _server(self, orthanc):
+        if not orthanc.has_dicomweb:
+            pytest.skip("not installed: the DICOMweb plugin of Orthanc")
+        self.orthanc = orthanc
+
+    @contextmanager
+    def serving(self, studies, folder, inbox):
+        self.orthanc.load(write_studies(folder / "files", studies))
+        yield Source(
+            net=Net(local=Node(aetitle=AETITLE), dicomweb=DicomWeb(url=self.orthanc.dicomweb_url))
+        )
 
 
 def test_every_bundled_component_is_under_contract():

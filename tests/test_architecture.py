@@ -24,6 +24,7 @@ LAYERS = (
     {"find", "probe", "move", "receiver", "ingest", "tags", "deliver", "report"},
     {"assemble"},
     {"moving", "finding"},
+    {"standing"},
     {"run"},
     {"testing"},
     {"cli"},

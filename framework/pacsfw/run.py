@@ -27,17 +27,17 @@ from pacsfw.api import (
     Sink,
     Transfer,
 )
-from pacsfw.config import Config, Loaded, Storage, Use
+from pacsfw.config import Loaded, Use
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
-from pacsfw.finding import Finding, coverage, exists
-from pacsfw.ingest.ingest import QUARANTINE
-from pacsfw.ledger import Ledger, open_ledger
+from pacsfw.finding import Finding, exists
+from pacsfw.ledger import open_ledger
 from pacsfw.move.worklist import select
 from pacsfw.moving import TAGS_FACT, Moving, Surroundings, Timing, make_archive
 from pacsfw.report.observers import Observers
 from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
+from pacsfw.standing import summarize
 
 LAYOUT_FACT = "layout"
 """Ledger fact: the ``sort_by`` under which the stored files were laid out."""
@@ -139,8 +139,14 @@ class Collection:
         """Ask the PACS what there is to collect; no list is written, nothing is moved."""
         return self._finding("find").survey()
 
-    def move(self, *, ignore_window: bool = False) -> None:
-        """Request what the work list names and the ledger lacks; deliver the rows."""
+    def move(self, *, ignore_window: bool = False, again: bool = False) -> None:
+        """Request what the work list names and the ledger lacks; deliver the rows.
+
+        Parameters
+        ----------
+        again
+            Ask also for what earlier runs gave up.
+        """
         self.config.require("move")
         use, why = assemble.transfer_use(self.config, self._registry)
         transfer = assemble.build_transfer(use, self._registry)
@@ -149,7 +155,7 @@ class Collection:
         if why:
             self._notes.append(f"transfer {use.name}: {why}")
         listed = self._select(transfer)
-        unfinished = set(self._ledger.studies.unfinished())
+        unfinished = self._unfinished(again=again)
         uids = [uid for uid in listed if uid in unfinished]
         changed_tags = self._changed_tags()
         outboxes: list[Outbox] = []
@@ -166,6 +172,15 @@ class Collection:
                 outbox.close()
                 if outbox.problem:
                     self._problems.append(f"table {outbox.name}: {outbox.problem}")
+
+    def _unfinished(self, *, again: bool) -> frozenset[str]:
+        """Return the studies that are to be moved, whether or not they are listed."""
+        assert self.config.move is not None  # noqa: S101 - required before
+        if again:
+            self._ledger.evidence.try_again()
+        after = self.config.move.recheck_after
+        before = self._clock.now() - after if after else None
+        return frozenset(self._ledger.studies.unfinished(before))
 
     def interrupt(self) -> None:
         """Request nothing more, cancel what runs, finish what has arrived."""
@@ -291,45 +306,6 @@ class Collection:
     def _outbox(self, name: str, sink: Sink, component: str) -> Outbox:
         table = assemble.instance_table(self.config.tags)
         return Outbox(name, sink, table, self._ledger, self._storage.directory, component=component)
-
-
-def summarize(
-    config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
-) -> Summary:
-    """Return what the ledger knows of a collection, for the closing table and for status."""
-    origins = ledger.studies.origins()
-    last = ledger.searches.last()
-    instances, size = ledger.instances.totals()
-    tables = [storage.resources_meta] if config.tags else []
-    tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
-    notes = []
-    if unsolicited := origins.get("unsolicited", 0):
-        notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
-    if last is not None:
-        problems = [*problems, *last.problems]
-        notes += last.notes
-    unlisted = ledger.studies.without_patient(last.id) if last else 0
-    if unlisted and config.find and config.find.level == "PATIENT":
-        advice = "find.query_level STUDY lists them"
-        problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
-    return Summary(
-        found=ledger.searches.found(last.id) if last else origins.get("find", 0),
-        questions=ledger.questions.counts(last.id) if last else {},
-        unproven=coverage(ledger, last) if last else (),
-        deselected=ledger.studies.deselected(),
-        verdicts=ledger.studies.counts(),
-        reasons=ledger.studies.reasons(),
-        instances=instances,
-        size=size,
-        quarantined=ledger.instances.quarantine_reasons(),
-        cell_errors=ledger.instances.cell_errors(),
-        archive=str(storage.directory),
-        quarantine=str(storage.state / QUARANTINE),
-        worklist=storage.resources if exists(storage.resources) else "",
-        tables=[target for target in tables if exists(target)],
-        problems=problems,
-        notes=notes,
-    )
 
 
 def _layout_name(identity: str) -> str:

@@ -49,6 +49,9 @@ class Inbox:
     def wait(self, seconds):
         return frozenset()
 
+    def news(self):
+        return 0
+
 
 @pytest.fixture
 def aborted():

@@ -12,11 +12,16 @@ from pacsfw.cli.common import config_argument
 @click.command("move")
 @config_argument
 @click.option("--ignore-window", is_flag=True, help="Request also outside the allowed hours.")
-def command(config: Path | None, ignore_window: bool) -> int:
+@click.option("--again", is_flag=True, help="Ask also for what earlier runs gave up.")
+def command(config: Path | None, ignore_window: bool, again: bool) -> int:
     """Request what storage.resources lists, store it and parse its tags.
 
     Studies that are complete already are not asked for again.
     """
     from pacsfw.cli.working import work
 
-    return work(config, "move", lambda collection, _: collection.move(ignore_window=ignore_window))
+    return work(
+        config,
+        "move",
+        lambda collection, _: collection.move(ignore_window=ignore_window, again=again),
+    )

@@ -12,7 +12,8 @@ from pacsfw.cli.common import config_argument
 @click.command("run")
 @config_argument
 @click.option("--ignore-window", is_flag=True, help="Request also outside the allowed hours.")
-def command(config: Path | None, ignore_window: bool) -> int:
+@click.option("--again", is_flag=True, help="Ask also for what earlier runs gave up.")
+def command(config: Path | None, ignore_window: bool, again: bool) -> int:
     """Find, move and parse: the whole collection, resumable.
 
     Run it again to go on where it ended. A query that was answered whole is not asked
@@ -31,6 +32,6 @@ def command(config: Path | None, ignore_window: bool) -> int:
                 markup=False,
                 highlight=False,
             )
-        collection.move(ignore_window=ignore_window)
+        collection.move(ignore_window=ignore_window, again=again)
 
     return work(config, "run", steps)

@@ -20,7 +20,7 @@ def command(config: Path | None) -> int:
 
     from pacsfw.ledger import open_existing
     from pacsfw.report.summary import exit_code, render
-    from pacsfw.run import summarize
+    from pacsfw.standing import summarize
 
     loaded = load(config)
     loaded.config.require("storage")

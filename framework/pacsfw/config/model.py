@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -76,6 +76,8 @@ class Move:
     workers: int
     receivers: int
     attempts: int
+    recheck_after: timedelta | None = None
+    """So long after it was last asked about, a finished study is asked about again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pacsfw.config.components import Draft, use_at
 from pacsfw.config.model import Move, QueryLevel, Use
-from pacsfw.config.values import WEEKDAYS, clock_time, zone
+from pacsfw.config.values import WEEKDAYS, clock_time, span, zone
 from pacsfw.config.window import ALL_DAYS, Window
 
 AUTO = "auto"
@@ -40,6 +40,7 @@ def move(draft: Draft) -> Move | None:
         workers=int(tree["workers"]),
         receivers=int(tree["receivers"]),
         attempts=int(tree["attempts"]),
+        recheck_after=span(tree["recheck_after"]) if "recheck_after" in tree else None,
     )
 
 

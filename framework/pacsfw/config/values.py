@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -27,6 +27,12 @@ def size(value: str | int) -> int:
     number, unit = _SIZE.fullmatch(str(value)).groups()  # type: ignore[union-attr]
     base = 1024 if unit.endswith("i") else 1000
     return int(Decimal(number) * base ** " KMGT".index(unit[:1] or " "))
+
+
+def span(value: str) -> timedelta:
+    """Convert a number of hours, days or weeks: ``12h``, ``7d``, ``2w``."""
+    units = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+    return int(value[:-1]) * units[value[-1]]
 
 
 def day(value: str | int) -> date:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
-from datetime import date, time
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +139,8 @@ net:
   dest_node: {aetitle: OTHER, ip: 10.0.0.1, port: 105}
 find: {start_date: 20200101, modality: MR, query_level: patient, undated: false, use: house/cfind}
 move: {timezone: Europe/Zurich, days: [mon, sun], start_time: 7, end_time: "12:30:15",
-       use: cmove, with: {speed: 3}, workers: 4, receivers: 2, attempts: 9}
+       use: cmove, with: {speed: 3}, workers: 4, receivers: 2, attempts: 9,
+       recheck_after: 7d}
 storage:
   resources: sqlite:///rows.db
   resources_meta: /data/meta.csv
@@ -163,6 +164,8 @@ lamp: {watt: 40}
     assert config.net.dest == Node(aetitle="OTHER", ip="10.0.0.1", port=105)
     assert config.find is not None
     assert (config.find.start, config.find.end) == (date(2020, 1, 1), date(2020, 1, 1))
+    assert config.move is not None
+    assert config.move.recheck_after == timedelta(days=7)
     assert config.find.level == "PATIENT"
     assert config.move is not None
     assert config.move.window.days == frozenset({0, 6})

@@ -88,6 +88,10 @@ REFUSED = [
     ),
     ("move: {days: []}", "1:14: move.days: is empty"),
     ("move: {workers: 0}", "1:17: move.workers: 0 is not a number from 1 to 256"),
+    (
+        "move: {recheck_after: 0d}",
+        "1:23: move.recheck_after: '0d' is not a number of hours, days or weeks (12h, 7d, 2w)",
+    ),
     ("move: {attempts: 1.5}", "1:18: move.attempts: 1.5 is not a number from 1 to 256"),
     # dates and matching
     (

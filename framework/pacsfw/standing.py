@@ -1,0 +1,67 @@
+"""Where a collection stands: what its ledger knows, for the closing table and for status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pacsfw.config import Config, Storage
+from pacsfw.finding import coverage, exists
+from pacsfw.ingest.ingest import QUARANTINE
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.evidence import TRIALS
+from pacsfw.report.summary import Summary
+
+
+def summarize(
+    config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
+) -> Summary:
+    """Return what the ledger knows of a collection, for the closing table and for status."""
+    origins = ledger.studies.origins()
+    last = ledger.searches.last()
+    instances, size = ledger.instances.totals()
+    tables = [storage.resources_meta] if config.tags else []
+    tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
+    notes = []
+    if unsolicited := origins.get("unsolicited", 0):
+        notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
+    notes += _kept(ledger)
+    if last is not None:
+        problems = [*problems, *last.problems]
+        notes += last.notes
+    unlisted = ledger.studies.without_patient(last.id) if last else 0
+    if unlisted and config.find and config.find.level == "PATIENT":
+        advice = "find.query_level STUDY lists them"
+        problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
+    return Summary(
+        found=ledger.searches.found(last.id) if last else origins.get("find", 0),
+        questions=ledger.questions.counts(last.id) if last else {},
+        unproven=coverage(ledger, last) if last else (),
+        deselected=ledger.studies.deselected(),
+        verdicts=ledger.studies.counts(),
+        reasons=ledger.studies.reasons(),
+        instances=instances,
+        size=size,
+        quarantined=ledger.instances.quarantine_reasons(),
+        cell_errors=ledger.instances.cell_errors(),
+        archive=str(storage.directory),
+        quarantine=str(storage.state / QUARANTINE),
+        worklist=storage.resources if exists(storage.resources) else "",
+        tables=[target for target in tables if exists(target)],
+        problems=problems,
+        notes=notes,
+    )
+
+
+def _kept(ledger: Ledger) -> list[str]:
+    """Say what is kept although the PACS would not send it today, and what is given up."""
+    flags = ledger.evidence.flags()
+    kinds = (
+        (
+            f"studies not asked for any more, after {TRIALS} runs in vain",
+            "`pacsfw move --again` asks once more",
+            ledger.studies.given_up(),
+        ),
+        ("objects that the PACS does not list any more", "kept", flags.get("vanished", 0)),
+        ("objects that a rejection note names", "kept", flags.get("rejected", 0)),
+    )
+    return [f"{what}: {number}; {then}" for what, then, number in kinds if number]

@@ -23,7 +23,7 @@ from pacsfw.api import (
     Table,
     Transfer,
 )
-from pacsfw.config import Config, Tag, Use
+from pacsfw.config import Config, Storage, Tag, Use
 from pacsfw.config.sections import AUTO
 from pacsfw.deliver.outbox import PATH_COLUMN
 from pacsfw.dicom.header import FileHeader, HeaderReader
@@ -59,6 +59,18 @@ class IngestSpec:
     state: Path
     call_seconds: float = 30.0
     """How long a layout or a callback may take over one object."""
+
+
+def ingest_spec(config: Config, storage: Storage, call_seconds: float) -> IngestSpec:
+    """Return what the workers of a collection need."""
+    return IngestSpec(
+        plugins=config.plugins,
+        sort_by=storage.sort_by,
+        tags=config.tags,
+        archive=storage.directory,
+        state=storage.state,
+        call_seconds=call_seconds,
+    )
 
 
 def build_ingest(spec: IngestSpec) -> Ingest:

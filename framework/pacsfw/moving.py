@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,11 +22,6 @@ from pacsfw.move.study import StudyMover
 from pacsfw.receiver import Receiver
 from pacsfw.registry import Registry
 from pacsfw.workers import WorkerPool
-
-TAGS_FACT = "tags"
-"""Ledger fact: the tags by which the rows of the stored objects were read."""
-
-_log = logging.getLogger("pacsfw.run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +76,8 @@ class Moving:
             fatal=self._stop_because,
         )
 
-    def run(
-        self, uids: Sequence[str], total: int, *, ignore_window: bool, changed_tags: str
-    ) -> None:
-        """Take over the spool, read the stored files' rows anew if asked, and move ``uids``.
+    def run(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
+        """Take over the spool, and move ``uids``.
 
         Parameters
         ----------
@@ -94,8 +86,6 @@ class Moving:
             is started and the PACS is not asked.
         total
             Number of studies on the work list.
-        changed_tags
-            What identifies today's tags, where the stored rows were read by others; else "".
 
         Raises
         ------
@@ -104,15 +94,10 @@ class Moving:
         StateError
             The port is in use, or the archive or ledger cannot be written.
         """
-        if not uids and not changed_tags and not any(self._spool.iterdir()):
+        if not uids and not any(self._spool.iterdir()):
             return
-        if changed_tags:
-            # From here on until all are read the rows are of no one set of tags.
-            self._around.ledger.remember(TAGS_FACT, "")
         self._intake.start()
         try:
-            if changed_tags:
-                self._reparse(changed_tags)
             if uids and not self._around.stop.is_set():
                 self._move(uids, total, ignore_window=ignore_window)
         finally:
@@ -216,25 +201,8 @@ class Moving:
 
     def _pool(self, done: Callable[[object, object], None]) -> WorkerPool:
         around = self._around
-        spec = assemble.IngestSpec(
-            plugins=around.config.plugins,
-            sort_by=around.storage.sort_by,
-            tags=around.config.tags,
-            archive=around.storage.directory,
-            state=around.storage.state,
-            call_seconds=around.timing.call,
-        )
+        spec = assemble.ingest_spec(around.config, around.storage, around.timing.call)
         return WorkerPool(around.settings.workers, assemble.build_ingest, spec, done)
-
-    def _reparse(self, tags: str) -> None:
-        """Read every stored object's row anew by these tags; nothing is moved."""
-        _log.info("tags changed: reading the rows of the stored files anew")
-        self._intake.reparse(self._around.stop)
-        self._intake.wait()
-        if not self._around.stop.is_set():  # else some rows are still those of other tags
-            self._around.ledger.remember(TAGS_FACT, tags)
-            for outbox in self._around.outboxes:
-                outbox.refresh()
 
     def _stop_because(self, err: Exception) -> None:
         self._fatal = self._fatal or (

@@ -11,7 +11,8 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -33,14 +34,19 @@ from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.finding import Finding, exists
 from pacsfw.ledger import open_ledger
 from pacsfw.move.worklist import select
-from pacsfw.moving import TAGS_FACT, Moving, Surroundings, Timing, make_archive
+from pacsfw.moving import Moving, Surroundings, Timing, make_archive
+from pacsfw.reparsing import TAGS_FACT, Reparsing
 from pacsfw.report.observers import Observers
 from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 from pacsfw.standing import summarize
+from pacsfw.workers import OrderedPool
 
 LAYOUT_FACT = "layout"
 """Ledger fact: the ``sort_by`` under which the stored files were laid out."""
+
+WORKERS = 2
+"""Processes that read files, where no ``move`` section says how many."""
 
 
 class Collection:
@@ -72,6 +78,7 @@ class Collection:
         self._clock, self._timing = clock or Clock(), timing or Timing()
         self._stop = threading.Event()
         self._interrupted = False
+        self._busy = False
         self._moving: Moving | None = None
         self._problems: list[str] = []
         self._notes: list[str] = []
@@ -87,9 +94,9 @@ class Collection:
         return self._interrupted
 
     @property
-    def moving(self) -> bool:
-        """Tell whether studies are being moved: then `interrupt` ends the run gently."""
-        return self._moving is not None
+    def busy(self) -> bool:
+        """Tell whether objects are moved or read: then `interrupt` ends the run gently."""
+        return self._busy
 
     def __enter__(self) -> Self:
         """Take the lock, check the layout, open the observers."""
@@ -157,21 +164,21 @@ class Collection:
         listed = self._select(transfer)
         unfinished = self._unfinished(again=again)
         uids = [uid for uid in listed if uid in unfinished]
-        changed_tags = self._changed_tags()
-        outboxes: list[Outbox] = []
-        try:
-            for target, outbox in self._outboxes():
-                outbox.open(self._context, exists=exists(target), anew=bool(changed_tags))
-                outboxes.append(outbox)
+        with self._delivering(self._changed_tags()) as outboxes:
             self._moving = self._make_moving(use, outboxes)
-            self._moving.run(
-                uids, len(listed), ignore_window=ignore_window, changed_tags=changed_tags
-            )
-        finally:
-            for outbox in outboxes:
-                outbox.close()
-                if outbox.problem:
-                    self._problems.append(f"table {outbox.name}: {outbox.problem}")
+            self._moving.run(uids, len(listed), ignore_window=ignore_window)
+
+    def parse(self, workers: int = 0) -> None:
+        """Read the rows of all stored objects anew and deliver them; nothing is moved.
+
+        Parameters
+        ----------
+        workers
+            Number of processes; 0: as ``move.workers`` says.
+        """
+        self.config.require("tags")
+        with self._delivering(assemble.tags_identity(self.config.tags, self._registry), workers):
+            pass
 
     def _unfinished(self, *, again: bool) -> frozenset[str]:
         """Return the studies that are to be moved, whether or not they are listed."""
@@ -268,6 +275,32 @@ class Collection:
             logging.getLogger("pacsfw.move").warning("%s", note)
         self._problems += selection.problems
         return selection.uids
+
+    @contextmanager
+    def _delivering(self, tags: str, workers: int = 0) -> Iterator[list[Outbox]]:
+        """Open the tables, having read the stored rows by ``tags`` first if it is not empty."""
+        outboxes: list[Outbox] = []
+        self._busy = True
+        try:
+            for target, outbox in self._outboxes():
+                outbox.open(self._context, exists=exists(target), anew=bool(tags))
+                outboxes.append(outbox)
+            if tags and self._reparsing(workers).run(tags):
+                for outbox in outboxes:
+                    outbox.refresh()
+            yield outboxes
+        finally:
+            for outbox in outboxes:
+                outbox.close()
+                if outbox.problem:
+                    self._problems.append(f"table {outbox.name}: {outbox.problem}")
+
+    def _reparsing(self, workers: int) -> Reparsing:
+        move = self.config.move
+        size = workers or (move.workers if move else WORKERS)
+        spec = assemble.ingest_spec(self.config, self._storage, self._timing.call)
+        pool = OrderedPool(size, assemble.build_ingest, spec)
+        return Reparsing(self._ledger, pool, self._clock, self._stop, self._notify)
 
     def _make_moving(self, use: Use, outboxes: Sequence[Outbox]) -> Moving:
         assert self.config.move is not None  # noqa: S101 - required before

@@ -9,6 +9,7 @@ from pacsfw.api.components import NO_OPTIONS, Component, ConfigSection, JSONSche
 from pacsfw.api.context import Clock, Closing, DicomWeb, Net, Node, RunContext
 from pacsfw.api.events import (
     Event,
+    FilesParsed,
     InstanceIngested,
     MoveStarted,
     Observer,
@@ -50,6 +51,7 @@ __all__ = [
     "Converter",
     "DicomWeb",
     "Event",
+    "FilesParsed",
     "Found",
     "Header",
     "Inbox",

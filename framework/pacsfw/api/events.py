@@ -40,6 +40,18 @@ class MoveStarted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesParsed(Event):
+    """So far ``files`` were looked at, and ``rows`` of them have a row of the table.
+
+    ``total`` is the number of files that there are; None while it is not known.
+    """
+
+    files: int
+    rows: int
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StudyStarted(Event):
     """A study was requested."""
 

@@ -101,7 +101,7 @@ def _signals(collection: Collection) -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         if collection.interrupted:
             os._exit(INTERRUPTED)
-        if not collection.moving:
+        if not collection.busy:
             raise KeyboardInterrupt
         threading.Thread(target=collection.interrupt, daemon=True).start()
 

@@ -34,6 +34,8 @@ class Reparse:
     """A job: read the row of a stored object again."""
 
     instance: Instance
+    number: int = 0
+    """Its number in the ledger."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from pacsfw.api import Clock, Event, InstanceIngested
 from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord, adopt
 from pacsfw.errors import StateError
-from pacsfw.ingest.ingest import Reparse, Unwritable, Vanished, quarantine, without_row
+from pacsfw.ingest.ingest import Unwritable, Vanished, quarantine
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import Crashed, WorkerPool
@@ -65,13 +64,6 @@ class Intake:
         else:
             assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
 
-    def reparse(self, stop: threading.Event) -> None:
-        """Queue every stored object for a new row, until ``stop`` is set."""
-        for instance in self._ledger.instances.all_stored():
-            if stop.is_set():
-                return
-            self._pool.submit(Reparse(instance))
-
     def wait(self) -> None:
         """Wait until every queued job is done."""
         self._pool.wait()
@@ -80,24 +72,15 @@ class Intake:
         """Finish what is queued and end the workers."""
         self._pool.close()
 
-    def _guarded_done(self, job: Sealed | Reparse, outcome: Any) -> None:
+    def _guarded_done(self, job: Sealed, outcome: Any) -> None:
         try:
             self._done(job, outcome)
         except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
             self._fatal(err)
 
-    def _done(
-        self, job: Sealed | Reparse, outcome: Instance | Unwritable | Vanished | Crashed
-    ) -> None:
+    def _done(self, job: Sealed, outcome: Instance | Unwritable | Vanished | Crashed) -> None:
         if isinstance(outcome, Unwritable):
             raise StateError(f"the archive cannot be written: {outcome.reason}")
-        if isinstance(job, Reparse):
-            if not isinstance(outcome, Instance):
-                # Cells that other tags made must not stay under the names of these.
-                reason = outcome.reason if isinstance(outcome, Crashed) else "no row"
-                outcome = without_row(job.instance, reason)
-            self._ledger.instances.record(outcome, self._clock.now())
-            return
         if isinstance(outcome, Vanished) or not (
             isinstance(outcome, Instance) or job.path.exists()
         ):

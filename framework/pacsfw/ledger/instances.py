@@ -149,12 +149,20 @@ class Instances:
             ).fetchall()
         return [_instance(row) for row in rows]
 
-    def all_stored(self) -> Iterator[Instance]:
-        """Yield every object stored by now, once; the ledger may be written meanwhile."""
-        last = 0
+    def last_number(self) -> int:
+        """Return the highest number of an object; what is recorded from now on gets a higher one.
+
+        Also what is recorded anew because its row has changed.
+        """
         with self._database.reading() as connection:
-            # What is recorded anew meanwhile gets a higher number: it is not met again.
-            (end,) = connection.execute("SELECT coalesce(max(id), 0) FROM instances").fetchone()
+            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM instances").fetchone()
+        return int(last)
+
+    def stored(self, last: int, end: int) -> Iterator[tuple[int, Instance]]:
+        """Yield every stored object with its number: after ``last``, ``end`` at most.
+
+        The ledger may be written meanwhile.
+        """
         while True:
             with self._database.reading() as connection:
                 rows = connection.execute(
@@ -165,7 +173,7 @@ class Instances:
             if not rows:
                 return
             last = rows[-1]["id"]
-            yield from map(_instance, rows)
+            yield from ((row["id"], _instance(row)) for row in rows)
 
     def any_stored(self) -> bool:
         """Tell whether the archive holds anything."""

@@ -110,6 +110,7 @@ class WorkerPool:
             except PacsfwError as err:
                 outcome = Crashed(str(err))
             if worker is not None and isinstance(outcome, Crashed):
+                worker[0].kill()  # one that hangs would not hear that it should end
                 _end(*worker)
                 worker = None
             self._done(job, outcome)

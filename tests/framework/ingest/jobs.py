@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from pacsfw.ingest.ingest import Vanished
@@ -24,5 +25,14 @@ def build_vanishing(spec: Any) -> Callable[[Any], Any]:
 
     def work(job: Any) -> Any:
         return Vanished()
+
+    return work
+
+
+def build_marking(spec: Any) -> Callable[[Any], Any]:
+    """Every row becomes what the spec is."""
+
+    def work(job: Any) -> Any:
+        return replace(job.instance, row=(spec,))
 
     return work

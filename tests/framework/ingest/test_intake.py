@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
 from framework.ingest.jobs import build_crashing, build_vanishing
@@ -11,7 +9,6 @@ from pacsfw.api import Clock
 from pacsfw.dicom.spool import Discarded, Sealed
 from pacsfw.ingest.intake import Intake
 from pacsfw.ledger import open_ledger
-from pacsfw.ledger.instances import Instance
 from pacsfw.workers import WorkerPool
 
 
@@ -59,25 +56,6 @@ def intake_of(ledger, told, tmp_path):
         intake.close()
 
 
-def test_a_row_that_kills_its_worker_leaves_no_cells_of_former_tags(ledger, intake_of, told):
-    ledger.instances.record(
-        Instance(
-            sop_uid="1.1", digest="d", study_uid="1", series_uid="", sop_class="", syntax="",
-            size=1, path="p", state="stored", row=["of", "other", "tags"],
-        ),
-        Clock().now(),
-    )  # fmt: skip
-    intake = intake_of(build_crashing)
-
-    intake.reparse(threading.Event())
-    intake.wait()
-
-    (instance,) = ledger.instances.of_study("1")
-    assert instance.row == []
-    assert ledger.instances.cell_errors() == {("", "the worker process ended with code -9"): 1}
-    assert told.fatal == []
-
-
 def sealed(path):
     return Sealed(path, "class", "1.1", "syntax", "PACS", "", None, 1)
 
@@ -93,22 +71,3 @@ def test_a_spool_file_that_is_gone_does_not_end_the_run(intake_of, told, tmp_pat
     assert told.fatal == []
     assert told.arrived == []
     assert told.on_the_way == [gone, Discarded(gone.path, "1.1", "its spool file is gone")]
-
-
-def test_reading_rows_anew_can_be_stopped(ledger, intake_of):
-    for number in range(5):
-        ledger.instances.record(
-            Instance(
-                sop_uid=f"1.{number}", digest="d", study_uid="1", series_uid="", sop_class="",
-                syntax="", size=1, path="p", state="stored", row=["old"],
-            ),
-            Clock().now(),
-        )  # fmt: skip
-    stop = threading.Event()
-    stop.set()
-    intake = intake_of(build_crashing)
-
-    intake.reparse(stop)
-    intake.wait()
-
-    assert {tuple(each.row) for each in ledger.instances.of_study("1")} == {("old",)}

@@ -62,12 +62,15 @@ def test_a_forgotten_object_is_not_stored(ledger):
     assert not ledger.instances.any_stored()
 
 
-def test_all_stored_yields_every_object_in_pieces(ledger):
+def test_stored_yields_every_object_in_pieces(ledger):
     with ledger.together():
         for number in range(1201):
             ledger.instances.record(instance(f"1.{number}"), NOW)
 
-    assert len({found.sop_uid for found in ledger.instances.all_stored()}) == 1201
+    found = list(ledger.instances.stored(0, ledger.instances.last_number()))
+    assert len({instance.sop_uid for _, instance in found}) == 1201
+    number = found[1000][0]
+    assert list(ledger.instances.stored(number - 1, number)) == [found[1000]]
 
 
 def test_a_settled_study_is_due_until_its_version_is_delivered(ledger):
@@ -252,15 +255,15 @@ def test_a_commit_that_fails_does_not_swallow_what_follows(ledger, tmp_path):
     reader.close()
 
 
-def test_all_stored_ends_although_every_row_is_recorded_anew(ledger):
+def test_stored_ends_although_every_row_is_recorded_anew(ledger):
     with ledger.together():
         for number in range(700):
             ledger.instances.record(instance(f"1.{number}"), NOW)
 
     met = []
-    for number, found in enumerate(ledger.instances.all_stored()):
+    for number, found in ledger.instances.stored(0, ledger.instances.last_number()):
         met.append(found.sop_uid)
-        assert number < 700
+        assert len(met) <= 700
         ledger.instances.record(instance(found.sop_uid, row=[number, 1, "anew"]), NOW)
 
     assert len(set(met)) == 700

@@ -1,0 +1,154 @@
+"""Many small jobs through a pool: sent in batches, their outcomes given back in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+from pacsfw.workers.pool import Crashed, WorkerPool
+
+BATCH = 64
+"""Jobs in one message."""
+
+AHEAD = 4
+"""Batches for each process that may be under way or wait for an earlier one."""
+
+ANSWER_SECONDS = 2.0
+"""A worker gives back what it has after so long, however much of its batch is left."""
+
+
+class OrderedPool:
+    """Run a stream of jobs in worker processes; a context manager.
+
+    A job that kills its process or hangs costs itself only. The rest of its batch is done
+    again, one job in a message, so that the one to blame is known for certain.
+
+    Parameters
+    ----------
+    size, build, spec
+        As for `WorkerPool`.
+    job_seconds
+        A job that takes longer is killed together with its process.
+    batch
+        Number of jobs in one message.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        build: Callable[[Any], Callable[[Any], Any]],
+        spec: Any,
+        *,
+        job_seconds: float = 60.0,
+        batch: int = BATCH,
+    ) -> None:
+        self._batch, self._ahead = batch, AHEAD * size
+        self._pool = WorkerPool(
+            size,
+            _build,
+            (build, spec),
+            self._done,
+            job_seconds=job_seconds + ANSWER_SECONDS,
+            # Each batch is in the queue once at most: giving back the rest never blocks.
+            backlog=self._ahead,
+        )
+
+    def __enter__(self) -> Self:
+        """Start the processes.
+
+        Raises
+        ------
+        PacsfwError
+            A process could not build its worker.
+        """
+        self._pool.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Finish what is under way and end the processes."""
+        self._pool.close()
+
+    def map(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Do the jobs, which are taken from their iterable as they are needed.
+
+        Yields
+        ------
+        job, outcome
+            In the order of the jobs; the outcome is what the worker returned, or `Crashed`.
+        """
+        waiting = iter(jobs)
+        under_way: deque[_Batch] = deque()
+        while True:
+            while len(under_way) < self._ahead and (taken := list(islice(waiting, self._batch))):
+                batch = _Batch(taken)
+                under_way.append(batch)
+                self._pool.submit(_Message(batch.jobs, batch))
+            if not under_way:
+                return
+            first = under_way.popleft()
+            first.complete.wait()
+            yield from zip(first.jobs, first.outcomes, strict=True)
+
+    def _done(self, message: _Message, answer: list[Any] | Crashed) -> None:
+        batch = message.batch
+        one_by_one = message.one_by_one
+        if not isinstance(answer, Crashed):
+            batch.outcomes += answer
+        elif len(message.jobs) == 1 or one_by_one:
+            batch.outcomes.append(answer)
+        else:
+            one_by_one = True
+        rest = batch.jobs[len(batch.outcomes) :]
+        if rest:
+            self._pool.submit(_Message(rest, batch, one_by_one))
+        else:
+            batch.complete.set()
+
+
+@dataclass(slots=True)
+class _Batch:
+    jobs: Sequence[Any]
+    outcomes: list[Any] = field(default_factory=list)
+    complete: threading.Event = field(default_factory=threading.Event)
+
+
+class _Message:
+    """What is still to do of a batch; the batch itself stays on this side."""
+
+    def __init__(self, jobs: Sequence[Any], batch: _Batch, one_by_one: bool = False) -> None:
+        self.jobs, self.batch, self.one_by_one = jobs, batch, one_by_one
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (tuple, ((self.one_by_one, self.jobs),))
+
+
+def _build(spec: tuple[Callable[[Any], Callable[[Any], Any]], Any]) -> Callable[[Any], Any]:
+    build, inner = spec
+    work = build(inner)
+
+    def work_on(message: tuple[bool, Sequence[Any]]) -> list[Any]:
+        """Do the jobs until time is up, but at least one."""
+        one_by_one, jobs = message
+        until = time.monotonic() + ANSWER_SECONDS
+        outcomes: list[Any] = []
+        for job in jobs[:1] if one_by_one else jobs:
+            try:
+                outcomes.append(work(job))
+            except Exception as err:  # noqa: BLE001 - worker boundary: the job is lost, not others
+                outcomes.append(Crashed(f"{type(err).__name__} in the worker"))
+            if time.monotonic() >= until:
+                break
+        return outcomes
+
+    return work_on

@@ -22,7 +22,10 @@ PROGRESS_FACT = "reparse"
 """Ledger fact: [tags, number of the last object to read, number of the last one read]."""
 
 CHUNK = 500
-"""Rows in one transaction."""
+"""Rows in one transaction at most."""
+
+CHUNK_SECONDS = 1.0
+"""A transaction waits no longer than this for more rows."""
 
 
 class Reparsing:
@@ -66,11 +69,12 @@ class Reparsing:
         end, after = self._begin(tags)
         with self._pool as pool:
             chunk: list[tuple[int, Instance]] = []
+            due = self._clock.monotonic() + CHUNK_SECONDS
             for job, outcome in pool.map(self._jobs(after, end)):
                 chunk.append((job.number, _read(job.instance, outcome)))
-                if len(chunk) == CHUNK:
+                if len(chunk) == CHUNK or self._clock.monotonic() >= due:
                     self._record(tags, end, chunk)
-                    chunk = []
+                    chunk, due = [], self._clock.monotonic() + CHUNK_SECONDS
             if chunk:
                 self._record(tags, end, chunk)
         if self._stop.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO, Literal
@@ -28,7 +27,7 @@ from pydicom.uid import (
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from pacsfw.dicom.faults import UnreadableObject, decoding
-from pacsfw.dicom.part10 import PREFIX_LENGTH
+from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.values import text_of
 from pacsfw.dimse import charset
 from pacsfw_plugins._folder_index import OF_SERIES, OF_STUDY, UIDS, Index, Tally
@@ -61,16 +60,6 @@ _WITHOUT_STUDY = {
     XADefinedProcedureProtocolStorage,
 }
 """Classes whose objects belong to no study: DICOMDIR and those of PS3.4 annex GG."""
-
-_SUFFIXES = (".dcm", ".dicom", ".ima")
-_BARE = re.compile(
-    rb"\x02\0[\0\x01]\0(UL|OB)"
-    rb"|\x08\0[\0\x01\x05\x08\x16\x18]\0(UL|CS|UI)"
-    rb"|\x08\0[\x01\x05\x08\x16\x18]\0[^\0]\0\0\0"
-    rb"|\x08\0\0\0\x04\0\0\0....\x08\0",
-    re.DOTALL,
-)
-"""How data sets without preamble and prefix begin (little endian, as nearly all are)."""
 
 
 def scan(root: str) -> Index:
@@ -144,7 +133,7 @@ def _read(path: str, tally: Tally) -> dict[str, str] | None:
     with open(path, "rb") as file:
         start = file.read(PREFIX_LENGTH)
         if start[128:] != b"DICM":
-            if _BARE.match(start) or path.lower().endswith(_SUFFIXES):
+            if looks_like_dicom(start, path):
                 raise UnreadableObject("the object", "not a DICOM Part 10 file")
             tally.not_dicom += 1
             return None

@@ -7,6 +7,7 @@ Text passes through Latin-1 both ways, so whatever bytes a peer sent come back u
 from __future__ import annotations
 
 import os
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,17 @@ MAX_FILE_META = 1 << 20
 _FIRST_READ = 4096
 _LONG_VRS = frozenset({b"OB", b"OW", b"UN", b"UT", b"SQ", b"OF", b"OD", b"OL", b"UC", b"UR"})
 _VRS = _LONG_VRS | {b"UL", b"UI", b"SH", b"AE"}
+
+
+_SUFFIXES = (".dcm", ".dicom", ".ima")
+_BARE = re.compile(
+    rb"\x02\0[\0\x01]\0(UL|OB)"
+    rb"|\x08\0[\0\x01\x05\x08\x16\x18]\0(UL|CS|UI)"
+    rb"|\x08\0[\x01\x05\x08\x16\x18]\0[^\0]\0\0\0"
+    rb"|\x08\0\0\0\x04\0\0\0....\x08\0",
+    re.DOTALL,
+)
+"""How data sets without preamble and prefix begin (little endian, as nearly all are)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +220,12 @@ def _check_group_length(values: dict[int, bytes], end: int) -> None:
 
 def _text(value: bytes) -> str:
     return value.decode("latin-1").strip(" \0")
+
+
+def looks_like_dicom(start: bytes, name: str) -> bool:
+    """Tell whether a file that cannot be read is DICOM nevertheless, from its first bytes."""
+    return (
+        start[128:PREFIX_LENGTH] == b"DICM"
+        or _BARE.match(start) is not None
+        or name.lower().endswith(_SUFFIXES)
+    )

@@ -14,7 +14,13 @@ from typing import Any, Self
 from pacsfw.workers.pool import Crashed, WorkerPool
 
 BATCH = 64
-"""Jobs in one message."""
+"""Jobs in one message at most."""
+
+FIRST_BATCH = 4
+"""Jobs in the first messages, before it is known how long they take."""
+
+MESSAGE_SECONDS = 0.1
+"""What a message should keep a worker busy for: slow jobs are spread over all workers."""
 
 AHEAD = 4
 """Batches for each process that may be under way or wait for an earlier one."""
@@ -36,7 +42,7 @@ class OrderedPool:
     job_seconds
         A job that takes longer is killed together with its process.
     batch
-        Number of jobs in one message.
+        Number of jobs in one message at most.
     """
 
     def __init__(
@@ -48,7 +54,7 @@ class OrderedPool:
         job_seconds: float = 60.0,
         batch: int = BATCH,
     ) -> None:
-        self._batch, self._ahead = batch, AHEAD * size
+        self._most, self._batch, self._ahead = batch, min(batch, FIRST_BATCH), AHEAD * size
         self._pool = WorkerPool(
             size,
             _build,
@@ -100,11 +106,14 @@ class OrderedPool:
             first.complete.wait()
             yield from zip(first.jobs, first.outcomes, strict=True)
 
-    def _done(self, message: _Message, answer: list[Any] | Crashed) -> None:
+    def _done(self, message: _Message, answer: tuple[list[Any], float] | Crashed) -> None:
         batch = message.batch
         one_by_one = message.one_by_one
         if not isinstance(answer, Crashed):
-            batch.outcomes += answer
+            outcomes, seconds = answer
+            batch.outcomes += outcomes
+            fitting = int(len(outcomes) * MESSAGE_SECONDS / max(seconds, 1e-6))
+            self._batch = max(1, min(fitting, self._most))
         elif len(message.jobs) == 1 or one_by_one:
             batch.outcomes.append(answer)
         else:
@@ -137,18 +146,18 @@ def _build(spec: tuple[Callable[[Any], Callable[[Any], Any]], Any]) -> Callable[
     build, inner = spec
     work = build(inner)
 
-    def work_on(message: tuple[bool, Sequence[Any]]) -> list[Any]:
-        """Do the jobs until time is up, but at least one."""
+    def work_on(message: tuple[bool, Sequence[Any]]) -> tuple[list[Any], float]:
+        """Do the jobs until time is up, but at least one; say how long it took."""
         one_by_one, jobs = message
-        until = time.monotonic() + ANSWER_SECONDS
+        begun = time.monotonic()
         outcomes: list[Any] = []
         for job in jobs[:1] if one_by_one else jobs:
             try:
                 outcomes.append(work(job))
             except Exception as err:  # noqa: BLE001 - worker boundary: the job is lost, not others
                 outcomes.append(Crashed(f"{type(err).__name__} in the worker"))
-            if time.monotonic() >= until:
+            if time.monotonic() - begun >= ANSWER_SECONDS:
                 break
-        return outcomes
+        return outcomes, time.monotonic() - begun
 
     return work_on

@@ -1,0 +1,1 @@
+"""What is below a folder: every file once, members of zip archives included."""

@@ -1,0 +1,70 @@
+"""The entries of one folder in the order of their names, however many there are."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from typing import IO, Literal, NamedTuple, TypeAlias
+
+IN_MEMORY = 100_000
+"""Entries that are held at once; more are sorted in pieces, in temporary files."""
+
+Kind: TypeAlias = Literal["file", "folder", "linked folder", "lost", "other"]
+
+
+class Entry(NamedTuple):
+    """A name in a folder and what it stands for; ``lost`` is what cannot be looked at."""
+
+    name: str
+    kind: Kind
+
+
+def entries(folder: str) -> Iterator[Entry]:
+    """Yield the entries of a folder, sorted by name.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be listed.
+    """
+    with ExitStack() as stack:
+        listing = (
+            Entry(each.name, _kind(each)) for each in stack.enter_context(os.scandir(folder))
+        )
+        piece = sorted(islice(listing, IN_MEMORY))
+        if len(piece) < IN_MEMORY:
+            yield from piece
+            return
+        pieces = []
+        while piece:
+            pieces.append(_written(piece, stack))
+            piece = sorted(islice(listing, IN_MEMORY))
+        yield from heapq.merge(*map(_read, pieces))
+
+
+def _kind(entry: os.DirEntry[str]) -> Kind:
+    """Tell what an entry is; links to files are files."""
+    try:
+        if entry.is_dir():
+            return "linked folder" if entry.is_symlink() else "folder"
+        if entry.is_file():
+            return "file"
+        return "lost" if entry.is_symlink() and not os.path.exists(entry.path) else "other"  # noqa: PTH110
+    except OSError:
+        return "lost"
+
+
+def _written(piece: list[Entry], stack: ExitStack) -> IO[str]:
+    file = stack.enter_context(tempfile.TemporaryFile("w+", encoding="ascii"))  # noqa: SIM115
+    file.writelines(f"{json.dumps(entry)}\n" for entry in piece)
+    file.seek(0)
+    return file
+
+
+def _read(file: IO[str]) -> Iterator[Entry]:
+    return (Entry(*json.loads(line)) for line in file)

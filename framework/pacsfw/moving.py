@@ -67,6 +67,7 @@ class Moving:
         self._intake = Intake(
             around.ledger,
             self._spool,
+            around.storage.directory,
             around.storage.state,
             around.clock,
             self._pool,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pacsfw.config import Config, Storage
 from pacsfw.finding import coverage, exists
-from pacsfw.ingest.ingest import QUARANTINE
+from pacsfw.ingest.ingest import QUARANTINE, VERSIONS
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.evidence import TRIALS
 from pacsfw.report.summary import Summary
@@ -24,7 +24,7 @@ def summarize(
     notes = []
     if unsolicited := origins.get("unsolicited", 0):
         notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
-    notes += _kept(ledger)
+    notes += _kept(storage, ledger)
     if last is not None:
         problems = [*problems, *last.problems]
         notes += last.notes
@@ -52,7 +52,7 @@ def summarize(
     )
 
 
-def _kept(ledger: Ledger) -> list[str]:
+def _kept(storage: Storage, ledger: Ledger) -> list[str]:
     """Say what is kept although the PACS would not send it today, and what is given up."""
     flags = ledger.evidence.flags()
     kinds = (
@@ -62,6 +62,11 @@ def _kept(ledger: Ledger) -> list[str]:
             ledger.studies.given_up(),
         ),
         ("objects that the PACS does not list any more", "kept", flags.get("vanished", 0)),
+        (
+            "other content of objects that are stored",
+            f"kept in {storage.state / VERSIONS}",
+            ledger.instances.versions(),
+        ),
         ("objects that a rejection note names", "kept", flags.get("rejected", 0)),
     )
     return [f"{what}: {number}; {then}" for what, then, number in kinds if number]

@@ -18,6 +18,10 @@ class Occupied(Exception):
     """The object cannot have that path; says which kind of conflict it is."""
 
 
+class OtherContent(Occupied):
+    """An object of the same SOP Instance UID has that path, with other content."""
+
+
 def commit(spooled: Path, path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
     """Move a spool file to ``path``; the same object there already is as good.
 
@@ -97,7 +101,7 @@ def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
     if meta.syntax != syntax:
         return False
     if dataset_digest(path) != digest:
-        raise Occupied("other content is stored under the same SOP Instance UID")
+        raise OtherContent("other content is stored under the same SOP Instance UID")
     return True
 
 

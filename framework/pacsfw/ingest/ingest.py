@@ -16,8 +16,9 @@ from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.spool import Sealed, rewrite_head
 from pacsfw.dicom.tagpath import parse
 from pacsfw.errors import Skip, TookTooLong
-from pacsfw.ingest.commit import Occupied, commit, dataset_digest
+from pacsfw.ingest.commit import Occupied, OtherContent, commit, dataset_digest
 from pacsfw.ingest.paths import target
+from pacsfw.ingest.rejection import rejected
 from pacsfw.ledger.instances import CellError, Instance
 
 ReadRow = Callable[[FileHeader], tuple[Sequence[Any], Sequence[CellError]]]
@@ -27,6 +28,8 @@ _LONGEST_PATH = 4096  # bytes with the final NUL, Linux's PATH_MAX
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 QUARANTINE = "quarantine"
 """Folder for objects that could not be stored, inside the state folder."""
+VERSIONS = "versions"
+"""Folder, likewise, for other content of objects that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,15 @@ class Ingest:
                 rewrite_head(sealed, record.sop_uid)
             path = self._place(header)
             row, errors = self._read_row(header)
+            rejects = rejected(header, record.sop_class)
             if not commit(sealed.path, path, record.sop_uid, record.digest, record.syntax):
                 record = _as_stored(record, path)
+        except OtherContent as err:
+            if not self._is_of_series(path, record):
+                reason = f"{err}, of another series or study: the layout does not keep them apart"
+                return quarantine(sealed, self._state, reason, record)
+            kept = keep(sealed.path, self._state / VERSIONS, record.digest)
+            return as_version(record, kept.relative_to(self._state))
         except (UnreadableObject, integrity.Damaged, _Refused, Occupied) as err:
             return quarantine(sealed, self._state, str(err), record)
         return replace(
@@ -119,7 +129,16 @@ class Ingest:
             path=path.relative_to(self._archive).as_posix(),
             row=tuple(row),
             errors=tuple(errors),
+            rejects=rejects,
         )
+
+    def _is_of_series(self, path: Path, record: Instance) -> bool:
+        """Tell whether the object at ``path`` says that it is of the same study and series."""
+        try:
+            there = _identify(record, self._reader.read(path))
+        except (UnreadableObject, OSError):
+            return False
+        return (there.study_uid, there.series_uid) == (record.study_uid, record.series_uid)
 
     def _reparse(self, instance: Instance) -> Instance:
         try:
@@ -158,13 +177,24 @@ def quarantine(
 ) -> Instance:
     """Keep an object that cannot be stored, with its bytes, under the name of its digest."""
     record = record or _record(sealed)
-    folder = state / QUARANTINE
-    folder.mkdir(mode=0o700, exist_ok=True)
-    kept = folder / f"{record.digest}.dcm"
-    sealed.path.replace(kept)
+    kept = keep(sealed.path, state / QUARANTINE, record.digest)
     return replace(
         record, state="quarantined", reason=reason, path=kept.relative_to(state).as_posix()
     )
+
+
+def as_version(record: Instance, kept: Path) -> Instance:
+    """Return an object of which other content is stored: it has no row in the table."""
+    reason = "other content is stored under the same SOP Instance UID"
+    return replace(record, state="version", reason=reason, path=kept.as_posix(), row=(), errors=())
+
+
+def keep(path: Path, folder: Path, digest: str) -> Path:
+    """Move a file into a folder of the state, under the name of its digest."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    kept = folder / f"{digest}.dcm"
+    path.replace(kept)
+    return kept
 
 
 def _record(sealed: Sealed) -> Instance:

@@ -9,7 +9,7 @@ from typing import Any
 from pacsfw.api import Clock, Event, InstanceIngested
 from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord, adopt
 from pacsfw.errors import StateError
-from pacsfw.ingest.ingest import Unwritable, Vanished, quarantine
+from pacsfw.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import Crashed, WorkerPool
@@ -35,6 +35,7 @@ class Intake:
         self,
         ledger: Ledger,
         spool: Path,
+        archive: Path,
         state: Path,
         clock: Clock,
         pool_of: Callable[[Callable[[Any, Any], None]], WorkerPool],
@@ -45,7 +46,7 @@ class Intake:
         fatal: Callable[[Exception], None],
     ) -> None:
         self._ledger, self._clock = ledger, clock
-        self._spool, self._state = spool, state
+        self._spool, self._archive, self._state = spool, archive, state
         self._on_the_way, self._arrived, self._notify = on_the_way, arrived, notify
         self._fatal = fatal
         self._pool = pool_of(self._guarded_done)
@@ -89,15 +90,32 @@ class Intake:
             return
         if isinstance(outcome, Crashed):
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
+        if outcome.state == "stored" and self._is_version(outcome):
+            outcome = self._set_aside(outcome)
         if outcome.study_uid:
             self._ledger.studies.add(outcome.study_uid, {}, "unsolicited")
         news = self._ledger.instances.record(outcome, self._clock.now())
+        for study_uid, sop_uid in outcome.rejects:
+            self._ledger.evidence.flag(study_uid, [sop_uid], "rejected", self._clock.now())
         self._arrived(job, outcome, news)
         self._notify(
             InstanceIngested(
                 at=self._clock.now(),
                 study_uid=outcome.study_uid,
-                stored=outcome.state == "stored",
+                stored=outcome.state != "quarantined",
                 size=outcome.size,
             )
         )
+
+    def _is_version(self, instance: Instance) -> bool:
+        """Tell whether other content of this object is stored, where the layout put that."""
+        twins = self._ledger.instances.twins(instance)
+        return any((self._archive / twin.path).is_file() for twin in twins)
+
+    def _set_aside(self, instance: Instance) -> Instance:
+        """Take it out of the archive: what came first is what the table tells of."""
+        path, folder = self._archive / instance.path, self._state / VERSIONS
+        kept = folder / f"{instance.digest}.dcm"
+        if path.exists() or not kept.exists():
+            kept = keep(path, folder, instance.digest)
+        return as_version(instance, kept.relative_to(self._state))

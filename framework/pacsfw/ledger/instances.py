@@ -28,7 +28,9 @@ class Instance:
     """One object that arrived.
 
     ``path`` is relative: to the archive where it is stored, to the state folder where it
-    is quarantined. ``row`` holds JSON values, one per configured tag.
+    is quarantined or a version (other content of an object that is stored). ``row`` holds
+    JSON values, one per configured tag. ``rejects`` are (study UID, SOP Instance UID) of what
+    it takes back, being a rejection note; the ledger keeps them as flags.
     """
 
     sop_uid: str
@@ -39,11 +41,12 @@ class Instance:
     syntax: str
     size: int
     path: str
-    state: Literal["stored", "quarantined"]
+    state: Literal["stored", "quarantined", "version"]
     reason: str = ""
     calling_ae: str = ""
     row: Sequence[Any] = ()
     errors: Sequence[CellError] = ()
+    rejects: Sequence[tuple[str, str]] = ()
 
 
 class Instances:
@@ -118,6 +121,22 @@ class Instances:
                 "UPDATE studies SET version = version + 1 WHERE study_uid = ?",
                 (instance.study_uid,),
             )
+
+    def twins(self, instance: Instance) -> Sequence[Instance]:
+        """Return what is stored of the same object elsewhere, with other content."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM instances WHERE sop_uid = ? AND study_uid = ? AND series_uid = ?"
+                " AND state = 'stored' AND digest != ? AND path != ?",
+                (
+                    instance.sop_uid,
+                    instance.study_uid,
+                    instance.series_uid,
+                    instance.digest,
+                    instance.path,
+                ),
+            ).fetchall()
+        return [_instance(row) for row in rows]
 
     def stored_uids(self, study_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a study that are in the archive."""
@@ -200,6 +219,14 @@ class Instances:
                 " WHERE instances.state = 'stored' GROUP BY 1"
             ).fetchall()
         return {row[0]: (int(row[1]), int(row[2])) for row in rows}
+
+    def versions(self) -> int:
+        """Return how many objects are other content of stored ones."""
+        with self._database.reading() as connection:
+            (count,) = connection.execute(
+                "SELECT count(*) FROM instances WHERE state = 'version'"
+            ).fetchone()
+        return int(count)
 
     def quarantine_reasons(self) -> Mapping[str, int]:
         """Return how many objects are in quarantine, by reason."""

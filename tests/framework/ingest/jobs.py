@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pacsfw.ingest.ingest import Vanished
+from pacsfw.ledger.instances import Instance
 
 
 def build_crashing(spec: Any) -> Callable[[Any], Any]:
@@ -34,5 +35,19 @@ def build_marking(spec: Any) -> Callable[[Any], Any]:
 
     def work(job: Any) -> Any:
         return replace(job.instance, row=(spec,))
+
+    return work
+
+
+def build_storing(folder: Any) -> Callable[[Any], Any]:
+    """Every object is moved into a folder under the name of its spool file."""
+
+    def work(job: Any) -> Any:
+        job.path.replace(folder / job.path.name)
+        return Instance(
+            sop_uid=job.sop_uid, digest=job.path.stem, study_uid="1", series_uid="1.1",
+            sop_class="", syntax="", size=1, path=job.path.name, state="stored",
+            rejects=[("1", "1.9")],
+        )  # fmt: skip
 
     return work

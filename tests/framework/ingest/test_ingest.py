@@ -7,12 +7,14 @@ from tempfile import TemporaryDirectory, gettempdir
 
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.dicom.part10 import file_head, read_file_meta
 from pacsfw.dicom.spool import Sealed, SpoolWriter
 from pacsfw.errors import Skip
 from pacsfw.ingest.ingest import Ingest, Reparse, Unwritable, Vanished
+from pacsfw.ingest.rejection import KEY_OBJECT_SELECTION
 from pacsfw.testing import make_studies
 from pacsfw_plugins.layouts import Template
 from peers.readback import dataset_bytes
@@ -76,16 +78,58 @@ def test_the_same_object_again_changes_nothing(room, source):
     assert list((room / "state" / "spool").iterdir()) == []
 
 
-def test_other_content_under_the_same_uid_is_kept_apart(room, source):
+def test_other_content_of_an_object_is_kept_as_a_version(room, source):
     first = ingest(room)(spooled(room, source[0]))
     data = dataset_bytes(source[0])
 
     other = ingest(room)(spooled(room, source[0], data=data[:-1] + b"\x99"))
 
-    assert other.state == "quarantined"
+    assert (other.state, other.row) == ("version", ())
+    assert other.path == f"versions/{other.digest}.dcm"
     assert other.reason == "other content is stored under the same SOP Instance UID"
     assert dataset_bytes(room / "archive" / first.path) == data
     assert dataset_bytes(room / "state" / other.path) == data[:-1] + b"\x99"
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID"])
+def test_the_same_uid_in_another_study_or_series_is_no_version(room, source, keyword):
+    """Its study would be called complete although the archive lacks the object."""
+    first = ingest(room)(spooled(room, source[0]))
+    edited = dcmread(source[0])
+    setattr(edited, keyword, "1.2.3")
+    edited.save_as(source[0], enforce_file_format=True)
+
+    other = ingest(room)(spooled(room, source[0]))
+
+    assert other.state == "quarantined"
+    assert "another series or study" in other.reason
+    assert first.sop_uid == other.sop_uid
+
+
+def rejecting(path, title):
+    """Make a key object selection of a file that names the object 1.2.3 of study 1.2."""
+    note = dcmread(path)
+    note.SOPClassUID = note.file_meta.MediaStorageSOPClassUID = KEY_OBJECT_SELECTION
+    note.ConceptNameCodeSequence = [Dataset()]
+    note.ConceptNameCodeSequence[0].CodeValue = title
+    study, series, item = Dataset(), Dataset(), Dataset()
+    item.ReferencedSOPInstanceUID = "1.2.3"
+    series.ReferencedSOPSequence = [item]
+    study.StudyInstanceUID = "1.2"
+    study.ReferencedSeriesSequence = [series]
+    note.CurrentRequestedProcedureEvidenceSequence = [study]
+    note.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize(
+    ("title", "rejects"), [("113037", (("1.2", "1.2.3"),)), ("113000", ()), ("", ())]
+)
+def test_a_rejection_note_says_what_it_takes_back(room, source, title, rejects):
+    rejecting(source[0], title)
+
+    stored = ingest(room)(spooled(room, source[0]))
+
+    assert (stored.state, stored.rejects) == ("stored", rejects)
 
 
 def test_two_objects_on_one_path_are_both_kept(room, source):
@@ -215,7 +259,7 @@ def test_without_hard_links_nothing_is_overwritten_either(room, source, monkeypa
     other = ingest(room)(spooled(room, source[0], data=dataset_bytes(source[0])[:-1] + b"\x98"))
 
     assert first.state == "stored"
-    assert other.state == "quarantined"
+    assert other.state == "version"
     assert dataset_bytes(room / "archive" / first.path) == dataset_bytes(source[0])
 
 
@@ -282,7 +326,7 @@ def test_the_state_may_be_on_another_file_system_than_the_archive(room, source, 
     again = work(spooled(room, source[0]))
     other = work(spooled(room, source[0], data=dataset_bytes(source[0])[:-1] + b"\x99"))
 
-    assert (stored.state, again, other.state) == ("stored", stored, "quarantined")
+    assert (stored.state, again, other.state) == ("stored", stored, "version")
     (path,) = (path for path in elsewhere.rglob("*") if path.is_file())
     assert dataset_bytes(path) == dataset_bytes(source[0])
     assert path.stat().st_mode & 0o777 == 0o600

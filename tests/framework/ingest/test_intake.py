@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framework.ingest.jobs import build_crashing, build_vanishing
+from framework.ingest.jobs import build_crashing, build_storing, build_vanishing
 from pacsfw.api import Clock
 from pacsfw.dicom.spool import Discarded, Sealed
 from pacsfw.ingest.intake import Intake
@@ -40,8 +40,8 @@ def intake_of(ledger, told, tmp_path):
 
     def intake_of(build):
         intake = Intake(
-            ledger, spool, tmp_path / "state", Clock(),
-            lambda done: WorkerPool(1, build, None, done),
+            ledger, spool, tmp_path, tmp_path / "state", Clock(),
+            lambda done: WorkerPool(1, build, tmp_path, done),
             on_the_way=told.on_the_way.append,
             arrived=lambda *what: told.arrived.append(what),
             notify=lambda event: None,
@@ -71,3 +71,19 @@ def test_a_spool_file_that_is_gone_does_not_end_the_run(intake_of, told, tmp_pat
     assert told.fatal == []
     assert told.arrived == []
     assert told.on_the_way == [gone, Discarded(gone.path, "1.1", "its spool file is gone")]
+
+
+def test_other_content_that_the_layout_put_elsewhere_is_set_aside(ledger, intake_of, tmp_path):
+    intake = intake_of(build_storing)
+    for name in ("first", "second", "first", "second"):
+        spooled = tmp_path / "state" / "spool" / f"{name}.dcm"
+        spooled.write_text(name)
+        intake.take(sealed(spooled))
+        intake.wait()
+
+    (stored,) = ledger.instances.of_study("1")
+    assert (stored.digest, ledger.instances.versions()) == ("first", 1)
+    assert (tmp_path / "first.dcm").read_text() == "first"
+    assert not (tmp_path / "second.dcm").exists()
+    assert (tmp_path / "state" / "versions" / "second.dcm").read_text() == "second"
+    assert ledger.evidence.flagged("1", "rejected") == {"1.9"}

@@ -24,6 +24,7 @@ from pacsfw.api import (
     Transfer,
 )
 from pacsfw.config import Config, Storage, Tag, Use
+from pacsfw.config.columns import columns_of
 from pacsfw.config.sections import AUTO
 from pacsfw.deliver.outbox import PATH_COLUMN
 from pacsfw.dicom.header import FileHeader, HeaderReader
@@ -114,7 +115,7 @@ def build_ingest(spec: IngestSpec) -> Ingest:
 
 def instance_table(tags: Sequence[Tag]) -> Table:
     """Return the table of instances: the configured tags, and last where the file is."""
-    columns = (Column(tag.alias, tag.type) for tag in tags)
+    columns = (column for tag in tags for column in columns_of(tag))
     return Table("instances", (*columns, Column(PATH_COLUMN)))
 
 

@@ -26,10 +26,10 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
+from pacsfw.dicom import charset
 from pacsfw.dicom.faults import UnreadableObject, decoding
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.values import text_of
-from pacsfw.dimse import charset
 from pacsfw_plugins._folder_index import OF_SERIES, OF_STUDY, UIDS, Index, Tally
 
 STATE_FOLDER = ".pacsfw"

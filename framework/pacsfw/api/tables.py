@@ -11,8 +11,20 @@ from pacsfw.api.context import Closing
 from pacsfw.api.objects import Stored
 
 ColumnType: TypeAlias = Literal[
-    "text", "int", "float", "bool", "date", "time", "datetime", "duration", "json"
+    "text",
+    "int",
+    "float",
+    "bool",
+    "date",
+    "time",
+    "datetime",
+    "duration",
+    "texts",
+    "ints",
+    "floats",
+    "json",
 ]
+"""``texts``, ``ints`` and ``floats`` hold lists of these, in which None is an empty value."""
 
 
 @dataclass(frozen=True, slots=True)

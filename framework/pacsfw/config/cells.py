@@ -10,12 +10,16 @@ date         datetime.date         DA and DT text, a datetime
 time         datetime.time         TM text, a datetime, a timedelta of less than a day
 datetime     datetime.datetime     DA and DT text, a date
 duration     datetime.timedelta    TM text
-json         list, dict, scalars   sequences and items by the DICOM JSON model (PS3.18 F)
+texts        list of str           one or several values, as text
+ints floats  list of int, float    one or several values, as int and float
+json         list, dict, scalars   sequences and items by the DICOM JSON model (PS3.18 F),
+                                   bytes in base64
 ===========  ====================  ==================================================
 """
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
@@ -29,7 +33,7 @@ from pydicom.valuerep import PersonName
 
 from pacsfw.api import ColumnType
 from pacsfw.convert import str2datetime, str2timedelta
-from pacsfw.dicom.values import bool_of, float_of, int_of, text_of
+from pacsfw.dicom.values import bool_of, float_of, int_of, is_empty, text_of
 
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
@@ -89,6 +93,19 @@ def _only_text(value: Any) -> str:
     return value
 
 
+def _list_of(make: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
+    def listed(value: Any) -> list[Any]:
+        values = value if isinstance(value, MultiValue | list | tuple) else [value]
+        flat = [
+            each
+            for one in values
+            for each in (one if isinstance(one, MultiValue | list | tuple) else [one])
+        ]
+        return [None if is_empty(each) else make(each) for each in flat]
+
+    return listed
+
+
 def _json(value: Any) -> Any:
     if isinstance(value, Dataset):
         return _json(value.to_json_dict())
@@ -114,6 +131,8 @@ def _json_scalar(value: Any) -> Any:
             return float(value)
         case date() | time():
             return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
     raise TypeError(f"{type(value).__name__} has no place in JSON")
 
 
@@ -126,5 +145,8 @@ _CELLS: Mapping[ColumnType, Callable[[Any], Any]] = {
     "time": _time,
     "datetime": _datetime,
     "duration": _duration,
+    "texts": _list_of(_text),
+    "ints": _list_of(int_of),
+    "floats": _list_of(float_of),
     "json": _json,
 }

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
-from pacsfw.api import ColumnType, TagCallback
+from pacsfw.api import Column, ColumnType, TagCallback
+from pacsfw.config.model import Tag
+
+if TYPE_CHECKING:
+    from pacsfw.dicom.tagpath import TagPath
 
 _TYPES: Mapping[Any, ColumnType] = {
     str: "text",
@@ -21,6 +25,43 @@ _TYPES: Mapping[Any, ColumnType] = {
     datetime: "datetime",
     timedelta: "duration",
 }
+
+
+RAW = "_raw"
+"""What the name of a column with raw values ends with."""
+
+_NATURAL: Mapping[str, ColumnType] = {
+    **dict.fromkeys(("IS", "SL", "SS", "SV", "UL", "US", "UV", "US or SS"), "int"),
+    **dict.fromkeys(("AS", "DS", "FD", "FL"), "float"),
+    **dict.fromkeys(("SQ", "UN", "OB", "OD", "OF", "OL", "OV", "OW", "OB or OW"), "json"),
+    "DA": "date",
+    "DT": "datetime",
+    "TM": "time",
+}
+_LISTS: Mapping[ColumnType, ColumnType] = {"int": "ints", "float": "floats", "json": "json"}
+
+
+def columns_of(tag: Tag) -> tuple[Column, ...]:
+    """Return the columns that a tag makes: its own, and beside it the raw value if it is wanted."""
+    own = Column(tag.alias, tag.type)
+    return (own, Column(tag.alias + RAW)) if tag.raw else (own,)
+
+
+def natural_type(path: TagPath, vr: str) -> ColumnType:
+    """Return the column type that a value representation and its multiplicity stand for.
+
+    Parameters
+    ----------
+    path
+        Where the values are.
+    vr
+        The declared value representation, empty where that of the dictionary counts.
+    """
+    if path.is_group:
+        return "json"
+    of_one = "text" if path.component else _NATURAL.get(vr or path.vr, "text")
+    single = path.is_single or (not path.is_list and path.steps[-1].creator)
+    return of_one if single else _LISTS.get(of_one, "texts")
 
 
 def type_of(callback: TagCallback) -> ColumnType:

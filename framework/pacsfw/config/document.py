@@ -50,6 +50,12 @@ class Document:
     filled: set[Place] = field(default_factory=set)
     broken: set[Place] = field(default_factory=set)
 
+    def within(self, key: str) -> Document:
+        """Return a document in which what this one says stands under a key."""
+        values = {(key, *place): mark for place, mark in self.values.items()}
+        keys = {(key, *place): mark for place, mark in self.keys.items()}
+        return Document(self.name, {key: self.tree}, values, keys)
+
     def mark(self, place: Place, *, key: bool = False) -> Mark:
         """Return where ``place`` stands, or the nearest thing around it."""
         if key and place in self.keys:

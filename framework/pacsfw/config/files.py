@@ -96,6 +96,8 @@ def _absolute(text: str, base: Path, home: Path | None) -> Path:
 def read(located: Located) -> Document:
     """Read and parse the file; ``.json`` as JSON, anything else as YAML.
 
+    A list instead of sections is the ``tags`` section alone.
+
     Raises
     ------
     ConfigError
@@ -105,6 +107,8 @@ def read(located: Located) -> Document:
     text = _decoded(_content(located), located.name)
     is_json = located.path.suffix.lower() == ".json"
     document = json_text.read(text, located.name) if is_json else yaml_text.read(text, located.name)
+    if isinstance(document.tree, list):
+        return document.within("tags")
     if not isinstance(document.tree, dict):
         raise ConfigError(f"{document.where(())}: a configuration is a mapping of sections")
     return document

@@ -100,7 +100,8 @@ class Tag:
     """One column of the table.
 
     ``default`` is a cell of the column's type, None where none was given; ``type`` is the
-    declared one, else what the last callback returns, else text.
+    declared one, else what the last callback returns, else text. ``vr`` is how the value is
+    read where neither the object nor a dictionary says it.
     """
 
     names: tuple[str, ...]
@@ -110,6 +111,9 @@ class Tag:
     callbacks: tuple[Use, ...]
     type: api.ColumnType
     where: str
+    vr: str = ""
+    required: bool = False
+    raw: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

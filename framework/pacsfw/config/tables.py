@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import ColumnType
-from pacsfw.config.columns import type_of
+from pacsfw.config.columns import columns_of, natural_type, type_of
 from pacsfw.config.components import Draft, places_in, use_at, uses_in
 from pacsfw.config.document import Place, spell
 from pacsfw.config.files import why_unwritable
@@ -142,24 +142,42 @@ def tags(draft: Draft) -> tuple[Tag, ...]:
         node = draft.value(*place)
         if node is None:
             continue
-        alias = node.get("tag_alias", names[0])
-        if alias in columns:
-            owner = spell(columns[alias]) or "pacsfw itself"
-            at = (*place, "tag_alias" if "tag_alias" in node else "tag_name")
-            draft.problems.add(at, f"the column {alias!r} is made by {owner} already")
-        columns.setdefault(alias, place)
-        column_type = _column_type(draft, (*place, "callback"), node.get("type"), callbacks)
-        found.append(
-            Tag(
-                names=names,
-                alias=alias,
-                default=_default(draft, (*place, "default_val"), column_type),
-                callbacks=callbacks,
-                type=column_type,
-                where=f"{draft.document.where(place)}: {spell(place)}",
-            )
-        )
+        tag = _tag(draft, place, node, names, callbacks)
+        for column in columns_of(tag):
+            if column.name in columns:
+                owner = spell(columns[column.name]) or "pacsfw itself"
+                at = (*place, "tag_alias" if "tag_alias" in node else "tag_name")
+                draft.problems.add(at, f"the column {column.name!r} is made by {owner} already")
+            columns.setdefault(column.name, place)
+        found.append(tag)
     return tuple(found)
+
+
+def _tag(
+    draft: Draft, place: Place, node: dict[str, Any], names: tuple[str, ...], chain: tuple[Use, ...]
+) -> Tag:
+    required = node.get("required", False)
+    if required and node.get("default_val") is not None:
+        why = "with a default_val the cell is never empty; leave one of the two out"
+        draft.problems.add((*place, "required"), why)
+    declared, vr = node.get("type"), node.get("vr", "")
+    if declared == "auto":
+        from pacsfw.dicom.tagpath import parse
+
+        column_type = natural_type(parse(names[0]), vr)
+    else:
+        column_type = _column_type(draft, (*place, "callback"), declared, chain)
+    return Tag(
+        names=names,
+        alias=node.get("tag_alias", names[0]),
+        default=_default(draft, (*place, "default_val"), column_type),
+        callbacks=chain,
+        type=column_type,
+        where=f"{draft.document.where(place)}: {spell(place)}",
+        vr=vr,
+        required=required,
+        raw=node.get("raw", False),
+    )
 
 
 def _tag_names(draft: Draft, place: Place) -> tuple[str, ...]:

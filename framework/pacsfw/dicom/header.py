@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,27 +89,32 @@ class FileHeader:
         value = self.value(parse(keyword))
         return default if value is ABSENT else value
 
-    def value(self, path: TagPath) -> Any:
+    def value(self, path: TagPath, vr: str = "") -> Any:
         """Return the value at a path as pydicom gives it, or `ABSENT`.
+
+        Parameters
+        ----------
+        vr
+            What to take a value of VR UN for, if no dictionary knows it.
 
         Raises
         ------
         UnreadableObject
             The value cannot be decoded.
         """
-        leaf = self.raw(path)
-        if leaf is ABSENT:
+        leaf = ABSENT if path.is_group else self.raw(path)
+        if leaf is ABSENT and not path.is_group:
             return ABSENT
         with decoding(path.text, self.warnings):
             try:
                 if isinstance(leaf, Many):
-                    return Many(None if each is ABSENT else self._one(path, each) for each in leaf)
-                return self._one(path, leaf)
+                    one = partial(_one, path, vr)
+                    return Many(None if each is ABSENT else one(each) for each in leaf)
+                if leaf is not ABSENT:
+                    return _one(path, vr, leaf)
             except NeedsDataset:
-                return path.get(self.dataset)
-
-    def _one(self, path: TagPath, leaf: Leaf) -> Any:
-        return path.select(as_pydicom(leaf, path.steps[-1]))
+                pass
+            return path.get(self.dataset)
 
     def raw(self, path: TagPath) -> Leaf | Many | Absent:
         """Return what is encoded at a path: a `Leaf`, a `Many` of them, or `ABSENT`.
@@ -118,18 +124,32 @@ class FileHeader:
         UnreadableObject
             It lies behind what was read before, and reading further failed.
         """
-        if path not in self._plan.paths:
-            self._extend(path)
+        self.cover(frozenset((path,)))
         return find(path, self.found, self.encoding)
+
+    @property
+    def plan(self) -> Plan:
+        """What was looked for when ``found`` was read."""
+        return self._plan
+
+    @property
+    def charset(self) -> str:
+        """The character set of text that is not ASCII where the object declares none."""
+        return self._reader.charset
 
     @property
     def encoding(self) -> Encoding:
         """How the numbers in ``found`` are encoded."""
         return self.extent.encoding if self.extent else EXPLICIT
 
-    def _extend(self, path: TagPath) -> None:
-        """Read again, now with what turned out to be wanted."""
-        self._reader.want([path])
+    def cover(self, paths: frozenset[TagPath]) -> Plan:
+        """See that ``found`` has what is at the paths; if not, read again, now with them."""
+        if not paths <= self._plan.paths:
+            self._extend(paths)
+        return self._plan
+
+    def _extend(self, paths: frozenset[TagPath]) -> None:
+        self._reader.want(paths)
         reader = self._reader
         again = reader.of(self.dataset) if self.path is None else reader.read(self.path)
         self._plan, self.found, self.extent = again._plan, again.found, again.extent
@@ -142,6 +162,12 @@ class FileHeader:
         if value is ABSENT:
             raise AttributeError(f"the object has no {keyword}")
         return value
+
+
+def _one(path: TagPath, vr: str, leaf: Leaf) -> Any:
+    if vr and leaf.vr == "UN":
+        leaf = leaf._replace(vr=vr)
+    return path.select(as_pydicom(leaf, path.steps[-1]))
 
 
 class HeaderReader:

@@ -15,7 +15,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.api import Level
-from pacsfw.dimse import charset as charsets
+from pacsfw.dicom import charset as charsets
 from pacsfw.dimse.rows import NUMBERS
 from pacsfw.errors import ConfigError
 

@@ -16,8 +16,8 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.uid import ImplicitVRLittleEndian
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, EXPLICIT_VR_LENGTH_16, STR_VR, VR
 
-from pacsfw.dimse import charset
-from pacsfw.dimse.charset import ESCAPE
+from pacsfw.dicom import charset
+from pacsfw.dicom.charset import ESCAPE
 
 NUMBERS: Mapping[str, str] = {
     "US": "H",

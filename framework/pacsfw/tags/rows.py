@@ -1,36 +1,26 @@
-"""Rows of the metadata table: one per object, one cell per tag of the configuration."""
+"""Rows of the metadata table: one per object, the cells of each tag of the configuration."""
 
 from __future__ import annotations
 
-from collections.abc import MutableSequence, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from traceback import walk_tb
-from typing import Any, Literal
+from typing import Any
 
-from pydicom.dataset import Dataset
-
-from pacsfw.api import Column, Row, TagCallback
+from pacsfw.api import Row, TagCallback
 from pacsfw.config import Tag
-from pacsfw.config.cells import cell
-from pacsfw.dicom.faults import UnreadableObject, decoding
+from pacsfw.config.columns import columns_of
+from pacsfw.dicom.faults import decoding
 from pacsfw.dicom.header import FileHeader
-from pacsfw.dicom.tagpath import ABSENT, TagPath, parse
-from pacsfw.dicom.values import is_empty
+from pacsfw.dicom.tagpath import parse
+from pacsfw.dicom.wanted import Plan
 from pacsfw.errors import TookTooLong
+from pacsfw.tags.faults import CellFailed, TagError
+from pacsfw.tags.raw import raw_text
+from pacsfw.tags.source import Source, fit
 
-
-@dataclass(frozen=True, slots=True)
-class TagError:
-    """Why a cell is empty although the object has the tag; holds no value."""
-
-    column: str
-    tag: str
-    """The tag path that was read."""
-    stage: Literal["decode", "callback", "type"]
-    component: str
-    """The callback that failed, empty in the other stages."""
-    reason: str
+_TYPE_OF_CALLBACK = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
+"""The callbacks that do no more than the type of the column does."""
 
 
 class RowReader:
@@ -43,6 +33,13 @@ class RowReader:
     callbacks
         For each tag, its chain of callbacks as the registry built them.
 
+    Attributes
+    ----------
+    columns
+        The columns of a row.
+    paths
+        What a `pacsfw.dicom.header.HeaderReader` has to read for it.
+
     Raises
     ------
     ValueError
@@ -50,9 +47,10 @@ class RowReader:
     """
 
     def __init__(self, tags: Sequence[Tag], callbacks: Sequence[Sequence[TagCallback]]) -> None:
-        self._cells = [_Cell(tag, chain) for tag, chain in zip(tags, callbacks, strict=True)]
-        self.columns = tuple(each.column for each in self._cells)
-        self.paths = frozenset(path for each in self._cells for path in each.paths)
+        self._tags = [_TagReader(tag, chain) for tag, chain in zip(tags, callbacks, strict=True)]
+        self.columns = tuple(column for tag in tags for column in columns_of(tag))
+        self.paths = frozenset(source.path for tag in self._tags for source in tag.sources)
+        self._covered: Plan | None = None
 
     def read(self, header: FileHeader) -> tuple[Row, tuple[TagError, ...]]:
         """Read one row.
@@ -61,86 +59,84 @@ class RowReader:
         -------
         tuple
             The values in the order of `columns`, and one error for each cell that is
-            empty because its value could not be decoded, converted or fitted to its type.
+            empty because its value could not be decoded, converted or fitted to its type,
+            or because a required one is not there.
+
+        Raises
+        ------
+        UnreadableObject, OSError
+            The header had not been read for these tags, and reading it now failed.
         """
-        values: list[Any] = []
+        if header.plan is not self._covered:
+            self._covered = header.cover(self.paths)
+        cells: list[Any] = []
         errors: list[TagError] = []
-        for each in self._cells:
-            try:
-                values.append(each.read(header))
-            except _CellError as failed:
-                values.append(None)
-                errors.append(failed.error)
-        return tuple(values), tuple(errors)
+        for tag in self._tags:
+            tag.read(header, cells, errors)
+        return tuple(cells), tuple(errors)
 
 
-class _CellError(Exception):
-    def __init__(self, error: TagError) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-class _Cell:
-    """How one column is read."""
+class _TagReader:
+    """How the columns of one tag are read."""
 
     def __init__(self, tag: Tag, callbacks: Sequence[TagCallback]) -> None:
         uses = [use.name for use in tag.callbacks]
+        only = uses[0] if len(uses) == 1 else ""
         self._chain = list(zip(uses, callbacks, strict=True))
+        if _TYPE_OF_CALLBACK.get(only) == tag.type:
+            self._chain = []
         try:
-            self.paths = [parse(name) for name in tag.names]
+            self.sources = [Source(parse(name), tag.type, tag.vr) for name in tag.names]
         except ValueError as error:
             raise ValueError(f"{tag.where}: {error}") from error
-        self.column = Column(tag.alias, tag.type)
-        self._default = tag.default
+        self._tag = tag
 
-    def read(self, header: FileHeader) -> Any:
-        found = self._find(header)
-        if found is None:
-            return self._default
-        path, value = found
-        if self._chain:
-            value = self._call_back(path, value, header)
-        elif self.column.type == "json" and not isinstance(value, Dataset | MutableSequence):
-            value = [value]  # as in the DICOM JSON model: a list, also of one value
-        return self._fit(path, value, header)
-
-    def _find(self, header: FileHeader) -> tuple[TagPath, Any] | None:
-        for path in self.paths:
+    def read(self, header: FileHeader, cells: list[Any], errors: list[TagError]) -> None:
+        """Append the cells of one object, and what is wrong with them."""
+        for source in self.sources:
             try:
-                value = header.value(path)
-                if value is not ABSENT and not is_empty(value):
-                    return path, value
-            except UnreadableObject as error:
-                raise self._failed(path, "decode", error.fault) from None
-        return None
+                found, value = self._read(source, header)
+            except CellFailed as failed:
+                errors.append(self._error(source, failed))
+                found, value = True, None
+            if found:
+                cells.append(value)
+                if self._tag.raw:
+                    cells.append(raw_text(source.leaves(header), header.charset))
+                return
+        if self._tag.required:
+            missing = CellFailed("required", "the object has no value for it")
+            errors.append(self._error(self.sources[0], missing))
+        cells.append(self._tag.default)
+        if self._tag.raw:
+            cells.append(None)
 
-    def _call_back(self, path: TagPath, value: Any, header: FileHeader) -> Any:
-        with decoding(path.text, header.warnings):  # for values that decode on use
+    def _read(self, source: Source, header: FileHeader) -> tuple[bool, Any]:
+        """Return whether there is a value, and the cell that is made of it."""
+        if not self._chain:
+            value = source.cell(header)
+            return value is not None, value
+        value = source.value(header)
+        if value is None:
+            return False, None
+        value = self._call_back(source, value, header)
+        return True, fit(value, self._tag.type, source.path, header)
+
+    def _call_back(self, source: Source, value: Any, header: FileHeader) -> Any:
+        with decoding(source.path.text, header.warnings):  # for values that decode on use
             for name, callback in self._chain:
                 if value is None:
                     break
                 try:
                     value = callback(value)
                 except Exception as error:  # noqa: BLE001 - a plugin's code, its fault is data
-                    raise self._failed(path, "callback", _place(error), name) from None
+                    raise CellFailed("callback", _place(error), name) from None
         return value
 
-    def _fit(self, path: TagPath, value: Any, header: FileHeader) -> Any:
-        try:
-            with decoding(path.text, header.warnings):
-                return cell(value, self.column.type)
-        except UnreadableObject:
-            reason = f"{type(value).__name__} does not fit the column's type {self.column.type}"
-            raise self._failed(path, "type", reason) from None
-
-    def _failed(
-        self,
-        path: TagPath,
-        stage: Literal["decode", "callback", "type"],
-        reason: str,
-        component: str = "",
-    ) -> _CellError:
-        return _CellError(TagError(self.column.name, path.text, stage, component, reason))
+    def _error(self, source: Source, failed: CellFailed) -> TagError:
+        return TagError(
+            self._tag.alias, source.path.text, failed.stage, failed.component, failed.reason
+        )
 
 
 def _place(error: Exception) -> str:

@@ -84,7 +84,7 @@ def test_a_home_that_does_not_exist_makes_the_tilde_an_error(desk: Desk) -> None
             "conf.yaml:1:1: is not UTF-8 text; save the file as UTF-8",
         ),
         (b"", "conf.yaml:1:1: the configuration is empty"),
-        (b"- a\n", "conf.yaml:1:1: a configuration is a mapping of sections"),
+        (b"- a\n", "conf.yaml:1:3: tags[0]: 'a' is not a mapping"),
         (b"text", "conf.yaml:1:1: a configuration is a mapping of sections"),
     ],
 )

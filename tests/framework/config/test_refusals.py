@@ -214,8 +214,8 @@ REFUSED = [
     (
         "tags: [{tag_name: PatientID, type: string}]",
         (
-            "1:36: tags[0].type: 'string' is not one of text, int, float, bool, date, time, "
-            "datetime, duration, json"
+            "1:36: tags[0].type: 'string' is not one of auto, text, int, float, bool, date, "
+            "time, datetime, duration, texts, ints, floats, json"
         ),
     ),
     (

@@ -148,6 +148,11 @@ def values(vr: str, charset: str) -> st.SearchStrategy[bytes]:
     return texts.map(lambda text: encode_string(text, encodings)) | st.binary(max_size=12)
 
 
+def without_gb2312(texts: dict[str, str]) -> dict[str, str]:
+    parts = {key: text.replace("\x1b$)A", "").split("\\") for key, text in texts.items()}
+    return {key: "\\".join(each.strip(" \0") for each in parts[key]) for key in parts}
+
+
 @st.composite
 def elements(draw: st.DrawFn, charset: str, depth: int = 0) -> tuple[Element, ...]:
     tags = draw(st.sets(st.sampled_from(PUBLIC), max_size=8 if not depth else 3))
@@ -176,7 +181,10 @@ def test_data_sets_read_as_pydicom_reads_them(implicit: bool, charset: str) -> N
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             expected = by_pydicom(data, implicit=implicit)
-        assert rows.read(data, IMPLICIT if implicit else EXPLICIT) == expected
+        found = rows.read(data, IMPLICIT if implicit else EXPLICIT)
+        if "IR 58" in charset:  # pydicom leaves its escape sequence in the text
+            found, expected = without_gb2312(found), without_gb2312(expected)
+        assert found == expected
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,0 +1,145 @@
+"""Text in the character sets of DICOM (PS3.5 section 6.1, PS3.3 section C.12.1.1.2).
+
+pydicom knows the sets and their escape sequences; its warnings about what it could not read
+are kept quiet, because nobody could tell from them which answer they are about.
+"""
+
+from __future__ import annotations
+
+import codecs
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+
+from pydicom.charset import convert_encodings, decode_bytes, default_encoding, python_encoding
+
+ESCAPE = b"\x1b"
+LOST = "\N{REPLACEMENT CHARACTER}"
+"""Stands where bytes are not of the character set."""
+
+_DELIMITERS = set(b"\t\n\f\r^=\\")
+"""Each ends what an escape sequence began (PS3.5 section 6.1.2.5.3)."""
+_DEFAULT_REPERTOIRE = frozenset({"", "ISO_IR 6"})
+_LATIN_1 = "latin-1"
+_IR_58 = python_encoding["ISO 2022 IR 58"]
+_GB2312 = b"\x1b$)A"
+"""The escape sequence that switches to ISO 2022 IR 58 (PS3.3 table C.12-4)."""
+_CODECS = frozenset(codecs.lookup(name).name for name in python_encoding.values())
+
+
+@lru_cache(maxsize=256)
+def encodings(declared: str) -> list[str]:
+    r"""Return Python's names of a Specific Character Set, several joined by ``\``.
+
+    What nobody knows is taken for ISO 8859-1.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        names = convert_encodings(declared.split("\\"))
+    return [name if _is_of_dicom(name) else _LATIN_1 for name in names]
+
+
+def text(value: bytes, declared: str, undeclared: str = "") -> str:
+    """Decode a value that may hold more than ASCII.
+
+    Parameters
+    ----------
+    declared
+        The Specific Character Set of the data set.
+    undeclared
+        What to try first where ``declared`` allows ASCII alone. Text that is not of it, or
+        about which nothing is known, is taken for ISO 8859-1.
+    """
+    if declared not in _DEFAULT_REPERTOIRE:
+        return decode(value, encodings(declared))
+    decoded = decode(value, encodings(undeclared))
+    return value.decode(_LATIN_1) if LOST in decoded else decoded
+
+
+def decode(value: bytes, names: list[str]) -> str:
+    """Decode a value; `LOST` stands for what is not of the character sets.
+
+    Parameters
+    ----------
+    names
+        As `encodings` returns them: the first holds from the beginning, the others after
+        their escape sequences.
+    """
+    if ESCAPE not in value:
+        return value.decode(names[0], "replace")
+    first, *chinese = value.split(_GB2312) if _IR_58 in names else [value]
+    parts = [_decode_escapes(first, names)]
+    for each in chinese:
+        # pydicom leaves this escape sequence in the text.
+        until, escape, rest = each.partition(ESCAPE)
+        parts += [_decode_gb2312(until, names), _decode_escapes(escape + rest, names)]
+    return "".join(parts)
+
+
+def _decode_escapes(value: bytes, names: list[str]) -> str:
+    if not value:
+        return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return decode_bytes(value, names, _DELIMITERS)
+
+
+def _decode_gb2312(value: bytes, names: list[str]) -> str:
+    """Decode what follows the escape sequence of ISO 2022 IR 58.
+
+    It holds up to a delimiter; behind that, bytes that cannot be ASCII are of it all the same
+    where the first set is ASCII.
+    """
+    end = len(value)
+    if names[0] != default_encoding:
+        end = next((at for at, byte in enumerate(value) if byte in _DELIMITERS), end)
+    return value[:end].decode("gb2312", "replace") + value[end:].decode(names[0], "replace")
+
+
+@lru_cache(maxsize=256)
+def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
+    """Return what decodes the text of an object and accepts no byte that is not of its set.
+
+    Parameters
+    ----------
+    declared
+        The Specific Character Set of the object as it is encoded.
+    undeclared
+        The character set of objects that declare none, or ASCII alone, and have other text
+        all the same; ISO 8859-1 where it is empty.
+
+    Returns
+    -------
+    Callable
+        From the bytes of a value to its text. It raises ValueError for bytes that are not of
+        the character set, or if nobody knows that set.
+    """
+    name = declared.decode("latin-1").strip(" \0")
+    if name in _DEFAULT_REPERTOIRE:
+        name = undeclared or "ISO_IR 100"
+    known, names = _is_known(name), encodings(name)
+
+    def decode_strictly(value: bytes) -> str:
+        if value.isascii() and ESCAPE not in value:
+            return value.decode("ascii")
+        if not known:
+            raise ValueError("its character set is none of DICOM")
+        decoded = decode(value, names)
+        if LOST in decoded:
+            raise ValueError(f"bytes that are not of its character set, {name}")
+        return decoded
+
+    return decode_strictly
+
+
+def _is_known(name: str) -> bool:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = convert_encodings(name.split("\\"))
+    unknown = any(str(warning.message).startswith("Unknown encoding") for warning in caught)
+    return not unknown and all(map(_is_of_dicom, found))
+
+
+def _is_of_dicom(name: str) -> bool:
+    """Tell whether a codec is one of DICOM's: pydicom lets any name through that Python knows."""
+    return codecs.lookup(name).name in _CODECS

@@ -1,0 +1,205 @@
+"""From encoded values to cells: natural values first, then the type of the column.
+
+The text forms are those of PS3.5 section 6.2, and the ones that scanners write instead where
+there is no doubt what they mean: dates with ``-``, ``/`` or ``.``, times with colons or with
+more than six digits of a second, ages without leading zeros. Padding is not part of a value:
+blanks and NULs around it, but for the blanks that begin a text of VR LT, ST, UT, UC or UR.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from pacsfw.api import ColumnType
+from pacsfw.convert import agestr2years, str2datetime, str2timedelta
+from pacsfw.dicom.values import bool_of, float_of, int_of
+
+BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+"""Value representations that only a column of type json holds, in base64."""
+TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+"""Value representations whose text is in the character set of the object."""
+
+NUMBERS: Mapping[str, str] = {
+    "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q",
+}  # fmt: skip
+_SINGLE = frozenset({"LT", "ST", "UR", "UT"})
+_LEADING_BLANKS = _SINGLE | {"UC"}
+_PADDING = " \0"
+_DATE = re.compile(r"([0-9]{4})([-/.]?)([0-9]{2})\2([0-9]{2})")
+_FRACTION = re.compile(r"(.*\.[0-9]{6})[0-9]+")
+_AGE = re.compile(r"([0-9]{1,3})([DWMY])")
+_LAST_MOMENT = time(23, 59, 59, 999999)
+
+
+class Undecodable(ValueError):
+    """The bytes are no value of their value representation; says why and quotes nothing."""
+
+
+def natural(vr: str, value: bytes, little: bool, decode: Callable[[bytes], str]) -> list[Any]:
+    """Return the values of an element: texts, numbers, and tags as ``(gggg,eeee)``.
+
+    Parameters
+    ----------
+    vr
+        Value representation, no sequence.
+    decode
+        Decodes text that is in the character set of the object.
+
+    Returns
+    -------
+    list
+        One or several values; an empty text is an empty value.
+
+    Raises
+    ------
+    Undecodable
+        The value has a wrong length, or bytes that are not of its character set; or it is
+        binary.
+    """
+    if vr in NUMBERS or vr == "AT":
+        return _numbers(vr, value, "><"[little])
+    if vr in BINARY:
+        raise Undecodable(f"a binary value (VR {vr}): a column of type json holds it, in base64")
+    try:
+        text = decode(value) if vr in TEXT else value.decode("latin-1")
+    except ValueError as error:
+        raise Undecodable(str(error)) from None
+    if vr in _SINGLE:
+        return [_tidied(text, vr)]
+    return [_tidied(part, vr) for part in text.split("\\")]
+
+
+def _tidied(text: str, vr: str) -> str:
+    text = text.rstrip(_PADDING) if vr in _LEADING_BLANKS else text.strip(_PADDING)
+    return text.replace("\0", " ") if "\0" in text else text
+
+
+def _numbers(vr: str, value: bytes, order: str) -> list[Any]:
+    letter = NUMBERS.get(vr, "HH")
+    size = struct.calcsize(f"={letter}")
+    if len(value) % size:
+        raise Undecodable(f"{len(value)} bytes are no whole number of values of VR {vr}")
+    found = struct.iter_unpack(order + letter, value)
+    if vr == "AT":
+        return [f"({group:04X},{element:04X})" for group, element in found]
+    return [number for (number,) in found]
+
+
+def is_nothing(values: list[Any]) -> bool:
+    """Tell whether none of the values says anything."""
+    return all(each == "" or each is None for each in values)
+
+
+def typed(values: list[Any], column_type: ColumnType, vr: str) -> Any:
+    """Make a cell of natural values.
+
+    Raises
+    ------
+    ValueError
+        They do not fit the type. The message quotes nothing of them.
+    """
+    if not values:
+        return None
+    make = _LISTS.get(column_type)
+    if make is not None:
+        return [None if each in ("", None) else make(each, vr) for each in values]
+    if column_type == "text":
+        return "\\".join("" if each is None else str(each) for each in values)
+    if len(values) > 1:
+        raise ValueError(f"{len(values)} values: choose one with an index, or a type of lists")
+    return _SCALARS[column_type](values[0], vr)
+
+
+def _int(value: Any, vr: str) -> int:
+    if vr == "AS":
+        value = _years(value)
+    if isinstance(value, str) and "." in value:
+        value = float_of(value)  # such as 12.0
+    return int_of(value)
+
+
+def _float(value: Any, vr: str) -> float:
+    return _years(value) if vr == "AS" else float_of(value)
+
+
+def _years(value: str) -> float:
+    age = _AGE.fullmatch(value.upper())
+    return agestr2years(f"{int(age[1]):03}{age[2]}" if age else value)
+
+
+def _date(value: Any, vr: str) -> date:
+    found = _DATE.fullmatch(_text(value))
+    if found:
+        return _day(found)
+    if vr == "DA":
+        raise ValueError("not a DICOM date (DA)")
+    return str2datetime(value).date()
+
+
+def _day(found: re.Match[str]) -> date:
+    try:
+        return date(int(found[1]), int(found[3]), int(found[4]))
+    except ValueError:
+        raise ValueError("no such day: year, month or day is out of range") from None
+
+
+def _datetime(value: Any, vr: str) -> datetime:
+    found = _DATE.fullmatch(_text(value))
+    if found:
+        return datetime.combine(_day(found), time())
+    if vr == "DA":
+        raise ValueError("not a DICOM date (DA)")
+    return str2datetime(_six_digits(value))
+
+
+def _duration(value: Any, vr: str) -> timedelta:
+    return str2timedelta(_six_digits(_text(value)))
+
+
+def _time(value: Any, vr: str) -> time:
+    if vr == "DT":
+        return _datetime(value, vr).time()
+    since_midnight = _duration(value, vr)
+    if since_midnight == timedelta(days=1):
+        return _LAST_MOMENT  # a leap second, 235960, which no time of Python holds
+    return (datetime.min + since_midnight).time()  # noqa: DTZ901 - DICOM times have no zone
+
+
+def _six_digits(text: str) -> str:
+    """Return a time with no more digits of a second than DICOM allows, and no point at its end."""
+    longer = _FRACTION.fullmatch(text)
+    return longer[1] if longer else text.removesuffix(".")
+
+
+def _bool(value: Any, vr: str) -> bool:
+    return bool_of(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a number is no date or time")  # noqa: TRY004 - it does not fit
+    return value
+
+
+def _string(value: Any, vr: str) -> str:
+    return str(value)
+
+
+_SCALARS: Mapping[ColumnType, Callable[[Any, str], Any]] = {
+    "int": _int,
+    "float": _float,
+    "bool": _bool,
+    "date": _date,
+    "time": _time,
+    "datetime": _datetime,
+    "duration": _duration,
+}
+_LISTS: Mapping[ColumnType, Callable[[Any, str], Any]] = {
+    "texts": _string,
+    "ints": _int,
+    "floats": _float,
+}

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import platform
 import re
 import statistics
 import subprocess
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from counting import counting
+from measured import machine
 from population import AETITLE, DAYS, OURS, START, orthanc, studies, temporary_folder, upload
 
 END = START.replace(month=12, day=31)
@@ -142,30 +142,13 @@ def show(programs: list[Program], count: int) -> None:
         )
 
 
-def machine() -> str:
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = re.findall(r"model name\s*: (.+)", cpuinfo.read_text())
-        model = names[0] if names else model
-    parts = [platform.platform(), f"{os.cpu_count()} x {model}"]
-    parts += [f"Python {platform.python_version()}"]
-    parts += [first_line("findscu", "--version"), first_line("Orthanc", "--version")]
-    return ", ".join(parts)
-
-
-def first_line(*command: str) -> str:
-    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return shown.strip().splitlines()[0].strip("$ ")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Time pacsfw find beside DCMTK findscu.")
     default = int(os.environ.get("STUDIES", "10000"))
     parser.add_argument("--studies", type=int, default=default, help="default: $STUDIES or 10000")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    print(f"machine: {machine()}")
+    print(f"machine: {machine('findscu', 'Orthanc')}")
     print(f"ratio: studies/s relative to DCMTK findscu; dates over {DAYS} days")
     wrong = False
     with temporary_folder() as base, orthanc(base / "orthanc") as server:

@@ -12,7 +12,7 @@ from pacsfw import assemble
 from pacsfw.api import Clock, Event, Level, Node, RunContext, SpoolFile
 from pacsfw.config import Config, Move, Storage
 from pacsfw.deliver.outbox import Outbox
-from pacsfw.dicom.spool import SpoolWriter
+from pacsfw.dicom.spool import Spool
 from pacsfw.errors import StateError
 from pacsfw.ingest.intake import Intake
 from pacsfw.ledger import Ledger
@@ -76,6 +76,7 @@ class Moving:
             notify=around.notify,
             fatal=self._stop_because,
         )
+        self._pulled = Spool(self._spool, self._intake.take)
 
     def run(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
         """Take over the spool, and move ``uids``.
@@ -196,7 +197,9 @@ class Moving:
         aetitle = net.dest.aetitle if net is not None and net.dest is not None else ""
 
         def create(sop_class: str, uid: str, syntax: str) -> SpoolFile:
-            return SpoolWriter(self._spool, sop_class, uid, syntax, source, self._intake.take)
+            writer = self._pulled.begin(sop_class, uid, syntax, source)
+            writer.announce()
+            return writer
 
         return RequestInbox(study_uid, aetitle, self._arrivals, create)
 

@@ -294,7 +294,7 @@ class Trickle(Inbox):
             self._over.set()
         else:
             uid = str(len(self.sealed))
-            self.sealed[uid] = Sealed(Path(), "", uid, "", "", "", None, 0)
+            self.sealed[uid] = Sealed("", "", uid, "", "", "", None, 0)
         return frozenset(self.sealed)
 
 

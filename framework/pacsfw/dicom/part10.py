@@ -10,6 +10,7 @@ import os
 import re
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 IMPLEMENTATION_CLASS_UID = "2.25.145131433375657496648581292996595865875"
@@ -75,19 +76,26 @@ def file_head(sop_class: str, sop_uid: str, syntax: str, source_aet: str) -> byt
     ValueError
         A value has characters beyond Latin-1 or is longer than 65534 bytes.
     """
+    uid = _element(0x0003, b"UI", sop_uid)
+    before, after = _around(sop_class, len(uid), syntax, source_aet)
+    return before + uid + after
+
+
+@lru_cache(maxsize=64)
+def _around(sop_class: str, uid_size: int, syntax: str, source_aet: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after the SOP Instance UID: the same for many objects."""
     elements = [
-        struct.pack("<HH2sHL2s", 2, 0x0001, b"OB", 0, 2, b"\0\1"),
-        _element(0x0002, b"UI", sop_class),
-        _element(0x0003, b"UI", sop_uid),
         _element(0x0010, b"UI", syntax),
         _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
         _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
     ]
     if source_aet:
         elements.append(_element(0x0016, b"AE", source_aet))
-    body = b"".join(elements)
-    group_length = struct.pack("<HH2sHL", 2, 0x0000, b"UL", 4, len(body))
-    return b"\0" * 128 + b"DICM" + group_length + body
+    version = struct.pack("<HH2sHL2s", 2, 0x0001, b"OB", 0, 2, b"\0\1")
+    before, after = version + _element(0x0002, b"UI", sop_class), b"".join(elements)
+    size = len(before) + uid_size + len(after)
+    group_length = struct.pack("<HH2sHL", 2, 0x0000, b"UL", 4, size)
+    return b"\0" * 128 + b"DICM" + group_length + before, after
 
 
 def _element(element: int, vr: bytes, text: str) -> bytes:

@@ -7,11 +7,13 @@ that sends one byte a second cannot keep a thread.
 
 from __future__ import annotations
 
+import mmap
 import socket
 import struct
 import time
 from collections.abc import Iterator
 from enum import IntEnum
+from typing import TypeAlias
 
 MAX_PDU = 128 * 1024
 """Bytes of the variable field of a P-DATA PDU that we accept (PS3.8 annex D.1)."""
@@ -20,10 +22,19 @@ MAX_ASSOCIATE = 1 << 20
 MAX_SMALL = 64
 """Bytes of any other PDU: the standard's are 4 long."""
 
+Value: TypeAlias = "tuple[int, bool, bool, memoryview]"
+"""A presentation data value: context ID, whether it is of a command, whether it is the last
+of its command or data set, and its fragment."""
+
 _HEADER = struct.Struct(">BxL")
 _PDV_HEADER = struct.Struct(">LBB")
+_PDU_OF_ONE = struct.Struct(">BxLLBB")
+"""The headers of a P-DATA PDU and of its first presentation data value."""
 _TICK = 5.0
 """Longest single wait for the socket, in seconds; deadlines are looked at in between."""
+_FIRST_BUFFER = 16 * 1024
+_BUFFER = 1 << 20
+"""Bytes that are read ahead at most, where the peer sends so fast."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -80,7 +91,8 @@ class ProtocolError(PduError):
 class PduReader:
     """Reads one PDU after the other from a connected TCP socket.
 
-    Sets the socket's timeout and TCP_NODELAY.
+    Sets the socket's timeout and TCP_NODELAY. The buffer is small until the peer sends
+    more than it holds.
 
     Parameters
     ----------
@@ -120,7 +132,7 @@ class PduReader:
             PduType.ASSOCIATE_AC: MAX_ASSOCIATE,
             PduType.P_DATA: max_pdu + 6,
         }
-        self._allocate(max(2 * (max_pdu + 12), len(read_ahead)))
+        self._allocate(max(_FIRST_BUFFER, len(read_ahead)))
         self._start, self._end = 0, len(read_ahead)
         self._view[: self._end] = read_ahead
         sock.settimeout(min(_TICK, idle_timeout, pdu_timeout))
@@ -139,6 +151,31 @@ class PduReader:
         size = self._size_of_whole() or self._await_whole()
         begin, self._start = self._start, self._start + size
         return _KINDS[self._buffer[begin]], self._view[begin + _HEADER.size : self._start]
+
+    def values_ahead(self) -> list[Value]:
+        """Return the values of the P-DATA PDUs that are whole already, without waiting.
+
+        Stops before anything else, which `read` returns or refuses. The views are valid
+        until the next call of `read`.
+        """
+        values: list[Value] = []
+        start, end, cap = self._start, self._end, self._caps[PduType.P_DATA]
+        while start + _PDU_OF_ONE.size <= end:
+            kind, length, inner, context_id, control = _PDU_OF_ONE.unpack_from(self._buffer, start)
+            after = start + _HEADER.size + length
+            if kind != PduType.P_DATA or length > cap or after > end:
+                break
+            if inner + 4 == length and inner >= 2:
+                fragment = self._view[start + _PDU_OF_ONE.size : after]
+                values.append((context_id, control & 1 != 0, control & 2 != 0, fragment))
+            else:
+                try:
+                    values += list(pdvs(self._view[start + _HEADER.size : after]))
+                except ProtocolError:
+                    break
+            start = after
+        self._start = start
+        return values
 
     def _size_of_whole(self) -> int:
         """Return the length of the next PDU if all of it has been read ahead, else 0."""
@@ -185,17 +222,20 @@ class PduReader:
         """Make the PDU that begins at ``_start`` fit, by moving it or by a larger buffer."""
         have = self._end - self._start
         if have == 0:
+            if self._end == len(self._buffer) < _BUFFER:
+                self._allocate(min(4 * len(self._buffer), _BUFFER))
             self._start = self._end = 0
         if self._start + max(size, have + 1) <= len(self._buffer):
             return
         kept = bytes(self._view[self._start : self._end])
-        if size > len(self._buffer):
-            self._allocate(size)
+        if size > len(self._buffer) or self._end == len(self._buffer) < _BUFFER:
+            self._allocate(max(size, min(4 * len(self._buffer), _BUFFER)))
         self._view[:have] = kept
         self._start, self._end = 0, have
 
     def _allocate(self, size: int) -> None:
-        self._buffer = bytearray(size)
+        # Unlike a bytearray it takes no memory before it is written to.
+        self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._view = memoryview(self._buffer)
 
     def _receive(self, deadline: float) -> None:
@@ -222,7 +262,7 @@ class PduReader:
             return
 
 
-def pdvs(body: memoryview) -> Iterator[tuple[int, bool, bool, memoryview]]:
+def pdvs(body: memoryview) -> Iterator[Value]:
     """Iterate over the presentation data values of a P-DATA PDU (PS3.8 section 9.3.5.1).
 
     Yields

@@ -10,10 +10,11 @@ from typing import Any
 
 from pacsfw.api import Layout
 from pacsfw.dicom import integrity
+from pacsfw.dicom.adoption import rewrite_head
 from pacsfw.dicom.faults import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.dicom.spool import Sealed, rewrite_head
+from pacsfw.dicom.spool import Sealed
 from pacsfw.dicom.tagpath import parse
 from pacsfw.errors import Skip, TookTooLong
 from pacsfw.ingest.commit import Occupied, OtherContent, commit, dataset_digest

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Clock, Event, InstanceIngested
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord, adopt
+from pacsfw.dicom.adoption import adopt
+from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.errors import StateError
 from pacsfw.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
 from pacsfw.ledger import Ledger
@@ -86,7 +87,7 @@ class Intake:
             isinstance(outcome, Instance) or job.path.exists()
         ):
             # If it is in the archive the ledger lacks it: it is asked for again, and found.
-            self._on_the_way(Discarded(job.path, job.sop_uid, "its spool file is gone"))
+            self._on_the_way(Discarded(job.file, job.sop_uid, "its spool file is gone"))
             return
         if isinstance(outcome, Crashed):
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")

@@ -46,9 +46,9 @@ class Arrivals:
         """Note what a receiver reported."""
         with self._news:
             if isinstance(record, Discarded):
-                self._on_the_way.pop(spool_id(record.path), None)
+                self._on_the_way.pop(spool_id(record), None)
             else:
-                self._on_the_way[spool_id(record.path)] = record
+                self._on_the_way[spool_id(record)] = record
             for tracked in self._tracked.values():
                 tracked.heard += _may_be_of(record, tracked.expected)
             self._tell()
@@ -56,7 +56,7 @@ class Arrivals:
     def arrived(self, sealed: Sealed, instance: Instance, news: bool) -> None:
         """Note that an object is in the ledger; ``news`` when it was not there before."""
         with self._news:
-            self._on_the_way.pop(spool_id(sealed.path), None)
+            self._on_the_way.pop(spool_id(sealed), None)
             tracked = self._tracked.get(instance.study_uid)
             if tracked is not None:
                 tracked.last_news = self._clock.monotonic()

@@ -9,21 +9,19 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import SpoolRecord, SpoolWriter
+from pacsfw.dicom.spool import Spool, SpoolWriter
 from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Command, Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
 from pacsfw.dimse.tls import end_of_stream
 from pacsfw.receiver.messages import Note
 
-Report: TypeAlias = "Callable[[SpoolRecord | Note], None]"
-
+_ANNOUNCE_SECONDS = 0.25
+"""An object that takes longer is reported before it is whole."""
 _LINGER = 1.0
 """Seconds we leave the peer to close the connection after the last PDU."""
 
@@ -51,9 +49,9 @@ class Association:
     node
         Who we are, whom we let in and how much the peer may take.
     spool
-        Folder for the objects.
-    report
-        Is told of every object and of what goes wrong; called from the serving thread.
+        Where the objects go.
+    tell
+        Is told of what goes wrong; called from the serving thread.
     request
         What has come already: the A-ASSOCIATE-RQ PDU.
     wanted
@@ -64,8 +62,8 @@ class Association:
         self,
         sock: socket.socket,
         node: Node,
-        spool: Path,
-        report: Report,
+        spool: Spool,
+        tell: Callable[[Note], None],
         request: bytes | bytearray = b"",
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -73,7 +71,7 @@ class Association:
         self._peer = _address(sock)
         self._node = node
         self._spool = spool
-        self._report = report
+        self._tell = tell
         self._wanted = wanted
         limits = node.limits
         self._reader = pdu.PduReader(
@@ -89,6 +87,8 @@ class Association:
         self._peer_max_pdu = 0
         self._command = bytearray()
         self._message: _Message | None = None
+        self._unwritten: list[memoryview] = []
+        """Of the data set, still in the buffer of the reader."""
         self._interrupted = ""
 
     @property
@@ -165,13 +165,11 @@ class Association:
     def _exchange(self) -> bytes:
         """Serve requests until the association ends; return the last PDU to send."""
         while not self._interrupted:
+            self._take(self._reader.values_ahead())
+            self._write_out()
             kind, body = self._reader.read()
             if kind == pdu.PduType.P_DATA:
-                for context_id, is_command, is_last, fragment in pdu.pdvs(body):
-                    if is_command:
-                        self._take_command(context_id, is_last, fragment)
-                    else:
-                        self._take_data(context_id, is_last, fragment)
+                self._take(pdu.pdvs(body))
             elif kind == pdu.PduType.RELEASE_RQ:
                 return pdu.release_response()
             elif kind == pdu.PduType.ABORT:
@@ -180,7 +178,14 @@ class Association:
                 raise _unexpected(kind)
         return b""
 
-    def _take_command(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
+    def _take(self, values: Iterable[pdu.Value]) -> None:
+        for context_id, is_command, is_last, fragment in values:
+            if is_command:
+                self._take_command(context_id, is_last, fragment)
+            else:
+                self._take_data(context_id, is_last, fragment)
+
+    def _take_command(self, context_id: int, is_last: int, fragment: memoryview) -> None:
         if context_id not in self._contexts:
             raise pdu.ProtocolError(f"presentation context {context_id} was not accepted")
         if self._message is not None:
@@ -228,30 +233,25 @@ class Association:
             return
         message.status = status.SUCCESS
         try:
-            message.writer = SpoolWriter(
-                self._spool,
+            message.writer = self._spool.begin(
                 request.text(Element.AFFECTED_SOP_CLASS) or context.abstract_syntax,
                 request.text(Element.AFFECTED_SOP_INSTANCE),
                 context.transfer_syntax,
                 self._calling,
-                self._report,
                 request.text(Element.MOVE_ORIGINATOR_AET)[:16],
                 _originator_message_id(request),
             )
         except OSError as error:
             self._failed(message, error)
 
-    def _take_data(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
+    def _take_data(self, context_id: int, is_last: int, fragment: memoryview) -> None:
         message = self._message
         if message is None:
             raise pdu.ProtocolError("data set without a command")
         if context_id != message.context_id:
             raise pdu.ProtocolError("data set in another presentation context than its command")
         if message.writer is not None:
-            try:
-                message.writer.write(fragment)
-            except OSError as error:
-                self._failed(message, error)
+            self._unwritten.append(fragment)
             message.size += len(fragment)
             if message.size > self._node.limits.object_size:
                 raise pdu.ProtocolError(
@@ -260,7 +260,20 @@ class Association:
         if is_last:
             self._end(message)
 
+    def _write_out(self) -> None:
+        """Write what has come of the data set, before the buffer is used again."""
+        if not self._unwritten:
+            return
+        message = self._message
+        if message is not None and message.writer is not None:
+            try:
+                message.writer.write_parts(self._unwritten)
+            except OSError as error:
+                self._failed(message, error)
+        self._unwritten.clear()
+
     def _end(self, message: _Message) -> None:
+        self._write_out()
         if message.writer is not None:
             try:
                 message.writer.seal()
@@ -268,8 +281,19 @@ class Association:
             except OSError as error:
                 self._failed(message, error)
         self._message = None
+        self._send(self._answer(message))
+
+    def _answer(self, message: _Message) -> bytes:
+        """Return the response as PDUs."""
         answer = command.response(message.request, message.status, message.comment)
-        self._send(pdu.p_data(message.context_id, answer, self._peer_max_pdu))
+        return pdu.p_data(message.context_id, answer, self._peer_max_pdu)
+
+    def announce(self, now: float) -> None:
+        """Report the object that is arriving, if it takes long; called from another thread."""
+        message = self._message
+        writer = message.writer if message is not None else None
+        if writer is not None and now - writer.begun >= _ANNOUNCE_SECONDS:
+            writer.announce()
 
     def _failed(self, message: _Message, error: OSError) -> None:
         """Remember why an object is not stored; the rest of its data set is skipped."""
@@ -278,7 +302,8 @@ class Association:
         else:
             message.status, message.comment = status.CANNOT_STORE, "the object was not written"
         self._note(
-            logging.ERROR, f"an object could not be written to {self._spool}: {error.strerror}"
+            logging.ERROR,
+            f"an object could not be written to {self._spool.folder}: {error.strerror}",
         )
         writer, message.writer = message.writer, None
         if writer is not None:
@@ -306,7 +331,7 @@ class Association:
 
     def _note(self, level: int, text: str) -> None:
         calling = f" ({self._calling})" if self._calling else ""
-        self._report(Note(level, f"association from {self._peer}{calling}: {text}"))
+        self._tell(Note(level, f"association from {self._peer}{calling}: {text}"))
 
 
 def _unexpected(kind: pdu.PduType) -> pdu.ProtocolError:

@@ -7,7 +7,6 @@ import errno
 import ipaddress
 import logging
 import os
-import pickle
 import queue
 import selectors
 import signal
@@ -20,12 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacsfw.api import Node
-from pacsfw.receiver.messages import Note, Ready, Stop
+from pacsfw.receiver.messages import Note, Ready, Report, Stop, encode
 from pacsfw.receiver.notes import Notes
 from pacsfw.receiver.progress import Progress
 
 if TYPE_CHECKING:
-    from pacsfw.dicom.spool import SpoolRecord
     from pacsfw.receiver.association import Association
     from pacsfw.receiver.lobby import Guest
 
@@ -48,13 +46,27 @@ class Plan:
     """Until when, on the monotonic clock, objects are taken; shared with the driver."""
 
 
-def main(listener: socket.socket, driver: Connection, plan: Plan) -> None:
-    """Run a receiver process until the driver stops it or dies."""
+def main(
+    listener: socket.socket, orders: Connection, reports: Connection, plan: Plan, writer: str
+) -> None:
+    """Run a receiver process until the driver stops it or dies.
+
+    Parameters
+    ----------
+    listener
+        The socket on which all receiver processes accept.
+    orders, reports
+        From the driver and to it.
+    plan
+        What is the same for all of them.
+    writer
+        The ID under which this one writes to the spool.
+    """
     # The driver decides when to end; a Ctrl-C in the terminal reaches us too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    _Process(listener, driver, plan).run()
+    _Process(listener, orders, reports, plan, writer).run()
 
 
 @dataclass(slots=True)
@@ -67,17 +79,26 @@ class _Visit:
 
 
 class _Process:
-    def __init__(self, listener: socket.socket, driver: Connection, plan: Plan) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        orders: Connection,
+        reports: Connection,
+        plan: Plan,
+        writer: str,
+    ) -> None:
         # Slow to import, and the driver that imports this module has no use for it.
+        from pacsfw.dicom.spool import Spool
         from pacsfw.dimse.tls import server_context
         from pacsfw.receiver.association import Association
         from pacsfw.receiver.lobby import Lobby
 
         self._association = Association
         self._listener = listener
-        self._driver = driver
-        self._driver_lock = threading.Lock()
+        self._orders, self._reports = orders, reports
+        self._reports_lock = threading.Lock()
         self._plan = plan
+        self._spool = Spool(plan.spool, self._tell, writer)
         limits, tls = plan.node.limits, plan.node.tls
         self._share = -(-limits.associations // plan.processes)
         self._share_per_address = -(-limits.associations_per_address // plan.processes)
@@ -101,7 +122,7 @@ class _Process:
     def run(self) -> None:
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        self._selector.register(self._driver, selectors.EVENT_READ, self._obey)
+        self._selector.register(self._orders, selectors.EVENT_READ, self._obey)
         self._selector.register(self._wake, selectors.EVENT_READ, self._association_ended)
         self._tell(Ready())
         self._teller.start()
@@ -124,20 +145,19 @@ class _Process:
             ends.append(max(self._next_tick, now))
         return max(0.0, min(ends) - now) if ends else None
 
-    def _tell(self, message: SpoolRecord | Ready | Note) -> None:
-        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    def _tell(self, report: Report) -> None:
+        """Tell the driver; called from every thread."""
+        data = encode(report)
         try:
-            with self._driver_lock:
-                self._driver.send_bytes(data)
+            with self._reports_lock:
+                written = os.write(self._reports.fileno(), data)
+                while written < len(data):
+                    written += os.write(self._reports.fileno(), data[written:])
         except OSError:
             os._exit(1)  # the driver is gone: what we hold is asked for again
 
-    def _report(self, message: SpoolRecord | Note) -> None:
-        """Tell the driver; called from the threads of the associations."""
-        if isinstance(message, Note):
-            self._note(message.level, message.text)
-        else:
-            self._tell(message)
+    def _take_note(self, note: Note) -> None:
+        self._note(note.level, note.text)
 
     def _note(self, level: int, text: str) -> None:
         if self._notes.take():
@@ -150,7 +170,7 @@ class _Process:
 
     def _obey(self) -> None:
         try:
-            message = self._driver.recv()
+            message = self._orders.recv()
         except (EOFError, OSError):
             os._exit(1)
         if isinstance(message, Stop) and self._deadline is None:
@@ -203,7 +223,12 @@ class _Process:
             return False
         plan = self._plan
         association = self._association(
-            guest.sock, plan.node, plan.spool, self._report, bytes(guest.request), self._is_wanted
+            guest.sock,
+            plan.node,
+            self._spool,
+            self._take_note,
+            bytes(guest.request),
+            self._is_wanted,
         )
         visit = _Visit(guest.address, Progress(association, time.monotonic()))
         with self._open_lock:
@@ -250,6 +275,7 @@ class _Process:
         self._next_tick = now + _TICK_SECONDS
         self._lobby.tick()
         for association, visit in self._visits():
+            association.announce(now)
             if why := visit.progress.look(now, self._plan.node.limits):
                 self._end(association, visit, why)
         for guest in self._lobby.waiting():

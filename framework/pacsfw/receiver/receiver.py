@@ -7,23 +7,20 @@ import errno
 import logging
 import math
 import multiprocessing
-import pickle
 import selectors
-import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import cast
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import Begun, SpoolRecord, settle, spool_id
+from pacsfw.dicom.spool import Begun, SpoolRecord
 from pacsfw.errors import StateError
-from pacsfw.receiver.messages import Note, Ready, Stop
-from pacsfw.receiver.process import Plan, main
+from pacsfw.receiver.messages import Note, Ready, Report
+from pacsfw.receiver.process import Plan
+from pacsfw.receiver.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +31,12 @@ _BACKLOG = 128
 _BIND_SECONDS = 3.0
 """How long to wait for a port: a predecessor that was killed may still be closing."""
 _READY_SECONDS = 120.0
+_GATHER = 0.002
+"""Seconds in which reports may gather: to wake up for each object would slow the senders."""
 _REPLACEMENT_PAUSE = 1.0
 _BEYOND_GRACE = 2.0
 
 _spawn = multiprocessing.get_context("spawn")
-
-
-@dataclass(slots=True, eq=False)
-class _Worker:
-    process: BaseProcess
-    connection: Connection
-    ready: bool = False
-    open: dict[str, Begun] = field(default_factory=dict)
 
 
 class Receiver:
@@ -79,7 +70,7 @@ class Receiver:
         self._processes = processes
         self._notify = notify
         self._listener: socket.socket | None = None
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._selector = selectors.DefaultSelector()
         self._changed = threading.Condition()
         self._stopping = False
@@ -122,7 +113,7 @@ class Receiver:
             raise StateError(broken or f"no receiver process in {_READY_SECONDS:.0f} s")
 
     def open_files(self) -> frozenset[Begun]:
-        """Return the objects that have begun and are neither sealed nor discarded."""
+        """Return the objects that were announced and are neither sealed nor discarded."""
         with self._changed:
             return frozenset(begun for worker in self._workers for begun in worker.open.values())
 
@@ -148,7 +139,7 @@ class Receiver:
         if self._listener is not None:
             self._listener.close()
         for worker in workers:
-            _send_stop(worker, grace)
+            worker.stop(grace)
         if self._thread.ident is not None:
             self._thread.join(grace + _BEYOND_GRACE)
         for worker in workers:
@@ -169,69 +160,56 @@ class Receiver:
             why = error.strerror or type(error).__name__
             raise StateError(f"TLS cannot be offered: {why}") from error
 
-    def _start_worker(self) -> _Worker:
-        ours, theirs = _spawn.Pipe()
-        process = _spawn.Process(
-            target=main, args=(self._listener, theirs, self._plan), name="receiver", daemon=True
-        )
-        # Blocked signals stay blocked in the child until it has decided to ignore them.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
-        worker = _Worker(process, ours)
-        self._selector.register(ours, selectors.EVENT_READ, worker)
+    def _start_worker(self) -> Worker:
+        assert self._listener is not None  # noqa: S101 - `start` made it
+        worker = Worker(self._listener, self._plan)
+        self._selector.register(worker, selectors.EVENT_READ)
         return worker
 
     def _watch(self) -> None:
         """Take what the processes report until none is left."""
         while self._workers:
             for key, _ in self._selector.select():
-                worker = key.data
-                try:
-                    message = pickle.loads(worker.connection.recv_bytes())  # noqa: S301 - ours
-                except (EOFError, OSError):
+                worker = cast(Worker, key.fileobj)
+                reports = worker.hear()
+                if reports is None:
                     self._ended(worker)
-                else:
-                    self._take(worker, message)
+                    continue
+                for report in reports:
+                    self._take(worker, report)
+            time.sleep(_GATHER)
         self._selector.close()
 
-    def _take(self, worker: _Worker, message: SpoolRecord | Ready | Note) -> None:
-        if isinstance(message, Note):
-            log.log(message.level, "%s", message.text)
+    def _take(self, worker: Worker, report: Report) -> None:
+        if isinstance(report, Note):
+            log.log(report.level, "%s", report.text)
             return
-        if isinstance(message, Ready):
+        if isinstance(report, Ready):
             with self._changed:
                 worker.ready = True
                 self._changed.notify_all()
             return
         with self._changed:
-            if isinstance(message, Begun):
-                worker.open[spool_id(message.path)] = message
-            else:
-                worker.open.pop(spool_id(message.path), None)
-        self._tell(message)
+            worker.note(report)
+        self._tell(report)
 
     def _tell(self, record: SpoolRecord) -> None:
         try:
             self._notify(record)
         except Exception as error:  # noqa: BLE001 - the other objects still have to be told of
-            log.critical("%s: was not taken over: %s", record.path, type(error).__name__)
+            log.critical("%s: was not taken over: %s", record.file, type(error).__name__)
 
-    def _ended(self, worker: _Worker) -> None:
+    def _ended(self, worker: Worker) -> None:
         """Settle what a process left behind, and replace it unless we are stopping."""
         worker.process.join(_BEYOND_GRACE)
-        left = list(worker.open.values())
+        self._selector.unregister(worker)
+        worker.close()
         with self._changed:
-            worker.open.clear()
+            left = worker.left_behind()
             self._workers.remove(worker)
             stopping = self._stopping
-        self._selector.unregister(worker.connection)
-        worker.connection.close()
-        for begun in left:
-            self._tell(settle(begun))
+        for record in left:
+            self._tell(record)
         if stopping:
             return
         ending = f"receiver process ended unexpectedly (exit code {worker.process.exitcode})"
@@ -246,13 +224,6 @@ class Receiver:
         with self._changed:
             if not self._stopping:
                 self._workers.append(self._start_worker())
-
-
-def _send_stop(worker: _Worker, grace: float) -> None:
-    try:
-        worker.connection.send(Stop(grace))
-    except OSError:
-        return  # it has ended; `_watch` settles what it left
 
 
 def _listen(node: Node) -> socket.socket:

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.dicom.part10 import file_head, read_file_meta
-from pacsfw.dicom.spool import Sealed, SpoolWriter
+from pacsfw.dicom.spool import Sealed, Spool
 from pacsfw.errors import Skip
 from pacsfw.ingest.ingest import Ingest, Reparse, Unwritable, Vanished
 from pacsfw.ingest.rejection import KEY_OBJECT_SELECTION
@@ -44,13 +44,8 @@ def ingest(room, layout=LAYOUT, read_row=lambda header: ([header.Modality], []))
 def spooled(room, path: Path, *, data=None, uid=None, syntax=None) -> Sealed:
     """Put the data set of a file into the spool as a receiver would."""
     meta, reports = read_file_meta(path), []
-    writer = SpoolWriter(
-        room / "state" / "spool",
-        meta.sop_class,
-        uid or meta.sop_uid,
-        syntax or meta.syntax,
-        "PACS",
-        reports.append,
+    writer = Spool(room / "state" / "spool", reports.append).begin(
+        meta.sop_class, uid or meta.sop_uid, syntax or meta.syntax, "PACS"
     )
     writer.write(dataset_bytes(path) if data is None else data)
     writer.seal()

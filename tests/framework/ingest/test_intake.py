@@ -57,7 +57,7 @@ def intake_of(ledger, told, tmp_path):
 
 
 def sealed(path):
-    return Sealed(path, "class", "1.1", "syntax", "PACS", "", None, 1)
+    return Sealed(str(path), "class", "1.1", "syntax", "PACS", "", None, 1)
 
 
 @pytest.mark.parametrize("build", [build_crashing, build_vanishing])
@@ -70,7 +70,7 @@ def test_a_spool_file_that_is_gone_does_not_end_the_run(intake_of, told, tmp_pat
 
     assert told.fatal == []
     assert told.arrived == []
-    assert told.on_the_way == [gone, Discarded(gone.path, "1.1", "its spool file is gone")]
+    assert told.on_the_way == [gone, Discarded(gone.file, "1.1", "its spool file is gone")]
 
 
 def test_other_content_that_the_layout_put_elsewhere_is_set_aside(ledger, intake_of, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -220,11 +219,11 @@ def test_a_stopped_run_requests_nothing_more():
 
 
 def sealed(uid):
-    return Sealed(Path(f"/spool/{uid}_x_1.dcm"), "class", uid, "syntax", "PACS", "", None, 1)
+    return Sealed(f"/spool/{uid}_x_1.dcm", "class", uid, "syntax", "PACS", "", None, 1)
 
 
 def begun(uid):
-    return Begun(Path(f"/spool/{uid}_x_1.part"), "class", uid, "PACS", "", None)
+    return Begun(f"/spool/{uid}_x_1.part", "class", uid, "PACS", "", None)
 
 
 def instance(uid, study="1.2", state="stored"):
@@ -280,7 +279,7 @@ def test_a_discarded_object_holds_nothing_back():
     arrivals = Arrivals(Clock())
     arrivals.track("1.2", frozenset())
     arrivals.on_the_way(begun("a"))
-    arrivals.on_the_way(Discarded(begun("a").path, "a", "cut off"))
+    arrivals.on_the_way(Discarded(begun("a").file, "a", "cut off"))
 
     assert arrivals.settle("1.2", None, 0.01, threading.Event()) == frozenset()
 

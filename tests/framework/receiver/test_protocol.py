@@ -14,7 +14,7 @@ from framework.dimse.wire import CT, EXPLICIT, Sender, p_data, pdv, store_reques
 from framework.receiver.listening import Listening
 from pacsfw.api import Limits, Node
 from pacsfw.dicom.part10 import file_head
-from pacsfw.dicom.spool import Sealed
+from pacsfw.dicom.spool import Sealed, Spool
 from pacsfw.receiver.association import Association
 from peers.readback import dataset_bytes
 
@@ -264,7 +264,9 @@ def test_a_full_disk_is_answered_with_a700_and_the_association_goes_on(tmp_path:
         pytest.skip("a small file system cannot be mounted here")
     records: list[object] = []
     near, far = tcp_pair()
-    association = Association(far, Node(aetitle="PACSFW"), spool, records.append)
+    association = Association(
+        far, Node(aetitle="PACSFW"), Spool(spool, records.append), records.append
+    )
     thread = threading.Thread(target=association.serve)
     thread.start()
     try:
@@ -288,7 +290,9 @@ def test_a_full_disk_is_answered_with_a700_and_the_association_goes_on(tmp_path:
 
 def test_a_spool_that_cannot_be_written_is_answered_with_a_failure(tmp_path: Path) -> None:
     near, far = tcp_pair()
-    association = Association(far, Node(aetitle="PACSFW"), tmp_path / "gone", lambda _: None)
+    records: list[object] = []
+    gone = Spool(tmp_path / "gone", records.append)
+    association = Association(far, Node(aetitle="PACSFW"), gone, lambda _: None)
     thread = threading.Thread(target=association.serve)
     thread.start()
     with near:

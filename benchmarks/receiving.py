@@ -1,0 +1,154 @@
+"""The receiver of pacsfw as a program of its own, for the benchmarks.
+
+    python benchmarks/receiving.py PORT FOLDER --processes 2 [--everything OBJECTS]
+
+Alone it only fills the spool. With ``--everything`` objects also go through ingest (digest,
+integrity, layout, tags) into the archive and the ledger, and when so many are there the time
+is printed. Ends with SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pacsfw import assemble
+from pacsfw.api import Clock, Node
+from pacsfw.cli.common import load
+from pacsfw.dicom.spool import Sealed, SpoolRecord
+from pacsfw.ingest.intake import Intake
+from pacsfw.ledger import open_ledger
+from pacsfw.ledger.instances import Instance
+from pacsfw.move.arrivals import Arrivals
+from pacsfw.receiver import Receiver
+from pacsfw.workers import WorkerPool
+
+AETITLE = "PACSFW"
+_CONFIGURATION = """\
+net:
+  local_node: {{aetitle: {aetitle}, ip: 127.0.0.1, port: {port}}}
+  called_node: {{aetitle: BENCH, ip: 127.0.0.1, port: 11112}}
+find:
+  search_fields: [PatientID]
+  start_date: "20200101"
+move:
+  start_time: "20:00"
+  end_time: "08:00"
+storage:
+  resources: resources.csv
+  directory: archive
+  sort_by: {layout}
+tags:
+  - {{tag_name: PatientName, callback: str}}
+  - {{tag_name: PatientID}}
+  - {{tag_name: StudyDate, tag_alias: study_date, callback: pacsfw.convert:str2datetime}}
+  - {{tag_name: StudyInstanceUID}}
+  - {{tag_name: SeriesInstanceUID}}
+  - {{tag_name: SOPInstanceUID}}
+  - {{tag_name: Modality}}
+  - {{tag_name: InstanceNumber}}
+  - {{tag_name: SliceThickness}}
+  - {{tag_name: Laterality, default_val: U, callback: str}}
+"""
+
+
+class Everything:
+    """What `move` does with what arrives, without asking anybody for it."""
+
+    def __init__(self, folder: Path, port: int, workers: int, objects: int) -> None:
+        path = folder / "conf.yaml"
+        path.write_text(_CONFIGURATION.format(aetitle=AETITLE, port=port, layout="STUDY"))
+        path.chmod(0o600)
+        config = load(path).config
+        assert config.storage is not None
+        self._spec = assemble.IngestSpec(
+            plugins=config.plugins,
+            sort_by=config.storage.sort_by,
+            tags=config.tags,
+            archive=config.storage.directory,
+            state=config.storage.state,
+        )
+        self.spool = config.storage.state / "spool"
+        self.spool.mkdir(parents=True)
+        config.storage.directory.mkdir(exist_ok=True)
+        self._workers, self._expected, self._stored = workers, objects, 0
+        self._ledger = open_ledger(config.storage.state)
+        clock = Clock()
+        self._arrivals = Arrivals(clock)
+        self._intake = Intake(
+            self._ledger,
+            self.spool,
+            config.storage.state,
+            clock,
+            self._pool,
+            on_the_way=self._arrivals.on_the_way,
+            arrived=self._arrived,
+            notify=lambda _: None,
+            fatal=_die,
+        )
+        self.take = self._intake.take
+
+    def __enter__(self) -> Everything:
+        self._intake.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._intake.close()
+        self._ledger.close()
+
+    def _pool(self, done: Callable[[Any, Any], None]) -> WorkerPool:
+        return WorkerPool(self._workers, assemble.build_ingest, self._spec, done)
+
+    def _arrived(self, sealed: Sealed, instance: Instance, news: bool) -> None:
+        self._arrivals.arrived(sealed, instance, news)
+        if instance.state != "stored":
+            _die(RuntimeError(instance.reason))
+        self._stored += 1
+        if self._stored == self._expected:
+            print(json.dumps({"all": time.monotonic()}), flush=True)
+
+
+def _die(error: Exception) -> None:
+    print(f"failed: {error}", file=sys.stderr, flush=True)
+    signal.raise_signal(signal.SIGKILL)
+
+
+def _ignore(_: SpoolRecord) -> None:
+    return
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The receiver of pacsfw by itself.")
+    parser.add_argument("port", type=int)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--everything", type=int, default=0, metavar="OBJECTS")
+    options = parser.parse_args()
+    over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    node = Node(aetitle=AETITLE, bind="127.0.0.1", port=options.port)
+    if not options.everything:
+        receiver = Receiver(node, options.folder, options.processes, _ignore)
+        receiver.start()
+        over.wait()
+        receiver.stop(1)
+        return 0
+    folder, port = options.folder, options.port
+    with Everything(folder, port, options.workers, options.everything) as everything:
+        receiver = Receiver(node, everything.spool, options.processes, everything.take)
+        receiver.start()
+        over.wait()
+        receiver.stop(1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Clock, Component, Net, SpoolFile, Transfer
-from pacsfw.dicom.spool import Discarded, Sealed, SpoolWriter
+from pacsfw.dicom.spool import Discarded, Sealed, Spool
 from peers.readback import dataset_bytes
 from plugins.scripted_web import context
 
@@ -24,7 +24,7 @@ class PullInbox:
         spool.mkdir(exist_ok=True)
 
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
-        return SpoolWriter(self._spool, sop_class, uid, syntax, "PACS", self._take)
+        return Spool(self._spool, self._take).begin(sop_class, uid, syntax, "PACS")
 
     def wait(self, seconds: float) -> frozenset[str]:
         with self._news:

@@ -6,37 +6,21 @@ per association, over a blocking socket.
 
 from __future__ import annotations
 
-import errno
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import Spool, SpoolWriter
+from pacsfw.dicom.spool import Spool
 from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Command, Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
 from pacsfw.dimse.tls import end_of_stream
+from pacsfw.receiver.message import Message
 from pacsfw.receiver.messages import Note
 
-_ANNOUNCE_SECONDS = 0.25
-"""An object that takes longer is reported before it is whole."""
 _LINGER = 1.0
 """Seconds we leave the peer to close the connection after the last PDU."""
-
-
-@dataclass(slots=True)
-class _Message:
-    """A request whose data set is arriving; without a writer the data set is skipped."""
-
-    request: Command
-    context_id: int
-    writer: SpoolWriter | None
-    status: int
-    comment: str = ""
-    size: int = 0
-    """Bytes of the data set that have come."""
 
 
 class Association:
@@ -86,9 +70,7 @@ class Association:
         self._contexts: Mapping[int, Context] = {}
         self._peer_max_pdu = 0
         self._command = bytearray()
-        self._message: _Message | None = None
-        self._unwritten: list[memoryview] = []
-        """Of the data set, still in the buffer of the reader."""
+        self._message: Message | None = None
         self._interrupted = ""
 
     @property
@@ -128,7 +110,8 @@ class Association:
             if self._interrupted:
                 ending = self._interrupted
                 reply = pdu.abort(pdu.AbortReason.NOT_SPECIFIED)
-            self._discard(ending)
+            if self._message is not None:
+                self._message.discard(ending)
             if reply:
                 self._close_with(reply)
             self._socket.close()
@@ -166,7 +149,8 @@ class Association:
         """Serve requests until the association ends; return the last PDU to send."""
         while not self._interrupted:
             self._take(self._reader.values_ahead())
-            self._write_out()
+            if self._message is not None:
+                self._message.write_out()
             kind, body = self._reader.read()
             if kind == pdu.PduType.P_DATA:
                 self._take(pdu.pdvs(body))
@@ -185,7 +169,7 @@ class Association:
             else:
                 self._take_data(context_id, is_last, fragment)
 
-    def _take_command(self, context_id: int, is_last: int, fragment: memoryview) -> None:
+    def _take_command(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
         if context_id not in self._contexts:
             raise pdu.ProtocolError(f"presentation context {context_id} was not accepted")
         if self._message is not None:
@@ -208,7 +192,7 @@ class Association:
         field = request.required(Element.COMMAND_FIELD)
         if field == Field.C_CANCEL_RQ:
             return
-        message = _Message(request, context_id, None, status.UNRECOGNIZED_OPERATION)
+        message = Message(request, context_id, self._note)
         if field == Field.C_ECHO_RQ:
             message.status = status.SUCCESS
         elif field == Field.C_STORE_RQ:
@@ -219,7 +203,7 @@ class Association:
         if not request.has_data_set:
             self._end(message)
 
-    def _begin_store(self, message: _Message) -> None:
+    def _begin_store(self, message: Message) -> None:
         context = self._contexts[message.context_id]
         request = message.request
         if context.abstract_syntax == VERIFICATION:
@@ -231,59 +215,26 @@ class Association:
         if not self._wanted():
             message.status, message.comment = status.NOT_AUTHORIZED, "nothing is requested"
             return
-        message.status = status.SUCCESS
-        try:
-            message.writer = self._spool.begin(
-                request.text(Element.AFFECTED_SOP_CLASS) or context.abstract_syntax,
-                request.text(Element.AFFECTED_SOP_INSTANCE),
-                context.transfer_syntax,
-                self._calling,
-                request.text(Element.MOVE_ORIGINATOR_AET)[:16],
-                _originator_message_id(request),
-            )
-        except OSError as error:
-            self._failed(message, error)
+        message.store(self._spool, context, self._calling)
 
-    def _take_data(self, context_id: int, is_last: int, fragment: memoryview) -> None:
+    def _take_data(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
         message = self._message
         if message is None:
             raise pdu.ProtocolError("data set without a command")
         if context_id != message.context_id:
             raise pdu.ProtocolError("data set in another presentation context than its command")
-        if message.writer is not None:
-            self._unwritten.append(fragment)
-            message.size += len(fragment)
-            if message.size > self._node.limits.object_size:
-                raise pdu.ProtocolError(
-                    f"an object of more than {self._node.limits.object_size} bytes"
-                )
+        message.take(fragment)
+        if message.size > self._node.limits.object_size:
+            raise pdu.ProtocolError(f"an object of more than {self._node.limits.object_size} bytes")
         if is_last:
             self._end(message)
 
-    def _write_out(self) -> None:
-        """Write what has come of the data set, before the buffer is used again."""
-        if not self._unwritten:
-            return
-        message = self._message
-        if message is not None and message.writer is not None:
-            try:
-                message.writer.write_parts(self._unwritten)
-            except OSError as error:
-                self._failed(message, error)
-        self._unwritten.clear()
-
-    def _end(self, message: _Message) -> None:
-        self._write_out()
-        if message.writer is not None:
-            try:
-                message.writer.seal()
-                self.objects += 1
-            except OSError as error:
-                self._failed(message, error)
+    def _end(self, message: Message) -> None:
+        self.objects += message.end()
         self._message = None
         self._send(self._answer(message))
 
-    def _answer(self, message: _Message) -> bytes:
+    def _answer(self, message: Message) -> bytes:
         """Return the response as PDUs."""
         answer = command.response(message.request, message.status, message.comment)
         return pdu.p_data(message.context_id, answer, self._peer_max_pdu)
@@ -291,27 +242,8 @@ class Association:
     def announce(self, now: float) -> None:
         """Report the object that is arriving, if it takes long; called from another thread."""
         message = self._message
-        writer = message.writer if message is not None else None
-        if writer is not None and now - writer.begun >= _ANNOUNCE_SECONDS:
-            writer.announce()
-
-    def _failed(self, message: _Message, error: OSError) -> None:
-        """Remember why an object is not stored; the rest of its data set is skipped."""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            message.status, message.comment = status.OUT_OF_RESOURCES, "disk full"
-        else:
-            message.status, message.comment = status.CANNOT_STORE, "the object was not written"
-        self._note(
-            logging.ERROR,
-            f"an object could not be written to {self._spool.folder}: {error.strerror}",
-        )
-        writer, message.writer = message.writer, None
-        if writer is not None:
-            writer.discard(f"it could not be written: {error.strerror}")
-
-    def _discard(self, reason: str) -> None:
-        if self._message is not None and self._message.writer is not None:
-            self._message.writer.discard(reason)
+        if message is not None:
+            message.announce(now)
 
     def _send(self, data: bytes) -> None:
         try:
@@ -336,12 +268,6 @@ class Association:
 
 def _unexpected(kind: pdu.PduType) -> pdu.ProtocolError:
     return pdu.ProtocolError(f"unexpected {kind.name} PDU", pdu.AbortReason.UNEXPECTED_PDU)
-
-
-def _originator_message_id(request: Command) -> int | None:
-    """Return the Move Originator Message ID; a malformed one is as good as none."""
-    value = request.elements.get(Element.MOVE_ORIGINATOR_MESSAGE_ID, b"")
-    return int.from_bytes(value, "little") if len(value) == 2 else None
 
 
 def _address(sock: socket.socket) -> str:

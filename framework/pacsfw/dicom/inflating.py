@@ -54,10 +54,17 @@ class Inflating:
             if not self._inflate():
                 return bytes(self._held[:size]) if self._base == offset else b""
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the end of the deflated data was reached."""
-        return self._inflater.eof
+    def size(self) -> int:
+        """Return how many bytes there are in all, once the end was reached.
+
+        Raises
+        ------
+        zlib.error
+            The file ends before the deflated data do.
+        """
+        if not self._inflater.eof:
+            raise zlib.error("it ends too early")
+        return self._base + len(self._held)
 
     def _inflate(self) -> bool:
         """Inflate some more; False where nothing is left."""

@@ -1,35 +1,136 @@
 """Whether an object is whole: a walk over its elements to the very end (PS3.5 section 7).
 
-Readers do not notice that a file was cut: the pixel data are just shorter. The walk looks
-at the heads of elements, items and fragments only and steps over their values, so it costs
-the same for a gigabyte as for a kilobyte.
+Readers do not notice that a file was cut: the pixel data are just shorter. The walk goes on
+from where the header was read to, looks at the heads of elements, items and fragments only
+and steps over their values, so it costs the same for a gigabyte as for a kilobyte.
 """
 
 from __future__ import annotations
 
-import mmap
-import struct
+import os
+import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from pacsfw.api import Header
+from pacsfw.dicom.elements import Leaf
+from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.inflating import Bomb, Inflating
 from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.dicom.reading import DEFLATED, Cut, encoding_of, skip_to_pixels
+from pacsfw.dicom.tagpath import TagPath, parse
+from pacsfw.dicom.walk import (
+    IMPLICIT,
+    ITEM,
+    ITEM_END,
+    LONG,
+    SEQUENCE_END,
+    SHORT,
+    UNDEFINED,
+    Encoding,
+    Unusual,
+)
 
-IMPLICIT_LITTLE = "1.2.840.10008.1.2"
-EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
+_LENGTH_TELLING = (
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsAllocated",
+    "PhotometricInterpretation",
+)  # fmt: skip
+PATHS = tuple(map(parse, _LENGTH_TELLING))
+"""What tells how long native pixel data have to be."""
 
-_UNDEFINED = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXELS = {0x7FE00008: 32, 0x7FE00009: 64, 0x7FE00010: 0}
 """Elements of pixel data, and the bits of a sample where that does not vary."""
-_LONG = frozenset(
-    {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-)
+_WINDOW = 4096
+_MOST_HEADS = 50_000_000
+"""Heads that are looked at; no object has as many, and they take minutes."""
 
 
 class Damaged(ValueError):
     """The object is not whole; the text says how, without any value."""
+
+
+class _Source(Protocol):
+    def fetch(self, offset: int, size: int) -> bytes: ...
+
+    def size(self) -> int: ...
+
+
+def check(path: Path, header: FileHeader) -> Counter[str]:
+    """See that a stored object is whole.
+
+    Parameters
+    ----------
+    header
+        The header of the same file; tells how long native pixel data have to be.
+
+    Returns
+    -------
+    Counter
+        What is odd about it although it is whole, by kind.
+
+    Raises
+    ------
+    Damaged
+        A length reaches beyond the end, a delimiter is missing at the end, or native pixel
+        data are shorter than rows, columns, samples and frames say (PS3.5 section 8.2); or
+        deflated data are damaged, or inflate to more than any object has.
+    OSError
+        The file cannot be read.
+    """
+    with path.open("rb") as file:
+        try:
+            walk = _walk(file.fileno(), path, header)
+        except zlib.error:
+            raise Damaged("its deflated data are damaged") from None
+        except Bomb:
+            raise Damaged("it inflates to more than any object holds") from None
+    for tag, length in walk.native_pixels.items():
+        expected = _expected_length(header, _PIXELS[tag])
+        if length < expected:
+            raise Damaged(f"its pixel data end after {length} of {expected} bytes")
+    return walk.odd
+
+
+def _walk(descriptor: int, path: Path, header: FileHeader) -> _Walk:
+    """Walk to the end, quickly up to the pixel data if nothing is odd before them."""
+    extent = header.extent
+    if extent is not None:
+        first = 0 if extent.syntax in DEFLATED else extent.start
+        source = _source(descriptor, extent.syntax, extent.start)
+        try:
+            at_pixels = skip_to_pixels(source.fetch, extent)
+        except (Cut, Unusual):
+            pass  # the slow walk knows what is wrong
+        else:
+            if at_pixels > first:
+                walk = _Walk(source, at_pixels, extent.encoding)
+                walk.run()
+                return walk
+    meta = read_file_meta(path)
+    start = 0 if meta.syntax in DEFLATED else meta.offset_of_dataset
+    source = _source(descriptor, meta.syntax, meta.offset_of_dataset)
+    walk = _Walk(source, start, encoding_of(meta.syntax))
+    if not source.fetch(start, 1):
+        raise Damaged("it has no data set")
+    walk.run()
+    return walk
+
+
+def _source(descriptor: int, syntax: str, start: int) -> _Source:
+    file = _File(descriptor)
+    return Inflating(file.fetch, start) if syntax in DEFLATED else file
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    descriptor: int
+
+    def fetch(self, offset: int, size: int) -> bytes:
+        return os.pread(self.descriptor, size, offset)
+
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
 
 
 @dataclass(slots=True)
@@ -37,150 +138,149 @@ class _Frame:
     """Where the walk is: among elements, or among the items of a sequence."""
 
     in_items: bool
-    implicit: bool
-
-
-def check(path: Path, header: Header) -> None:
-    """See that a stored object is whole.
-
-    Deflated data sets are not looked into.
-
-    Parameters
-    ----------
-    header
-        The header of the same file; tells how long native pixel data have to be.
-
-    Raises
-    ------
-    Damaged
-        A length reaches beyond the end, a delimiter is missing at the end, or native pixel
-        data are shorter than rows, columns, samples and frames say (PS3.5 section 8.2).
-    """
-    meta = read_file_meta(path)
-    if meta.syntax in DEFLATED:
-        return
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        if size == meta.offset_of_dataset:
-            raise Damaged("it has no data set")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            walk = _Walk(data, meta.offset_of_dataset, meta.syntax)
-            walk.run()
-    for tag, length in walk.native_pixels.items():
-        expected = _expected_length(header, _PIXELS[tag])
-        if length < expected:
-            raise Damaged(f"its pixel data end after {length} of {expected} bytes")
+    encoding: Encoding
+    previous: int = -1
 
 
 class _Walk:
-    def __init__(self, data: mmap.mmap, start: int, syntax: str) -> None:
-        self._data, self._position = data, start
-        order = ">" if syntax == EXPLICIT_BIG else "<"
-        self._tag = struct.Struct(f"{order}HH")
-        self._short, self._long = struct.Struct(f"{order}H"), struct.Struct(f"{order}L")
-        self._frames = [_Frame(in_items=False, implicit=syntax == IMPLICIT_LITTLE)]
+    def __init__(self, source: _Source, start: int, encoding: Encoding) -> None:
+        self._source, self._position = source, start
+        self._window, self._base = b"", start
+        self._frames = [_Frame(in_items=False, encoding=encoding)]
+        self._heads = 0
         self.native_pixels: dict[int, int] = {}
+        self.odd: Counter[str] = Counter()
 
     def run(self) -> None:
         """Go to the end of the data set."""
-        end = len(self._data)
-        while self._position < end:
+        while self._peek(1):
+            self._heads += 1
+            if self._heads > _MOST_HEADS:
+                raise Damaged("it has more elements than any object")
             frame = self._frames[-1]
             if frame.in_items:
                 self._item(frame)
             elif not self._element(frame):
                 return
+        if self._position > self._source.size():
+            raise Damaged("an element reaches beyond its end")
         if len(self._frames) > 1:
             raise Damaged("it ends in the middle of a sequence")
 
     def _element(self, frame: _Frame) -> bool:
         """Step over one element; False where only padding follows."""
         nested = len(self._frames) > 1
-        if not nested and not any(self._data[self._position : self._position + 8]):
+        if not nested and not any(self._peek(8)):
             return self._padding()
-        tag = self._read_tag()
-        if nested and tag == _ITEM_END:
-            self._read_length()
+        group, element = frame.encoding.item(self._peek(8).ljust(8, b"\xff"), 0)[:2]
+        tag = group << 16 | element
+        if nested and tag == ITEM_END:
+            self._take(8)
             self._frames.pop()
             return True
         vr, length = self._vr_and_length(frame)
-        if length != _UNDEFINED:
+        if tag <= frame.previous:
+            self.odd["elements out of order"] += 1
+        frame.previous = tag
+        if length != UNDEFINED:
             if not nested and tag in _PIXELS:
                 self.native_pixels[tag] = length
-            self._skip(length)
+            self._position += length
         elif tag in _PIXELS:
             self._fragments()
         else:
             # The items of an undefined-length UN are implicit (PS3.5 section 6.2.2, note 2).
-            self._frames.append(_Frame(in_items=True, implicit=frame.implicit or vr == b"UN"))
+            inner = IMPLICIT if vr == b"UN" and frame.encoding.little else frame.encoding
+            self._frames.append(_Frame(in_items=True, encoding=inner))
         return True
 
     def _item(self, frame: _Frame) -> None:
-        tag, length = self._read_tag(), self._read_length()
-        if tag == _SEQUENCE_END:
+        tag, length = self._item_head()
+        if tag == SEQUENCE_END:
             self._frames.pop()
-        elif tag != _ITEM:
+        elif tag != ITEM:
             raise Damaged("a sequence holds something that is no item")
-        elif length == _UNDEFINED:
-            self._frames.append(_Frame(in_items=False, implicit=frame.implicit))
+        elif length == UNDEFINED:
+            self._frames.append(_Frame(in_items=False, encoding=frame.encoding))
         else:
-            self._skip(length)
+            self._position += length
 
     def _fragments(self) -> None:
         """Step over encapsulated pixel data (PS3.5 section A.4)."""
         while True:
-            tag, length = self._read_tag(), self._read_length()
-            if tag == _SEQUENCE_END:
+            tag, length = self._item_head()
+            if tag == SEQUENCE_END:
                 return
-            if tag != _ITEM:
+            if tag != ITEM:
                 raise Damaged("its pixel data hold something that is no fragment")
-            self._skip(length)
+            self._position += length
+
+    def _item_head(self) -> tuple[int, int]:
+        group, element, length = self._frames[-1].encoding.item(self._take(8), 0)
+        return group << 16 | element, length
 
     def _vr_and_length(self, frame: _Frame) -> tuple[bytes, int]:
-        if frame.implicit:
-            return b"", self._read_length()
-        vr = self._take(2)
-        if vr in _LONG:
-            self._skip(2)
-            return vr, self._read_length()
-        return vr, int(self._short.unpack(self._take(2))[0])
-
-    def _read_tag(self) -> int:
-        group, element = self._tag.unpack(self._take(4))
-        return int(group << 16 | element)
-
-    def _read_length(self) -> int:
-        return int(self._long.unpack(self._take(4))[0])
+        encoding, head = frame.encoding, self._take(8)
+        if encoding.implicit:
+            return b"", encoding.head(head, 0)[2]
+        _, _, vr, length = encoding.head(head, 0)
+        if vr in LONG:
+            return vr, encoding.long(self._take(4), 0)[0]
+        if vr not in SHORT:
+            self.odd["unknown value representation"] += 1
+        return vr, length
 
     def _take(self, count: int) -> bytes:
-        taken = self._data[self._position : self._position + count]
+        taken = self._peek(count)
         if len(taken) < count:
-            raise Damaged("it ends in the middle of an element")
+            within = self._position <= self._source.size()
+            raise Damaged(
+                "it ends in the middle of an element"
+                if within
+                else "an element reaches beyond its end"
+            )
         self._position += count
         return taken
 
-    def _skip(self, length: int) -> None:
-        self._position += length
-        if self._position > len(self._data):
-            raise Damaged("an element reaches beyond its end")
+    def _peek(self, count: int) -> bytes:
+        at = self._position - self._base
+        if at + count > len(self._window):
+            self._base, at = self._position, 0
+            self._window = self._source.fetch(self._position, _WINDOW)
+        return self._window[at : at + count]
 
     def _padding(self) -> bool:
         """Accept zeros up to the end, as some writers leave them."""
-        rest = self._data[self._position :]
-        if rest.strip(b"\0"):
-            raise Damaged("an element without a tag")
+        while rest := self._source.fetch(self._position, 1 << 16):
+            if rest.strip(b"\0"):
+                raise Damaged("an element without a tag")
+            self._position += len(rest)
+        self.odd["zeros behind the last element"] += 1
         return False
 
 
-def _expected_length(header: Header, bits: int) -> int:
+def _expected_length(header: FileHeader, bits: int) -> int:
     """Return the bytes of native pixel data (PS3.5 section 8.1.1, PS3.3 section C.7.6.3)."""
+    header.cover(frozenset(PATHS))
     try:
-        rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
-        frames = int(header.get("NumberOfFrames") or 1)
-        samples = int(header.get("SamplesPerPixel") or 1)
-        bits = bits or int(header.get("BitsAllocated") or 0)
-    except (TypeError, ValueError):
+        rows, columns, frames, samples, allocated = (_number(header, path) for path in PATHS[:5])
+    except ValueError:
         return 0  # what cannot be told cannot be judged
-    if header.get("PhotometricInterpretation") in ("YBR_FULL_422", "YBR_PARTIAL_422"):
+    photometric = _bytes(header, PATHS[5]).strip(b" \0")
+    samples = samples or 1
+    if photometric in (b"YBR_FULL_422", b"YBR_PARTIAL_422"):
         samples = 2  # the two colour samples are shared by two pixels
-    return (rows * columns * frames * samples * bits + 7) // 8
+    return (rows * columns * (frames or 1) * samples * (bits or allocated) + 7) // 8
+
+
+def _number(header: FileHeader, path: TagPath) -> int:
+    """Return a whole number of VR US or IS, 0 where there is none."""
+    value = _bytes(header, path)
+    if path.vr == "IS":
+        return int(value.strip(b" \0") or 0)
+    return int.from_bytes(value[:2], "little" if header.encoding.little else "big")
+
+
+def _bytes(header: FileHeader, path: TagPath) -> bytes:
+    leaf = header.raw(path)
+    return leaf.value if isinstance(leaf, Leaf) and type(leaf.value) is bytes else b""

@@ -22,7 +22,7 @@ from pacsfw.dicom.walk import (
     Unusual,
     Walk,
 )
-from pacsfw.dicom.wanted import SYNTAX, Found, Plan, Wanted
+from pacsfw.dicom.wanted import LAST_BEFORE_PIXELS, SYNTAX, Found, Plan, Wanted
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -33,6 +33,8 @@ _MOST = 1 << 27
 """Bytes that are held at once at most; a sequence longer than that is not looked into."""
 _HEAD = 8
 _PREFIX_LENGTH = 132
+
+_BEFORE_PIXELS = Wanted({}, last=LAST_BEFORE_PIXELS)
 
 _Fetch = Callable[[int, int], bytes]
 """Gives bytes from an offset on: as many as are asked for, fewer at the end of the file."""
@@ -46,9 +48,8 @@ class Cut(ValueError):
 class Extent:
     """How a data set is encoded, and how far it was walked over.
 
-    ``start`` is where the data set begins and ``end`` where the first element does that was
-    not looked at. Both are bytes in the file; in a deflated data set they count inflated
-    bytes from its beginning. ``previous`` is the tag before ``end``, -1 if there is none.
+    ``start`` is where the data set begins in the file, ``end`` where the first element does
+    that was not looked at; in a deflated data set ``end`` counts inflated bytes from 0.
     """
 
     encoding: Encoding
@@ -91,17 +92,31 @@ def read(path: Path | str, plan: Plan, found: Found) -> Extent:
         if not syntax:
             raise Unusual
         if syntax in DEFLATED:
-            window, start = _Window(b"", 0, False, Inflating(fetch, start).fetch), 0
-        encoding = _ENCODINGS.get(syntax, EXPLICIT)
-        window.see_first(start, encoding)
-        end = window.walk(start, encoding, plan.dataset, found)
+            window = _Window(b"", 0, False, Inflating(fetch, start).fetch)
+        encoding = encoding_of(syntax)
+        first = 0 if syntax in DEFLATED else start
+        window.see_first(first, encoding)
+        end = window.walk(first, encoding, plan.dataset, found)
         return Extent(encoding, syntax, start, end)
     finally:
         os.close(descriptor)
 
 
-_ENCODINGS = {IMPLICIT_LITTLE: IMPLICIT, EXPLICIT_BIG_ENDIAN: EXPLICIT_BIG}
-"""Every other transfer syntax has explicit VRs in little endian (PS3.5 annex A)."""
+def encoding_of(syntax: str) -> Encoding:
+    """Return how data sets of a transfer syntax are encoded (PS3.5 annex A)."""
+    kinds = {IMPLICIT_LITTLE: IMPLICIT, EXPLICIT_BIG_ENDIAN: EXPLICIT_BIG}
+    return kinds.get(syntax, EXPLICIT)
+
+
+def skip_to_pixels(fetch: _Fetch, extent: Extent) -> int:
+    """Walk on from where a header was read to; return where pixel data begin, or the end is.
+
+    Raises
+    ------
+    Unusual, Cut
+        As `read` does.
+    """
+    return _Window(b"", 0, False, fetch).walk(extent.end, extent.encoding, _BEFORE_PIXELS, {})
 
 
 class _Window:

@@ -88,7 +88,7 @@ class Ingest:
         self._layout, self._layout_name = layout, layout_name
         self._read_row = read_row
         self._reader = reader or HeaderReader()
-        self._reader.want(map(parse, _UIDS))
+        self._reader.want([*map(parse, _UIDS), *integrity.PATHS])
 
     def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable | Vanished:
         """Do one job."""
@@ -109,7 +109,7 @@ class Ingest:
             header = self._reader.read(sealed.path)
             record = _identify(record, header)
             _check_identity(header)
-            integrity.check(sealed.path, header)
+            header.warnings += integrity.check(sealed.path, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
             path = self._place(header)

@@ -60,9 +60,16 @@ class IngestSpec:
     state: Path
     call_seconds: float = 30.0
     """How long a layout or a callback may take over one object."""
+    known: frozenset[str] | None = None
+    """The studies whose objects are stored; None: of all."""
 
 
-def ingest_spec(config: Config, storage: Storage, call_seconds: float) -> IngestSpec:
+def ingest_spec(
+    config: Config,
+    storage: Storage,
+    call_seconds: float,
+    known: frozenset[str] | None = None,
+) -> IngestSpec:
     """Return what the workers of a collection need."""
     return IngestSpec(
         plugins=config.plugins,
@@ -71,6 +78,7 @@ def ingest_spec(config: Config, storage: Storage, call_seconds: float) -> Ingest
         archive=storage.directory,
         state=storage.state,
         call_seconds=call_seconds,
+        known=known,
     )
 
 
@@ -110,7 +118,7 @@ def build_ingest(spec: IngestSpec) -> Ingest:
 
     owner = owner_of("layout", spec.sort_by, registry)
     headers = HeaderReader(reader.paths)
-    return Ingest(spec.archive, spec.state, layout, owner, read_row, headers)
+    return Ingest(spec.archive, spec.state, layout, owner, read_row, headers, spec.known)
 
 
 def instance_table(tags: Sequence[Tag]) -> Table:

@@ -15,6 +15,7 @@ from pacsfw.deliver.outbox import Outbox
 from pacsfw.dicom.spool import Spool
 from pacsfw.errors import StateError
 from pacsfw.ingest.intake import Intake
+from pacsfw.ingest.room import Room
 from pacsfw.ledger import Ledger
 from pacsfw.move.arrivals import Arrivals, RequestInbox
 from pacsfw.move.move import Mover
@@ -58,10 +59,14 @@ class Moving:
 
     def __init__(self, around: Surroundings) -> None:
         self._around = around
-        self._arrivals = Arrivals(around.clock)
+        self._arrivals = Arrivals(around.clock, self._expect)
+        self._receiver: Receiver | None = None
         self._levels_refused: set[Level] = set()
         self._spool = around.storage.state / "spool"
         self._spool.mkdir(mode=0o700, exist_ok=True)
+        self._room = Room(
+            (self._spool, around.storage.directory), around.storage.reserve, around.storage.backlog
+        )
         self._fatal: Exception | None = None
         self._mover: Mover | None = None
         self._intake = Intake(
@@ -71,6 +76,7 @@ class Moving:
             around.storage.state,
             around.clock,
             self._pool,
+            self._room,
             on_the_way=self._arrivals.on_the_way,
             arrived=self._arrivals.arrived,
             notify=around.notify,
@@ -126,6 +132,7 @@ class Moving:
                 clock=around.clock,
                 stop=around.stop,
                 notify=around.notify,
+                lacking=self._room.lacking,
             )
             self._mover.move(uids, total)
 
@@ -140,10 +147,16 @@ class Moving:
         assert net is not None and net.dest is not None  # noqa: S101, PT018
         receiver = Receiver(net.dest, self._spool, around.settings.receivers, self._intake.take)
         receiver.start()
+        receiver.expect(False, linger=0)
+        self._receiver = receiver
         try:
             yield
         finally:
             receiver.stop(around.timing.grace)
+
+    def _expect(self, expected: bool) -> None:
+        if self._receiver is not None:
+            self._receiver.expect(expected)
 
     @property
     def _called(self) -> Node:
@@ -205,8 +218,17 @@ class Moving:
 
     def _pool(self, done: Callable[[object, object], None]) -> WorkerPool:
         around = self._around
-        spec = assemble.ingest_spec(around.config, around.storage, around.timing.call)
+        spec = assemble.ingest_spec(
+            around.config, around.storage, around.timing.call, self._known_studies()
+        )
         return WorkerPool(around.settings.workers, assemble.build_ingest, spec, done)
+
+    def _known_studies(self) -> frozenset[str] | None:
+        """Return the studies whose objects are stored; None where unsolicited ones are too."""
+        net = self._around.config.net
+        if net is None or net.dest is None or net.dest.accept.unsolicited == "accept":
+            return None
+        return self._around.ledger.studies.known()
 
     def _stop_because(self, err: Exception) -> None:
         self._fatal = self._fatal or (

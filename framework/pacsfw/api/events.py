@@ -84,6 +84,13 @@ class Waiting(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """Nothing more is requested for lack of room, says ``reason``; empty when it goes on."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
     """The run is over; counts by verdict state."""
 

@@ -73,6 +73,8 @@ class Ingest:
         Makes the table row.
     reader
         Reads headers: what the row needs at once, what the layout needs from the second on.
+    known
+        The studies whose objects are stored; those of others are quarantined. None: of all.
     """
 
     def __init__(
@@ -83,10 +85,12 @@ class Ingest:
         layout_name: str,
         read_row: ReadRow,
         reader: HeaderReader | None = None,
+        known: frozenset[str] | None = None,
     ) -> None:
         self._archive, self._state = archive, state
         self._layout, self._layout_name = layout, layout_name
         self._read_row = read_row
+        self._known = known
         self._reader = reader or HeaderReader()
         self._reader.want([*map(parse, _UIDS), *integrity.PATHS])
 
@@ -109,6 +113,8 @@ class Ingest:
             header = self._reader.read(sealed.path)
             record = _identify(record, header)
             _check_identity(header)
+            if self._known is not None and record.study_uid not in self._known:
+                raise _Refused("unsolicited: nobody asked for its study")
             header.warnings += integrity.check(sealed.path, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)

@@ -11,6 +11,7 @@ from pacsfw.dicom.adoption import adopt
 from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.errors import StateError
 from pacsfw.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
+from pacsfw.ingest.room import Room
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import Crashed, WorkerPool
@@ -23,6 +24,8 @@ class Intake:
     ----------
     pool_of
         Makes the worker pool, given what is to be called with each outcome.
+    room
+        Counts what waits to be stored.
     on_the_way
         Told of each spool record before anything is done with it.
     arrived
@@ -40,6 +43,7 @@ class Intake:
         state: Path,
         clock: Clock,
         pool_of: Callable[[Callable[[Any, Any], None]], WorkerPool],
+        room: Room,
         *,
         on_the_way: Callable[[SpoolRecord], None],
         arrived: Callable[[Sealed, Instance, bool], None],
@@ -49,7 +53,7 @@ class Intake:
         self._ledger, self._clock = ledger, clock
         self._spool, self._archive, self._state = spool, archive, state
         self._on_the_way, self._arrived, self._notify = on_the_way, arrived, notify
-        self._fatal = fatal
+        self._fatal, self._room = fatal, room
         self._pool = pool_of(self._guarded_done)
 
     def start(self) -> None:
@@ -62,6 +66,7 @@ class Intake:
         """Take a report of a receiver or of a pulling transfer; blocks under back-pressure."""
         self._on_the_way(record)
         if isinstance(record, Sealed):
+            self._room.enter(record.size)
             self._pool.submit(record)
         else:
             assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
@@ -79,6 +84,9 @@ class Intake:
             self._done(job, outcome)
         except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
             self._fatal(err)
+        finally:
+            if isinstance(job, Sealed):
+                self._room.leave(job.size)
 
     def _done(self, job: Sealed, outcome: Instance | Unwritable | Vanished | Crashed) -> None:
         if isinstance(outcome, Unwritable):

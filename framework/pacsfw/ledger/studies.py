@@ -247,6 +247,14 @@ class Studies:
             ).fetchall()
         return {row[0]: row[1] for row in rows}
 
+    def known(self) -> frozenset[str]:
+        """Return the studies that were found or listed, not only sent by somebody."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT study_uid FROM studies WHERE origin != 'unsolicited'"
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
+
     def deselected(self) -> int:
         """Return how many found studies are no longer on the work list."""
         with self._database.reading() as connection:

@@ -32,10 +32,16 @@ class Arrivals:
 
     Which association or AE title an object came through says nothing: archives use
     several, send after the final response, and from other nodes.
+
+    Parameters
+    ----------
+    requesting
+        Told whether any study is being followed, each time that changes.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, requesting: Callable[[bool], None] = lambda _: None) -> None:
         self._clock = clock
+        self._requesting = requesting
         self._news = threading.Condition()
         self._on_the_way: dict[str, SpoolRecord] = {}
         self._tracked: dict[str, _Tracked] = {}
@@ -70,6 +76,8 @@ class Arrivals:
     def track(self, study_uid: str, already: frozenset[str]) -> None:
         """Begin to follow a study of which these objects are stored already."""
         with self._news:
+            if not self._tracked:
+                self._requesting(True)
             self._tracked[study_uid] = _Tracked(set(already), self._clock.monotonic())
             self._late.discard(study_uid)
 
@@ -100,6 +108,8 @@ class Arrivals:
         """Stop following a study; what still comes for it is late."""
         with self._news:
             self._tracked.pop(study_uid, None)
+            if not self._tracked:
+                self._requesting(False)
 
     def take_late(self) -> frozenset[str]:
         """Return (once) the studies for which objects came while nobody followed them."""

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import tenacity
 
-from pacsfw.api import Clock, Event, MoveStarted, Waiting
+from pacsfw.api import Clock, Event, MoveStarted, Paused, Waiting
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.move.arrivals import Arrivals
 from pacsfw.move.study import Attempt, StudyMover
@@ -27,6 +27,7 @@ RESTART_LIMIT = 10
 """The same for a PACS that answered before; with the pauses this lasts about six minutes."""
 
 _LOOK_SECONDS = 30.0
+_ROOM_SECONDS = 5.0
 _LONGEST_PAUSE = 60.0
 
 _log = logging.getLogger("pacsfw.move")
@@ -56,6 +57,8 @@ class Mover:
         How many studies are requested at a time, at most.
     attempts
         How often a study that is not complete is asked for in one run.
+    lacking
+        Says why nothing more should be requested for the moment; empty: there is room.
     """
 
     def __init__(
@@ -69,10 +72,12 @@ class Mover:
         clock: Clock,
         stop: threading.Event,
         notify: Callable[[Event], None],
+        lacking: Callable[[], str] = lambda: "",
     ) -> None:
         self._window, self._workers = window, workers
         self._threads, self._attempts = threads, attempts
         self._arrivals, self._clock, self._stop, self._notify = arrivals, clock, stop, notify
+        self._lacking, self._paused = lacking, False
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._running: list[StudyMover] = []
@@ -166,7 +171,7 @@ class Mover:
 
     def _move_once(self, worker: StudyMover, uid: str, number: int) -> bool:
         """Move a study; True when another attempt may do better."""
-        if not self._wait_for_window():
+        if not self._may_request():
             return False
         entered = self._throttle.enter(self._stop.is_set)
         if entered is None:
@@ -217,6 +222,28 @@ class Mover:
             self._refused = self._refused + 1 if done.refused else 0
             if self._refused >= REFUSED_LIMIT:
                 raise RemoteError(f"the PACS refuses every request: {done.refused}")
+
+    def _may_request(self) -> bool:
+        """Wait until requests are allowed and there is room; False when the run is stopped."""
+        while self._wait_for_window():
+            lacking = self._lacking()
+            self._tell_pause(lacking)
+            if not lacking:
+                return True
+            self._clock.wait(self._stop, _ROOM_SECONDS)
+        return False
+
+    def _tell_pause(self, lacking: str) -> None:
+        """Tell once, whichever thread sees it first, that nothing is requested or it goes on."""
+        with self._lock:
+            if self._paused == bool(lacking):
+                return
+            self._paused = bool(lacking)
+        self._notify(Paused(at=self._clock.now(), reason=lacking))
+        if lacking:
+            _log.warning("nothing more is requested for now: %s", lacking)
+        else:
+            _log.warning("there is room again: requesting goes on")
 
     def _wait_for_window(self) -> bool:
         """Wait until requests are allowed; False when the run is stopped meanwhile."""

@@ -65,6 +65,8 @@ class _Tally:
                 self.settled[event.study_uid] = event.verdict.state in GOOD
             case api.Waiting():
                 self.phase = _waiting(event)
+            case api.Paused():
+                self.phase = f"paused, as {event.reason}" if event.reason else "moving"
             case api.RunFinished():
                 self.phase = _ending(event.exit_code)
 

@@ -8,6 +8,7 @@ from framework.ingest.jobs import build_crashing, build_storing, build_vanishing
 from pacsfw.api import Clock
 from pacsfw.dicom.spool import Discarded, Sealed
 from pacsfw.ingest.intake import Intake
+from pacsfw.ingest.room import Room
 from pacsfw.ledger import open_ledger
 from pacsfw.workers import WorkerPool
 
@@ -42,6 +43,7 @@ def intake_of(ledger, told, tmp_path):
         intake = Intake(
             ledger, spool, tmp_path, tmp_path / "state", Clock(),
             lambda done: WorkerPool(1, build, tmp_path, done),
+            Room([spool], 0, 1 << 30),
             on_the_way=told.on_the_way.append,
             arrived=lambda *what: told.arrived.append(what),
             notify=lambda event: None,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from pacsfw.api import Clock, MoveStarted, Waiting
+from pacsfw.api import Clock, MoveStarted, Paused, Waiting
 from pacsfw.config import Window
 from pacsfw.dicom.spool import Begun, Discarded, Sealed
 from pacsfw.errors import PacsfwError, RemoteError
@@ -65,7 +65,17 @@ class Worker:
         self.closed += 1
 
 
-def mover(worker, clock, *, window=None, attempts=3, events=None, stop=None, arrivals=None):
+def mover(
+    worker,
+    clock,
+    *,
+    window=None,
+    attempts=3,
+    events=None,
+    stop=None,
+    arrivals=None,
+    lacking=lambda: "",
+):
     return Mover(
         window=window,
         workers=lambda: (worker, worker.close),
@@ -75,6 +85,7 @@ def mover(worker, clock, *, window=None, attempts=3, events=None, stop=None, arr
         clock=clock,
         stop=stop or threading.Event(),
         notify=(events if events is not None else []).append,
+        lacking=lacking,
     )
 
 
@@ -104,6 +115,19 @@ def test_nothing_is_requested_outside_the_window():
     assert when.astimezone(ZURICH) == datetime(2026, 6, 1, 20, 0, tzinfo=ZURICH)
     waiting = [event for event in events if isinstance(event, Waiting)]
     assert [event.until for event in waiting] == [when, None]
+
+
+def test_nothing_is_requested_while_there_is_no_room():
+    clock, events = TestClock(NOON), []
+    worker = Worker(clock, {})
+    lacking = ["no space", "no space", "", ""]
+    moving = mover(worker, clock, events=events, lacking=lambda: lacking.pop(0))
+
+    moving.move(["1", "2"], total=2)
+
+    assert [when for _, when in worker.moved] == [NOON + timedelta(seconds=10)] * 2
+    told = [event.reason for event in events if isinstance(event, Paused)]
+    assert told == ["no space", ""]
 
 
 def test_what_does_not_fit_into_the_window_waits_for_the_next():

@@ -12,6 +12,7 @@ from pacsfw.api import (
     InstanceIngested,
     MoveStarted,
     Observer,
+    Paused,
     ResourcesFound,
     RunFinished,
     RunStarted,
@@ -40,6 +41,7 @@ def run_of_events() -> Iterator[Event]:
     yield MoveStarted(at=AT, total=1, done=0)
     yield Waiting(at=AT, until=AT, reason="outside the window")
     yield Waiting(at=AT, until=None, reason="outside the window")
+    yield Paused(at=AT, reason="the disk is full")
     yield StudyStarted(at=AT, study_uid="1.2")
     yield InstanceIngested(at=AT, study_uid="1.2", stored=True, size=1000)
     yield InstanceIngested(at=AT, study_uid="1.2", stored=False, size=0)

@@ -18,6 +18,7 @@ from pacsfw.ingest.intake import Intake
 from pacsfw.ingest.room import Room
 from pacsfw.ledger import Ledger
 from pacsfw.move.arrivals import Arrivals, RequestInbox
+from pacsfw.move.judge import Judge
 from pacsfw.move.move import Mover
 from pacsfw.move.study import StudyMover
 from pacsfw.receiver import Receiver
@@ -172,25 +173,33 @@ class Moving:
         query = assemble.owner_of("query", use, registry)
         provider = assemble.open_provider(use, registry, around.context)
         transfer.open(around.context)
-        mover = StudyMover(
+        owner = assemble.owner_of("transfer", around.settings.use, registry)
+        judge = Judge(
             run=around.context.run_id,
+            ledger=around.ledger,
+            archive=around.storage.directory,
+            clock=around.clock,
+            components={
+                "query": query,
+                "transfer": owner,
+                "layout": assemble.owner_of("layout", around.storage.sort_by, registry),
+            },
+            settled=self._settled,
+            notify=around.notify,
+        )
+        mover = StudyMover(
             transfer=transfer,
             ask=assemble.asking(provider, query),
             rest=provider.rest,
             inbox=self._inbox,
             arrivals=self._arrivals,
             ledger=around.ledger,
-            archive=around.storage.directory,
+            judge=judge,
             clock=around.clock,
             stop=around.stop,
             quiet_seconds=around.timing.quiet,
-            components={
-                "query": query,
-                "transfer": assemble.owner_of("transfer", around.settings.use, registry),
-                "layout": assemble.owner_of("layout", around.storage.sort_by, registry),
-            },
+            owner=owner,
             levels_refused=self._levels_refused,
-            settled=self._settled,
             notify=around.notify,
         )
 

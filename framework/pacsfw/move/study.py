@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from pacsfw.api import (
     Clock,
@@ -15,22 +13,18 @@ from pacsfw.api import (
     Level,
     Outcome,
     Request,
-    StudySettled,
     StudyStarted,
     Transfer,
     Verdict,
 )
-from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger import Ledger
-from pacsfw.ledger.evidence import WHOLE_STUDY
 from pacsfw.ledger.studies import GOOD
 from pacsfw.move.arrivals import Arrivals
 from pacsfw.move.expected import Ask, Expectation, read_expectation
+from pacsfw.move.judge import Judge
 from pacsfw.move.requests import requests_for, series_of
-from pacsfw.move.series import judge_series, with_series
-from pacsfw.move.statuses import COUNTS, MAY_HELP, STRAINED, ending_of, worst
-from pacsfw.move.verdict import judge
+from pacsfw.move.statuses import MAY_HELP, STRAINED, ending_of, worst
 
 AFTER_A_BREAK = 3
 """So many quiet periods are waited after an association that broke off: whether the PACS goes
@@ -55,34 +49,32 @@ class Attempt:
 class StudyMover:
     """Works for one thread; owns that thread's transfer and its way of asking.
 
-    ``levels_refused`` is shared by all threads: retrieve levels that the PACS does not serve.
+    ``levels_refused`` are the retrieve levels that the PACS does not serve, found out by all
+    threads together; ``owner`` names the transfer in messages.
     """
 
     def __init__(
         self,
         *,
-        run: str,
         transfer: Transfer,
         ask: Ask,
         rest: Callable[[], None],
         inbox: Callable[[str], Inbox],
         arrivals: Arrivals,
         ledger: Ledger,
-        archive: Path,
+        judge: Judge,
         clock: Clock,
         stop: threading.Event,
         quiet_seconds: float,
-        components: Mapping[str, str],
+        owner: str,
         levels_refused: set[Level],
-        settled: Callable[[str], None],
         notify: Callable[[Event], None],
     ) -> None:
-        self.transfer, self._run = transfer, run
+        self.transfer, self._owner = transfer, owner
         self._ask, self._rest, self._inbox = ask, rest, inbox
-        self._arrivals, self._ledger, self._archive = arrivals, ledger, archive
+        self._arrivals, self._ledger, self._judge = arrivals, ledger, judge
         self._clock, self._stop, self._quiet_seconds = clock, stop, quiet_seconds
-        self._components, self._settled, self._notify = components, settled, notify
-        self._levels_refused = levels_refused
+        self._levels_refused, self._notify = levels_refused, notify
 
     def move(self, study_uid: str, attempt: int = 1) -> Attempt:
         """Bring one study over and settle it, unless the run is stopped meanwhile.
@@ -103,7 +95,7 @@ class StudyMover:
         except RemoteError as err:
             study = self._ledger.studies.get(study_uid)
             if study is None or study.verdict is None or study.verdict.state == "failed":
-                self._settle(study_uid, Verdict(state="failed", reason=str(err)))
+                self._judge.settle(study_uid, Verdict(state="failed", reason=str(err)))
             raise
         finally:
             self._arrivals.untrack(study_uid)
@@ -114,15 +106,15 @@ class StudyMover:
         if study is None or study.verdict is None or not study.selected:
             return
         expectation = read_expectation(self._ask, study_uid)
-        if not self._knows_less(study_uid, expectation):
-            self._conclude(study_uid, expectation, None)
+        if not self._judge.knows_less(study_uid, expectation):
+            self._judge.conclude(study_uid, expectation, None)
 
     def _move(self, study_uid: str, attempt: int) -> Attempt:
         stored = self._ledger.instances.stored_uids(study_uid)
         self._arrivals.track(study_uid, stored)
         expectation = read_expectation(self._ask, study_uid)
         self._arrivals.expect(study_uid, expectation.uids)
-        if self._knows_less(study_uid, expectation):
+        if self._judge.knows_less(study_uid, expectation):
             self._ledger.studies.checked(study_uid, self._clock.now())
             return Attempt(again=False)
         outcome = self._request(study_uid, expectation, attempt)
@@ -136,7 +128,7 @@ class StudyMover:
             # now, but not against less than what was known before.
             now = read_expectation(self._ask, study_uid)
             expectation = now if now.strength >= expectation.strength else expectation
-        verdict = self._conclude(study_uid, expectation, outcome)
+        verdict = self._judge.conclude(study_uid, expectation, outcome)
         return self._what_next(study_uid, verdict, outcome, attempt)
 
     def _what_next(
@@ -151,7 +143,7 @@ class StudyMover:
         worth = verdict.state in ("short", "failed") and ending in MAY_HELP and not all_held
         nothing = ending == "done" and verdict.state == "failed"
         return Attempt(
-            again=worth and not self._all_given_up(study_uid, verdict),
+            again=worth and not self._judge.all_given_up(study_uid, verdict),
             strained=ending in STRAINED or nothing,
             refused=verdict.reason if ending == "refused" and verdict.state == "failed" else "",
         )
@@ -211,8 +203,9 @@ class StudyMover:
         except PacsfwError:
             raise
         except Exception as err:  # noqa: BLE001 - plugin boundary: it costs this study only
-            who = self._components.get("transfer", "")
-            return Outcome(status=None, ended=f"transfer {who} failed: {type(err).__name__}")
+            return Outcome(
+                status=None, ended=f"transfer {self._owner} failed: {type(err).__name__}"
+            )
 
     def _wait_until_settled(
         self, study_uid: str, expectation: Expectation, outcome: Outcome
@@ -220,101 +213,3 @@ class StudyMover:
         broken = ending_of(outcome) == "silent"
         quiet = self._quiet_seconds * (AFTER_A_BREAK if broken else 1)
         self._arrivals.settle(study_uid, expectation.uids, quiet, self._stop)
-
-    def _conclude(
-        self, study_uid: str, expectation: Expectation, outcome: Outcome | None
-    ) -> Verdict:
-        self._make_durable(study_uid)
-        stored = self._ledger.instances.stored_by_series(study_uid)
-        here = frozenset[str]().union(*stored.values())
-        vanished = self._vanished(study_uid, expectation, here)
-        if expectation.uids is not None:
-            whole = expectation.uids | vanished
-            expectation = replace(expectation, uids=whole, count=len(whole))
-        held = self._ledger.instances.quarantined_uids(study_uid)
-        verdict = judge(expectation, here, held, outcome)
-        listed = {uid: uids - vanished for uid, uids in stored.items()}
-        verdict = with_series(verdict, judge_series(expectation, listed))
-        self._settle(study_uid, verdict, outcome)
-        return verdict
-
-    def _vanished(
-        self, study_uid: str, expectation: Expectation, stored: frozenset[str]
-    ) -> frozenset[str]:
-        """Flag what the PACS listed once and does not any more; it stays."""
-        evidence = self._ledger.evidence
-        flagged = evidence.flagged(study_uid, "vanished")
-        if expectation.uids is None:
-            return flagged & stored
-        gone = stored - expectation.uids if self._was_listed(study_uid) else flagged & stored
-        gone -= expectation.uids
-        evidence.unflag(study_uid, flagged & expectation.uids, "vanished")
-        evidence.flag(study_uid, gone - flagged, "vanished", self._clock.now())
-        return gone
-
-    def _was_listed(self, study_uid: str) -> bool:
-        """Tell whether all that is stored of the study was once on the list of the PACS."""
-        study = self._ledger.studies.get(study_uid)
-        verdict = study.verdict if study else None
-        return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")
-
-    def _knows_less(self, study_uid: str, expectation: Expectation) -> bool:
-        """Tell whether a complete study was judged on better evidence than there is now."""
-        study = self._ledger.studies.get(study_uid)
-        if study is None or study.verdict is None or study.verdict.state not in GOOD:
-            return False
-        by_uid = study.verdict.source == "image-uids"
-        return expectation.strength < (2 if by_uid else 1)
-
-    def _all_given_up(self, study_uid: str, verdict: Verdict) -> bool:
-        lacking = set(verdict.missing or (WHOLE_STUDY,))
-        return lacking <= self._ledger.evidence.given_up(study_uid)
-
-    def _settle(self, study_uid: str, verdict: Verdict, outcome: Outcome | None = None) -> None:
-        evidence, now = self._ledger.evidence, self._clock.now()
-        lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
-        tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
-        with self._ledger.together():
-            if tried:
-                evidence.tried(study_uid, lacking, self._run)
-            self._ledger.studies.settle(study_uid, verdict, now, self._components)
-            evidence.judge(study_uid, verdict.series)
-            evidence.settle_trials(study_uid, lacking)
-        self._notify(StudySettled(at=now, study_uid=study_uid, verdict=verdict))
-        self._settled(study_uid)
-
-    def _make_durable(self, study_uid: str) -> None:
-        """Files first, then their folders, before the ledger calls anything complete."""
-        folders: dict[Path, None] = {}
-        for instance in self._ledger.instances.of_study(study_uid):
-            path = self._archive / instance.path
-            if not _sync(path, instance.size):
-                # Somebody removed it, or a power cut took its end: what is not there is
-                # not stored, and is asked again.
-                self._ledger.instances.forget(instance)
-                continue
-            folder = path.parent
-            while folder not in folders and folder.is_relative_to(self._archive):
-                folders[folder] = None
-                folder = folder.parent
-        for folder in folders:
-            _sync(folder)
-
-
-def _sync(path: Path, size: int | None = None) -> bool:
-    """Sync a file or folder; False if it is gone, or no file with a data set of ``size``."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        if size is not None:
-            offset = read_file_meta(descriptor).offset_of_dataset
-            if os.fstat(descriptor).st_size != offset + size:
-                return False
-        os.fsync(descriptor)
-    except ValueError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True

@@ -13,6 +13,7 @@ from pacsfw.dicom.part10 import file_head
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.move.arrivals import Arrivals, RequestInbox
+from pacsfw.move.judge import Judge
 from pacsfw.move.study import StudyMover
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -90,21 +91,28 @@ class Room:
 
     def move(self, pacs, attempt=1):
         arrivals = Arrivals(Clock())
-        mover = StudyMover(
+        judge = Judge(
             run=f"run {next(self.runs)}",
+            ledger=self.ledger,
+            archive=self.archive,
+            clock=Clock(),
+            components={},
+            settled=lambda uid: None,
+            notify=lambda event: None,
+        )
+        mover = StudyMover(
             transfer=pacs,
             ask=pacs.ask,
             rest=lambda: None,
             inbox=lambda uid: RequestInbox(uid, "US", arrivals, lambda *_: None),
             arrivals=arrivals,
             ledger=self.ledger,
-            archive=self.archive,
+            judge=judge,
             clock=Clock(),
             stop=threading.Event(),
             quiet_seconds=0.01,
-            components={},
+            owner="",
             levels_refused=self.levels_refused,
-            settled=lambda uid: None,
             notify=lambda event: None,
         )
         done = mover.move(STUDY, attempt)

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -25,7 +26,6 @@ from pacsfw.api import (
     RunContext,
     RunFinished,
     RunStarted,
-    Sink,
     Transfer,
 )
 from pacsfw.config import Loaded, Use
@@ -39,7 +39,10 @@ from pacsfw.reparsing import TAGS_FACT, Reparsing
 from pacsfw.report.observers import Observers
 from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
+from pacsfw.report.verified import Verified
 from pacsfw.standing import summarize
+from pacsfw.tables import outboxes_of
+from pacsfw.verifying import Verifying
 from pacsfw.workers import OrderedPool
 
 LAYOUT_FACT = "layout"
@@ -189,6 +192,21 @@ class Collection:
         before = self._clock.now() - after if after else None
         return frozenset(self._ledger.studies.unfinished(before))
 
+    def verify(self, manifest: Path, *, offline: bool) -> Verified:
+        """Compare the PACS, the ledger and the disk, and write what there is into a manifest."""
+        if not offline:
+            self.config.require("move")
+        verifying = Verifying(
+            config=self.config,
+            storage=self._storage,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self._context,
+            clock=self._clock,
+            notify=self._notify,
+        )
+        return verifying.run(manifest, offline=offline)
+
     def interrupt(self) -> None:
         """Request nothing more, cancel what runs, finish what has arrived."""
         self._interrupted = True
@@ -282,7 +300,9 @@ class Collection:
         outboxes: list[Outbox] = []
         self._busy = True
         try:
-            for target, outbox in self._outboxes():
+            for target, outbox in outboxes_of(
+                self.config, self._storage, self._registry, self._ledger
+            ):
                 outbox.open(self._context, exists=exists(target), anew=bool(tags))
                 outboxes.append(outbox)
             if tags and self._reparsing(workers).run(tags):
@@ -319,26 +339,6 @@ class Collection:
                 notify=self._notify,
             )
         )
-
-    def _outboxes(self) -> list[tuple[str, Outbox]]:
-        """Return the outbox of every table of instances, with its target."""
-        outboxes = []
-        if self.config.tags:
-            target = self._storage.resources_meta
-            sink = assemble.sink_for(target, self._registry)
-            component = self._registry.sink_for(target).described
-            outboxes.append((target, self._outbox(target, sink, component)))
-        for use in self.config.sinks:
-            sink = self._registry.build("sink", use.name, use.options)
-            target = str(use.options.get("path", ""))
-            name = use.id or target or use.name
-            component = assemble.owner_of("sink", use, self._registry)
-            outboxes.append((target, self._outbox(name, sink, component)))
-        return outboxes
-
-    def _outbox(self, name: str, sink: Sink, component: str) -> Outbox:
-        table = assemble.instance_table(self.config.tags)
-        return Outbox(name, sink, table, self._ledger, self._storage.directory, component=component)
 
 
 def _layout_name(identity: str) -> str:

@@ -21,6 +21,7 @@ COMMANDS = {
     "find": "Ask the PACS what it holds and write storage.resources.",
     "plan": "Show what a collection is going to take; nothing is moved.",
     "move": "Request what storage.resources lists, store it and parse its tags.",
+    "verify": "Compare PACS, ledger and disk; write a manifest.",
     "status": "Show what the ledger knows about this collection.",
     "echo": "Check that the PACS answers (C-ECHO).",
     "probe": "Ask the PACS what it is and write its profile.",

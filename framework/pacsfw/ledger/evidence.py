@@ -22,6 +22,8 @@ Flag: TypeAlias = Literal["vanished", "rejected"]
 """``vanished``: the PACS listed the object once and does not any more. ``rejected``: a
 rejection note of the PACS names it (PS3.3 A.35.4, IHE IOCM)."""
 
+FLAGS: tuple[Flag, ...] = ("vanished", "rejected")
+
 
 class Evidence:
     """Rows of the tables ``series``, ``trials`` and ``flags``."""

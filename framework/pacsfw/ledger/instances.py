@@ -194,6 +194,14 @@ class Instances:
             last = rows[-1]["id"]
             yield from ((row["id"], _instance(row)) for row in rows)
 
+    def kept_of_study(self, study_uid: str) -> Sequence[Instance]:
+        """Return all that is kept of a study, quarantined objects and versions included."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT * FROM instances WHERE study_uid = ? ORDER BY state, path", (study_uid,)
+            ).fetchall()
+        return [_instance(row) for row in rows]
+
     def any_stored(self) -> bool:
         """Tell whether the archive holds anything."""
         with self._database.reading() as connection:

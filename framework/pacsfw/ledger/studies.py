@@ -108,6 +108,12 @@ class Studies:
         found = self._read("WHERE study_uid = ?", (uid,))
         return found[0] if found else None
 
+    def uids(self) -> Sequence[str]:
+        """Return the UIDs of all studies, in stable order."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT study_uid FROM studies ORDER BY study_uid").fetchall()
+        return [row[0] for row in rows]
+
     def answering(self, search: int, *, only_new: bool) -> Iterator[Study]:
         """Yield what a search found; of that, if told so, what the work list never had."""
         with self._database.reading() as connection:

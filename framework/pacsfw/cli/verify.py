@@ -1,0 +1,53 @@
+"""``pacsfw verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pacsfw.cli.common import config_argument, load
+
+MANIFEST = "manifest.jsonl"
+
+
+@click.command("verify")
+@config_argument
+@click.option("--offline", is_flag=True, help="Ask nobody: compare the ledger with the disk only.")
+@click.option(
+    "-o",
+    "--manifest",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Where the manifest goes; {MANIFEST} beside storage.directory without it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def command(config: Path | None, offline: bool, manifest: Path | None, as_json: bool) -> int:
+    """Compare the PACS, the ledger and the disk, and write a manifest.
+
+    Every file is read whole. What is damaged or gone is fetched again by the next `move`,
+    and so is what the PACS has got since. Nothing is requested here.
+    """
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from pacsfw.api import Clock
+    from pacsfw.cli.working import log_to_stderr, private_files
+    from pacsfw.report.verified import render
+    from pacsfw.run import Collection
+
+    log_to_stderr()
+    loaded = load(config)
+    loaded.config.require("storage")
+    storage = loaded.config.storage
+    assert storage is not None  # noqa: S101 - required just now
+    target = manifest or storage.directory.parent / MANIFEST
+    collection = Collection(loaded, "verify", clock=Clock())
+    with private_files(), collection:
+        verified = collection.verify(target.absolute(), offline=offline)
+    if as_json:
+        click.echo(json.dumps({**asdict(verified), "good": verified.is_good}, indent=2))
+    else:
+        render(verified, Console())
+    return 0 if verified.is_good else 1

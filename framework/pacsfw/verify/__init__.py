@@ -1,0 +1,1 @@
+"""Reconciling the PACS, the ledger and the disk."""

@@ -57,7 +57,7 @@ def verdicts(collected) -> list[tuple[object, ...]]:
         return list(ledger.execute(f"SELECT {columns} FROM studies ORDER BY study_uid"))
 
 
-@pytest.mark.parametrize("use", ["wado"])
+@pytest.mark.parametrize("use", ["wado", "cget"])
 def test_the_archive_the_table_and_the_verdicts_are_the_same(use, loaded, by_cmove, collection):
     collected = collection(loaded[0], changes=by(use, loaded[0]))
     without_port(collected)

@@ -31,6 +31,9 @@ class PullInbox:
             self._news.wait(seconds)
             return self.uids
 
+    def news(self) -> int:
+        return len(self.sealed)
+
     def wait_for(self, count: int) -> None:
         with self._news:
             assert self._news.wait_for(lambda: len(self.sealed) >= count, 30)

@@ -30,6 +30,7 @@ from pacsfw_plugins import (
     query_qido,
     sink_csv,
     sink_jsonl,
+    transfer_cget,
     transfer_cmove,
     transfer_folder,
     transfer_wado,
@@ -194,6 +195,15 @@ class TestCMove(TransferContract):
     def serving(self, studies, folder, inbox):
         destinations = {AETITLE: ("127.0.0.1", inbox.port)}
         with EmbeddedPACS(studies, aetitle="THEIRS", destinations=destinations) as pacs:
+            yield source_of(pacs)
+
+
+class TestCGet(TransferContract):
+    plugin, name = transfer_cget, "cget"
+
+    @contextmanager
+    def serving(self, studies, folder, inbox):
+        with EmbeddedPACS(studies, aetitle="THEIRS") as pacs:
             yield source_of(pacs)
 
 

@@ -13,7 +13,7 @@ from pydicom.uid import UID
 from pacsfw.api import Net, Node
 from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION
-from pacsfw.dimse.opening import CONNECT_SECONDS, Rejected, Unsupported, request
+from pacsfw.dimse.opening import CONNECT_SECONDS, Proposal, Rejected, Unsupported, request
 from pacsfw.dimse.privacy import silence_pynetdicom
 from pacsfw.dimse.requestor import Ended, Message, Requestor
 from pacsfw.dimse.status import SUCCESS, describe
@@ -22,6 +22,8 @@ from pacsfw.errors import RemoteError
 silence_pynetdicom()
 
 ECHO_SECONDS = 30.0
+_NAMED = 6
+"""So many services are named at most where none is accepted."""
 
 _REJECTIONS = {
     (1, 1): "no reason given",
@@ -44,15 +46,16 @@ _BUSY = tenacity.Retrying(
 """A PACS may count an association for a moment after it was released."""
 
 
-def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
+def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
     """Open an association from ``net.local`` to ``net.called``.
 
     Parameters
     ----------
     net
         ``called`` has to be there.
-    abstract_syntaxes
-        UIDs of what is proposed. At least one has to be accepted.
+    contexts
+        What is proposed, 128 at most; a UID alone is an abstract syntax with Explicit and
+        Implicit VR Little Endian. At least one has to be accepted.
 
     Returns
     -------
@@ -64,7 +67,8 @@ def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
     RemoteError
         It did not come about; the message says what to check.
     """
-    called, proposed = _called(net), list(abstract_syntaxes)
+    called = _called(net)
+    proposed = [each if isinstance(each, Proposal) else Proposal(each) for each in contexts]
     ours, name = net.local.aetitle, _name(called)
     try:
         return _BUSY(request, ours, called, proposed)
@@ -76,7 +80,8 @@ def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
     except Rejected as err:
         raise RemoteError(f"{name}: {_why_rejected(err, ours, called.aetitle)}") from err
     except Unsupported as err:
-        wanted = " or ".join(UID(uid).name for uid in proposed)
+        names = dict.fromkeys(UID(each.abstract_syntax).name for each in proposed)
+        wanted = " or ".join([*names][:_NAMED]) + " or others" * (len(names) > _NAMED)
         raise RemoteError(
             f"{name}: association accepted, but not for what is needed: {wanted} is not "
             f"supported by the PACS, or not for our AE title {ours}"
@@ -86,12 +91,12 @@ def associate(net: Net, abstract_syntaxes: Iterable[str]) -> Requestor:
 
 
 @contextmanager
-def connect(net: Net, abstract_syntaxes: Iterable[str]) -> Iterator[Requestor]:
+def connect(net: Net, contexts: Iterable[str | Proposal]) -> Iterator[Requestor]:
     """Hold an association for a while; it is released at the end, or aborted on an error.
 
     Parameters and errors are those of `associate`.
     """
-    association = associate(net, abstract_syntaxes)
+    association = associate(net, contexts)
     try:
         yield association
     except BaseException:

@@ -1,4 +1,4 @@
-"""Identifiers of C-FIND and C-MOVE requests (PS3.4 section C.4)."""
+"""Identifiers of C-FIND, C-MOVE and C-GET requests (PS3.4 section C.4)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ Root: TypeAlias = Literal["STUDY", "PATIENT"]
 PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 
 UNIQUE_KEYS: Mapping[str, tuple[str, ...]] = {
     "STUDY": ("StudyInstanceUID",),

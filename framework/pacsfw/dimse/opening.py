@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
@@ -18,6 +19,7 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
 
 from pacsfw.api import Node
@@ -55,7 +57,20 @@ class Unsupported(Exception):
     """The association was accepted, but no presentation context of it."""
 
 
-def request(calling: str, called: Node, proposed: Sequence[str]) -> Requestor:
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A presentation context to propose.
+
+    ``receives`` asks for the role of SCP as well (PS3.7 section D.3.3.4): the peer is to
+    send us objects of that class over the association that we open.
+    """
+
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+    receives: bool = False
+
+
+def request(calling: str, called: Node, proposed: Sequence[Proposal]) -> Requestor:
     """Open an association (PS3.8 section 7.1).
 
     Parameters
@@ -65,7 +80,7 @@ def request(calling: str, called: Node, proposed: Sequence[str]) -> Requestor:
     called
         The peer: its AE title and address, and whether TLS is spoken.
     proposed
-        Abstract syntaxes; each is proposed with Explicit and Implicit VR Little Endian.
+        Presentation contexts, 128 at most.
 
     Raises
     ------
@@ -89,7 +104,7 @@ def request(calling: str, called: Node, proposed: Sequence[str]) -> Requestor:
     return Requestor(sock, reader, contexts, peer_max_pdu)
 
 
-def _request_pdu(calling: str, called: str, proposed: Sequence[str]) -> bytes:
+def _request_pdu(calling: str, called: str, proposed: Sequence[Proposal]) -> bytes:
     primitive = A_ASSOCIATE()
     primitive.application_context_name = UID(APPLICATION_CONTEXT)
     primitive.calling_ae_title, primitive.called_ae_title = calling, called
@@ -99,11 +114,12 @@ def _request_pdu(calling: str, called: str, proposed: Sequence[str]) -> bytes:
     implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    primitive.user_information = [length, implementation, version]
+    receiving = dict.fromkeys(each.abstract_syntax for each in proposed if each.receives)
+    roles = [_receiving(uid) for uid in receiving]
+    primitive.user_information = [length, implementation, version, *roles]
     definitions = []
-    syntaxes: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian]
-    for number, uid in enumerate(proposed):
-        context = build_context(uid, syntaxes)
+    for number, each in enumerate(proposed):
+        context = build_context(each.abstract_syntax, list(each.transfer_syntaxes))
         context.context_id = 2 * number + 1
         definitions.append(context)
     primitive.presentation_context_definition_list = definitions
@@ -112,7 +128,14 @@ def _request_pdu(calling: str, called: str, proposed: Sequence[str]) -> bytes:
     return packed.encode()
 
 
-def _answer(reader: PduReader, proposed: Sequence[str]) -> tuple[dict[int, Context], int]:
+def _receiving(sop_class: str) -> SCP_SCU_RoleSelectionNegotiation:
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = UID(sop_class)
+    role.scu_role, role.scp_role = False, True
+    return role
+
+
+def _answer(reader: PduReader, proposed: Sequence[Proposal]) -> tuple[dict[int, Context], int]:
     deadline = time.monotonic() + ACSE_SECONDS
     while True:
         try:
@@ -142,12 +165,14 @@ def _answer(reader: PduReader, proposed: Sequence[str]) -> tuple[dict[int, Conte
     return _accepted(bytes(body), proposed)
 
 
-def _accepted(body: bytes, proposed: Sequence[str]) -> tuple[dict[int, Context], int]:
+def _accepted(body: bytes, proposed: Sequence[Proposal]) -> tuple[dict[int, Context], int]:
     answer = A_ASSOCIATE_AC()
     try:
         answer.decode(bytes((PduType.ASSOCIATE_AC, 0)) + len(body).to_bytes(4, "big") + body)
         contexts = {
-            item.context_id: Context(proposed[item.context_id // 2], str(item.transfer_syntax))
+            item.context_id: Context(
+                proposed[item.context_id // 2].abstract_syntax, str(item.transfer_syntax)
+            )
             for item in answer.presentation_context
             if item.context_id and item.result == 0 and item.transfer_syntax
         }

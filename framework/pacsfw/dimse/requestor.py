@@ -20,6 +20,7 @@ from pacsfw.dimse import command, pdu
 from pacsfw.dimse.command import MAX_COMMAND, Command, Element, Field
 from pacsfw.dimse.negotiation import Context
 from pacsfw.dimse.pdu import PduReader, PduType, PeerSilent, ProtocolError
+from pacsfw.dimse.storing import Create, Storing
 
 RELEASE_SECONDS = 5.0
 MAX_IDENTIFIER = 16 << 20
@@ -65,7 +66,24 @@ class Requestor:
         self._pending: Command | None = None
         self._last, self._last_bytes = Command({}), b""
         self._message_id = 0
+        self._create: Create | None = None
+        self._storing: Storing | None = None
         self.is_open = True
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come; grows while a peer sends, be it one long message."""
+        return self._reader.received
+
+    def take_objects(self, create: Create) -> None:
+        """Take what the peer sends by C-STORE over this association, while `receive` waits.
+
+        Parameters
+        ----------
+        create
+            Given SOP class, SOP Instance UID and transfer syntax, begins an object.
+        """
+        self._create = create
 
     def send(
         self,
@@ -190,6 +208,9 @@ class Requestor:
         for context_id, is_command, is_last, fragment in pdu.pdvs(body):
             if message is not None:
                 raise ProtocolError("two messages in one P-DATA PDU")
+            if self._storing is not None and not is_command:
+                self._store(self._storing, context_id, fragment, is_last=is_last)
+                continue
             target, limit = (
                 (self._command, MAX_COMMAND) if is_command else (self._data, MAX_IDENTIFIER)
             )
@@ -199,6 +220,16 @@ class Requestor:
             if is_last:
                 message = self._finished(context_id, is_command=is_command)
         return message
+
+    def _store(
+        self, storing: Storing, context_id: int, fragment: memoryview, *, is_last: bool
+    ) -> None:
+        if context_id != storing.context_id:
+            raise ProtocolError("data set in another presentation context than its command")
+        storing.write(fragment)
+        if is_last:
+            self._storing = self._pending = None
+            self._write(pdu.p_data(context_id, storing.end(), self._peer_max_pdu))
 
     def _finished(self, context_id: int, *, is_command: bool) -> Message | None:
         if context_id not in self._contexts:
@@ -211,7 +242,13 @@ class Requestor:
                 self._last_bytes = bytes(self._command)
             self._pending = self._last
             self._command.clear()
+            if self._create and self._pending.number(Element.COMMAND_FIELD) == Field.C_STORE_RQ:
+                context = self._contexts[context_id]
+                self._storing = Storing(self._pending, context_id, context, self._create)
             if self._pending.has_data_set:
+                return None
+            if self._storing is not None:
+                self._store(self._storing, context_id, memoryview(b""), is_last=True)
                 return None
         if self._pending is None:
             raise ProtocolError("a data set without a command")
@@ -247,6 +284,9 @@ class Requestor:
     def _close(self) -> None:
         self.is_open = False
         self._socket.close()
+        if self._storing is not None:
+            self._storing.discard()
+            self._storing = None
 
 
 def in_words(err: pdu.PduError) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-Service: TypeAlias = Literal["C-ECHO", "C-FIND", "C-MOVE", "C-STORE"]
+Service: TypeAlias = Literal["C-ECHO", "C-FIND", "C-GET", "C-MOVE", "C-STORE"]
 
 SUCCESS = 0x0000
 CANCELLED = 0xFE00
@@ -57,6 +57,14 @@ _OF_SERVICE: Mapping[Service, Mapping[int, str]] = {
         0xFF01: "Pending, optional keys were not matched",
         CANCELLED: "Cancelled: matching ended early (some archives say so at their result limit)",
     },
+    "C-GET": {
+        0xA701: "Refused: out of resources, unable to count the matches",
+        0xA702: "Refused: unable to perform the sub-operations (it sends nothing in the classes and"
+        " transfer syntaxes that were negotiated)",
+        WRONG_IDENTIFIER: "Failure: the identifier does not match the SOP class",
+        0xB000: "Warning: one or more sub-operations failed",
+        0xC000: "Failure: unable to process (some archives say so if nothing matched)",
+    },
     "C-MOVE": {
         0xA701: "Refused: out of resources, unable to count the matches",
         0xA702: "Refused: unable to perform the sub-operations (is the move destination reachable"
@@ -83,6 +91,7 @@ _OF_SERVICE: Mapping[Service, Mapping[int, str]] = {
 _RANGES: Mapping[Service, Mapping[int, str]] = {
     "C-ECHO": {},
     "C-FIND": {0xA700: "Refused: out of resources", 0xC000: "Failure: unable to process"},
+    "C-GET": {0xA700: "Refused: out of resources", 0xC000: "Failure: unable to process"},
     "C-MOVE": {0xA700: "Refused: out of resources", 0xC000: "Failure: unable to process"},
     "C-STORE": {
         0xA700: "Refused: out of resources",

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Install what the tests talk to, where it is missing: Orthanc and DCMTK; and openssl.
+# Install what the tests talk to, where it is missing: Orthanc, DCMTK, PostgreSQL; and openssl.
 set -eu
 
 packages=""
 command -v Orthanc >/dev/null || packages="$packages orthanc"
 [ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ] || packages="$packages orthanc-dicomweb"
 command -v dcmqrscp >/dev/null || packages="$packages dcmtk"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command -v postgres >/dev/null ||
+    packages="$packages postgresql"
 command -v openssl >/dev/null || packages="$packages openssl"
 [ -n "$packages" ] || exit 0
 
@@ -29,6 +31,13 @@ export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get update -qq || give_up "apt-get update failed"
 # shellcheck disable=SC2086
 $sudo apt-get install -y -qq --no-install-recommends $packages || give_up "apt-get failed"
+
+# Debian makes a cluster and starts it, now and at each boot, on port 5432. The tests make
+# their own; if we brought it here, the one it started goes.
+case "$packages" in *" postgresql "* | *" postgresql")
+    $sudo systemctl disable --now postgresql 2>/dev/null ||
+        $sudo service postgresql stop >/dev/null 2>&1 || true ;;
+esac
 
 # The package may start a server on ports 4242 and 8042, now and at each boot. The tests
 # start their own, so it goes, unless Orthanc was there before we came.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import (
+    HEADER,
     Answer,
-    Column,
     Found,
     Layout,
     QueryProvider,
     RunContext,
     Sink,
     Slice,
-    Table,
     Transfer,
 )
 from pacsfw.config import Config, Storage, Tag, Use
-from pacsfw.config.columns import columns_of
 from pacsfw.config.sections import AUTO
-from pacsfw.deliver.outbox import PATH_COLUMN
+from pacsfw.deliver.provenance import source_of
+from pacsfw.dicom.faults import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.errors import ComponentError, PacsfwError, PluginError
 from pacsfw.ingest.ingest import Ingest
@@ -35,7 +33,9 @@ from pacsfw.ledger.instances import CellError
 from pacsfw.move.choice import choose
 from pacsfw.plugins import BUNDLED, PluginPlan, discover
 from pacsfw.registry import Registry
+from pacsfw.tags.faults import TagError
 from pacsfw.tags.rows import RowReader
+from pacsfw.tags.whole import whole_header
 from pacsfw.workers.limits import limited
 
 Ask = Callable[[Slice], tuple[Answer, list[Found]]]
@@ -56,6 +56,8 @@ class IngestSpec:
     plugins: PluginPlan
     sort_by: Use
     tags: tuple[Tag, ...]
+    wanted: tuple[Tag, ...]
+    """What sinks want beside the tags; its cells follow those of the tags."""
     archive: Path
     state: Path
     call_seconds: float = 30.0
@@ -67,6 +69,7 @@ class IngestSpec:
 def ingest_spec(
     config: Config,
     storage: Storage,
+    wanted: tuple[Tag, ...],
     call_seconds: float,
     known: frozenset[str] | None = None,
 ) -> IngestSpec:
@@ -75,6 +78,7 @@ def ingest_spec(
         plugins=config.plugins,
         sort_by=storage.sort_by,
         tags=config.tags,
+        wanted=wanted,
         archive=storage.directory,
         state=storage.state,
         call_seconds=call_seconds,
@@ -99,32 +103,42 @@ def build_ingest(spec: IngestSpec) -> Ingest:
         for tag in spec.tags
     ]
     reader = RowReader(spec.tags, chains)
+    attributes = [tag for tag in spec.wanted if tag.names != (HEADER,)]
+    more = RowReader(attributes, [[] for _ in attributes])
+    whole = len(attributes) < len(spec.wanted)
 
     def read_row(header: FileHeader) -> tuple[Sequence[Any], Sequence[CellError]]:
         values, errors = reader.read(header)
-        return (
-            [to_json(value) for value in values],
-            [
-                CellError(
-                    column=error.column,
-                    tag=error.tag,
-                    stage=error.stage,
-                    component=owners.get(error.component, ""),
-                    reason=error.reason,
-                )
-                for error in errors
-            ],
-        )
+        others, other_errors = more.read(header)
+        cells = [to_json(value) for value in (*values, *others)]
+        found = [_cell_error(error, owners) for error in (*errors, *other_errors)]
+        if whole:  # the order of `wanted`: HEADER sorts before every keyword
+            cells.insert(len(values), _whole(header, found))
+        return cells, found
 
     owner = owner_of("layout", spec.sort_by, registry)
-    headers = HeaderReader(reader.paths)
+    headers = HeaderReader(reader.paths | more.paths)
     return Ingest(spec.archive, spec.state, layout, owner, read_row, headers, spec.known)
 
 
-def instance_table(tags: Sequence[Tag]) -> Table:
-    """Return the table of instances: the configured tags, and last where the file is."""
-    columns = (column for tag in tags for column in columns_of(tag))
-    return Table("instances", (*columns, Column(PATH_COLUMN)))
+def _whole(header: FileHeader, errors: list[CellError]) -> Any:
+    try:
+        return whole_header(header)
+    except UnreadableObject as err:
+        errors.append(
+            CellError(column="*header", tag="", stage="decode", component="", reason=err.fault)
+        )
+        return None
+
+
+def _cell_error(error: TagError, owners: Mapping[str, str]) -> CellError:
+    return CellError(
+        column=error.column,
+        tag=error.tag,
+        stage=error.stage,
+        component=owners.get(error.component, ""),
+        reason=error.reason,
+    )
 
 
 def sink_for(target: str, registry: Registry) -> Sink:
@@ -219,6 +233,8 @@ def identity(use: Use) -> str:
 def tags_identity(tags: Sequence[Tag], registry: Registry) -> str:
     """Return a text that is the same as long as the tags and the code of their callbacks are.
 
+    Give it the tags that sinks want, too: rows read without these are not whole.
+
     A digest, since options of callbacks may hold secrets, which the ledger must not.
     """
     parts = [_without_places(asdict(tag)) for tag in tags]
@@ -227,15 +243,8 @@ def tags_identity(tags: Sequence[Tag], registry: Registry) -> str:
         offer = registry.select("callback", use.name)
         digest.update(offer.owner.encode())
         if offer.distribution != BUNDLED:
-            digest.update(_source_of(offer.component.factory(**use.options)))
+            digest.update(source_of(offer.component.factory(**use.options)))
     return digest.hexdigest()
-
-
-def _source_of(callback: Callable[..., Any]) -> bytes:
-    """Return the file that a callback is written in; nothing for one that has none."""
-    module = inspect.getmodule(callback)
-    path = getattr(module, "__file__", None)
-    return Path(path).read_bytes() if path and path.endswith(".py") else b""
 
 
 def _without_places(value: Any) -> Any:

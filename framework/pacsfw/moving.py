@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pacsfw import assemble
 from pacsfw.api import Clock, Event, Level, Node, RunContext, SpoolFile
-from pacsfw.config import Config, Move, Storage
+from pacsfw.config import Config, Move, Storage, Tag
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.dicom.spool import Spool
 from pacsfw.errors import StateError
@@ -52,6 +52,8 @@ class Surroundings:
     timing: Timing
     stop: threading.Event
     outboxes: Sequence[Outbox]
+    wanted: tuple[Tag, ...]
+    """What the sinks want to know of each object beside the tags."""
     notify: Callable[[Event], None]
 
 
@@ -228,7 +230,11 @@ class Moving:
     def _pool(self, done: Callable[[object, object], None]) -> WorkerPool:
         around = self._around
         spec = assemble.ingest_spec(
-            around.config, around.storage, around.timing.call, self._known_studies()
+            around.config,
+            around.storage,
+            around.wanted,
+            around.timing.call,
+            self._known_studies(),
         )
         return WorkerPool(around.settings.workers, assemble.build_ingest, spec, done)
 

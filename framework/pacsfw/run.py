@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +31,7 @@ from pacsfw.api import (
 )
 from pacsfw.config import Loaded, Use
 from pacsfw.deliver.outbox import Outbox
+from pacsfw.delivery import Delivery
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.finding import Finding, exists
 from pacsfw.ledger import open_ledger
@@ -41,7 +43,6 @@ from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
 from pacsfw.standing import summarize
-from pacsfw.tables import outboxes_of
 from pacsfw.verifying import Verifying
 from pacsfw.workers import OrderedPool
 
@@ -180,7 +181,7 @@ class Collection:
             Number of processes; 0: as ``move.workers`` says.
         """
         self.config.require("tags")
-        with self._delivering(assemble.tags_identity(self.config.tags, self._registry), workers):
+        with self._delivering(self._delivery.tags_identity(), workers):
             pass
 
     def _unfinished(self, *, again: bool) -> frozenset[str]:
@@ -250,9 +251,13 @@ class Collection:
             )
         self._ledger.remember(LAYOUT_FACT, now)
 
+    @cached_property
+    def _delivery(self) -> Delivery:
+        return Delivery(self.config, self._storage, self._registry, self._ledger)
+
     def _changed_tags(self) -> str:
         """Return what identifies today's tags if stored rows were read by others, else ""."""
-        now = assemble.tags_identity(self.config.tags, self._registry)
+        now = self._delivery.tags_identity()
         before = self._ledger.fact(TAGS_FACT)
         if before != now and not self._ledger.instances.any_stored():
             self._ledger.remember(TAGS_FACT, now)
@@ -297,28 +302,19 @@ class Collection:
     @contextmanager
     def _delivering(self, tags: str, workers: int = 0) -> Iterator[list[Outbox]]:
         """Open the tables, having read the stored rows by ``tags`` first if it is not empty."""
-        outboxes: list[Outbox] = []
         self._busy = True
-        try:
-            for target, outbox in outboxes_of(
-                self.config, self._storage, self._registry, self._ledger
-            ):
-                outbox.open(self._context, exists=exists(target), anew=bool(tags))
-                outboxes.append(outbox)
+        with self._delivery.open(self._context, self._problems, anew=bool(tags)) as outboxes:
             if tags and self._reparsing(workers).run(tags):
                 for outbox in outboxes:
                     outbox.refresh()
             yield outboxes
-        finally:
-            for outbox in outboxes:
-                outbox.close()
-                if outbox.problem:
-                    self._problems.append(f"table {outbox.name}: {outbox.problem}")
 
     def _reparsing(self, workers: int) -> Reparsing:
         move = self.config.move
         size = workers or (move.workers if move else WORKERS)
-        spec = assemble.ingest_spec(self.config, self._storage, self._timing.call)
+        spec = assemble.ingest_spec(
+            self.config, self._storage, self._delivery.wanted, self._timing.call
+        )
         pool = OrderedPool(size, assemble.build_ingest, spec)
         return Reparsing(self._ledger, pool, self._clock, self._stop, self._notify)
 
@@ -336,6 +332,7 @@ class Collection:
                 timing=self._timing,
                 stop=self._stop,
                 outboxes=outboxes,
+                wanted=self._delivery.wanted,
                 notify=self._notify,
             )
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pacsfw.config import Config, Storage
+from pacsfw.config.values import without_password
 from pacsfw.finding import coverage, exists
 from pacsfw.ingest.ingest import QUARANTINE, VERSIONS
 from pacsfw.ledger import Ledger
@@ -45,8 +46,8 @@ def summarize(
         cell_errors=ledger.instances.cell_errors(),
         archive=str(storage.directory),
         quarantine=str(storage.state / QUARANTINE),
-        worklist=storage.resources if exists(storage.resources) else "",
-        tables=[target for target in tables if exists(target)],
+        worklist=without_password(storage.resources) if exists(storage.resources) else "",
+        tables=[without_password(target) for target in tables if exists(target)],
         problems=problems,
         notes=notes,
     )

@@ -12,6 +12,7 @@ from typing import BinaryIO, ClassVar
 
 from pacsfw import api
 from pacsfw.errors import ConfigError, StateError
+from pacsfw_plugins._folders import make_folders, sync_folder
 
 SCHEMA: api.JSONSchema = {
     "type": "object",
@@ -58,6 +59,10 @@ class TableFile(api.Sink):
     @abstractmethod
     def fits(self, table: api.Table, file: BinaryIO) -> bool:
         """Tell whether a file that is not empty was begun for these columns."""
+
+    def has(self, table: str) -> bool:
+        """Tell whether the file is there; it holds one table, whatever that is called."""
+        return self.path.exists()
 
     def deliver(self, batch: api.Batch) -> None:
         """Append the rows of a batch; they are on disk on return.
@@ -163,14 +168,14 @@ class TableFile(api.Sink):
             The new file cannot be written.
         """
         with self._failures("written"):
-            _make_folders(self.path.parent)
+            make_folders(self.path.parent)
             self._draft.unlink(missing_ok=True)
             try:
                 size = self._write_draft(table, batches)
                 self._draft.replace(self.path)
             finally:
                 self._draft.unlink(missing_ok=True)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         self._table, self._position = table, size
 
     def _size(self) -> int:
@@ -251,17 +256,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _make_folders(folder: Path) -> None:
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

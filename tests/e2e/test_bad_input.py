@@ -140,7 +140,8 @@ def test_awkward_identifiers_of_any_length_are_stored_apart(embedded_pacs, colle
     assert all(len(found) == 1 for found in by_folder.values())
     assert sorted(path.name for path in collected.folder.iterdir()) == ["conf.yaml", "my"]
     assert sorted(path.name for path in (collected.folder / "my").iterdir()) == [
-        "dicom", "resources.csv", "resources_meta.csv",
+        "dicom", "resources.csv", "resources_meta.csv", "resources_meta_columns.csv",
+        "resources_meta_errors.csv",
     ]  # fmt: skip
 
 

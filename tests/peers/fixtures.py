@@ -14,6 +14,7 @@ from pacsfw.testing import EmbeddedPACS
 from peers.certificates import Certificates, make_certificates
 from peers.dcmqrscp import Dcmqrscp
 from peers.orthanc import Orthanc
+from peers.postgres import Postgres
 from peers.process import free_port
 
 AETITLE = "theirtitle"
@@ -69,6 +70,20 @@ def dcmqrscp_server(
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres) -> Postgres:
+    """The PostgreSQL of this session; `create_database` gives an empty database."""
+    return postgres_server
 
 
 @pytest.fixture

@@ -52,7 +52,14 @@ def require(*programs: str) -> None:
 class Server:
     """A server process in a group of its own, which may be started again on its port."""
 
-    def __init__(self, command: Sequence[str | Path], port: int, log: Path) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        port: int,
+        log: Path,
+        end: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self._end = end
         self._command = [str(part) for part in command]
         self._port = port
         self._log = log
@@ -75,7 +82,7 @@ class Server:
         """Ask it to end, and wait until it and its children are gone."""
         if self._process is None:
             return
-        os.killpg(self._process.pid, signal.SIGTERM)
+        os.killpg(self._process.pid, self._end)
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

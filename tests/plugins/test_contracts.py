@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import date, datetime, timedelta
 
 import pytest
+from pyarrow import parquet
 
 from pacsfw.api import DicomWeb, Net, Node
 from pacsfw.plugins import PluginPlan, discover
@@ -30,6 +31,7 @@ from pacsfw_plugins import (
     query_qido,
     sink_csv,
     sink_jsonl,
+    sink_parquet,
     transfer_cget,
     transfer_cmove,
     transfer_folder,
@@ -121,6 +123,13 @@ class TestJsonl(SinkContract):
     def rows(self, folder):
         lines = (folder / self.target).read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines if line]
+
+
+class TestParquet(SinkContract):
+    plugin, name, target = sink_parquet, "parquet", "table.parquet"
+
+    def rows(self, folder):
+        return parquet.read_table(folder / self.target).to_pylist()
 
 
 @pytest.fixture(scope="module")

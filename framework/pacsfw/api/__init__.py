@@ -26,6 +26,9 @@ from pacsfw.api.objects import Converter, Header, Layout, Produced, Stored, TagC
 from pacsfw.api.profile import Profile
 from pacsfw.api.query import Answer, Found, Level, QueryProvider, Slice, is_uid
 from pacsfw.api.tables import (
+    COLUMNS,
+    ERRORS,
+    HEADER,
     Batch,
     Column,
     ColumnType,
@@ -39,6 +42,9 @@ from pacsfw.api.tables import (
 from pacsfw.api.transfer import Inbox, Outcome, Request, SpoolFile, Transfer
 
 __all__ = [
+    "COLUMNS",
+    "ERRORS",
+    "HEADER",
     "NO_OPTIONS",
     "Accept",
     "Answer",

@@ -43,8 +43,28 @@ class Table:
     columns: tuple[Column, ...]
 
 
+ERRORS = Table(
+    "errors",
+    tuple(Column(name) for name in ("file", "column", "tag", "stage", "reason", "plugin")),
+)
+"""What failed, beside each table of objects: one row per cell that stayed empty.
+
+``stage`` says how far it came. ``decode``, ``callback``, ``type`` or ``required``: the cell is
+empty. ``read``: the file has a row, all cells of which are empty. ``file``: it has no row. So
+files seen = rows of the table + errors of the stage ``file``. No value of an object is in it.
+"""
+
+COLUMNS = Table(
+    "columns",
+    tuple(Column(name) for name in ("column", "type", "tag", "vr", "callback", "plugin")),
+)
+"""Where each column of a table of objects comes from: one row per column."""
+
 Row: TypeAlias = "tuple[Any, ...]"
 """Values in the order of the table's columns; None is an empty cell."""
+
+HEADER = "*"
+"""In `Sink.attributes`: the whole header."""
 
 VerdictState: TypeAlias = Literal[
     "complete", "complete-by-count", "short", "over", "unverifiable", "failed"
@@ -88,19 +108,37 @@ class Batch:
     key: str
     rows: Sequence[Row]
     files: Sequence[Stored] = ()
+    """The object of each row; empty where rows stand for something else."""
     verdict: Verdict | None = None
+    attributes: Sequence[Mapping[str, Any]] = ()
+    """Of the object of each row, what `Sink.attributes` asked for and it has."""
 
 
 class Sink(Closing, ABC):
     """Takes batches of rows; durable on return; the same (table, key) replaces.
 
-    Delivery is at least once. A sink over a file that can only grow sets ``appends``: then
-    the ledger keeps its `position`; core calls `begin` the very first time, `restore` with the
-    committed position at every later start,
-    and calls `rewrite` when a key that was delivered before has changed.
+    Delivery is at least once. Core calls `begin` the very first time, and `restore` at every
+    later start. A sink over a file that can only grow sets ``appends``: then the ledger keeps
+    its `position`, and `rewrite` is called when a key that was delivered before has changed.
+    Of every sink it is called when the columns have changed or the table is gone.
+
+    Any method may raise `pacsfw.errors.Retry` with a reason: the target cannot be reached at the
+    moment. What was to be done is done later; meanwhile the ledger keeps the rows.
     """
 
     appends: ClassVar[bool] = False
+    holds_many: ClassVar[bool] = False
+    """Whether one target holds several tables, told apart by their names, as a database does.
+
+    Where it does not, the errors go to a second target, see `ERRORS`.
+    """
+    attributes: Sequence[str] = ()
+    """DICOM keywords that it wants to know of each object, whatever the columns are; `HEADER`
+    stands for the whole header in the DICOM JSON model (PS3.18 F), without bulk data."""
+
+    def has(self, table: str) -> bool:
+        """Tell whether the target and this table in it are there."""
+        return True
 
     @abstractmethod
     def deliver(self, batch: Batch) -> None:
@@ -122,6 +160,11 @@ class Sink(Closing, ABC):
     def rewrite(self, table: Table, batches: Iterable[Batch]) -> None:
         """Replace the whole table, atomically."""
         raise TypeError(f"{type(self).__name__} cannot be rewritten")
+
+    @property
+    def rewrites(self) -> bool:
+        """Tell whether it has `rewrite`; one that does not is given every batch again."""
+        return type(self).rewrite is not Sink.rewrite
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Give rows back as (where, column to text), for a sink used as the work list."""

@@ -9,10 +9,10 @@ from typing import Any
 
 from pacsfw.config.document import MASK, below
 from pacsfw.config.model import Config
+from pacsfw.config.values import without_password
 from pacsfw.config.yaml_text import dump
 
 _SECRET_KEY = re.compile(r"(?i)(?:^|_)(?:password|passwd|secret|token|api_?key)$")
-_URL_PASSWORD = re.compile(r"(://[^/@:\s]*):[^@\s]+@")
 
 
 def shown(config: Config) -> str:
@@ -35,4 +35,4 @@ def shown(config: Config) -> str:
 def _plain(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    return _URL_PASSWORD.sub(rf"\1:{MASK}@", value).replace("$", "$$")
+    return without_password(value, MASK).replace("$", "$$")

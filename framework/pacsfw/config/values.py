@@ -14,6 +14,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _SIZE = re.compile(r"([0-9.]+) ?([KMGT]?i?)B?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_PASSWORD = re.compile(r"(://[^/@:\s]*):[^@\s]+@|([?&;](?:password|sslpassword)=)[^&;]*")
 
 
 def clock_time(value: str | int) -> time:
@@ -68,6 +69,16 @@ def zone(name: str) -> ZoneInfo:
 def is_url(target: str) -> bool:
     """Tell whether a target has a scheme; one letter and a colon is a Windows drive."""
     return _URL.match(target) is not None
+
+
+def without_password(target: str, mask: str = "") -> str:
+    """Return a target as it may be shown: a URL without its password, or with ``mask`` for it."""
+
+    def masked(match: re.Match[str]) -> str:
+        before, key = match.groups()
+        return f"{key}{mask}" if key else f"{before}:{mask}@" if mask else f"{before}@"
+
+    return _PASSWORD.sub(masked, target) if is_url(target) else target
 
 
 def closest(word: str, known: Iterable[str]) -> str:

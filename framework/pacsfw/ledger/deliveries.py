@@ -62,6 +62,11 @@ class Deliveries:
             ).fetchone()
         return None if row is None else int(row["version"])
 
+    def forget(self, sink: str) -> None:
+        """Record that a sink has nothing any more: every study is due again."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM deliveries WHERE sink = ?", (sink,))
+
     def begin(self, sink: str, position: int) -> None:
         """Record that a sink's file is begun: from now on what it holds is ours."""
         with self._database.transaction() as connection:

@@ -168,6 +168,30 @@ class Instances:
             ).fetchall()
         return [_instance(row) for row in rows]
 
+    def faults(self, study_uid: str) -> Sequence[tuple[Instance, CellError | None]]:
+        """Return what failed in a study: each empty cell, and None for an object without a row.
+
+        That is one in quarantine, or other content of one that is stored.
+        In the order of the paths; "" is the study of the objects of which none could be read.
+        """
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT instances.*, column_name, tag, stage, component, e.reason AS why"
+                " FROM instances LEFT JOIN tag_errors e ON instance_id = id"
+                " WHERE study_uid = ? AND (state != 'stored' OR instance_id IS NOT NULL)"
+                " ORDER BY state != 'stored', path, e.rowid",
+                (study_uid,),
+            ).fetchall()
+        return [(_instance(row), _cell_error(row)) for row in rows]
+
+    def last_without_study(self) -> int:
+        """Return a number that grows with each object of which no study could be read."""
+        with self._database.reading() as connection:
+            (last,) = connection.execute(
+                "SELECT coalesce(max(id), 0) FROM instances WHERE study_uid = ''"
+            ).fetchone()
+        return int(last)
+
     def last_number(self) -> int:
         """Return the highest number of an object; what is recorded from now on gets a higher one.
 
@@ -260,6 +284,18 @@ class Instances:
                 (study_uid, state),
             ).fetchall()
         return frozenset(row[0] for row in rows)
+
+
+def _cell_error(row: Mapping[str, Any]) -> CellError | None:
+    if row["column_name"] is None:
+        return None
+    return CellError(
+        column=row["column_name"],
+        tag=row["tag"],
+        stage=row["stage"],
+        component=row["component"],
+        reason=row["why"],
+    )
 
 
 def _instance(row: Mapping[str, Any]) -> Instance:

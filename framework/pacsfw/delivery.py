@@ -1,0 +1,156 @@
+"""The tables of a collection: their sinks, and what stands beside each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+from pacsfw import assemble
+from pacsfw.api import HEADER, RunContext, Sink
+from pacsfw.config import Config, Storage, Tag, Use
+from pacsfw.config.columns import columns_of, natural_type
+from pacsfw.config.values import is_url, without_password
+from pacsfw.deliver.outbox import Outbox
+from pacsfw.deliver.provenance import column_rows
+from pacsfw.deliver.sources import (
+    ColumnRows,
+    ErrorRows,
+    InstanceRows,
+    Source,
+    Wanted,
+    instance_table,
+)
+from pacsfw.dicom.tagpath import parse
+from pacsfw.ledger import Ledger
+from pacsfw.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One table and the sink that writes it."""
+
+    use: Use
+    sink: Sink
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages and in the ledger; never holds a password."""
+        path = str(self.use.options.get("path", ""))
+        return self.use.id or without_password(path) or self.use.name
+
+    def beside(self, table: str, registry: Registry) -> Target | None:
+        """Return where a further table goes; None for a sink that takes one table only.
+
+        That is the same database, or a file of the same format beside this one.
+        """
+        path = self.use.options.get("path")
+        name = f"{self.name}#{table}"
+        if self.sink.holds_many:
+            use = replace(self.use, id=name)
+        elif isinstance(path, str) and not is_url(path):
+            other = sibling(path, table)
+            name = f"{self.use.id}#{table}" if self.use.id else ""
+            use = replace(self.use, id=name, options={**self.use.options, "path": other})
+        else:
+            return None
+        return Target(use, registry.build("sink", use.name, use.options))
+
+
+def sibling(path: str, table: str) -> str:
+    """Return ``my/resources_meta_errors.csv`` for ``my/resources_meta.csv``."""
+    pure = PurePath(path)
+    return str(pure.with_name(f"{pure.stem}_{table}{pure.suffix}"))
+
+
+class Delivery:
+    """The tables of a collection.
+
+    Attributes
+    ----------
+    wanted
+        What the sinks want to know of each object beside the columns; the tag `HEADER`, which
+        is no tag path, stands for the whole header.
+    """
+
+    def __init__(
+        self, config: Config, storage: Storage, registry: Registry, ledger: Ledger
+    ) -> None:
+        self._config, self._storage = config, storage
+        self._registry, self._ledger = registry, ledger
+        self._sinks = list(self._targets())
+        self.wanted = _wanted(self._sinks)
+
+    def tags_identity(self) -> str:
+        """Return a text that is the same as long as rows are read in the same way."""
+        return assemble.tags_identity((*self._config.tags, *self.wanted), self._registry)
+
+    @contextmanager
+    def open(
+        self, context: RunContext, problems: list[str], *, anew: bool
+    ) -> Iterator[list[Outbox]]:
+        """Open what delivers the rows, their errors and columns; what fails is a problem.
+
+        Parameters
+        ----------
+        anew
+            The rows are being read anew: deliver once the outboxes are told to `refresh`.
+        """
+        opened: list[Outbox] = []
+        try:
+            for outbox in self._outboxes():
+                outbox.open(context, anew=anew)
+                opened.append(outbox)
+            yield opened
+        finally:
+            for outbox in opened:
+                outbox.finish()
+            for outbox in opened:
+                outbox.close()
+                if outbox.problem:
+                    problems.append(f"table {outbox.name}: {outbox.problem}")
+
+    def _targets(self) -> Iterator[Target]:
+        registry, path = self._registry, self._storage.resources_meta
+        uses = list(self._config.sinks)
+        if self._config.tags:
+            uses.insert(0, Use(registry.sink_for(path).reference, {"path": path}))
+        for use in uses:
+            yield Target(use, registry.build("sink", use.name, use.options))
+
+    def _outboxes(self) -> Iterator[Outbox]:
+        config, ledger = self._config, self._ledger
+        archive, state = self._storage.directory, self._storage.state
+        columns = [column for tag in config.tags for column in columns_of(tag)]
+        extras = [Wanted(tag.names[0], tag.type) for tag in self.wanted]
+        objects = InstanceRows(instance_table(columns), ledger, archive, extras)
+        errors = ErrorRows(ledger, archive, state)
+        provenance = ColumnRows(ledger, column_rows(config.tags, self._registry))
+        for sink in self._sinks:
+            yield self._outbox(sink, objects)
+            for source in (errors, provenance):
+                target = sink.beside(source.table.name, self._registry)
+                if target is not None:
+                    yield self._outbox(target, source, follows=True)
+
+    def _outbox(self, target: Target, source: Source, *, follows: bool = False) -> Outbox:
+        component = self._registry.select("sink", target.use.name).described
+        return Outbox(
+            target.name, target.sink, source, self._ledger, component=component, follows=follows
+        )
+
+
+def _wanted(sinks: Sequence[Target]) -> tuple[Tag, ...]:
+    keywords = sorted({keyword for target in sinks for keyword in target.sink.attributes})
+    return tuple(
+        Tag(
+            names=(keyword,),
+            alias=f"*{keyword}" if keyword != HEADER else "*header",
+            default=None,
+            callbacks=(),
+            type="json" if keyword == HEADER else natural_type(parse(keyword), ""),
+            where="sinks",
+        )
+        for keyword in keywords
+    )

@@ -1,0 +1,72 @@
+"""What a database complains about, in words that hold no value of a patient and no password."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc
+
+from pacsfw.errors import Retry, StateError
+
+_PASSING = ("08", "40", "53", "55P03", "57", "58")
+"""How the SQLSTATEs begin (PostgreSQL, appendix A) that may be over in a while: connections,
+conflicts of transactions, lack of resources, a lock, a server that stops or starts, its disk."""
+
+_REFUSED = re.compile(
+    r"authentication failed|does not exist|no pg_hba\.conf entry|no password supplied"
+    r"|password is required|permission denied"
+)
+"""What a server says when it will not let us in; trying again would not help."""
+
+
+@contextmanager
+def failures(target: str) -> Iterator[None]:
+    """Turn what SQLAlchemy raises into our own.
+
+    Raises
+    ------
+    Retry
+        The database cannot be reached, or is busy, at the moment.
+    StateError
+        It refuses what it was asked.
+    """
+    try:
+        yield
+    except exc.DBAPIError as err:
+        why = _why(err)
+        # The cause is left out: it may quote values of patients.
+        if _passes(err):
+            raise Retry(f"{target}: cannot be used at the moment: {why}") from None
+        raise StateError(f"{target}: {why}") from None
+    except exc.TimeoutError:
+        raise Retry(f"{target}: cannot be used at the moment: no connection in time") from None
+    except exc.SQLAlchemyError as err:
+        raise StateError(f"{target}: {type(err).__name__}") from None
+
+
+def _passes(err: exc.DBAPIError) -> bool:
+    state = _state(err)
+    if state:
+        return state.startswith(_PASSING)
+    if not isinstance(err, exc.OperationalError | exc.InterfaceError):
+        return err.connection_invalidated
+    message = str(err.orig)
+    if type(err.orig).__module__.startswith("sqlite3"):
+        return "locked" in message or "full" in message or "disk I/O" in message
+    return not _REFUSED.search(message)
+
+
+def _state(err: exc.DBAPIError) -> str:
+    return getattr(err.orig, "sqlstate", None) or ""
+
+
+def _why(err: exc.DBAPIError) -> str:
+    """Return the message where it names objects of the database only, else its kind."""
+    name = type(err.orig).__name__
+    state = _state(err)
+    if isinstance(err, exc.DataError | exc.IntegrityError):
+        return f"{name} ({state})" if state else name
+    lines = str(err.orig).strip().splitlines()
+    return lines[-1 if _REFUSED.search(str(err.orig)) else 0] if lines else name

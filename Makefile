@@ -49,5 +49,5 @@ clean:  ## remove the environment, the demo and everything built
 	touch $@
 
 .venv/.installed-dev: .venv/bin/pip pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,contrib]'
 	touch $@ .venv/.installed

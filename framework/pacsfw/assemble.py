@@ -64,6 +64,13 @@ class IngestSpec:
     """How long a layout or a callback may take over one object."""
     known: frozenset[str] | None = None
     """The studies whose objects are stored; None: of all."""
+    charset: str = ""
+    """The character set of text that is not ASCII in objects that declare none."""
+
+
+def undeclared_charset(config: Config) -> str:
+    """Return the character set of objects that declare none: ``net.called_node.charset``."""
+    return config.net.called.charset if config.net and config.net.called else ""
 
 
 def ingest_spec(
@@ -83,6 +90,7 @@ def ingest_spec(
         state=storage.state,
         call_seconds=call_seconds,
         known=known,
+        charset=undeclared_charset(config),
     )
 
 
@@ -117,7 +125,7 @@ def build_ingest(spec: IngestSpec) -> Ingest:
         return cells, found
 
     owner = owner_of("layout", spec.sort_by, registry)
-    headers = HeaderReader(reader.paths | more.paths)
+    headers = HeaderReader(reader.paths | more.paths, spec.charset)
     return Ingest(spec.archive, spec.state, layout, owner, read_row, headers, spec.known)
 
 
@@ -230,8 +238,10 @@ def identity(use: Use) -> str:
     return json.dumps([use.name, dict(use.options)], sort_keys=True)
 
 
-def tags_identity(tags: Sequence[Tag], registry: Registry) -> str:
-    """Return a text that is the same as long as the tags and the code of their callbacks are.
+def tags_identity(tags: Sequence[Tag], registry: Registry, charset: str) -> str:
+    """Return a text that is the same as long as rows are read in the same way.
+
+    That is by the same tags, code of their callbacks, and character set.
 
     Give it the tags that sinks want, too: rows read without these are not whole.
 
@@ -239,6 +249,7 @@ def tags_identity(tags: Sequence[Tag], registry: Registry) -> str:
     """
     parts = [_without_places(asdict(tag)) for tag in tags]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    digest.update(charset.encode())
     for use in (use for tag in tags for use in tag.callbacks):
         offer = registry.select("callback", use.name)
         digest.update(offer.owner.encode())

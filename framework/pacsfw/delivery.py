@@ -84,7 +84,9 @@ class Delivery:
 
     def tags_identity(self) -> str:
         """Return a text that is the same as long as rows are read in the same way."""
-        return assemble.tags_identity((*self._config.tags, *self.wanted), self._registry)
+        tags = (*self._config.tags, *self.wanted)
+        charset = assemble.undeclared_charset(self._config)
+        return assemble.tags_identity(tags, self._registry, charset)
 
     @contextmanager
     def open(

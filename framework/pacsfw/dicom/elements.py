@@ -12,9 +12,16 @@ from pydicom.dataelem import RawDataElement, convert_raw_data_element, empty_val
 from pydicom.tag import BaseTag
 from pydicom.valuerep import AMBIGUOUS_VR
 
-from pacsfw.dicom.tagpath import ABSENT, EVERY, Absent, Many, Step, TagPath, follow
+from pacsfw.dicom.tagpath import ABSENT, Absent, Many, Step, TagPath, follow
 from pacsfw.dicom.walk import Encoding
-from pacsfw.dicom.wanted import CHARACTER_SET, TOO_LONG, Found, private_vr
+from pacsfw.dicom.wanted import (
+    CHARACTER_SET,
+    TOO_LONG,
+    Found,
+    Raw,
+    creator_name,
+    private_vr,
+)
 
 _LONGEST_UN = 0xFFFF
 """From this length on a value of VR UN stays what it is (PS3.5 section 6.2.2, note 2)."""
@@ -64,7 +71,7 @@ def find(path: TagPath, found: Found, encoding: Encoding) -> Leaf | Many | Absen
     """
 
     def read(step: Step, scope: _Scope, items: bool) -> Any:
-        raw = scope.found.get(key_of(step))
+        raw = scope.found.get(step.tag) if not step.creator else _private(step, scope.found)
         if raw is None:
             return ABSENT
         vr, value = raw
@@ -75,9 +82,16 @@ def find(path: TagPath, found: Found, encoding: Encoding) -> Leaf | Many | Absen
     return follow(path.steps, _Scope(found, charset_of(found)), read)  # type: ignore[no-any-return]
 
 
-def key_of(step: Step) -> Any:
-    """Return what a step's element is found under."""
-    return (step.group, step.creator, step.element) if step.creator else step.tag
+def _private(step: Step, found: Found) -> Raw | None:
+    """Return an element of the first block of its creator that has it."""
+    first = step.group << 16
+    blocks = [
+        tag & 0xFF
+        for tag, raw in found.items()
+        if first + 0x10 <= tag <= first + 0xFF and creator_name(raw[1]) == step.creator
+    ]
+    found_in = (found.get(first | block << 8 | step.element) for block in blocks)
+    return next((raw for raw in found_in if raw is not None), None)
 
 
 def known_vr(vr: str, value: Any, step: Step, found: Found) -> str:
@@ -90,8 +104,7 @@ def known_vr(vr: str, value: Any, step: Step, found: Found) -> str:
         creator = found.get(step.group << 16 | step.element >> 8)
         if step.element <= 0xFF or creator is None:
             return "LO" if 0x10 <= step.element <= 0xFF else "UN"
-        name = creator[1].decode("latin-1").rstrip(" \0")
-        return private_vr(step.group, name, step.element & 0xFF)
+        return private_vr(step.group, creator_name(creator[1]), step.element & 0xFF)
     try:
         return str(dictionary_VR(step.tag)) if len(value) < _LONGEST_UN else vr
     except KeyError:
@@ -133,8 +146,3 @@ def pydicom_encodings(charset: bytes) -> Any:
 @lru_cache(maxsize=64)
 def _encodings(names: tuple[str, ...]) -> list[str]:
     return list(convert_encodings(list(names) if len(names) > 1 else names[0]))
-
-
-def is_all(path: TagPath) -> bool:
-    """Tell whether a path means every value of its element."""
-    return path.steps[-1].index == EVERY

@@ -87,8 +87,7 @@ def _found(dataset: Dataset, wanted: Wanted, charset: Any) -> Found:
         if elements[tag].reserves and tag in dataset:
             wanted.reserve(elements, tag, str(dataset[tag].value).encode("latin-1", "replace"))
     for tag in sorted(elements.keys() & dataset.keys()):
-        want = elements[tag]
-        found.setdefault(want.key, _raw(dataset, tag, want, charset))
+        found[tag] = _raw(dataset, tag, elements[tag], charset)
     return found
 
 

@@ -138,17 +138,16 @@ class Walk:
                     start += 4
                 want = elements.get(tag)
                 if length == UNDEFINED or (want is not None and (vr == "SQ" or want.items)):
-                    end = self._sequence(start, length, vr, want, found)
+                    end = self._sequence(start, length, vr, tag, want, found)
                 else:
                     end = start + length
                     if want is not None:
                         if end > size:
                             if length <= LONGEST_VALUE:
                                 raise Short(position, previous, end)
-                            found[want.key] = vr, TOO_LONG
+                            found[tag] = vr, TOO_LONG
                         else:
-                            # The first block of a creator that has an element counts.
-                            found.setdefault(want.key, (vr, data[start:end]))
+                            found[tag] = vr, data[start:end]
                             if want.reserves:
                                 wanted.reserve(elements, tag, data[start:end])
                 previous = tag
@@ -175,17 +174,16 @@ class Walk:
                 start = position + 8
                 want = elements.get(tag)
                 if length == UNDEFINED or (want is not None and (want.items or want.vr == "SQ")):
-                    end = self._sequence(start, length, "SQ", want, found)
+                    end = self._sequence(start, length, "SQ", tag, want, found)
                 else:
                     end = start + length
                     if want is not None:
                         if end > size:
                             if length <= LONGEST_VALUE:
                                 raise Short(position, previous, end)
-                            found[want.key] = want.vr, TOO_LONG
+                            found[tag] = want.vr, TOO_LONG
                         else:
-                            # The first block of a creator that has an element counts.
-                            found.setdefault(want.key, (want.vr, data[start:end]))
+                            found[tag] = want.vr, data[start:end]
                             if want.reserves:
                                 wanted.reserve(elements, tag, data[start:end])
                 previous = tag
@@ -195,7 +193,9 @@ class Walk:
         except Short as short:
             raise Short(position, previous, short.need) from None
 
-    def _sequence(self, start: int, length: int, vr: str, want: Want | None, found: Found) -> int:
+    def _sequence(
+        self, start: int, length: int, vr: str, tag: int, want: Want | None, found: Found
+    ) -> int:
         """Go through a sequence, or a value of undefined length, and return where it ends."""
         if vr in _FRAGMENTED:
             if want is not None:
@@ -207,10 +207,10 @@ class Walk:
         encoding = IMPLICIT if vr == "UN" and self._encoding.little else self._encoding
         if want is None or want.items is None:
             if want is not None:
-                found[want.key] = "SQ", None
+                found[tag] = "SQ", None
             return start + length if length != UNDEFINED else self._skip_items(start, encoding)
         items: list[Found] = []
-        found[want.key] = "SQ", items
+        found[tag] = "SQ", items
         if length == UNDEFINED:
             return self._items(start, None, encoding, want.items, items)
         if start + length > len(self._data):

@@ -22,16 +22,14 @@ _CHARACTER_SET = (Step(0x0008, 0x0005, "CS"),)
 LAST_BEFORE_PIXELS = 0x7FE00007
 """The greatest tag before pixel data, also before those of floats and doubles."""
 
-Key: TypeAlias = "int | tuple[int, str, int]"
-"""What an element is found under: its tag, or (group, creator, element) if it is private."""
 Raw: TypeAlias = tuple[str, Any]
 """Value representation and value.
 
 The value is bytes; for a sequence that is looked into it is a list of `Found`, for one that
 is not it is None; `TOO_LONG` for a value that no table has a use for.
 """
-Found: TypeAlias = dict[Any, Raw]
-"""The wanted elements that a data set or item has, by their `Key`."""
+Found: TypeAlias = dict[int, Raw]
+"""The wanted elements that a data set or item has, by their tags, in their order."""
 
 TOO_LONG = object()
 LONGEST_VALUE = 1 << 26
@@ -47,7 +45,6 @@ class Want:
     in which the element may reserve a block (PS3.5 section 7.8.1), else 0.
     """
 
-    key: Key
     vr: str
     items: Wanted | None = None
     reserves: int = 0
@@ -74,23 +71,24 @@ class Wanted:
     def reserve(self, elements: dict[int, Want], tag: int, creator: bytes) -> None:
         """Want what is wanted of a block, now that a creator has reserved one."""
         group, block = tag >> 16, tag & 0xFF
-        name = creator.decode("latin-1").rstrip(" \0")
-        for number, want in self.private.get((group, name), {}).items():
-            elements[group << 16 | block << 8 | number] = want
+        for number, want in self.private.get((group, creator_name(creator)), {}).items():
+            own = elements.setdefault(group << 16 | block << 8 | number, want)
+            if own is not want:  # wanted by its tag as well
+                elements[group << 16 | block << 8 | number] = Want(want.vr, want.items or own.items)
 
     def _public(self, step: Step) -> Want:
         if step.group % 2 and step.element > 0xFF:
             self.add((Step(step.group, step.element >> 8),))  # its creator tells what it is
         self._reach(step.tag)
-        return self.elements.setdefault(step.tag, Want(step.tag, vr_of(step.tag)))
+        return self.elements.setdefault(step.tag, Want(vr_of(step.tag)))
 
     def _private(self, step: Step) -> Want:
         for creator in range(step.group << 16 | 0x10, (step.group << 16) + 0x100):
-            self.elements.setdefault(creator, Want(creator, "LO")).reserves = step.group
+            self.elements.setdefault(creator, Want("LO")).reserves = step.group
         self._reach(step.group << 16 | 0xFFFF)
         block = self.private.setdefault((step.group, step.creator), {})
-        key = (step.group, step.creator, step.element)
-        return block.setdefault(step.element, Want(key, private_vr(*key)))
+        vr = private_vr(step.group, step.creator, step.element)
+        return block.setdefault(step.element, Want(vr))
 
     def _reach(self, tag: int) -> None:
         self.last = max(self.last, min(tag, LAST_BEFORE_PIXELS))
@@ -135,3 +133,8 @@ def private_vr(group: int, creator: str, element: int) -> str:
         return str(private_dictionary_VR(group << 16 | 0x1000 | element, creator))
     except KeyError:
         return "UN"
+
+
+def creator_name(value: Any) -> str:
+    """Return the name of a private creator as its element has it."""
+    return value.decode("latin-1").rstrip(" \0") if type(value) is bytes else ""

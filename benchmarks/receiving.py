@@ -138,6 +138,7 @@ def main() -> int:
     if not options.everything:
         receiver = Receiver(node, options.folder, options.processes, _ignore)
         receiver.start()
+        print("ready", flush=True)
         over.wait()
         receiver.stop(1)
         return 0
@@ -145,6 +146,7 @@ def main() -> int:
     with Everything(folder, port, options.workers, options.everything) as everything:
         receiver = Receiver(node, everything.spool, options.processes, everything.take)
         receiver.start()
+        print("ready", flush=True)
         over.wait()
         receiver.stop(1)
     return 0

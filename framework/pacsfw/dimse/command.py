@@ -37,6 +37,11 @@ class Element(IntEnum):
     MOVE_ORIGINATOR_MESSAGE_ID = 0x1031
 
 
+# Members of an enumeration are slow to look up, and these are for every object.
+_MESSAGE_ID, _SOP_INSTANCE = Element.MESSAGE_ID, Element.AFFECTED_SOP_INSTANCE
+_DATA_SET_TYPE = Element.DATA_SET_TYPE
+
+
 class Field(IntEnum):
     """Command Field values (PS3.7 section E.1)."""
 
@@ -94,7 +99,7 @@ class Command:
     @property
     def has_data_set(self) -> bool:
         """Whether a data set follows."""
-        return self.required(Element.DATA_SET_TYPE) != NO_DATA_SET
+        return self.required(_DATA_SET_TYPE) != NO_DATA_SET
 
 
 def decode(data: bytes | bytearray) -> Command:
@@ -121,6 +126,55 @@ def decode(data: bytes | bytearray) -> Command:
         elements[element] = bytes(data[start : start + length])
         position = start + length
     return Command(elements)
+
+
+class Decoder:
+    """Decodes the command sets of one association.
+
+    Those of one sender are mostly alike but for Message ID and SOP Instance UID; such a one
+    is not taken apart again.
+    """
+
+    def __init__(self) -> None:
+        self._like: Mapping[int, bytes] = {}
+        self._size = -1
+        self._id = self._uid = self._after = 0
+        self._parts: tuple[bytes, bytes, bytes] = (b"", b"", b"")
+
+    def decode(self, data: bytes) -> Command:
+        """Decode a whole command set as `decode` does.
+
+        Raises
+        ------
+        ValueError
+            An element is cut short, of another group or there twice.
+        """
+        if len(data) == self._size:
+            place, uid, after = self._id, self._uid, self._after
+            if (data[:place], data[place + 2 : uid], data[after:]) == self._parts:
+                elements = dict(self._like)
+                elements[_MESSAGE_ID] = data[place : place + 2]
+                elements[_SOP_INSTANCE] = data[uid:after]
+                return Command(elements)
+        command = decode(data)
+        self._remember(data, command.elements)
+        return command
+
+    def _remember(self, data: bytes, elements: Mapping[int, bytes]) -> None:
+        places = {}
+        position = 0
+        for element, value in elements.items():
+            places[element] = position + _ELEMENT.size
+            position += _ELEMENT.size + len(value)
+        place, uid = (places.get(each, 0) for each in (_MESSAGE_ID, _SOP_INSTANCE))
+        if place and uid > place and len(elements[_MESSAGE_ID]) == 2:
+            self._id, self._uid, self._after = (
+                place,
+                uid,
+                uid + len(elements[_SOP_INSTANCE]),
+            )
+            self._parts = (data[:place], data[place + 2 : uid], data[self._after :])
+            self._like, self._size = elements, len(data)
 
 
 def encode(elements: Mapping[int, bytes | int]) -> bytes:

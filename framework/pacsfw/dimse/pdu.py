@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
@@ -28,10 +29,12 @@ of its command or data set, and its fragment."""
 
 _HEADER = struct.Struct(">BxL")
 _PDV_HEADER = struct.Struct(">LBB")
-_PDU_OF_ONE = struct.Struct(">BxLLBB")
+_PDU_OF_ONE = struct.Struct(">BxLLBB").unpack_from
 """The headers of a P-DATA PDU and of its first presentation data value."""
 _TICK = 5.0
 """Longest single wait for the socket, in seconds; deadlines are looked at in between."""
+_SEND_SECONDS = 60.0
+"""So long a peer may leave unread what we send."""
 _FIRST_BUFFER = 16 * 1024
 _BUFFER = 1 << 20
 """Bytes that are read ahead at most, where the peer sends so fast."""
@@ -50,6 +53,7 @@ class PduType(IntEnum):
     ABORT = 7
 
 
+_P_DATA = int(PduType.P_DATA)
 _KINDS = {int(kind): kind for kind in PduType}
 
 
@@ -135,7 +139,7 @@ class PduReader:
         self._allocate(max(_FIRST_BUFFER, len(read_ahead)))
         self._start, self._end = 0, len(read_ahead)
         self._view[: self._end] = read_ahead
-        sock.settimeout(min(_TICK, idle_timeout, pdu_timeout))
+        _set_timeouts(sock, min(_TICK, idle_timeout, pdu_timeout))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def read(self) -> tuple[PduType, memoryview]:
@@ -148,53 +152,63 @@ class PduReader:
         ConnectionLost, PeerTooSlow, ProtocolError
             There is no whole, acceptable PDU.
         """
-        size = self._size_of_whole() or self._await_whole()
+        size = self._await_whole()
         begin, self._start = self._start, self._start + size
         return _KINDS[self._buffer[begin]], self._view[begin + _HEADER.size : self._start]
 
-    def values_ahead(self) -> list[Value]:
-        """Return the values of the P-DATA PDUs that are whole already, without waiting.
+    def values(self) -> list[Value]:
+        """Return the values of all P-DATA PDUs that are there, at least of one.
 
-        Stops before anything else, which `read` returns or refuses. The views are valid
-        until the next call of `read`.
+        Returns
+        -------
+        list of Value
+            Empty where another PDU comes next, or one that `read` refuses. The views are
+            valid until the next call.
+
+        Raises
+        ------
+        ConnectionLost, PeerTooSlow, ProtocolError
+            There is no whole, acceptable PDU.
         """
+        values = self._values_ahead()
+        if not values:
+            self._await_whole()
+            values = self._values_ahead()
+        return values
+
+    def _values_ahead(self) -> list[Value]:
         values: list[Value] = []
-        start, end, cap = self._start, self._end, self._caps[PduType.P_DATA]
-        while start + _PDU_OF_ONE.size <= end:
-            kind, length, inner, context_id, control = _PDU_OF_ONE.unpack_from(self._buffer, start)
-            after = start + _HEADER.size + length
-            if kind != PduType.P_DATA or length > cap or after > end:
+        start, end, cap = self._start, self._end, self._caps[_P_DATA]
+        buffer, view = self._buffer, self._view
+        while start + 12 <= end:
+            kind, length, inner, context_id, control = _PDU_OF_ONE(buffer, start)
+            after = start + 6 + length
+            if kind != _P_DATA or length > cap or after > end:
                 break
             if inner + 4 == length and inner >= 2:
-                fragment = self._view[start + _PDU_OF_ONE.size : after]
+                fragment = view[start + 12 : after]
                 values.append((context_id, control & 1 != 0, control & 2 != 0, fragment))
             else:
                 try:
-                    values += list(pdvs(self._view[start + _HEADER.size : after]))
+                    values += list(pdvs(view[start + 6 : after]))
                 except ProtocolError:
                     break
             start = after
         self._start = start
         return values
 
-    def _size_of_whole(self) -> int:
-        """Return the length of the next PDU if all of it has been read ahead, else 0."""
-        have = self._end - self._start
-        if have < _HEADER.size:
-            return 0
-        size = self._announced_size()
-        return size if have >= size else 0
-
     def _await_whole(self) -> int:
         """Read until the next PDU is whole, before the deadline; return its length."""
         begun = self._end > self._start
-        deadline = time.monotonic() + (self.pdu_timeout if begun else self.idle_timeout)
+        deadline = 0.0
         while True:
             have = self._end - self._start
             size = self._announced_size() if have >= _HEADER.size else 0
             if size and have >= size:
                 return size
-            if begun and time.monotonic() >= deadline:
+            if not deadline:
+                deadline = time.monotonic() + (self.pdu_timeout if begun else self.idle_timeout)
+            elif begun and time.monotonic() >= deadline:
                 raise PeerTooSlow("the peer was too slow for too long")
             self._make_room(size)
             try:
@@ -204,8 +218,7 @@ class PduReader:
                     raise
                 raise PeerSilent(str(error)) from None
             if not begun:
-                begun = True
-                deadline = time.monotonic() + self.pdu_timeout
+                begun, deadline = True, 0.0
 
     def _announced_size(self) -> int:
         kind, length = _HEADER.unpack_from(self._buffer, self._start)
@@ -247,7 +260,7 @@ class PduReader:
             self.waiting = True
             try:
                 count = self._socket.recv_into(self._view[self._end :])
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 # Only here: what was received is never given up for being late.
                 if time.monotonic() >= deadline:
                     raise PeerTooSlow("the peer was silent for too long") from None
@@ -260,6 +273,19 @@ class PduReader:
             self._end += count
             self.received += count
             return
+
+
+def _set_timeouts(sock: socket.socket, seconds: float) -> None:
+    if isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(seconds)  # in a blocking one, OpenSSL would try again for ever
+        return
+    # Those of the system cost nothing; with those of Python a call of poll precedes each read.
+    sock.settimeout(None)
+    receive, send = (
+        struct.pack("ll", int(limit), int(1e6 * (limit % 1))) for limit in (seconds, _SEND_SECONDS)
+    )
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, receive)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, send)
 
 
 def pdvs(body: memoryview) -> Iterator[Value]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from pacsfw.api import Node
 from pacsfw.dicom.spool import Spool
@@ -18,7 +18,14 @@ from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, 
 from pacsfw.dimse.tls import end_of_stream
 from pacsfw.receiver.message import Message
 from pacsfw.receiver.messages import Note
+from pacsfw.receiver.responses import Responses
 
+# Members of an enumeration are slow to look up, and these are for every object.
+_COMMAND_FIELD, _C_CANCEL_RQ, _C_STORE_RQ = (
+    Element.COMMAND_FIELD,
+    Field.C_CANCEL_RQ,
+    Field.C_STORE_RQ,
+)
 _LINGER = 1.0
 """Seconds we leave the peer to close the connection after the last PDU."""
 
@@ -68,8 +75,9 @@ class Association:
         self.objects = 0
         self._calling = ""
         self._contexts: Mapping[int, Context] = {}
-        self._peer_max_pdu = 0
         self._command = bytearray()
+        self._requests = command.Decoder()
+        self._responses = Responses(0)
         self._message: Message | None = None
         self._interrupted = ""
 
@@ -140,7 +148,7 @@ class Association:
 
     def _accept(self, answer: Accepted) -> None:
         self._contexts = answer.contexts
-        self._peer_max_pdu = answer.peer_max_pdu
+        self._responses = Responses(answer.peer_max_pdu)
         self._reader.idle_timeout = self._node.limits.idle_timeout
         self._reader.pdu_timeout = self._node.limits.pdu_timeout
         self._send(answer.reply)
@@ -148,55 +156,57 @@ class Association:
     def _exchange(self) -> bytes:
         """Serve requests until the association ends; return the last PDU to send."""
         while not self._interrupted:
-            self._take(self._reader.values_ahead())
-            if self._message is not None:
-                self._message.write_out()
+            if values := self._reader.values():
+                self._take(values)
+                continue
             kind, body = self._reader.read()
             if kind == pdu.PduType.P_DATA:
-                self._take(pdu.pdvs(body))
+                self._take(list(pdu.pdvs(body)))
             elif kind == pdu.PduType.RELEASE_RQ:
                 return pdu.release_response()
-            elif kind == pdu.PduType.ABORT:
+            if kind == pdu.PduType.ABORT:
                 return b""
-            else:
-                raise _unexpected(kind)
+            raise _unexpected(kind)
         return b""
 
-    def _take(self, values: Iterable[pdu.Value]) -> None:
+    def _take(self, values: list[pdu.Value]) -> None:
         for context_id, is_command, is_last, fragment in values:
             if is_command:
                 self._take_command(context_id, is_last, fragment)
             else:
                 self._take_data(context_id, is_last, fragment)
+        if self._message is not None:
+            self._message.write_out()
 
     def _take_command(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
         if context_id not in self._contexts:
             raise pdu.ProtocolError(f"presentation context {context_id} was not accepted")
         if self._message is not None:
             raise pdu.ProtocolError("a command began before the data set of the last one ended")
-        self._command += fragment
-        if len(self._command) > command.MAX_COMMAND:
-            raise pdu.ProtocolError(f"command set longer than {command.MAX_COMMAND} bytes")
-        if not is_last:
-            return
+        data = bytes(fragment)
+        if self._command or not is_last:
+            self._command += fragment
+            if len(self._command) > command.MAX_COMMAND:
+                raise pdu.ProtocolError(f"command set longer than {command.MAX_COMMAND} bytes")
+            if not is_last:
+                return
+            data = bytes(self._command)
+            self._command.clear()
         try:
-            request = command.decode(self._command)
-            self._begin(request, context_id)
+            self._begin(self._requests.decode(data), context_id)
         except ValueError as error:
             raise pdu.ProtocolError(str(error)) from error
-        finally:
-            self._command.clear()
 
     def _begin(self, request: Command, context_id: int) -> None:
         """Begin to carry out a request, and end it too when no data set follows."""
-        field = request.required(Element.COMMAND_FIELD)
-        if field == Field.C_CANCEL_RQ:
+        field = request.required(_COMMAND_FIELD)
+        if field == _C_CANCEL_RQ:
             return
         message = Message(request, context_id, self._note)
-        if field == Field.C_ECHO_RQ:
-            message.status = status.SUCCESS
-        elif field == Field.C_STORE_RQ:
+        if field == _C_STORE_RQ:
             self._begin_store(message)
+        elif field == Field.C_ECHO_RQ:
+            message.status = status.SUCCESS
         elif field & 0x8000:
             raise pdu.ProtocolError(f"a response (command field {field:04X}) to no request")
         self._message = message
@@ -232,12 +242,7 @@ class Association:
     def _end(self, message: Message) -> None:
         self.objects += message.end()
         self._message = None
-        self._send(self._answer(message))
-
-    def _answer(self, message: Message) -> bytes:
-        """Return the response as PDUs."""
-        answer = command.response(message.request, message.status, message.comment)
-        return pdu.p_data(message.context_id, answer, self._peer_max_pdu)
+        self._send(self._responses.to(message))
 
     def announce(self, now: float) -> None:
         """Report the object that is arriving, if it takes long; called from another thread."""

@@ -12,6 +12,9 @@ from pacsfw.dimse import status
 from pacsfw.dimse.command import Command, Element
 from pacsfw.dimse.negotiation import Context
 
+# Members of an enumeration are slow to look up, and these are for every object.
+_SOP_CLASS, _SOP_INSTANCE = Element.AFFECTED_SOP_CLASS, Element.AFFECTED_SOP_INSTANCE
+_ORIGINATOR, _ORIGINATOR_ID = Element.MOVE_ORIGINATOR_AET, Element.MOVE_ORIGINATOR_MESSAGE_ID
 _ANNOUNCE_SECONDS = 0.25
 """An object that takes longer is reported before it is whole."""
 
@@ -37,11 +40,11 @@ class Message:
         self.status = status.SUCCESS
         try:
             self.writer = spool.begin(
-                request.text(Element.AFFECTED_SOP_CLASS) or context.abstract_syntax,
-                request.text(Element.AFFECTED_SOP_INSTANCE),
+                request.text(_SOP_CLASS) or context.abstract_syntax,
+                request.text(_SOP_INSTANCE),
                 context.transfer_syntax,
                 calling_ae,
-                request.text(Element.MOVE_ORIGINATOR_AET)[:16],
+                request.text(_ORIGINATOR)[:16],
                 _originator_message_id(request),
             )
         except OSError as error:
@@ -97,5 +100,5 @@ class Message:
 
 def _originator_message_id(request: Command) -> int | None:
     """Return the Move Originator Message ID; a malformed one is as good as none."""
-    value = request.elements.get(Element.MOVE_ORIGINATOR_MESSAGE_ID, b"")
+    value = request.elements.get(_ORIGINATOR_ID, b"")
     return int.from_bytes(value, "little") if len(value) == 2 else None

@@ -73,11 +73,11 @@ def dcmqrscp_server(
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
+def postgres_server() -> Iterator[Postgres]:
+    server = Postgres()
     server.start()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture

@@ -8,8 +8,11 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -42,11 +45,13 @@ class Postgres:
     user = "collector"
     password = "s3cret/of:the@test"  # every character that a URL must escape
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         programs = find_programs()
+        # Not below pytest's folder, through which only its owner may pass.
+        folder = Path(tempfile.mkdtemp(prefix="pacsfw-postgres-"))
+        self._folder = folder
         self._as_user = _unprivileged()
         self._data = folder / "data"
-        self._sockets = folder
         self._names = itertools.count(1)
         self.port = free_port()
         self._server = Server(
@@ -71,10 +76,13 @@ class Postgres:
         self.stop()
         self.start()
 
+    def remove(self) -> None:
+        """Stop it for good."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
     def url(self, database: str) -> str:
         """Return the URL of a database, as a configuration has it."""
-        from urllib.parse import quote
-
         secret = quote(self.password, safe="")
         return f"postgresql+psycopg://{self.user}:{secret}@127.0.0.1:{self.port}/{database}"
 
@@ -99,7 +107,7 @@ class Postgres:
         )
 
     def _settings(self) -> Sequence[str]:
-        settings = (*_FAST, f"port={self.port}", f"unix_socket_directories={self._sockets}")
+        settings = (*_FAST, f"port={self.port}", f"unix_socket_directories={self._folder}")
         return [word for setting in settings for word in ("-c", setting)]
 
     def _initialise(self, programs: Path, folder: Path) -> None:
@@ -109,7 +117,6 @@ class Postgres:
             owner = pwd.getpwnam(self._as_user[2])
             for path in (folder, secret):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
-            _let_pass(folder)
         command = [*self._as_user, programs / "initdb", "-D", self._data, "-U", self.user]
         options = ["--pwfile", secret, "--auth=scram-sha-256", "-E", "UTF8", "--no-sync"]
         done = subprocess.run(
@@ -121,8 +128,6 @@ class Postgres:
         assert done.returncode == 0, done.stderr
 
     def _wait_until_ready(self) -> None:
-        import time
-
         import psycopg
 
         deadline = time.monotonic() + 30
@@ -152,11 +157,3 @@ def _unprivileged() -> list[str]:
 
 def _group(name: str) -> str:
     return str(pwd.getpwnam(name).pw_gid)
-
-
-def _let_pass(folder: Path) -> None:
-    """Let another user reach the folder through those above it, which pytest closes."""
-    for above in folder.parents:
-        mode = above.stat().st_mode
-        if above.owner() == "root" and not mode & 0o001:
-            above.chmod(mode | 0o001)

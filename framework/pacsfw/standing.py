@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pacsfw.config import Config, Storage
 from pacsfw.config.values import without_password
@@ -10,6 +11,9 @@ from pacsfw.finding import coverage, exists
 from pacsfw.ingest.ingest import QUARANTINE, VERSIONS
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.evidence import TRIALS
+from pacsfw.report.estimate import Estimate
+from pacsfw.report.forecast import Forecast, forecast
+from pacsfw.report.plan import rates
 from pacsfw.report.summary import Summary
 
 
@@ -43,6 +47,7 @@ def summarize(
         instances=instances,
         size=size,
         quarantined=ledger.instances.quarantine_reasons(),
+        series=ledger.evidence.series_counts(),
         cell_errors=ledger.instances.cell_errors(),
         archive=str(storage.directory),
         quarantine=str(storage.state / QUARANTINE),
@@ -51,6 +56,21 @@ def summarize(
         problems=problems,
         notes=notes,
     )
+
+
+def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | None:
+    """Return when the studies on the work list will be here; None where nothing is left."""
+    if config.move is None:
+        return None
+    left = frozenset(ledger.studies.unfinished())
+    if not left:
+        return None
+    estimate = Estimate(ledger.instances.by_modality())
+    for attributes, complete in ledger.studies.listed(left):
+        estimate.add(attributes, complete=complete)
+    load = estimate.to_fetch("on the work list and not complete")
+    rate = rates(ledger.studies.rate())
+    return forecast(load, rate, config.move.window, now)
 
 
 def _kept(storage: Storage, ledger: Ledger) -> list[str]:

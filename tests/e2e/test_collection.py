@@ -277,6 +277,26 @@ def test_status_tells_without_asking_anybody(pacs, collection, capsys):
     output = capsys.readouterr().out
     assert "complete       4" in output
     assert "16 instances" in output
+    assert collected.run("status", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verdicts"], found["series"]) == ({"complete": 4}, {"complete": 8})
+    assert (found["exit_code"], found["forecast"]) == (0, None)
+
+
+def test_status_says_when_the_rest_will_be_here(pacs, collection, capsys):
+    collected = collection(pacs)
+    assert collected.run("find") == 0
+    capsys.readouterr()
+
+    assert collected.run("status") == 1
+    output = capsys.readouterr().out
+    assert "left  4 studies" in output
+    assert "if a run goes on" in output
+
+    assert collected.run("status", "--json") == 1
+    forecast = json.loads(capsys.readouterr().out)["forecast"]
+    assert forecast["left"]["studies"]["value"] == 4
+    assert "assumed" in forecast["bytes_per_second"]["source"]
 
 
 def test_the_old_name_of_the_variable_finds_the_file(pacs, collection, monkeypatch):

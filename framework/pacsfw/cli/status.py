@@ -11,16 +11,19 @@ from pacsfw.cli.common import config_argument, load
 
 @click.command("status")
 @config_argument
-def command(config: Path | None) -> int:
-    """Show what the ledger knows about this collection; asks nobody.
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+def command(config: Path | None, as_json: bool) -> int:
+    """Show what the ledger knows about this collection, and when it will be done; asks nobody.
 
     Works beside a run. The exit code is that of a run which ended now.
     """
     from rich.console import Console
 
+    from pacsfw.api import Clock
     from pacsfw.ledger import open_existing
-    from pacsfw.report.summary import exit_code, render
-    from pacsfw.standing import summarize
+    from pacsfw.report.status import render, to_json
+    from pacsfw.report.summary import exit_code
+    from pacsfw.standing import forecast_of, summarize
 
     loaded = load(config)
     loaded.config.require("storage")
@@ -28,11 +31,17 @@ def command(config: Path | None) -> int:
     assert storage is not None  # noqa: S101 - required just now
     ledger = open_existing(storage.state)
     if ledger is None:
-        click.echo(f"nothing was collected yet: there is no ledger in {storage.state}")
+        nothing = f"nothing was collected yet: there is no ledger in {storage.state}"
+        click.echo("null" if as_json else nothing)
         return 1
     try:
         summary = summarize(loaded.config, storage, ledger)
+        forecast = forecast_of(loaded.config, ledger, Clock().now())
     finally:
         ledger.close()
-    render(summary, Console())
+    if as_json:
+        click.echo(to_json(summary, forecast))
+    else:
+        zone = loaded.config.move.window.timezone if loaded.config.move else None
+        render(summary, forecast, zone, Console())
     return exit_code(summary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -107,6 +108,15 @@ class Studies:
         """Return one study."""
         found = self._read("WHERE study_uid = ?", (uid,))
         return found[0] if found else None
+
+    def listed(self, unfinished: AbstractSet[str]) -> Iterator[tuple[Mapping[str, str], bool]]:
+        """Yield the attributes of every study on the work list, and whether it is finished."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT study_uid, attributes FROM studies WHERE selected = 1"
+            )
+            for row in rows:
+                yield json.loads(row[1]), row[0] not in unfinished
 
     def uids(self) -> Sequence[str]:
         """Return the UIDs of all studies, in stable order."""

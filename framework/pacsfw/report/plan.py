@@ -103,7 +103,7 @@ def make_plan(survey: Survey) -> Plan:
         found = _MONTH.match(study.get("StudyDate", ""))
         months["-".join(found.groups()) if found else UNDATED] += 1
     to_fetch = estimate.to_fetch("found and not complete")
-    rate, studies_per_hour = _rates(survey.rate)
+    rate, studies_per_hour = rates(survey.rate)
     seconds = Figure((to_fetch.bytes.value or 0) / (rate.value or 1), f"rate {rate.source}")
     return Plan(
         expected=estimate.expected(_asked(survey)),
@@ -140,7 +140,14 @@ def _asked(survey: Survey) -> str:
     return "; ".join(filter(None, (source, at_least)))
 
 
-def _rates(measured: tuple[int, float, int] | None) -> tuple[Figure, Figure]:
+def rates(measured: tuple[int, float, int] | None) -> tuple[Figure, Figure]:
+    """Return bytes per second and studies per hour, measured or assumed.
+
+    Parameters
+    ----------
+    measured
+        Bytes and studies moved before, and the seconds it took: (bytes, seconds, studies).
+    """
     size, seconds, studies = measured or (0, 0.0, 0)
     if size <= 0 or seconds <= 0:
         nothing = "nothing was moved yet"

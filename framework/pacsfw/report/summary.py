@@ -45,6 +45,8 @@ class Summary:
     """Studies on the work list by verdict state, ``pending`` for those without a verdict."""
     reasons: Sequence[tuple[str, str, int]] = ()
     """(verdict state, reason, studies) of the verdicts other than complete."""
+    series: Mapping[str, int] = field(default_factory=dict)
+    """Series of these studies by verdict state, as far as they are known."""
     instances: int = 0
     """Instances in the archive."""
     size: int = 0

@@ -126,7 +126,7 @@ class CFind(QueryProvider):
             roots = self._roots(called)
             self._association = associate(net, [_MODELS[root] for root in roots])
             self._accepted = tuple(
-                root for root in roots if self._association.supports(_MODELS[root])
+                root for root in roots if self._association.accepts(_MODELS[root])
             )
         return self._association
 

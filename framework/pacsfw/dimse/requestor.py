@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -112,6 +112,38 @@ class Requestor:
         self._write(packed)
         return self._message_id
 
+    def store(
+        self, sop_class: str, transfer_syntax: str, sop_uid: str, pieces: Iterable[bytes]
+    ) -> None:
+        """Send a C-STORE request (PS3.7 section 9.3.1) whose data set comes in pieces.
+
+        Raises
+        ------
+        Ended
+            The association is over.
+        """
+        context_id = next(
+            number
+            for number, each in self._contexts.items()
+            if (each.abstract_syntax, each.transfer_syntax) == (sop_class, transfer_syntax)
+        )
+        self._message_id = self._message_id % 0xFFFF + 1
+        request: dict[int, bytes | int] = {
+            Element.AFFECTED_SOP_CLASS: sop_class.encode("latin-1"),
+            Element.COMMAND_FIELD: Field.C_STORE_RQ,
+            Element.MESSAGE_ID: self._message_id,
+            Element.PRIORITY: 0x0000,
+            Element.DATA_SET_TYPE: 0x0001,
+            Element.AFFECTED_SOP_INSTANCE: sop_uid.encode("latin-1"),
+        }
+        self._write(pdu.p_data(context_id, command.encode(request), self._peer_max_pdu))
+        for piece, is_last in pdu.marking_last(pieces):
+            self._write(
+                pdu.p_data(
+                    context_id, piece, self._peer_max_pdu, is_command=False, is_whole=is_last
+                )
+            )
+
     def cancel(self, abstract_syntax: str, message_id: int) -> None:
         """Send a C-CANCEL request (PS3.7 section 9.3.2.3).
 
@@ -128,19 +160,17 @@ class Requestor:
         context_id = self._context_id(abstract_syntax)
         self._write(pdu.p_data(context_id, command.encode(request), self._peer_max_pdu))
 
-    def accepts(self, abstract_syntax: str) -> bool:
-        """Tell whether a presentation context of this service was accepted."""
+    def accepts(self, abstract_syntax: str, transfer_syntax: str = "") -> bool:
+        """Tell whether a presentation context of this service (and encoding) was accepted."""
         return any(
-            context.abstract_syntax == abstract_syntax for context in self._contexts.values()
+            each.abstract_syntax == abstract_syntax
+            and transfer_syntax in ("", each.transfer_syntax)
+            for each in self._contexts.values()
         )
 
     def syntax_of(self, abstract_syntax: str) -> str:
         """Return the transfer syntax in which data sets of this service are encoded."""
         return self._contexts[self._context_id(abstract_syntax)].transfer_syntax
-
-    def supports(self, abstract_syntax: str) -> bool:
-        """Tell whether a presentation context of this service was accepted."""
-        return any(one.abstract_syntax == abstract_syntax for one in self._contexts.values())
 
     def receive(self, seconds: float) -> Message | None:
         """Return the next message, or None when none is whole after ``seconds``.

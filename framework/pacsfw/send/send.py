@@ -1,0 +1,212 @@
+"""C-STORE as a user (PS3.4 annex B): file after file, over as few associations as it takes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from pacsfw.api import Net
+from pacsfw.dimse import status as statuses
+from pacsfw.dimse.client import associate
+from pacsfw.dimse.command import Element, Field
+from pacsfw.dimse.opening import Proposal
+from pacsfw.dimse.requestor import Ended, Requestor
+from pacsfw.errors import RemoteError
+from pacsfw.send.files import Sendable
+
+State: TypeAlias = Literal["sent", "warning", "failed", "not sent"]
+
+WAIT_SECONDS = 300.0
+"""How long the peer may take to answer for one object."""
+
+_MEDIUM = 0x0000
+_MOST_CONTEXTS = 128
+_GIVE_UP = 3
+"""After so many associations in a row over which nothing could be sent."""
+_PIECE = 128 * 1024
+_RECODED = frozenset({ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian})
+"""Encodings from which an object can be brought to Implicit VR Little Endian without loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a file; ``status`` is that of the peer, None where it gave none."""
+
+    file: Sendable
+    state: State
+    words: str
+    status: int | None = None
+
+
+class _Unsent(Exception):
+    """A file cannot be sent, for reasons of its own."""
+
+
+def send(
+    net: Net, files: Sequence[Sendable], tell: Callable[[Sent], None], stop: threading.Event
+) -> None:
+    """Send files to ``net.called``; ``tell`` is told of each one, once.
+
+    An object goes in the encoding of its file, byte for byte. Where the peer takes only
+    Implicit VR Little Endian, an uncompressed one is encoded anew.
+
+    Raises
+    ------
+    RemoteError
+        The node cannot be reached; every file that was not sent has been told of.
+    """
+    for batch in _batches(files):
+        _Batch(net, batch, tell, stop).send()
+
+
+def _batches(files: Sequence[Sendable]) -> Iterator[list[Sendable]]:
+    """Divide the files so that the contexts of each part fit into an association."""
+    pairs: dict[tuple[str, str], list[Sendable]] = {}
+    for file in files:
+        pairs.setdefault((file.sop_class, file.syntax), []).append(file)
+    batch: list[Sendable] = []
+    contexts = 0
+    for (sop_class, syntax), those in pairs.items():
+        needed = len(_proposals(sop_class, syntax))
+        if contexts + needed > _MOST_CONTEXTS:
+            yield batch
+            batch, contexts = [], 0
+        batch += those
+        contexts += needed
+    if batch:
+        yield batch
+
+
+def _proposals(sop_class: str, syntax: str) -> list[Proposal]:
+    own = Proposal(sop_class, (syntax,))
+    if syntax in _RECODED:
+        return [own, Proposal(sop_class, (ImplicitVRLittleEndian,))]
+    return [own]
+
+
+class _Batch:
+    """Files of which the contexts fit into one association."""
+
+    def __init__(
+        self, net: Net, files: list[Sendable], tell: Callable[[Sent], None], stop: threading.Event
+    ) -> None:
+        self._net, self._left, self._stop = net, files, stop
+        self._tell = tell
+        self._proposals = list(
+            dict.fromkeys(
+                proposal for file in files for proposal in _proposals(file.sop_class, file.syntax)
+            )
+        )
+
+    def send(self) -> None:
+        fruitless = 0
+        while self._left and not self._stop.is_set():
+            before = len(self._left)
+            try:
+                self._over_one_association()
+            except RemoteError as err:
+                self._give_up(str(err))
+                raise
+            except Ended as err:
+                fruitless = fruitless + 1 if len(self._left) == before else 0
+                if fruitless == _GIVE_UP:
+                    # It may be this very object that the peer stumbles over.
+                    self._done(Sent(self._left[0], "failed", str(err)))
+                    fruitless = 0
+        if self._left:
+            self._give_up("interrupted")
+
+    def _over_one_association(self) -> None:
+        association = associate(self._net, self._proposals)
+        try:
+            while self._left and not self._stop.is_set():
+                self._done(self._send(association, self._left[0]))
+        except BaseException:
+            association.abort()
+            raise
+        association.release()
+
+    def _send(self, association: Requestor, file: Sendable) -> Sent:
+        try:
+            syntax = _accepted(association, file)
+            pieces = _as_it_is(file) if syntax == file.syntax else _recoded(file)
+        except _Unsent as err:
+            return Sent(file, "failed", str(err))
+        try:
+            association.store(file.sop_class, syntax, file.sop_uid, pieces)
+        except _Unsent as err:  # in the middle of it: the association cannot go on
+            self._done(Sent(file, "failed", str(err)))
+            raise Ended(str(err)) from err
+        message = association.receive(WAIT_SECONDS)
+        if message is None:
+            raise Ended(f"no answer within {WAIT_SECONDS:.0f} s")
+        status = message.command.number(Element.STATUS)
+        if message.command.number(Element.COMMAND_FIELD) != Field.C_STORE_RSP or status is None:
+            raise Ended("the node sent another message than a C-STORE response")
+        return Sent(file, _state(status), statuses.describe(status, "C-STORE"), status)
+
+    def _done(self, sent: Sent) -> None:
+        self._left.remove(sent.file)
+        self._tell(sent)
+
+    def _give_up(self, why: str) -> None:
+        for file in self._left:
+            self._tell(Sent(file, "not sent", why))
+        self._left = []
+
+
+def _accepted(association: Requestor, file: Sendable) -> str:
+    """Return the transfer syntax to send a file in."""
+    for proposal in _proposals(file.sop_class, file.syntax):
+        (syntax,) = proposal.transfer_syntaxes
+        if association.accepts(file.sop_class, syntax):
+            return syntax
+    name, encoding = UID(file.sop_class).name, UID(file.syntax).name
+    raise _Unsent(f"the node does not accept {name} in {encoding}")
+
+
+def _as_it_is(file: Sendable) -> Iterator[bytes]:
+    """Yield the data set; a file that changes meanwhile is not sent to its end."""
+    try:
+        with file.path.open("rb", buffering=0) as source:
+            left = os.fstat(source.fileno()).st_size - file.offset
+            source.seek(file.offset)
+            while piece := source.read(_PIECE):
+                left -= len(piece)
+                yield piece
+    except OSError as err:
+        raise _Unsent(f"it cannot be read: {err.strerror}") from err
+    if left:
+        raise _Unsent("it is being changed")
+
+
+def _recoded(file: Sendable) -> Iterator[bytes]:
+    from pydicom import dcmread
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_dataset
+
+    try:
+        dataset = dcmread(file.path)
+        buffer = DicomBytesIO()
+        buffer.is_implicit_VR, buffer.is_little_endian = True, True
+        write_dataset(buffer, dataset)
+    except Exception as err:  # noqa: BLE001 - pydicom raises what it likes on odd bytes
+        raise _Unsent(f"it cannot be encoded anew: {type(err).__name__}") from None
+    return iter([buffer.getvalue()])
+
+
+def _state(status: int) -> State:
+    if status == statuses.SUCCESS:
+        return "sent"
+    return "warning" if status >> 12 == 0xB or status in (0x0001, 0x0107, 0x0116) else "failed"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -182,14 +183,19 @@ def _parse(data: bytes, *, whole_file: bool) -> FileMeta:
         raise ValueError("not a DICOM file: no DICM prefix after the preamble")
     values: dict[int, bytes] = {}
     position = PREFIX_LENGTH
-    while data[position : position + 2] == b"\2\0":
+    # Where the group length says that it ends it ends: what a sender sends may go on with
+    # more of group 0002, and must not be taken for what we wrote.
+    while position != _end(values) and data[position : position + 2] == b"\2\0":
         element, value, position = _next_element(data, position)
         if element in values:
             raise ValueError(f"File Meta (0002,{element:04X}) occurs twice")
         values[element] = value
     if not whole_file and position + 2 > len(data):
         raise _NeedMore
-    _check_group_length(values, position)
+    if 0x0000 in values and position != _end(values):
+        raise ValueError(
+            "the File Meta Information has another length than its group length (0002,0000) says"
+        )
     texts = {element: _text(values.get(element, b"")) for element in (0x02, 0x03, 0x10, 0x16)}
     if not texts[0x10]:
         raise ValueError("the File Meta Information names no transfer syntax (0002,0010)")
@@ -215,15 +221,12 @@ def _next_element(data: bytes, position: int) -> tuple[int, bytes, int]:
     return element, data[start : start + length], start + length
 
 
-def _check_group_length(values: dict[int, bytes], end: int) -> None:
-    stated = values.get(0x0000)
-    if stated is None:
-        return
-    first_after = PREFIX_LENGTH + 12
-    if len(stated) != 4 or struct.unpack("<L", stated)[0] != end - first_after:
-        raise ValueError(
-            "the File Meta Information has another length than its group length (0002,0000) says"
-        )
+def _end(values: Mapping[int, bytes]) -> int | None:
+    """Return where the File Meta ends by its group length, None where that says nothing."""
+    stated = values.get(0x0000, b"")
+    if len(stated) != 4:
+        return None
+    return PREFIX_LENGTH + 12 + int.from_bytes(stated, "little")
 
 
 def _text(value: bytes) -> str:

@@ -20,7 +20,7 @@ from pydicom.sequence import Sequence
 from pacsfw.dicom.inflating import Inflating
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.reading import DEFLATED
-from pacsfw.dicom.walk import EXPLICIT, LONG, Short, Walk
+from pacsfw.dicom.walk import EXPLICIT, LONG, Short, Unusual, Walk
 from pacsfw.dicom.wanted import LAST_BEFORE_PIXELS, LONGEST_VALUE, Found, Plan, Want, Wanted
 
 
@@ -61,6 +61,8 @@ def _inflated_header(path: Path, start: int) -> bytes:
         if len(data) == LONGEST_VALUE:
             raise MemoryError from None
         end = len(data)
+    except Unusual:
+        end = len(data)  # pydicom may know better
     return data[:end]
 
 

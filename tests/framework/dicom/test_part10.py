@@ -112,3 +112,12 @@ def test_dcmtk_reads_what_we_write(tmp_path: Path) -> None:
     assert "(0002,0003) UI [1.2.3]" in dump
     assert "(0002,0016) AE [SENDER]" in dump
     assert "(0010,0020) LO [ANON]" in dump
+
+
+@pytest.mark.parametrize("data", [b"\2\0\x85\x92ZZ\4\0abcd", b"\2\0\x10\0UI\2\x001\0", b"\2\0"])
+def test_a_data_set_that_begins_like_file_meta_is_not_taken_for_it(tmp_path, data):
+    path = tmp_path / "a.dcm"
+    head = file_head("1.2", "1.3", "1.2.840.10008.1.2.1", "SENDER")
+    path.write_bytes(head + data)
+    assert read_file_meta(path).offset_of_dataset == len(head)
+    assert read_file_meta(path).syntax == "1.2.840.10008.1.2.1"

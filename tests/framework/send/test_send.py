@@ -63,8 +63,9 @@ def test_bytes_arrive_as_they_are_in_the_file(
     told = sent_to(net(listening.port, listening.aetitle), samples)
     refused = [each for each in told if each.state != "sent"]
     assert all("does not accept" in each.words for each in refused)  # Deflated is off
-    arrived = {record.sop_uid: dataset_bytes(record.path) for record in listening.sealed}
     taken = [each.file for each in told if each.state == "sent"]
+    listening.wait_for(lambda: len(listening.sealed) == len(taken))
+    arrived = {record.sop_uid: dataset_bytes(record.path) for record in listening.sealed}
     assert arrived == {file.sop_uid: dataset_bytes(file.path) for file in taken}
     assert len(refused) <= 3
 
@@ -127,6 +128,7 @@ def test_more_classes_than_contexts_take_more_associations(tmp_path: Path) -> No
         dataset.save_as(path)
     listening = Listening(tmp_path / "spool")
     told = sent_to(net(listening.port, listening.aetitle), sendable(*paths))
+    listening.wait_for(lambda: len(listening.sealed) == 70)
     listening.stop()
     assert {each.state for each in told} == {"sent"}
     assert {record.sop_class for record in listening.sealed} == {f"1.2.3.{n}" for n in range(70)}
@@ -142,7 +144,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_sent_to_its_end(
     assert told[gone].state == "failed"
     assert told[gone].words.startswith("it cannot be read")
     assert [each.state for file, each in told.items() if file != gone] == ["sent"] * 13
-    assert len(listening.sealed) == 13
+    listening.wait_for(lambda: len(listening.sealed) == 13)
 
 
 def test_a_node_that_is_not_there_is_an_error_and_every_file_is_told_of(folder: Path) -> None:
@@ -178,6 +180,7 @@ def test_the_command_reports_each_file(
     assert main(["send", "--to", to, "--report", str(report), str(folder)]) == 0
     lines = [json.loads(line) for line in report.read_text().splitlines()]
     assert {line["state"] for line in lines} == {"sent"}
+    listening.wait_for(lambda: len(listening.sealed) == 14)
     assert {line["sop_instance_uid"] for line in lines} == {r.sop_uid for r in listening.sealed}
     assert capsys.readouterr().out.split() == ["sent", "14", "not", "DICOM", "1"]
     broken = tmp_path / "broken.dcm"
@@ -198,6 +201,7 @@ def test_the_command_takes_the_node_of_a_configuration(
     )
     conf.chmod(0o600)
     assert main(["send", "-f", str(conf), str(folder)]) == 0
+    listening.wait_for(lambda: len(listening.sealed) == 14)
     assert {record.calling_ae for record in listening.sealed} == {"US"}
     assert main(["send", "--to", f"X@127.0.0.1:{free_port()}", str(folder)]) == 4
     assert "not sent" in capsys.readouterr().out

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from pacsfw.config.sections import AUTO
 from pacsfw.deliver.provenance import source_of
 from pacsfw.dicom.faults import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
-from pacsfw.errors import ComponentError, PacsfwError, PluginError
+from pacsfw.errors import ComponentError, PacsfwError, PluginError, RemoteError, Retry
 from pacsfw.ingest.ingest import Ingest
 from pacsfw.ledger.cells import to_json
 from pacsfw.ledger.instances import CellError
@@ -154,6 +155,23 @@ def sink_for(target: str, registry: Registry) -> Sink:
     offer = registry.sink_for(target)
     sink: Sink = registry.build("sink", offer.reference, {"path": target})
     return sink
+
+
+@contextmanager
+def worklist(target: str, registry: Registry, context: RunContext) -> Iterator[Sink]:
+    """Open the sink of ``storage.resources``.
+
+    Raises
+    ------
+    RemoteError
+        It, a database, cannot be reached.
+    """
+    with closing(sink_for(target, registry)) as sink:
+        try:
+            sink.open(context)
+            yield sink
+        except Retry as err:
+            raise RemoteError(f"storage.resources: {err}") from None
 
 
 def open_provider(use: Use, registry: Registry, context: RunContext) -> QueryProvider:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 
 from pacsfw import assemble
 from pacsfw.api import HEADER, RunContext, Sink
 from pacsfw.config import Config, Storage, Tag, Use
 from pacsfw.config.columns import columns_of, natural_type
-from pacsfw.config.values import is_url, without_password
+from pacsfw.config.values import is_url, sibling, without_password
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.deliver.provenance import column_rows
 from pacsfw.deliver.sources import (
@@ -56,12 +55,6 @@ class Target:
         else:
             return None
         return Target(use, registry.build("sink", use.name, use.options))
-
-
-def sibling(path: str, table: str) -> str:
-    """Return ``my/resources_meta_errors.csv`` for ``my/resources_meta.csv``."""
-    pure = PurePath(path)
-    return str(pure.with_name(f"{pure.stem}_{table}{pure.suffix}"))
 
 
 class Delivery:

@@ -18,6 +18,7 @@ from pacsfw.find import cohort
 from pacsfw.find.criteria import Criteria
 from pacsfw.find.find import answered_at, fingerprint, search, write
 from pacsfw.find.region import Region
+from pacsfw.find.worklist import WORK_LIST
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.searches import PLAN, Search
 from pacsfw.ledger.studies import GOOD
@@ -53,12 +54,12 @@ class Finding:
         """
         criteria = self._criteria()
         query = self._fingerprint(criteria)
-        list_exists = exists(self.storage.resources)
-        answered = answered_at(query, self.ledger)
-        if answered and list_exists and not again:
-            return answered
-        with closing(assemble.sink_for(self.storage.resources, self.registry)) as sink:
-            sink.open(self.context)
+        target = self.storage.resources
+        with assemble.worklist(target, self.registry, self.context) as sink:
+            list_exists = exists(target) and sink.has(WORK_LIST)
+            answered = answered_at(query, self.ledger)
+            if answered and list_exists and not again:
+                return answered
             found = self._search(criteria, query)
             write(
                 found,

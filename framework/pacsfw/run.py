@@ -12,7 +12,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +30,11 @@ from pacsfw.api import (
     Transfer,
 )
 from pacsfw.config import Loaded, Use
+from pacsfw.config.values import without_password
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.delivery import Delivery
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
+from pacsfw.find.worklist import WORK_LIST
 from pacsfw.finding import Finding, exists
 from pacsfw.ledger import open_ledger
 from pacsfw.move.worklist import select
@@ -280,20 +282,17 @@ class Collection:
 
     def _select(self, transfer: Transfer) -> list[str]:
         assert self.config.move is not None  # noqa: S101 - required before
-        if not exists(self._storage.resources):
-            raise ConfigError(
-                f"{self._storage.resources}: the work list does not exist: `pacsfw find` writes it"
-            )
-        sink = assemble.sink_for(self._storage.resources, self._registry)
+        target = self._storage.resources
         use = assemble.pacs_query(self.config, transfer, self._registry)
-        provider = assemble.open_provider(use, self._registry, self._context)
-        ask = assemble.asking(provider, use.name)
-        try:
-            sink.open(self._context)
-            selection = select(sink, self.config.move.level, self._ledger, ask)
-        finally:
-            provider.close()
-            sink.close()
+        with assemble.worklist(target, self._registry, self._context) as sink:
+            if not (exists(target) and sink.has(WORK_LIST)):
+                raise ConfigError(
+                    f"{without_password(target)}: the work list does not exist: "
+                    "`pacsfw find` writes it"
+                )
+            with closing(assemble.open_provider(use, self._registry, self._context)) as provider:
+                ask = assemble.asking(provider, use.name)
+                selection = select(sink, self.config.move.level, self._ledger, ask)
         for note in selection.notes:
             logging.getLogger("pacsfw.move").warning("%s", note)
         self._problems += selection.problems

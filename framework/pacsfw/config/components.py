@@ -10,7 +10,7 @@ from pacsfw.config.checking import check_foreign
 from pacsfw.config.document import Document, Place, Problems, spell
 from pacsfw.config.files import Located
 from pacsfw.config.model import Use
-from pacsfw.config.values import is_url
+from pacsfw.config.values import SQLITE, is_url, split_sqlite
 from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.registry import Registry
 
@@ -45,6 +45,17 @@ class Draft:
             return text
         self.document.replace(place, absolute)
         return absolute
+
+    def target(self, place: Place, text: str) -> str:
+        """Return the target of a table meant at ``place``: an absolute path, or a URL."""
+        if not is_url(text):
+            return self.path(place, text)
+        path, options = split_sqlite(text)
+        if not path:
+            return text
+        url = SQLITE + self.path(place, path) + options
+        self.document.replace(place, url)
+        return url
 
     def derive(self, place: Place, value: str, source: Place) -> None:
         """Fill in a default that is made from another value, and is as secret as that."""
@@ -95,8 +106,8 @@ def _check(
     if draft.problems.at(*options_at):
         return False
     path = options.get(_PATH)
-    if isinstance(path, str) and not is_url(path):
-        options[_PATH] = draft.path((*options_at, _PATH), path)
+    if isinstance(path, str):
+        options[_PATH] = draft.target((*options_at, _PATH), path)
     return kind not in _BUILT or _builds(draft, kind, name, options, use, options_at[:-1])
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pacsfw.api import ColumnType
+from pacsfw.api import COLUMNS, ERRORS, ColumnType
 from pacsfw.config.columns import columns_of, natural_type, type_of
 from pacsfw.config.components import Draft, places_in, use_at, uses_in
 from pacsfw.config.document import Place, spell
 from pacsfw.config.files import why_unwritable
 from pacsfw.config.model import Storage, Tag, Use
-from pacsfw.config.values import is_url, size
+from pacsfw.config.values import is_url, sibling, size
 from pacsfw.errors import PluginError
 
 PATH_COLUMN = "dicom_path"
@@ -48,7 +48,7 @@ def _target(draft: Draft, key: str) -> str:
     text: str | None = draft.value(*place)
     if text is None:
         return ""
-    target = text if is_url(text) else draft.path(place, text)
+    target = draft.target(place, text)
     try:
         draft.registry.sink_for(target)
     except PluginError as err:
@@ -62,13 +62,26 @@ def _folder(draft: Draft, key: str) -> str:
 
 
 def _beside(draft: Draft, resources: str) -> str:
+    """Return the default of ``resources_meta``: the same database, or a file beside the list."""
     if is_url(resources):
-        why = "resources_meta is missing: it has no default beside a URL"
-        draft.problems.add(("storage",), why, key=True)
-        return ""
-    target = str(Path(resources).with_name("resources_meta.csv")) if resources else ""
+        target = resources if _holds_many(draft, resources) else ""
+        if not target:
+            why = "resources_meta is missing: it has no default beside this URL"
+            draft.problems.add(("storage",), why, key=True)
+            return ""
+    else:
+        target = str(Path(resources).with_name("resources_meta.csv")) if resources else ""
     draft.derive(("storage", "resources_meta"), target, ("storage", "resources"))
     return target
+
+
+def _holds_many(draft: Draft, target: str) -> bool:
+    """Tell whether the sink that claims a target can keep several tables in it."""
+    try:
+        factory = draft.registry.sink_for(target).component.factory
+    except PluginError:
+        return True  # that is told where the target stands
+    return bool(getattr(factory, "holds_many", False))
 
 
 def _inside(draft: Draft, directory: str) -> str:
@@ -115,14 +128,22 @@ def sinks(draft: Draft, stored: Storage | None) -> tuple[Use, ...]:
     """Return the ``sinks`` section; no two tables may share a target."""
     taken: dict[str, Place] = {}
     if stored is not None:
-        _claim(draft, taken, ("storage", "resources"), stored.resources)
-        _claim(draft, taken, ("storage", "resources_meta"), stored.resources_meta)
+        if stored.resources != stored.resources_meta or not _holds_many(draft, stored.resources):
+            _claim(draft, taken, ("storage", "resources"), stored.resources)
+        _claim_tables(draft, taken, ("storage", "resources_meta"), stored.resources_meta)
     uses = []
     for place, use in uses_in(draft, "sink", "sinks"):
         if isinstance(target := use.options.get("path"), str):
-            _claim(draft, taken, (*place, "with", "path"), target)
+            _claim_tables(draft, taken, (*place, "with", "path"), target)
         uses.append(use)
     return tuple(uses)
+
+
+def _claim_tables(draft: Draft, taken: dict[str, Place], place: Place, target: str) -> None:
+    """Claim a target, and the files that its errors and columns go to."""
+    _claim(draft, taken, place, target)
+    for table in () if is_url(target) else (ERRORS, COLUMNS):
+        _claim(draft, taken, place, sibling(target, table.name))
 
 
 def _claim(draft: Draft, taken: dict[str, Place], place: Place, target: str) -> None:

@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
+from pathlib import PurePath
 from zoneinfo import ZoneInfo, available_timezones
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of ``date.weekday``."""
 
 _SIZE = re.compile(r"([0-9.]+) ?([KMGT]?i?)B?")
+SQLITE = "sqlite:///"
+"""How the URL of a SQLite file begins; its path follows, and starts where all others do."""
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _PASSWORD = re.compile(r"(://[^/@:\s]*):[^@\s]+@|([?&;](?:password|sslpassword)=)[^&;]*")
 
@@ -79,6 +83,20 @@ def without_password(target: str, mask: str = "") -> str:
         return f"{key}{mask}" if key else f"{before}:{mask}@" if mask else f"{before}@"
 
     return _PASSWORD.sub(masked, target) if is_url(target) else target
+
+
+def split_sqlite(target: str) -> tuple[str, str]:
+    """Return the path in ``sqlite:///path?options`` and what follows it; else two empty texts."""
+    if not target.startswith(SQLITE):
+        return "", ""
+    path, mark, options = target.removeprefix(SQLITE).partition("?")
+    return path, mark + options
+
+
+def sibling(path: str, table: str) -> str:
+    """Return ``my/resources_meta_errors.csv`` for ``my/resources_meta.csv``."""
+    pure = PurePath(path)
+    return str(pure.with_name(f"{pure.stem}_{table}{pure.suffix}"))
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -172,7 +172,7 @@ lamp: {watt: 40}
     assert config.move.window.end == time(12, 30, 15)
     assert config.move.use.options == {"speed": 3}
     assert config.storage is not None
-    assert config.storage.resources == "sqlite:///rows.db"
+    assert config.storage.resources == f"sqlite:///{desk.folder}/rows.db"
     assert config.storage.directory == desk.folder / "home/dicom"
     assert config.storage.sort_by.options == {"pattern": "{PatientID}/{SOPInstanceUID}.dcm"}
     assert config.tags[0].names == ("StudyDate", "SeriesDate")

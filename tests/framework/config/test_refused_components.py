@@ -44,8 +44,12 @@ REFUSED = [
         "1:59: storage.resources_meta: is the target of storage.resources already",
     ),
     (
+        STORED + "resources_meta: m.csv}\nsinks: [{use: csv, with: {path: m_errors.csv}}]",
+        "2:33: sinks[0].with.path: is the target of storage.resources_meta already",
+    ),
+    (
         "storage: {resources: 'sqlite:///a', directory: d}",
-        "1:1: storage: resources_meta is missing: it has no default beside a URL",
+        "1:1: storage: resources_meta is missing: it has no default beside this URL",
     ),
     (
         STORED + "sort_by: '{PatientNmae}'}",

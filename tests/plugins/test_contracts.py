@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from contextlib import ExitStack, contextmanager
+import sqlite3
+from contextlib import ExitStack, closing, contextmanager
 from datetime import date, datetime, timedelta
 
 import pytest
+from psycopg.rows import dict_row
 from pyarrow import parquet
 
 from pacsfw.api import DicomWeb, Net, Node
@@ -32,6 +34,7 @@ from pacsfw_plugins import (
     sink_csv,
     sink_jsonl,
     sink_parquet,
+    sink_sql,
     transfer_cget,
     transfer_cmove,
     transfer_folder,
@@ -130,6 +133,33 @@ class TestParquet(SinkContract):
 
     def rows(self, folder):
         return parquet.read_table(folder / self.target).to_pylist()
+
+
+class TestSqlite(SinkContract):
+    plugin, name = sink_sql, "sql"
+
+    def options_in(self, folder):
+        return {"path": f"sqlite:///{folder}/data.db"}
+
+    def rows(self, folder):
+        with closing(sqlite3.connect(folder / "data.db")) as connection:
+            connection.row_factory = sqlite3.Row
+            return list(map(dict, connection.execute("SELECT * FROM instances")))
+
+
+class TestPostgresql(SinkContract):
+    plugin, name = sink_sql, "sql"
+
+    @pytest.fixture(autouse=True)
+    def database(self, postgres):
+        self.postgres, self.url = postgres, postgres.create_database()
+
+    def options_in(self, folder):
+        return {"path": self.url}
+
+    def rows(self, folder):
+        with self.postgres.connect(self.url.rpartition("/")[2]) as connection:
+            return connection.cursor(row_factory=dict_row).execute("SELECT * FROM instances")
 
 
 @pytest.fixture(scope="module")

@@ -50,10 +50,10 @@ class Peak:
         self.bytes = 0
 
     def look(self) -> None:
-        self.bytes = max(self.bytes, sum(map(_resident, family(self._pid))))
+        self.bytes = max(self.bytes, sum(map(resident, family(self._pid))))
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Memory of a process; what it shares with others counts in proportion."""
     try:
         found = re.search(r"^Pss:\s+(\d+)", (_PROC / str(pid) / "smaps_rollup").read_text(), re.M)

@@ -24,6 +24,7 @@ from pacsfw.api import Clock, Node
 from pacsfw.cli.common import load
 from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.ingest.intake import Intake
+from pacsfw.ingest.room import Room
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.move.arrivals import Arrivals
@@ -85,9 +86,11 @@ class Everything:
         self._intake = Intake(
             self._ledger,
             self.spool,
+            config.storage.directory,
             config.storage.state,
             clock,
             self._pool,
+            Room([self.spool], 0, config.storage.backlog),
             on_the_way=self._arrivals.on_the_way,
             arrived=self._arrived,
             notify=lambda _: None,

@@ -9,7 +9,7 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack fuzz bench-find lint clean
+.PHONY: help demo test test-full attack fuzz bench-find bench-parse lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,10 @@ attack: .venv/.installed-dev  ## a receiver under attack beside a C-MOVE, SECOND
 fuzz: .venv/.installed-dev  ## bytes that break a parser, SECONDS=60 for each parser
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
 	$(BIN)/python -m fuzzing --seconds $(or $(SECONDS),60)
+
+bench-parse: .venv/.installed-dev  ## ten tags of many files beside other readers (FILES=3000)
+	sh scripts/install-peers.sh
+	$(BIN)/python benchmarks/bench_parse.py
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ LAYERS = (
     {"errors"},
     {"api"},
     {"hookspecs"},
-    {"dicom", "convert"},
+    {"dicom", "convert", "words"},
     {"dimse"},
     {"registry", "candidates"},
     {"plugins"},
@@ -30,13 +30,15 @@ LAYERS = (
         "tags",
         "tree",
         "deliver",
+        "converting",
         "report",
         "send",
         "verify",
     },
     {"assemble"},
-    {"delivery"},
-    {"moving", "finding", "reparsing", "verifying"},
+    {"archive", "delivery", "converters"},
+    {"finding", "reparsing", "verifying", "outgoing"},
+    {"moving"},
     {"standing"},
     {"run"},
     {"testing"},
@@ -45,7 +47,7 @@ LAYERS = (
 )
 """Lowest first. A room imports lower layers and itself, never its neighbours."""
 
-FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "dicom", "dimse"}
+FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "words", "dicom", "dimse"}
 HEAVY = {"pydicom", "pynetdicom", "requests"}
 
 

@@ -21,6 +21,7 @@ from pacsfw.api import (
     Sink,
     Slice,
     Transfer,
+    Used,
 )
 from pacsfw.config import Config, Storage, Tag, Use
 from pacsfw.config.sections import AUTO
@@ -33,7 +34,7 @@ from pacsfw.ledger.cells import to_json
 from pacsfw.ledger.instances import CellError
 from pacsfw.move.choice import choose
 from pacsfw.plugins import BUNDLED, PluginPlan, discover
-from pacsfw.registry import Registry
+from pacsfw.registry import Offer, Registry
 from pacsfw.tags.faults import TagError
 from pacsfw.tags.rows import RowReader
 from pacsfw.tags.whole import whole_header
@@ -249,6 +250,41 @@ def asking(provider: QueryProvider, owner: str) -> Ask:
 def owner_of(kind: str, use: Use, registry: Registry) -> str:
     """Name a component with its distribution and version, for messages and the ledger."""
     return registry.select(kind, use.name).described
+
+
+def components(config: Config, registry: Registry) -> tuple[Used, ...]:
+    """Return every component that the configuration uses, once, and whose it is."""
+    found: dict[tuple[str, str], Offer] = {}
+
+    def add(kind: str, offer: Offer) -> None:
+        found.setdefault((kind, offer.reference), offer)
+
+    uses: list[tuple[str, Use]] = [("query", config.find.use)] if config.find else []
+    if config.move:
+        use, _ = transfer_use(config, registry)
+        asked = pacs_query(config, build_transfer(use, registry), registry)
+        uses += [("transfer", use), ("query", asked)]
+    uses += [("callback", use) for tag in config.tags for use in tag.callbacks]
+    uses += [("converter", convert.use) for convert in config.converts]
+    uses += [("sink", use) for use in config.sinks]
+    uses += [("observer", use) for use in config.observers]
+    if config.storage:
+        uses.append(("layout", config.storage.sort_by))
+        targets = [config.storage.resources]
+        targets += [config.storage.resources_meta] if config.tags else []
+        for target in targets:
+            add("sink", registry.sink_for(target))
+    for kind, use in uses:
+        add(kind, registry.select(kind, use.name))
+    return tuple(
+        Used(
+            kind=kind,
+            name=offer.component.name,
+            distribution=offer.distribution,
+            version=offer.version,
+        )
+        for (kind, _), offer in sorted(found.items())
+    )
 
 
 def identity(use: Use) -> str:

@@ -104,7 +104,9 @@ class Delivery:
             for outbox in opened:
                 outbox.close()
                 if outbox.problem:
-                    problems.append(f"table {outbox.name}: {outbox.problem}")
+                    problems.append(
+                        f"table {outbox.name}: sink {outbox.component}: {outbox.problem}"
+                    )
 
     def _targets(self) -> Iterator[Target]:
         registry, path = self._registry, self._storage.resources_meta

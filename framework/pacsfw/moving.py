@@ -6,12 +6,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from pacsfw import assemble
 from pacsfw.api import Clock, Event, Level, Node, RunContext, SpoolFile
 from pacsfw.config import Config, Move, Storage, Tag
-from pacsfw.deliver.outbox import Outbox
 from pacsfw.dicom.spool import Spool
 from pacsfw.errors import StateError
 from pacsfw.ingest.intake import Intake
@@ -21,6 +19,7 @@ from pacsfw.move.arrivals import Arrivals, RequestInbox
 from pacsfw.move.judge import Judge
 from pacsfw.move.move import Mover
 from pacsfw.move.study import StudyMover
+from pacsfw.outgoing import Outgoing
 from pacsfw.receiver import Receiver
 from pacsfw.registry import Registry
 from pacsfw.workers import WorkerPool
@@ -51,7 +50,7 @@ class Surroundings:
     clock: Clock
     timing: Timing
     stop: threading.Event
-    outboxes: Sequence[Outbox]
+    outgoing: Outgoing
     wanted: tuple[Tag, ...]
     """What the sinks want to know of each object beside the tags."""
     notify: Callable[[Event], None]
@@ -212,8 +211,7 @@ class Moving:
         return mover, close
 
     def _settled(self, study_uid: str) -> None:
-        for outbox in self._around.outboxes:
-            outbox.settled(study_uid)
+        self._around.outgoing.settled(study_uid)
 
     def _inbox(self, study_uid: str) -> RequestInbox:
         net = self._around.config.net
@@ -253,17 +251,3 @@ class Moving:
         )
         self._around.stop.set()
         self.cancel()
-
-
-def make_archive(directory: Path) -> None:
-    """Create ``storage.directory`` where it is missing.
-
-    Raises
-    ------
-    StateError
-        It cannot be created.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as err:
-        raise StateError(f"storage.directory: {directory}: {err.strerror}") from err

@@ -7,7 +7,6 @@ where it ended.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import uuid
@@ -29,27 +28,25 @@ from pacsfw.api import (
     RunStarted,
     Transfer,
 )
+from pacsfw.archive import check_layout, make_archive
 from pacsfw.config import Loaded, Use
 from pacsfw.config.values import without_password
-from pacsfw.deliver.outbox import Outbox
 from pacsfw.delivery import Delivery
-from pacsfw.errors import INTERRUPTED, ConfigError, StateError
+from pacsfw.errors import INTERRUPTED, ConfigError
 from pacsfw.find.worklist import WORK_LIST
 from pacsfw.finding import Finding, exists
 from pacsfw.ledger import open_ledger
 from pacsfw.move.worklist import select
-from pacsfw.moving import Moving, Surroundings, Timing, make_archive
+from pacsfw.moving import Moving, Surroundings, Timing
+from pacsfw.outgoing import Outgoing, sending_out
 from pacsfw.reparsing import TAGS_FACT, Reparsing
 from pacsfw.report.observers import Observers
 from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
-from pacsfw.standing import summarize
+from pacsfw.standing import finished, summarize
 from pacsfw.verifying import Verifying
 from pacsfw.workers import OrderedPool
-
-LAYOUT_FACT = "layout"
-"""Ledger fact: the ``sort_by`` under which the stored files were laid out."""
 
 WORKERS = 2
 """Processes that read files, where no ``move`` section says how many."""
@@ -89,7 +86,10 @@ class Collection:
         self._problems: list[str] = []
         self._notes: list[str] = []
         configured: list[tuple[str, Observer]] = [
-            (use.id or use.name, self._registry.build("observer", use.name, use.options))
+            (
+                assemble.owner_of("observer", use, self._registry),
+                self._registry.build("observer", use.name, use.options),
+            )
             for use in self.config.observers
         ]
         self._observers = Observers([*observers, *configured])
@@ -109,7 +109,7 @@ class Collection:
         make_archive(self._storage.directory)
         self._ledger = open_ledger(self._storage.state)
         try:
-            self._check_layout()
+            check_layout(self.config, self._storage, self._ledger)
             self._context = self._make_context()
         except BaseException:
             self._ledger.close()
@@ -126,11 +126,12 @@ class Collection:
     ) -> None:
         """Tell the observers how it ended, and let the next one in."""
         try:
-            counts = self._ledger.studies.counts()
-            code = self._exit_code(exc)
-            self._notify(RunFinished(at=self._clock.now(), counts=counts, exit_code=code))
+            self._notify(self._finished(exc))
         finally:
             self._observers.close()
+            for component, reason, count in self._observers.faults():
+                run, now = self._context.run_id, self._clock.now()
+                self._ledger.faults.record(run, "observer", component, reason, count, now)
             self._ledger.close()
 
     def find(self, *, again: bool) -> str | None:
@@ -170,8 +171,8 @@ class Collection:
         listed = self._select(transfer)
         unfinished = self._unfinished(again=again)
         uids = [uid for uid in listed if uid in unfinished]
-        with self._delivering(self._changed_tags()) as outboxes:
-            self._moving = self._make_moving(use, outboxes)
+        with self._delivering(self._changed_tags()) as outgoing:
+            self._moving = self._make_moving(use, outgoing)
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
 
     def parse(self, workers: int = 0) -> None:
@@ -222,10 +223,14 @@ class Collection:
         found = summarize(self.config, self._storage, self._ledger, self._problems)
         return replace(found, notes=[*found.notes, *self._notes])
 
-    def _exit_code(self, exc: BaseException | None) -> int:
+    def _finished(self, exc: BaseException | None) -> RunFinished:
+        """Return what observers are told at the end, in numbers."""
+        summary = self.summary()
         if self._interrupted or isinstance(exc, KeyboardInterrupt):
-            return INTERRUPTED
-        return exit_code(self.summary()) if exc is None else getattr(exc, "exit_code", 1)
+            code = INTERRUPTED
+        else:
+            code = exit_code(summary) if exc is None else getattr(exc, "exit_code", 1)
+        return finished(summary, self._clock.now(), code)
 
     def _notify(self, event: Event) -> None:
         self._observers.notify(event)
@@ -240,18 +245,8 @@ class Collection:
             sections=self.config.sections,
             clock=self._clock,
             log=logging.getLogger("pacsfw.plugins"),
+            components=assemble.components(self.config, self._registry),
         )
-
-    def _check_layout(self) -> None:
-        now = assemble.identity(self._storage.sort_by)
-        before = self._ledger.fact(LAYOUT_FACT)
-        if before and before != now and self._ledger.instances.any_stored():
-            raise StateError(
-                f"{self.config.path}: storage.sort_by is {_layout_name(now)}, but the files in "
-                f"{self._storage.directory} were laid out by {_layout_name(before)}: keep that, "
-                "or give this collection another storage.directory"
-            )
-        self._ledger.remember(LAYOUT_FACT, now)
 
     @cached_property
     def _delivery(self) -> Delivery:
@@ -299,14 +294,23 @@ class Collection:
         return selection.uids
 
     @contextmanager
-    def _delivering(self, tags: str, workers: int = 0) -> Iterator[list[Outbox]]:
-        """Open the tables, having read the stored rows by ``tags`` first if it is not empty."""
+    def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outgoing]:
+        """Open sinks and converters; read the stored rows by ``tags`` first if not empty."""
         self._busy = True
-        with self._delivery.open(self._context, self._problems, anew=bool(tags)) as outboxes:
+        with sending_out(
+            self._delivery,
+            self.config,
+            self._storage,
+            self._ledger,
+            self._context,
+            self._stop,
+            self._notify,
+            self._problems,
+            anew=bool(tags),
+        ) as outgoing:
             if tags and self._reparsing(workers).run(tags):
-                for outbox in outboxes:
-                    outbox.refresh()
-            yield outboxes
+                outgoing.refresh()
+            yield outgoing
 
     def _reparsing(self, workers: int) -> Reparsing:
         move = self.config.move
@@ -317,7 +321,7 @@ class Collection:
         pool = OrderedPool(size, assemble.build_ingest, spec)
         return Reparsing(self._ledger, pool, self._clock, self._stop, self._notify)
 
-    def _make_moving(self, use: Use, outboxes: Sequence[Outbox]) -> Moving:
+    def _make_moving(self, use: Use, outgoing: Outgoing) -> Moving:
         assert self.config.move is not None  # noqa: S101 - required before
         return Moving(
             Surroundings(
@@ -330,14 +334,8 @@ class Collection:
                 clock=self._clock,
                 timing=self._timing,
                 stop=self._stop,
-                outboxes=outboxes,
+                outgoing=outgoing,
                 wanted=self._delivery.wanted,
                 notify=self._notify,
             )
         )
-
-
-def _layout_name(identity: str) -> str:
-    """Return what people call a layout: its pattern, or its name."""
-    name, options = json.loads(identity)
-    return repr(options.get("pattern") or name)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pacsfw.api import RunFinished
 from pacsfw.config import Config, Storage
 from pacsfw.config.values import without_password
+from pacsfw.converting.conversions import due
 from pacsfw.finding import coverage, exists
 from pacsfw.ingest.ingest import QUARANTINE, VERSIONS
 from pacsfw.ledger import Ledger
@@ -49,6 +51,18 @@ def summarize(
         quarantined=ledger.instances.quarantine_reasons(),
         series=ledger.evidence.series_counts(),
         cell_errors=ledger.instances.cell_errors(),
+        converted={
+            convert.id: {
+                **ledger.conversions.counts(convert.id),
+                "due": len(due(ledger, convert)),
+            }
+            for convert in config.converts
+        },
+        conversion_reasons=[
+            (convert.id, *reason)
+            for convert in config.converts
+            for reason in ledger.conversions.reasons(convert.id)
+        ],
         archive=str(storage.directory),
         quarantine=str(storage.state / QUARANTINE),
         worklist=without_password(storage.resources) if exists(storage.resources) else "",
@@ -71,6 +85,26 @@ def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | Non
     load = estimate.to_fetch("on the work list and not complete")
     rate = rates(ledger.studies.rate())
     return forecast(load, rate, config.move.window, now)
+
+
+def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
+    """Return what observers are told at the end of a run: numbers only."""
+    states = ("done", "skipped", "failed", "due")
+    converted = summary.converted.values()
+    return RunFinished(
+        at=at,
+        counts=summary.verdicts,
+        exit_code=code,
+        found=summary.found,
+        unproven=len(summary.unproven),
+        instances=summary.instances,
+        size=summary.size,
+        quarantined=sum(summary.quarantined.values()),
+        converted={state: sum(each.get(state, 0) for each in converted) for state in states}
+        if converted
+        else {},
+        problems=len(summary.problems),
+    )
 
 
 def _kept(storage: Storage, ledger: Ledger) -> list[str]:

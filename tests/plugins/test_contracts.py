@@ -15,8 +15,10 @@ from pyarrow import parquet
 from pacsfw.api import DicomWeb, Net, Node
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw.testing import (
+    ConverterContract,
     EmbeddedPACS,
     LayoutContract,
+    ObserverContract,
     QueryProviderContract,
     SinkContract,
     TagCallbackContract,
@@ -27,7 +29,13 @@ from pacsfw.testing.contracts.inbox import AETITLE
 from pacsfw.testing.contracts.query import Source
 from pacsfw_plugins import (
     callbacks,
+    converter_command,
+    converter_jsonmeta,
     layouts,
+    observer_email,
+    observer_manifest,
+    observer_progress,
+    observer_webhook,
     query_cfind,
     query_folder,
     query_qido,
@@ -271,6 +279,51 @@ class TestWado(TransferContract):
         yield Source(
             net=Net(local=Node(aetitle=AETITLE), dicomweb=DicomWeb(url=self.orthanc.dicomweb_url))
         )
+
+
+class TestJsonMeta(ConverterContract):
+    plugin, name = converter_jsonmeta, "jsonmeta"
+
+
+class TestDump(ConverterContract):
+    plugin, name = converter_command, "command"
+    options = {"argv": ["dcm2json", "{file}", "{out}/{name}.json"]}
+
+
+class TestOfSeries(ConverterContract):
+    plugin, name = converter_command, "command"
+    options = {
+        "argv": ["dcmdump", "+sd", "{folder}"],
+        "scope": "series",
+        "stdout": "{series_uid}.txt",
+    }
+
+
+class TestEmail(ObserverContract):
+    """Without a mail: what it sends is tested with a server."""
+
+    plugin, name = observer_email, "email"
+    options = {"commands": ["move"]}
+    sections = {"email": {"to": "a@example.org"}}
+
+
+class TestWebhook(ObserverContract):
+    """Without a server, likewise."""
+
+    plugin, name = observer_webhook, "webhook"
+    options = {"url": "http://127.0.0.1:9/", "events": []}
+
+
+class TestProgress(ObserverContract):
+    plugin, name = observer_progress, "progress"
+
+
+class TestManifest(ObserverContract):
+    plugin, name = observer_manifest, "manifest"
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, tmp_path):
+        self.options = {"path": str(tmp_path / "manifest.jsonl")}
 
 
 def test_every_bundled_component_is_under_contract():

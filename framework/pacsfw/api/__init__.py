@@ -6,8 +6,9 @@ here. Records and base classes grow by addition only.
 """
 
 from pacsfw.api.components import NO_OPTIONS, Component, ConfigSection, JSONSchema
-from pacsfw.api.context import Clock, Closing, DicomWeb, Net, Node, RunContext
+from pacsfw.api.context import Clock, Closing, DicomWeb, Net, Node, RunContext, Used
 from pacsfw.api.events import (
+    Converted,
     Event,
     FilesParsed,
     InstanceIngested,
@@ -55,6 +56,7 @@ __all__ = [
     "ColumnType",
     "Component",
     "ConfigSection",
+    "Converted",
     "Converter",
     "DicomWeb",
     "Event",
@@ -94,6 +96,7 @@ __all__ = [
     "Tls",
     "Transfer",
     "Unsolicited",
+    "Used",
     "Verdict",
     "VerdictState",
     "Waiting",

@@ -51,3 +51,5 @@ class ConfigSection:
     key: str
     schema: JSONSchema
     summary: str = ""
+    observer: str = ""
+    """The observer that works by this section; where the section is, it need not be listed."""

@@ -84,6 +84,16 @@ class Net:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """A component that the configuration uses, and whose it is."""
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """What every component may know about the run. Grows by attribute; picklable."""
 
@@ -95,6 +105,8 @@ class RunContext:
     """The plugin-owned top-level keys of the configuration, by key."""
     clock: Clock
     log: logging.Logger
+    components: tuple[Used, ...] = ()
+    """Everything that has a part in the run."""
 
 
 class Closing:

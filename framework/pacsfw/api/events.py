@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from pacsfw.api.context import Closing
 from pacsfw.api.tables import Verdict
@@ -69,10 +70,30 @@ class InstanceIngested(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudySettled(Event):
-    """A study has its verdict."""
+    """A study has its verdict.
+
+    ``components`` are those that had part in it, by kind: name, distribution and version.
+    """
 
     study_uid: str
     verdict: Verdict
+    components: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted(Event):
+    """A converter was done with one instance, series or study.
+
+    ``converter`` is the id of its use, ``component`` its name, distribution and version,
+    ``outputs`` the number of files that it wrote.
+    """
+
+    study_uid: str
+    converter: str
+    component: str
+    state: Literal["done", "skipped", "failed"]
+    reason: str = ""
+    outputs: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +113,22 @@ class Paused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The run is over; counts by verdict state."""
+    """The run is over; what the collection has come to, in numbers.
+
+    ``counts`` are the studies on the work list by verdict state, ``pending`` for none;
+    ``converted`` the conversions by ``done``, ``skipped`` and ``failed``; ``unproven`` the
+    parts of the query that find could not prove; ``problems`` what else went wrong.
+    """
 
     counts: Mapping[str, int]
     exit_code: int
+    found: int = 0
+    unproven: int = 0
+    instances: int = 0
+    size: int = 0
+    quarantined: int = 0
+    converted: Mapping[str, int] = field(default_factory=dict)
+    problems: int = 0
 
 
 class Observer(Closing):

@@ -27,7 +27,7 @@ COMMANDS = {
     "probe": "Ask the PACS what it is and write its profile.",
     "send": "Send DICOM files and folders to a node (C-STORE).",
     "config": "Check, show or create a configuration.",
-    "plugins": "List what is installed, explain what is broken.",
+    "plugins": "List what is installed, explain what is broken, start a plugin.",
     "demo": "Collect synthetic studies from an embedded PACS.",
     "testpacs": "Run a PACS that misbehaves as you wish.",
 }

@@ -22,10 +22,9 @@ def command(config: Path | None, *, as_json: bool) -> int:
     from rich.console import Console
 
     from pacsfw.api import Clock
-    from pacsfw.cli.working import log_to_stderr, private_files
+    from pacsfw.cli.working import display, log_to_stderr, private_files
     from pacsfw.report.plan import exit_code, make_plan
     from pacsfw.report.plan_table import render, to_json
-    from pacsfw.report.progress import progress
     from pacsfw.run import Collection
 
     log_to_stderr()
@@ -34,8 +33,7 @@ def command(config: Path | None, *, as_json: bool) -> int:
         click.echo(f"warning: {warning}", err=True)
     clock = Clock()
     # What the plan is read by may be a program: the progress goes elsewhere.
-    shown = progress(Console(stderr=True), clock)
-    collection = Collection(loaded, "plan", observers=[("progress", shown)], clock=clock)
+    collection = Collection(loaded, "plan", observers=display(loaded, stream="stderr"), clock=clock)
     with private_files(), collection:
         plan = make_plan(collection.survey())
     if as_json:

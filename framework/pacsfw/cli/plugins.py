@@ -42,7 +42,7 @@ class _Entry:
 
 @click.group("plugins")
 def command() -> None:
-    """List what is installed, explain what is broken."""
+    """List what is installed, explain what is broken, start a plugin."""
 
 
 @command.command("list", short_help="List every component that is installed.")
@@ -104,6 +104,22 @@ def doctor(config: Path | None, *, tracebacks: bool) -> int:
         else f"{loaded}; nothing is wrong with them"
     )
     return PluginError.exit_code if broken else 0
+
+
+@command.command("new", short_help="Start a plugin: a package with code, tests and README.")
+@click.argument("name")
+@click.option("--kind", required=True, help="What it offers: layout (or sorter), callback, ...")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the package goes; a folder called NAME if it is left out.",
+)
+def new(name: str, kind: str, directory: Path | None) -> None:
+    """Start a plugin called NAME: a package with code, tests and README that works as it is."""
+    from pacsfw.cli.plugins_new import create
+
+    for line in create(name, kind, directory or Path(name)):
+        click.echo(line)
 
 
 def registry_for(config: Path | None, note: Callable[[str], object] = lambda _: None) -> Registry:

@@ -216,7 +216,7 @@ class _Sending:
         from rich.text import Text
 
         from pacsfw.report.grid import print_grid
-        from pacsfw.report.words import printable
+        from pacsfw.words import printable
 
         rows = [("sent", f"{self._counts['sent'] + self._counts['warning']:,}")]
         for state in ("warning", "failed", "not sent"):

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +15,16 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from pacsfw.api import Clock
+from pacsfw.api import Clock, Observer
+from pacsfw.candidates import BUNDLED
 from pacsfw.cli.common import load
+from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, PacsfwError, RemoteError
-from pacsfw.report.progress import progress
 from pacsfw.report.summary import Summary, exit_code, render
 from pacsfw.run import Collection
 
+PROGRESS = "progress"
+"""The observer that is shown without being asked for."""
 GO_ON = "run the same command again to go on"
 NOTHING_MATCHES = "no study matches: check the dates, the modality, and what the PACS lets you see"
 
@@ -37,9 +40,7 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
     clock = Clock()
     for warning in loaded.config.warnings:
         click.echo(f"warning: {warning}", err=True)
-    collection = Collection(
-        loaded, command, observers=[("progress", progress(console, clock))], clock=clock
-    )
+    collection = Collection(loaded, command, observers=display(loaded), clock=clock)
     summary = None
     try:
         with private_files(), collection, _signals(collection):
@@ -64,6 +65,21 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
         click.echo(f"interrupted: {GO_ON}", err=True)
         return INTERRUPTED
     return exit_code(summary)
+
+
+def display(loaded: Loaded, **options: str) -> Sequence[tuple[str, Observer]]:
+    """Return the observer ``progress``, unless the configuration has it or nobody offers it.
+
+    The one that is included is taken, if it is not disabled; else that of somebody else.
+    """
+    registry = loaded.registry
+    if any(use.name.rpartition("/")[2] == PROGRESS for use in loaded.config.observers):
+        return ()
+    offers = [offer for offer in registry.offers("observer") if offer.component.name == PROGRESS]
+    for offer in sorted(offers, key=lambda offer: offer.distribution != BUNDLED)[:1]:
+        built = registry.build("observer", offer.reference, options)
+        return [(offer.described, built)]
+    return ()
 
 
 def _about(command: str, collection: Collection) -> Summary:

@@ -1,13 +1,14 @@
 """The configuration: one YAML or JSON file, validated as a whole before anything starts."""
 
 from pacsfw.config.loading import load, plugins_of
-from pacsfw.config.model import Config, Filter, Find, Loaded, Move, Storage, Tag, Use
+from pacsfw.config.model import Config, Convert, Filter, Find, Loaded, Move, Storage, Tag, Use
 from pacsfw.config.schemas import schema
 from pacsfw.config.show import shown
 from pacsfw.config.window import Window
 
 __all__ = [
     "Config",
+    "Convert",
     "Filter",
     "Find",
     "Loaded",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pacsfw.config.checking import check_foreign
-from pacsfw.config.document import Document, Place, Problems, spell
+from pacsfw.config.document import Document, Place, Problems, below, spell
 from pacsfw.config.files import Located
 from pacsfw.config.model import Use
 from pacsfw.config.values import SQLITE, is_url, split_sqlite
 from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.registry import Registry
 
-_BUILT = frozenset({"layout", "callback"})
+_BUILT = frozenset({"layout", "callback", "converter"})
 """Kinds whose components are made here once: only their factory knows what they accept."""
 
 _PATH = "path"
@@ -102,6 +102,7 @@ def _check(
     if draft.problems.at(*options_at):
         return False
     schema = offer.component.schema
+    hide(draft.document, options_at, options, schema)
     check_foreign(draft.document, draft.problems, options_at, options, schema, owner)
     if draft.problems.at(*options_at):
         return False
@@ -109,6 +110,16 @@ def _check(
     if isinstance(path, str):
         options[_PATH] = draft.target((*options_at, _PATH), path)
     return kind not in _BUILT or _builds(draft, kind, name, options, use, options_at[:-1])
+
+
+def hide(document: Document, place: Place, options: Any, schema: Mapping[str, Any]) -> None:
+    """Mark the values that a schema calls ``writeOnly``: they are secrets, never to be shown."""
+    properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
+    for key, inner in properties.items() if isinstance(properties, Mapping) else ():
+        if isinstance(inner, Mapping) and inner.get("writeOnly") and key in options:
+            for at, value in below((*place, key), options[key]):
+                if not isinstance(value, dict | list):
+                    document.secrets.add(at)
 
 
 def _builds(

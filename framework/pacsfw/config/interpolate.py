@@ -1,8 +1,8 @@
 """Replace ``${...}`` in the string values of a parsed configuration.
 
 ``${NAME}`` and ``${NAME:-default}`` are environment variables (the default also stands in
-for an empty one, as in a shell), ``${file:path}`` is the content of a file without its last
-line end, any other ``${scheme:reference}`` is asked of the plugins, ``$$`` is a dollar.
+for an empty one, as in a shell), ``${scheme:reference}`` is asked of the plugins (a ``file``
+by its absolute path), ``$$`` is a dollar.
 Replacing happens after parsing, so that no value can add a key.
 """
 
@@ -15,19 +15,18 @@ from typing import Any
 
 from pacsfw.config.document import Document, Place, Problems, below
 from pacsfw.config.files import Located
-from pacsfw.errors import PacsfwError
+from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.registry import Registry
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^{}]*)\}|\$\{")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.+)", re.DOTALL)
 _NO_CHARACTER = re.compile("[\\0\ud800-\udfff]")
-_MAX_FILE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where values come from; without a registry only variables and files are known."""
+    """Where values come from; without a registry only variables are known."""
 
     env: Mapping[str, str]
     located: Located
@@ -98,26 +97,19 @@ def _resolve(inner: str, sources: Sources, secret_parts: list[str]) -> str:
             "(a dollar is written '$$')"
         )
     scheme, what = reference.groups()
-    value = _file(what, sources) if scheme == "file" else _secret(scheme, what, sources)
+    if scheme == "file":
+        what = _path(what, sources)
+    value = _secret(scheme, what, sources)
     secret_parts.append(value)
     return value
 
 
-def _file(text: str, sources: Sources) -> str:
+def _path(text: str, sources: Sources) -> str:
+    """Return the absolute path that a reference means: only we know where it starts."""
     try:
-        with sources.located.resolve(text).open("rb") as file:
-            content = file.read(_MAX_FILE + 1)
-    except OSError as err:
-        raise _Unresolved(f"the file {text} cannot be read: {err.strerror}") from err
+        return str(sources.located.resolve(text))
     except ValueError as err:
         raise _Unresolved(f"the file {text} cannot be read: {err}") from err
-    if len(content) > _MAX_FILE:
-        raise _Unresolved(f"the file {text} is longer than {_MAX_FILE} bytes")
-    try:
-        return content.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        # The cause is left out: it carries the secret.
-        raise _Unresolved(f"the file {text} is not UTF-8 text") from None
 
 
 def _secret(scheme: str, reference: str, sources: Sources) -> str:
@@ -126,7 +118,7 @@ def _secret(scheme: str, reference: str, sources: Sources) -> str:
     try:
         value: Any = sources.registry.resolve_secret(scheme, reference)
     except PacsfwError as err:
-        raise _Unresolved(str(err), plugin=True) from err
+        raise _Unresolved(str(err), plugin=isinstance(err, PluginError)) from err
     except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote the secret
         raise _Unresolved(
             f"the plugin for '${{{scheme}:...}}' failed: {type(err).__name__}", plugin=True

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pacsfw.config import files, finding, network, schemas, sections, tables
+from pacsfw.config import converting, files, finding, network, schemas, sections, tables
 from pacsfw.config.checking import check, check_foreign
-from pacsfw.config.components import Draft, uses_in
+from pacsfw.config.components import Draft, hide, uses_in
 from pacsfw.config.dicomweb import hide_credentials
 from pacsfw.config.document import Document, Place, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
 from pacsfw.config.listener import hide_passwords
-from pacsfw.config.model import Config, Loaded
+from pacsfw.config.model import Config, Loaded, Use
 from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.plugins import PluginPlan
 from pacsfw.registry import Registry
@@ -158,8 +158,9 @@ def _build(draft: Draft, plan: PluginPlan) -> Config:
         move=sections.move(draft),
         storage=storage,
         tags=tables.tags(draft),
+        converts=converting.converts(draft, storage),
         sinks=tables.sinks(draft, storage),
-        observers=tuple(use for _, use in uses_in(draft, "observer", "observers")),
+        observers=tuple(_observers(draft, claimed)),
         plugins=plan,
         sections=claimed,
         warnings=(
@@ -179,10 +180,22 @@ def _claimed_sections(draft: Draft) -> Iterator[tuple[str, Any]]:
             offer = draft.registry.sections[key]
             owner = f"section of {offer.distribution} {offer.version}".strip()
             value = draft.document.tree[key]
+            hide(draft.document, (key,), value, offer.section.schema)
             check_foreign(
                 draft.document, draft.problems, (key,), value, offer.section.schema, owner
             )
             yield key, value
+
+
+def _observers(draft: Draft, claimed: Mapping[str, Any]) -> Iterator[Use]:
+    """Return the listed observers, and those whose section is there."""
+    listed = [use for _, use in uses_in(draft, "observer", "observers")]
+    yield from listed
+    for key in claimed:
+        offer = draft.registry.sections[key]
+        name = offer.section.observer
+        if name and not any(use.name.rpartition("/")[2] == name for use in listed):
+            yield Use(f"{offer.distribution}/{name}", where=draft.document.where((key,)))
 
 
 def _unknown_disabled(draft: Draft, plan: PluginPlan) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from pacsfw import api
 from pacsfw.config.document import Place
@@ -16,6 +16,8 @@ from pacsfw.plugins import PluginPlan
 from pacsfw.registry import Registry
 
 QueryLevel: TypeAlias = Literal["PATIENT", "STUDY"]
+Scope: TypeAlias = Literal["instance", "series", "study"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,23 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Convert:
+    """One entry of ``convert``. Picklable."""
+
+    use: Use
+    id: str
+    component: str
+    """Name, distribution and version."""
+    scope: Scope
+    directory: Path | None
+    """None: beside the DICOM files."""
+    workers: int
+    seconds: float
+    """How long one conversion may take."""
+    skip_failed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Everything the configuration file says.
 
@@ -132,6 +151,7 @@ class Config:
     move: Move | None
     storage: Storage | None
     tags: tuple[Tag, ...]
+    converts: tuple[Convert, ...]
     sinks: tuple[Use, ...]
     observers: tuple[Use, ...]
     plugins: PluginPlan

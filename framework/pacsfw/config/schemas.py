@@ -21,6 +21,7 @@ _POSITIONS = {
     "transfer": ("properties", "move"),
     "layout": ("$defs", "layout"),
     "callback": ("$defs", "callback"),
+    "converter": ("$defs", "converter"),
     "sink": ("$defs", "sink"),
     "observer": ("$defs", "observer"),
 }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from pacsfw.api import Batch, RunContext, Sink
 from pacsfw.deliver.sources import Source
-from pacsfw.errors import Retry, StateError
+from pacsfw.errors import PacsfwError, Retry
 from pacsfw.ledger import Ledger
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -82,6 +82,10 @@ class Outbox:
             self._prepare()
         except Retry as err:
             self._warn(err)
+        except PacsfwError:
+            raise
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary: the rest goes on
+            self._fail(err)
         self._thread.start()
         if not anew:
             self._queue_due()
@@ -110,7 +114,7 @@ class Outbox:
         self._thread.join()
         try:
             self._sink.close()
-        except Exception as err:  # noqa: BLE001 - plugin boundary: the other sinks go on
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
             self._fail(err)
 
     def _prepare(self) -> None:
@@ -163,7 +167,7 @@ class Outbox:
                 if not failed:
                     self._warn(err)
                 failed = str(err)
-            except Exception as err:  # noqa: BLE001 - plugin boundary: reported, the rest goes on
+            except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
                 self._fail(err)
                 return
             else:
@@ -215,7 +219,12 @@ class Outbox:
     def _warn(self, err: Retry) -> None:
         _log.warning("table %s: %s: trying again", self.name, err)
 
-    def _fail(self, err: Exception) -> None:
+    def _fail(self, err: BaseException) -> None:
         # Messages of our own errors are safe; any other text may quote a row.
-        self.problem = str(err) if isinstance(err, StateError) else type(err).__name__
-        _log.error("table %s: %s: its rows stay in the ledger", self.name, self.problem)
+        self.problem = str(err) if isinstance(err, PacsfwError) else type(err).__name__
+        _log.error(
+            "table %s: sink %s: %s: its rows stay in the ledger",
+            self.name,
+            self.component,
+            self.problem,
+        )

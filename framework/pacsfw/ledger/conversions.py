@@ -44,15 +44,19 @@ class Conversions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, converter: str, fingerprint: str) -> Sequence[str]:
-        """Return the settled studies of which this converter may lack something."""
+    def due(self, converter: str, fingerprint: str, *, whole: bool) -> Sequence[str]:
+        """Return the settled studies of which this converter may lack something.
+
+        ``whole`` leaves out those of which something is known to be missing.
+        """
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT s.study_uid FROM studies s LEFT JOIN converted c"
                 " ON c.converter = ? AND c.study_uid = s.study_uid AND c.fingerprint = ?"
                 " WHERE s.state = 'settled' AND c.version IS NOT s.version"
+                " AND NOT (? AND s.verdict IN ('short', 'failed'))"
                 " ORDER BY s.settled_at, s.study_uid",
-                (converter, fingerprint),
+                (converter, fingerprint, whole),
             ).fetchall()
         return [row[0] for row in rows]
 

@@ -78,7 +78,9 @@ class Judge:
             self._ledger.studies.settle(study_uid, verdict, now, self._components)
             evidence.judge(study_uid, verdict.series)
             evidence.settle_trials(study_uid, lacking)
-        self._notify(StudySettled(at=now, study_uid=study_uid, verdict=verdict))
+        self._notify(
+            StudySettled(at=now, study_uid=study_uid, verdict=verdict, components=self._components)
+        )
         self._settled(study_uid)
 
     def knows_less(self, study_uid: str, expectation: Expectation) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pacsfw.report.words import count
+from pacsfw.words import count
 
 COUNT_KEY = "NumberOfStudyRelatedInstances"
 

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 
 from pacsfw.config.window import Window
 from pacsfw.report.estimate import Figure, Load
-from pacsfw.report.words import count
+from pacsfw.words import count
 
 MOST_OPENINGS = 1000
 """Windows that are looked ahead; a collection that needs more is not forecast."""

@@ -15,7 +15,7 @@ from rich.filesize import decimal
 from pacsfw.config.values import WEEKDAYS
 from pacsfw.config.window import ALL_DAYS, Window
 from pacsfw.report.estimate import ASSUMED, Estimate, Figure, Load, ModalityLoad
-from pacsfw.report.words import count
+from pacsfw.words import count
 
 ASSUMED_RATE = 5_000_000
 """Bytes per second where none was measured: what PACS of hospitals often reach by C-MOVE."""

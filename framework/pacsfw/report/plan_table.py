@@ -13,7 +13,7 @@ from rich.text import Text
 from pacsfw.report.estimate import Figure
 from pacsfw.report.grid import print_grid
 from pacsfw.report.plan import Plan
-from pacsfw.report.words import printable
+from pacsfw.words import printable
 
 UNPROVEN_SHOWN = 20
 """Slices that are named; the rest is counted. JSON has all."""

@@ -13,7 +13,7 @@ from pacsfw.report import summary as closing
 from pacsfw.report.forecast import Forecast, lines
 from pacsfw.report.grid import print_grid
 from pacsfw.report.summary import Summary
-from pacsfw.report.words import printable
+from pacsfw.words import printable
 
 
 def render(

@@ -9,21 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pacsfw.report.grid import print_grid
-from pacsfw.report.words import amount, count, printable
-
-GOOD = frozenset({"complete", "complete-by-count"})
-"""Verdicts that need nobody's attention."""
-
-VERDICTS = {
-    "complete": "complete",
-    "complete-by-count": "complete by count",
-    "short": "short",
-    "over": "more than expected",
-    "unverifiable": "cannot be verified",
-    "failed": "failed",
-    "pending": "not finished",
-}
-"""Every verdict, and ``pending`` for none, in the order of the table and in words."""
+from pacsfw.words import GOOD, VERDICTS, amount, count, printable
 
 REASONS_SHOWN = 10
 """Reasons of one kind that are listed; the rest is counted."""
@@ -55,6 +41,11 @@ class Summary:
     """Instances in quarantine, by reason."""
     cell_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Cells left empty by a failure, by (column, reason)."""
+    converted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By converter: its items ``done``, ``skipped`` and ``failed``, its ``files``, and the
+    studies of which something is ``due``."""
+    conversion_reasons: Sequence[tuple[str, str, str, int]] = ()
+    """(converter, state, reason, items) of what was not converted."""
     archive: str = ""
     """Folder of the files."""
     quarantine: str = ""
@@ -80,10 +71,12 @@ class _Line:
 def exit_code(summary: Summary) -> int:
     """Return 0 where find proved that it has all and every study listed is complete, else 1.
 
+    What is to be converted has to be, too.
     Empty cells do not count: every file is there, and the table says what is missing.
     """
     unfinished = any(n for state, n in summary.verdicts.items() if state not in GOOD)
-    return 1 if unfinished or summary.problems or summary.unproven else 0
+    unconverted = any(each.get("due") for each in summary.converted.values())
+    return 1 if unfinished or unconverted or summary.problems or summary.unproven else 0
 
 
 def render(summary: Summary, console: Console) -> None:
@@ -113,6 +106,7 @@ def _lines(summary: Summary) -> Iterator[_Line]:
         yield from _details(
             [(f"{column}: {reason}", n) for (column, reason), n in summary.cell_errors.items()]
         )
+    yield from _converted(summary)
     for problem in summary.problems:
         yield _Line("problem", printable(problem), "red")
     for note in summary.notes:
@@ -159,6 +153,24 @@ def _verdicts(summary: Summary) -> Iterator[_Line]:
             attention = "red" if studies and state not in GOOD else ""
             yield _Line(words, f"{studies:,}", "green" if state in GOOD else attention)
             yield from _details([(why, n) for of, why, n in summary.reasons if of == state])
+
+
+def _converted(summary: Summary) -> Iterator[_Line]:
+    for converter, counts in summary.converted.items():
+        told = [f"{count(counts.get('done', 0), 'item')}, {count(counts['files'], 'file')}"]
+        told += [
+            f"{counts[state]:,} {state}" for state in ("skipped", "failed") if counts.get(state)
+        ]
+        if counts["due"] and not counts.get("failed"):
+            told.append(f"{count(counts['due'], 'study')} not done")
+        yield _Line(f"converted {converter}", ", ".join(told), "red" if counts["due"] else "")
+        yield from _details(
+            [
+                (f"{state}: {why}", n)
+                for of, state, why, n in summary.conversion_reasons
+                if of == converter
+            ]
+        )
 
 
 def _details(reasons: Sequence[tuple[str, int]]) -> Iterator[_Line]:

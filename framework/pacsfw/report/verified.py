@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pacsfw.report.grid import print_grid
-from pacsfw.report.summary import GOOD, VERDICTS
-from pacsfw.report.words import amount, printable
+from pacsfw.words import GOOD, VERDICTS, amount, printable
 
 
 @dataclass(slots=True)

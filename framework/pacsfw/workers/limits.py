@@ -21,7 +21,9 @@ class _Alarm(BaseException):
     """Not an Exception, so that no ``except Exception`` of a plugin swallows it."""
 
 
-def limited(function: Callable[P, R], seconds: float) -> Callable[P, R]:
+def limited(
+    function: Callable[P, R], seconds: float, *, patience: int | None = PATIENCE
+) -> Callable[P, R]:
     """Return the function under a time limit; in other threads than the main one as it is.
 
     Code that never returns to Python cannot be stopped like this: the pool of workers kills
@@ -30,7 +32,7 @@ def limited(function: Callable[P, R], seconds: float) -> Callable[P, R]:
     Raises
     ------
     TookTooLong
-        By what is returned, after ``seconds``, and at once after `PATIENCE` such calls.
+        By what is returned, after ``seconds``, and at once after ``patience`` such calls.
     """
     if threading.current_thread() is not threading.main_thread():
         return function
@@ -39,7 +41,7 @@ def limited(function: Callable[P, R], seconds: float) -> Callable[P, R]:
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         nonlocal strikes
-        if strikes >= PATIENCE:
+        if patience is not None and strikes >= patience:
             raise TookTooLong(f"took longer than {seconds:g} s before, and is left out now")
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -35,7 +35,7 @@ SECTION = """
 
     @hookimpl
     def pacsfw_config_sections():
-        yield ConfigSection(key="email", schema={}, summary="who gets mail")
+        yield ConfigSection(key="lamp", schema={}, summary="who gets mail")
 """
 
 
@@ -141,7 +141,7 @@ def test_a_component_whose_module_is_missing_says_what_to_install(installed, lis
 
 def test_configuration_sections_are_listed(installed, listed):
     installed("site-mail", "site_mail", SECTION)
-    [entry] = listed()["section", "email"]
+    [entry] = listed()["section", "lamp"]
     assert (entry["state"], entry["summary"]) == ("ok", "who gets mail")
 
 

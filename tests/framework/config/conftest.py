@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pacsfw.config import Loaded, load
 from pacsfw.errors import PacsfwError
 from pacsfw.plugins import PluginPlan
 from pacsfw.registry import Offer, Registry, SectionOffer
+from pacsfw_plugins.secrets import pacsfw_resolve_secret
 from support.documented import DOCUMENTED
 
 PATH_OPTION = {
@@ -59,6 +61,8 @@ def offers() -> Iterator[Offer]:
     yield offer("sink", "jsonl", schema=PATH_OPTION, accepts=(".jsonl",))
     yield offer("sink", "sql", schema=PATH_OPTION, accepts=("sqlite:",))
     yield offer("observer", "bell", schema=SPEED_OPTION)
+    yield offer("converter", "oven", lambda: SimpleNamespace(scope="series"))
+    yield offer("converter", "odd", lambda: SimpleNamespace(scope="patient"))
 
 
 class Hooks:
@@ -67,7 +71,9 @@ class Hooks:
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
         if scheme == "vault" and reference == "down":
             raise OSError("sesame is not to be seen")
-        return f"sesame-{reference}" if scheme == "vault" else None
+        if scheme == "vault":
+            return f"sesame-{reference}"
+        return pacsfw_resolve_secret(scheme, reference) if scheme == "file" else None
 
     def config_loaded(self, config: Mapping[str, Any]) -> None:
         """Refuse nothing."""

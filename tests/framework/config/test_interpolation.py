@@ -63,10 +63,10 @@ def test_a_reference_is_replaced(desk: Desk, text: str, value: str) -> None:
                 "(a dollar is written '$$')"
             ),
         ),
-        ("${file:gone}", "the file gone cannot be read: No such file or directory"),
-        ("${file:home}", "the file home cannot be read: Is a directory"),
-        ("${file:long}", "the file long is longer than 65536 bytes"),
-        ("${file:latin}", "the file latin is not UTF-8 text"),
+        ("${file:gone}", "the file {cwd}/gone cannot be read: No such file or directory"),
+        ("${file:home}", "the file {cwd}/home cannot be read: Is a directory"),
+        ("${file:long}", "the file {cwd}/long is longer than 65536 bytes"),
+        ("${file:latin}", "the file {cwd}/latin is not UTF-8 text"),
         ("${safe:x}", "no plugin resolves '${safe:...}'"),
         ("${vault:down}", "the plugin for '${vault:...}' failed: OSError"),
     ],
@@ -74,6 +74,7 @@ def test_a_reference_is_replaced(desk: Desk, text: str, value: str) -> None:
 def test_a_reference_that_leads_nowhere_is_a_problem(desk: Desk, text: str, message: str) -> None:
     desk.write("x" * 65_537, "long")
     desk.write(b"sesam\xe9", "latin")
+    message = message.replace("{cwd}", str(desk.folder))
     assert desk.refusal(COLUMN.format(text)) == [f"conf.yaml:1:43: tags[0].default_val: {message}"]
 
 

@@ -43,7 +43,6 @@ REFUSED = [
         "1:85: net.called_node.profile: x: there is no such file",
     ),
     ("move: {transform: []}", "1:8: move.transform: is not available in this version"),
-    ("convert: []", "1:1: convert: is not available in this version"),
     ("email: {}", "1:1: email: is not available in this version"),
     # times
     (

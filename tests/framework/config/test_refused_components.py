@@ -60,6 +60,25 @@ REFUSED = [
     ),
     (STORED + "sort_by: {with: {}}}", "1:43: storage.sort_by: use is missing"),
     (
+        "convert: [oven, oven]",
+        "1:17: convert[1]: 'oven' is used by convert[0] already: give each an id of its own",
+    ),
+    (
+        "convert: [{use: oven, on_error: quarantine}]",
+        "1:33: convert[0].on_error: 'quarantine' is not one of fail, skip",
+    ),
+    (
+        STORED + "state: s}\nconvert: [{use: oven, directory: s/x}]",
+        "2:34: convert[0].directory: lies in the state folder, which is pacsfw's own",
+    ),
+    (
+        "convert: [odd]",
+        (
+            "1:11: convert[0]: converter 'odd' (from house 1.2) is broken: "
+            "its scope is none of instance, series, study"
+        ),
+    ),
+    (
         "lamp: {watt: bright}",
         "1:14: lamp.watt: 'bright' is not a whole number (section of house 1.2)",
     ),

@@ -75,7 +75,8 @@ def test_the_documented_configuration_is_accepted(desk: Desk) -> None:
         ("tags: [{tag_name: A, callback: [itn]}]", False),
         ("lamp: {watt: 40}", True),
         ("lamp: {watt: bright}", False),
-        ("convert: []", False),
+        ("convert: [oven, {use: oven, id: two, workers: 2}]", True),
+        ("convert: [{use: oven, workers: 0}]", False),
     ],
 )
 def test_options_and_names_of_components_are_part_of_it(desk: Desk, text: str, good: bool) -> None:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from pacsfw import api
-from pacsfw.report import progress
+from pacsfw_plugins._progress import display
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 COMPLETE = api.Verdict(state="complete")
@@ -43,7 +43,7 @@ class Screen:
 
     def __init__(self, clock, **console):
         self.out = io.StringIO()
-        self.display = progress(Console(file=self.out, width=80, **console), clock)
+        self.display = display(Console(file=self.out, width=80, **console))
         self.display.open(context(clock))
 
     def tell(self, *events):

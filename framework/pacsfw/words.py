@@ -1,8 +1,22 @@
-"""How numbers and foreign text are put on a screen."""
+"""How numbers, verdicts and foreign text are put in words, for screens and messages."""
 
 from __future__ import annotations
 
 from rich.filesize import decimal
+
+GOOD = frozenset({"complete", "complete-by-count"})
+"""Verdicts that need nobody's attention."""
+
+VERDICTS = {
+    "complete": "complete",
+    "complete-by-count": "complete by count",
+    "short": "short",
+    "over": "more than expected",
+    "unverifiable": "cannot be verified",
+    "failed": "failed",
+    "pending": "not finished",
+}
+"""Every verdict, and ``pending`` for none, in the order of tables and in words."""
 
 
 def count(number: int, noun: str) -> str:

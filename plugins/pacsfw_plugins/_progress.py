@@ -5,6 +5,7 @@ Shows numbers and UIDs only, never a patient's name or ID.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group
@@ -14,24 +15,23 @@ from rich.text import Text
 
 from pacsfw import api
 from pacsfw.errors import INTERRUPTED
-from pacsfw.report.summary import GOOD, VERDICTS
-from pacsfw.report.words import amount, count, printable
+from pacsfw.words import GOOD, VERDICTS, amount, count, printable
 
 FINISHED = (0, 1)
 """Exit codes of a run that got to its end, whether all is complete or not."""
 
 WAITING = "waiting"
 
-PLAIN_SECONDS = 10.0
-"""Least time between two plain lines of progress."""
-
 STUDIES_NAMED = 20
 """Incomplete studies that get a line of their own; the closing table counts all."""
 
 
-def progress(console: Console, clock: api.Clock) -> api.Observer:
-    """Return the display that suits the console."""
-    return _Bars(console) if console.is_terminal else _Lines(console, clock)
+def display(console: Console, style: str = "auto", seconds: float = 10.0) -> api.Observer:
+    """Return the display of that style; ``auto`` is the one that suits the console."""
+    if style == "off":
+        return api.Observer()
+    bars = console.is_terminal if style == "auto" else style == "bars"
+    return _Bars(console) if bars else _Lines(console, seconds)
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class _Tally:
     size: int = 0
     quarantined: int = 0
     settled: dict[str, bool] = field(default_factory=dict)
+    converted: Counter[str] = field(default_factory=Counter)
 
     def see(self, event: api.Event) -> None:
         match event:
@@ -63,6 +64,8 @@ class _Tally:
             case api.StudySettled():
                 # By UID, since a study that was asked for again is settled again.
                 self.settled[event.study_uid] = event.verdict.state in GOOD
+            case api.Converted():
+                self.converted[event.state] += 1
             case api.Waiting():
                 self.phase = _waiting(event)
             case api.Paused():
@@ -93,6 +96,10 @@ class _Tally:
             parts.append(f"{incomplete:,} not complete")
         if self.quarantined:
             parts.append(f"{self.quarantined:,} quarantined")
+        if self.converted:
+            parts.append(f"{self.converted['done']:,} converted")
+        if self.converted["failed"]:
+            parts.append(f"{count(self.converted['failed'], 'conversion')} failed")
         return ", ".join(parts)
 
 
@@ -181,15 +188,21 @@ class _Bars(_Display):
 class _Lines(_Display):
     """A line now and then, and at once where something changes."""
 
-    def __init__(self, console: Console, clock: api.Clock) -> None:
+    def __init__(self, console: Console, seconds: float) -> None:
         super().__init__(console)
-        self._clock = clock
+        self._clock = api.Clock()
+        self._seconds = seconds
         self._phase = self.tally.phase
-        self._said_at = clock.monotonic()
+        self._said_at = 0.0
+
+    def open(self, context: api.RunContext) -> None:
+        """Take the clock of the run."""
+        self._clock = context.clock
+        self._said_at = self._clock.monotonic()
 
     def show(self, event: api.Event) -> None:
-        """Print a line where the phase changes and after each `PLAIN_SECONDS`."""
+        """Print a line where the phase changes, and after some seconds."""
         now = self._clock.monotonic()
-        if self.tally.phase != self._phase or now - self._said_at >= PLAIN_SECONDS:
+        if self.tally.phase != self._phase or now - self._said_at >= self._seconds:
             self._phase, self._said_at = self.tally.phase, now
             self.say(self.tally.line)

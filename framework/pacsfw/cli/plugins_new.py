@@ -1,0 +1,96 @@
+"""``pacsfw plugins new``: a package with code, tests and README that works as it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import keyword
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from pacsfw import __version__
+from pacsfw.config.values import closest
+from pacsfw.errors import ConfigError
+
+COMPONENTS = ("layout", "callback", "converter", "sink", "observer", "query", "transfer")
+"""Kinds that have a contract; the others are tested by what they do."""
+KINDS = (*COMPONENTS, "command", "section", "secret")
+ALIASES = {"sorter": "layout", "subcommand": "command", "tag_callback": "callback"}
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*")
+_PREFIX = "pacsfw-"
+
+
+def create(name: str, kind: str, directory: Path) -> Iterator[str]:
+    """Write the package and yield what to tell the user.
+
+    Raises
+    ------
+    ConfigError
+        The name or the kind cannot be used, or there is something in the folder already.
+    """
+    kind = ALIASES.get(kind, kind)
+    if kind not in KINDS:
+        near = closest(kind, (*KINDS, *ALIASES))
+        raise ConfigError(f"--kind: {kind!r} is none of {', '.join(KINDS)}, sorter{near}")
+    values = _values(name, kind)
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError(f"{directory}: exists already and is left as it is")
+    try:
+        for path, text in _contents(kind, values):
+            target = directory / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+            yield f"{target}: written"
+    except OSError as err:
+        raise ConfigError(f"{err.filename}: cannot be written: {err.strerror}") from err
+    yield f"next: pip install -e '{directory}[test]' && pytest {directory}"
+
+
+def _values(name: str, kind: str) -> Mapping[str, str]:
+    """Return what is filled in.
+
+    Raises
+    ------
+    ConfigError
+        The name is no name of a package, or its module would hide another one.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is no name of a package: letters and digits, with '-' between")
+    module = re.sub(r"[-.]", "_", name).lower()
+    taken = not module.startswith("pacsfw_") and importlib.util.find_spec(module) is not None
+    if taken or keyword.iskeyword(module) or module == "pacsfw_plugins":
+        raise ConfigError(f"a module named {module!r} exists already: take pacsfw-{name}, say")
+    short = name.lower().removeprefix(_PREFIX).replace(".", "-").replace("_", "-")
+    major, minor, *_ = __version__.split(".")
+    values = {
+        "distribution": name,
+        "module": module,
+        "name": short,
+        "entry": short,
+        "kind": kind,
+        "contract_kind": kind,
+        "class_name": "".join(part.capitalize() for part in short.split("-")),
+        "host": f"{major}.{minor}",
+        "bound": str(int(major) + 1),
+        "look": f"show {short}" if kind in COMPONENTS else "list",
+    }
+    return {**values, "usage": _filled(f"{kind}/usage.txt", values).rstrip()}
+
+
+def _contents(kind: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    module = values["module"]
+    test = _filled(f"{kind}/test.py.txt", values)
+    if kind in COMPONENTS:
+        test += _filled("common/installed.py.txt", values)
+    yield "pyproject.toml", _filled("common/pyproject.toml.txt", values)
+    yield f"{module}.py", _filled(f"{kind}/code.py.txt", values)
+    yield f"tests/test_{module}.py", test
+    yield "README.md", _filled("common/README.md.txt", values)
+
+
+def _filled(name: str, values: Mapping[str, str]) -> str:
+    text = (files("pacsfw") / "scaffold" / name).read_text(encoding="utf-8")
+    return Template(text).substitute(values)

@@ -1,0 +1,1 @@
+"""The convert step: other files made of what is stored."""

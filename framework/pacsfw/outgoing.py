@@ -1,0 +1,82 @@
+"""What leaves a collection during a run: rows to the sinks, objects to the converters."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pacsfw.api import Event, RunContext
+from pacsfw.config import Config, Storage
+from pacsfw.converters import converting
+from pacsfw.converting.conversions import Conversions
+from pacsfw.deliver.outbox import Outbox
+from pacsfw.delivery import Delivery
+from pacsfw.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Every sink and every converter, at work."""
+
+    outboxes: Sequence[Outbox] = ()
+    conversions: Sequence[Conversions] = ()
+
+    def settled(self, study_uid: str) -> None:
+        """Deliver and convert this study soon."""
+        for outbox in self.outboxes:
+            outbox.settled(study_uid)
+        for conversions in self.conversions:
+            conversions.settled(study_uid)
+
+    def refresh(self) -> None:
+        """Deliver what is due: the rows have been read anew."""
+        for outbox in self.outboxes:
+            outbox.refresh()
+
+    def remember(self, ledger: Ledger, context: RunContext) -> None:
+        """Keep in the ledger what could not be done, and by whom."""
+        faults = [("sink", each.component, each.problem) for each in self.outboxes]
+        faults += [("converter", c.convert.component, c.problem) for c in self.conversions]
+        for kind, component, reason in faults:
+            if reason:
+                now = context.clock.now()
+                ledger.faults.record(context.run_id, kind, component, reason, 1, now)
+
+
+@contextmanager
+def sending_out(
+    delivery: Delivery,
+    config: Config,
+    storage: Storage,
+    ledger: Ledger,
+    context: RunContext,
+    stop: threading.Event,
+    notify: Callable[[Event], None],
+    problems: list[str],
+    *,
+    anew: bool,
+) -> Iterator[Outgoing]:
+    """Open sinks and converters; at the end wait for both, and add what failed to problems.
+
+    Parameters
+    ----------
+    stop
+        Set where the run is to end: what is not converted then stays due.
+    anew
+        As in `Delivery.open`.
+    """
+    outgoing = Outgoing()
+    try:
+        with (
+            delivery.open(context, problems, anew=anew) as outboxes,
+            converting(config, storage, ledger, context, stop, notify) as conversions,
+        ):
+            outgoing = Outgoing(outboxes, conversions)
+            yield outgoing
+    finally:
+        outgoing.remember(ledger, context)
+        for each in outgoing.conversions:
+            if each.problem:
+                problems.append(f"converter {each.convert.component}: {each.problem}")

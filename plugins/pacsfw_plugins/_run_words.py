@@ -1,0 +1,58 @@
+"""How a run went, for people and programs elsewhere: numbers only, nobody's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pacsfw import api
+from pacsfw.errors import INTERRUPTED
+from pacsfw.words import VERDICTS, amount, count
+
+_ENDINGS = {
+    0: "all is complete",
+    1: "finished, but not all is complete",
+    2: "broken off: a file, a folder or the configuration cannot be used",
+    3: "broken off: a plugin is missing or broken",
+    4: "broken off: the PACS cannot be reached or refuses",
+    INTERRUPTED: "interrupted",
+}
+
+
+def ending(exit_code: int) -> str:
+    """Say in words how a run ended."""
+    return _ENDINGS.get(exit_code, f"broken off (exit code {exit_code})")
+
+
+def lines(event: api.RunFinished) -> Iterator[str]:
+    """Yield the numbers as lines, a label and a value each."""
+    if event.found:
+        yield f"studies found: {event.found:,}"
+    if event.unproven:
+        yield f"not proven: {count(event.unproven, 'part')}"
+    for state, words in VERDICTS.items():
+        if number := event.counts.get(state):
+            yield f"{words}: {number:,}"
+    yield f"stored: {amount(event.instances, event.size)}"
+    if event.quarantined:
+        yield f"quarantined: {event.quarantined:,}"
+    for state, number in event.converted.items():
+        yield f"conversions {state}: {number:,}"
+    if event.problems:
+        yield f"problems: {event.problems:,}"
+
+
+def numbers(event: api.RunFinished) -> dict[str, Any]:
+    """Return the same as JSON can hold it."""
+    return {
+        "exit_code": event.exit_code,
+        "ending": ending(event.exit_code),
+        "found": event.found,
+        "unproven": event.unproven,
+        "studies": dict(event.counts),
+        "instances": event.instances,
+        "bytes": event.size,
+        "quarantined": event.quarantined,
+        "converted": dict(event.converted),
+        "problems": event.problems,
+    }

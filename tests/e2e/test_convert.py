@@ -1,0 +1,84 @@
+"""The convert step of a whole run, with worker processes and real programs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+
+import pytest
+
+from pacsfw.testing import make_studies
+
+CT = (("CT", "CT"),)
+TWO = """convert:
+    - jsonmeta
+    - use: command
+      id: counts
+      directory: counts
+      with:
+        argv: ["{python}", "-c", "{script}", "{{folder}}"]
+        scope: series
+        stdout: count.txt
+tags:"""
+COUNT = "import os, sys; print(len(os.listdir(sys.argv[1])))"
+
+
+@pytest.fixture
+def collected(embedded_pacs, collection):
+    """A collection of eight series that are converted in two ways."""
+    pacs = embedded_pacs(make_studies(4, days=30, modalities=CT, instances=2))
+    convert = TWO.format(python=sys.executable, script=COUNT)
+    made = collection(pacs, changes={"tags:": convert})
+    made.counts = made.folder / "counts"
+    made.pacs = pacs
+    return made
+
+
+def test_a_run_converts_what_it_has_stored_and_the_next_one_nothing(collected, capsys):
+    assert collected.run() == 0
+
+    out = capsys.readouterr().out
+    assert "converted jsonmeta" in out
+    assert "16 items, 16 files" in out
+    dicom = [path for path in collected.files() if path.endswith(".dcm")]
+    sidecars = [path for path in collected.files() if path.endswith(".json")]
+    assert len(dicom) == 16
+    assert sidecars == [path.replace(".dcm", ".json") for path in dicom]
+    for path in sidecars:
+        uid = json.loads((collected.archive / path).read_text())["00080018"]["Value"][0]
+        assert uid == path.rpartition("/")[2].removesuffix(".json")
+    assert [path.read_text() for path in collected.counts.rglob("count.txt")] == ["2\n"] * 8
+    assert {row["dicom_path"] for row in collected.rows()} == set(dicom)
+    before = {path: path.stat().st_mtime_ns for path in collected.counts.rglob("*.txt")}
+
+    assert collected.run() == 0
+
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    with sqlite3.connect(collected.state / "ledger.sqlite") as ledger:
+        found = ledger.execute("SELECT component, count(*) FROM conversions GROUP BY 1").fetchall()
+        # Every file is in the ledger with the objects it was made of.
+        sources = ledger.execute("SELECT sources FROM outputs WHERE placed = 1").fetchall()
+    assert dict(found) == {
+        "'command' (from pacsfw 0.1.0)": 8,
+        "'jsonmeta' (from pacsfw 0.1.0)": 16,
+    }
+    assert sum(len(json.loads(each)) for (each,) in sources) == 32
+
+
+def test_what_fails_is_named_and_the_next_run_makes_up_for_it(collected, capsys):
+    collected.change(COUNT, "import sys; sys.exit(7)")
+
+    assert collected.run() == 1
+    assert "8 x  failed: python3.11 failed: exit code 7" in " ".join(
+        capsys.readouterr().out.replace(f"python3.{sys.version_info.minor}", "python3.11").split()
+    ).replace("8 x failed", "8 x  failed")
+    assert not collected.counts.exists() or not list(collected.counts.rglob("*.txt"))
+    assert collected.run("status") == 1
+    asked = len(collected.pacs.log)
+
+    collected.change("import sys; sys.exit(7)", COUNT)
+    assert collected.run() == 0
+    assert len(list(collected.counts.rglob("count.txt"))) == 8
+    assert collected.pacs.log[asked:] == []
+    assert collected.run("status") == 0

@@ -9,7 +9,7 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack fuzz bench-find bench-parse lint clean
+.PHONY: help demo test test-full attack fuzz bench-find bench-parse bench-sinks lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,10 @@ fuzz: .venv/.installed-dev  ## bytes that break a parser, SECONDS=60 for each pa
 bench-parse: .venv/.installed-dev  ## ten tags of many files beside other readers (FILES=3000)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_parse.py
+
+bench-sinks: .venv/.installed-dev  ## a million rows through each sink (ROWS=1000000)
+	sh scripts/install-peers.sh
+	$(BIN)/python benchmarks/bench_sinks.py --rows $(or $(ROWS),1000000)
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from pacsfw_plugins._cells import to_json, to_text
 
 OFFSET = "_offset"
 """Ends the name of the column beside a date-time that holds its offset from UTC."""
+_AS_THEY_ARE = frozenset({"int", "float", "bool", "date", "time"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Physical:
         says whose wall, where the object says it.
         """
         value = row[self.source]
-        if value is None:
-            return None
+        if value is None or self.type in _AS_THEY_ARE:
+            return value
         if self.type == "json":
             return to_json(value)
         if isinstance(value, datetime):

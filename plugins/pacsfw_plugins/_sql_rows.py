@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pacsfw import api
-from pacsfw_plugins._physical import Physical, encodable
+from pacsfw_plugins._physical import encodable
 from pacsfw_plugins._sql_tables import (
     INSTANCE,
     PATIENT,
     SERIES,
     STUDY,
     Schema,
-    cell_key,
     column_of,
 )
 
@@ -30,7 +28,7 @@ def replace(connection: sa.Connection, schema: Schema, batch: api.Batch) -> None
     """Put the rows of a batch in the place of those of its key."""
     rows = schema.rows
     connection.execute(sa.delete(rows).where(rows.c.batch == batch.key))
-    values = [_cells(schema.columns, row) | {"batch": batch.key} for row in batch.rows]
+    values = [_cells(schema, row) | {"batch": batch.key} for row in batch.rows]
     if not schema.is_instances:
         if values:
             connection.execute(sa.insert(rows), values)
@@ -38,7 +36,7 @@ def replace(connection: sa.Connection, schema: Schema, batch: api.Batch) -> None
     for number, each in enumerate(values):
         each |= _object(schema, batch, number)
     _Above(connection, schema, batch).replace()
-    _upsert(connection, rows, values)
+    _upsert(connection, schema, rows.name, values)
 
 
 def clear(connection: sa.Connection, schema: Schema) -> None:
@@ -70,14 +68,15 @@ class _Above:
         before = self._connection.scalars(
             sa.select(studies.c.patient_id).where(studies.c.study_uid.in_(uids)).distinct()
         ).all()
-        _upsert(self._connection, patients, self._patient_rows())
-        _upsert(self._connection, studies, self._study_rows())
+        _upsert(self._connection, self._schema, "patients", self._patient_rows())
+        _upsert(self._connection, self._schema, "studies", self._study_rows())
         self._connection.execute(
             sa.delete(series).where(series.c.study_uid.in_(uids), self._bare())
         )
         _upsert(
             self._connection,
-            series,
+            self._schema,
+            "series",
             [
                 {"study_uid": study, "series_uid": uid, **_columns(values, SERIES)}
                 for (study, uid), values in self._series.items()
@@ -158,12 +157,17 @@ def _object(schema: Schema, batch: api.Batch, number: int) -> Values:
     return values
 
 
-def _cells(columns: Sequence[Physical], row: api.Row) -> Values:
-    return {cell_key(number): _plain(column.cell(row)) for number, column in enumerate(columns)}
+def _cells(schema: Schema, row: api.Row) -> Values:
+    return {key: _plain(column.cell(row)) for key, column in schema.cells}
+
+
+_PLAIN = frozenset({type(None), int, float, bool, date, time, datetime})
 
 
 def _plain(value: Any) -> Any:
     r"""Return what a database takes: a NUL becomes ``\x00``, a duration its seconds."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, str):
         return value if value.isascii() and "\0" not in value else _text(value)
     if isinstance(value, timedelta):
@@ -179,15 +183,6 @@ def _text(text: str) -> str:
     return str(encodable(text)).replace("\0", "\\x00")
 
 
-def _upsert(connection: sa.Connection, table: sa.Table, values: list[Values]) -> None:
-    if not values:
-        return
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = make(table)
-    keys = list(table.primary_key.columns)
-    others = {
-        column.key: statement.excluded[column.key]
-        for column in table.columns
-        if not column.primary_key
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), values)
+def _upsert(connection: sa.Connection, schema: Schema, name: str, values: list[Values]) -> None:
+    if values:
+        connection.execute(schema.upsert(name, connection.dialect.name), values)

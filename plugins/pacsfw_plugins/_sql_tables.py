@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 
 from pacsfw import api
 from pacsfw.errors import StateError
-from pacsfw_plugins._physical import Physical, physical
+from pacsfw_plugins._physical import physical
+
+Insert: TypeAlias = "postgresql.Insert | sqlite.Insert"
 
 INSTANCES = "instances"
 RESOURCES = "resources"
@@ -48,6 +52,7 @@ _LONGEST_NAME = 63
 """Bytes of a name in PostgreSQL; what is beyond is cut off there."""
 
 
+@cache
 def column_of(keyword: str) -> str:
     """Return ``patient_birth_date`` for ``PatientBirthDate``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", keyword).lower()
@@ -67,7 +72,12 @@ class Schema:
     def __init__(self, table: api.Table, *, with_header: bool) -> None:
         self.table = table
         self.with_header = with_header
-        self.columns: Sequence[Physical] = physical(table)
+        self.cells = [
+            # A key of our own: names of columns may hold what a parameter's must not.
+            (f"c{number}", column)
+            for number, column in enumerate(physical(table))
+        ]
+        """Each column of the configuration, with its key in statements."""
         self.metadata = sa.MetaData()
         self.is_instances = table.name == INSTANCES
         if self.is_instances:
@@ -129,11 +139,7 @@ class Schema:
         ]
 
     def _cells(self) -> list[sa.Column[Any]]:
-        return [
-            # A key of our own: names of columns may hold what a parameter's must not.
-            sa.Column(column.name, _TYPES[column.type], key=cell_key(number))
-            for number, column in enumerate(self.columns)
-        ]
+        return [sa.Column(column.name, _TYPES[column.type], key=key) for key, column in self.cells]
 
     def _check_names(self) -> None:
         """Refuse names that a database would take for one another, or cut off."""
@@ -150,6 +156,20 @@ class Schema:
                     f"the column {column.name!r} cannot be beside {other!r} in the table "
                     f"{self.table.name!r} of a database: give the tag another tag_alias"
                 )
+
+    @cache  # noqa: B019 - a sink has one schema, for as long as it works
+    def upsert(self, name: str, dialect: str) -> Insert:
+        """Return the statement that inserts a row, or replaces the one with its keys."""
+        table = self.metadata.tables[name]
+        statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+        others = {
+            column.key: statement.excluded[column.key]
+            for column in table.columns
+            if not column.primary_key
+        }
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns), set_=others
+        )
 
     def create(self, connection: sa.Connection) -> None:
         """Create what is missing: tables, and columns that came later.
@@ -172,11 +192,6 @@ class Schema:
                         f"{found[column.name]} in the database, and now of another: give the tag "
                         "another tag_alias, or drop that column"
                     )
-
-
-def cell_key(number: int) -> str:
-    """Return how the column of that number is called in statements."""
-    return f"c{number}"
 
 
 def _described(keywords: Sequence[str]) -> list[sa.Column[Any]]:

@@ -18,7 +18,8 @@ import pytest
 
 from peers.process import Server, free_port, require
 
-_FAST = ("fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1", "max_connections=40")
+_FAST = ("fsync=off", "full_page_writes=off")
+_USUAL = ("listen_addresses=127.0.0.1", "max_connections=40")
 
 
 def find_programs() -> Path:
@@ -45,7 +46,8 @@ class Postgres:
     user = "collector"
     password = "s3cret/of:the@test"  # every character that a URL must escape
 
-    def __init__(self) -> None:
+    def __init__(self, *, fsync: bool = False) -> None:
+        self._options = _USUAL if fsync else (*_USUAL, *_FAST)
         programs = find_programs()
         # Not below pytest's folder, through which only its owner may pass.
         folder = Path(tempfile.mkdtemp(prefix="pacsfw-postgres-"))
@@ -107,7 +109,7 @@ class Postgres:
         )
 
     def _settings(self) -> Sequence[str]:
-        settings = (*_FAST, f"port={self.port}", f"unix_socket_directories={self._folder}")
+        settings = (*self._options, f"port={self.port}", f"unix_socket_directories={self._folder}")
         return [word for setting in settings for word in ("-c", setting)]
 
     def _initialise(self, programs: Path, folder: Path) -> None:

@@ -24,7 +24,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from measured import machine, resident
+from measured import cpu_seconds, machine, resident
 from objects import ROOT, write
 from population import temporary_folder
 
@@ -112,6 +112,12 @@ def memory() -> int:
     return sum(resident(child.pid) for child in children if child.pid is not None)
 
 
+def cpu() -> float:
+    """CPU seconds of all receiver processes."""
+    children = multiprocessing.active_children()
+    return sum(cpu_seconds(child.pid) for child in children if child.pid is not None)
+
+
 def run(folder: Path, seconds: int) -> int:
     certificates = make_certificates(folder / "tls")
     tls = Tls(certificate=certificates.certificate("good"), key=certificates.key("good"))
@@ -149,14 +155,17 @@ def _attack(
         Visitor(Node(aetitle="PACSFW", ip="127.0.0.1", port=receiver.port)),
         Visitor(Node(aetitle="PACSFW", ip="127.0.0.1", port=secret.port, tls=Tls(ca=ca))),
     ]
-    before = moves.run(peace)
-    calm = memory()
     for visitor in visitors:
         visitor.start()
+    before = moves.run(peace)
+    calm = memory()
     command = [sys.executable, _HERE / "attacking.py", str(receiver.port), str(secret.port)]
     with subprocess.Popen(["nice", *command], stdout=subprocess.PIPE, text=True) as attackers:
+        used = cpu()
         under = moves.run(seconds)
+        used = cpu() - used
         grown = memory() - calm
+        their = cpu_seconds(attackers.pid)
         for visitor in visitors:
             visitor.stop()
         begun = time.monotonic()
@@ -171,6 +180,7 @@ def _attack(
     lost = sum(moves.moves - count for count in arrived.objects.values())
     lost += moves.moves * (OBJECTS - len(arrived.objects))
     print(f"attacks ({seconds} s)   {attacked}")
+    print(f"CPU              receivers {used:.1f} s, attackers {their:.1f} s")
     print(f"in peace         {before:.0f} objects/s ({peace:.0f} s)")
     print(f"under attack     {under:.0f} objects/s")
     print(f"ratio            {under / before:.2f}")

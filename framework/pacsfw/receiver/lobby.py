@@ -31,6 +31,8 @@ _HEADER = struct.Struct(">BxL")
 _TLS_HANDSHAKE = 0x16
 _LINGER = 1.0
 """Seconds a peer has to read the last PDU and to close."""
+_IGNORED = 1 << 18
+"""Bytes that a peer may go on to send meanwhile."""
 _NO_DATA = (BlockingIOError, ssl.SSLWantReadError)
 
 
@@ -53,6 +55,8 @@ class Guest:
     state: _State
     request: bytearray = field(default_factory=bytearray)
     """The A-ASSOCIATE-RQ PDU, as far as it has come."""
+    ignored: int = 0
+    """Bytes that came after it had been dismissed."""
 
 
 class Lobby:
@@ -142,8 +146,11 @@ class Lobby:
                 self._shake_hands(guest)
             if guest.state is _State.REQUEST:
                 self._read(guest)
-            elif guest.state is _State.LEAVING and not guest.sock.recv(65536):
-                self._close(guest)
+            elif guest.state is _State.LEAVING:
+                count = len(guest.sock.recv(65536))
+                guest.ignored += count
+                if not count or guest.ignored > _IGNORED:
+                    self._close(guest)
         except _NO_DATA:
             return
         except ssl.SSLError as error:

@@ -14,7 +14,7 @@ from pacsfw.receiver import Receiver
 
 
 class Listening:
-    """A `Receiver` called PACSFW on a free port of 127.0.0.1."""
+    """A `Receiver` called PACSFW on 127.0.0.1, by default on a free port."""
 
     def __init__(
         self,
@@ -23,6 +23,7 @@ class Listening:
         limits: Limits | None = None,
         accept: Accept | None = None,
         tls: Tls | None = None,
+        port: int = 0,
     ) -> None:
         self.spool = spool
         self.records: list[SpoolRecord] = []
@@ -30,6 +31,7 @@ class Listening:
         node = Node(
             aetitle="PACSFW",
             bind="127.0.0.1",
+            port=port,
             limits=limits or Limits(),
             accept=accept or Accept(),
             tls=tls,

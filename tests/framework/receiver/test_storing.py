@@ -15,13 +15,6 @@ from pacsfw.testing import make_studies, write_studies
 from pacsfw.testing._sending import keep_responses
 from peers.readback import dataset_bytes
 
-CONVERSIONS = {
-    "1.2.840.10008.1.2.1": ["dcmconv", "+te"],
-    "1.2.840.10008.1.2.5": ["dcmcrle"],
-    "1.2.840.10008.1.2.4.70": ["dcmcjpeg", "+e1"],
-    "1.2.840.10008.1.2.4.80": ["dcmcjpls", "+el"],
-}
-
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
@@ -55,31 +48,6 @@ def sent(files: list[Path]) -> dict[str, bytes]:
 
 def run(*command: object) -> None:
     subprocess.run([str(part) for part in command], check=True, capture_output=True)
-
-
-@pytest.mark.parametrize("syntax", CONVERSIONS)
-def test_dcmsend_delivers_every_transfer_syntax_byte_for_byte(
-    listening: Listening, files: list[Path], tmp_path: Path, syntax: str
-) -> None:
-    converted = tmp_path / "converted.dcm"
-    image = next(path for path in files if "PixelData" in dcmread(path))
-    run(*CONVERSIONS[syntax], image, converted)
-    run("dcmsend", "--decompress-never", "-aec", "PACSFW", "127.0.0.1", listening.port, converted)
-    listening.wait_for(lambda: listening.sealed)
-    assert listening.sealed[0].syntax == syntax
-    assert arrived(listening) == sent([converted])
-    run("dcmdump", listening.sealed[0].path)
-
-
-def test_storescu_delivers_implicit_where_it_offers_nothing_else(
-    listening: Listening, files: list[Path], tmp_path: Path
-) -> None:
-    converted = tmp_path / "converted.dcm"
-    run("dcmconv", "+ti", files[0], converted)
-    run("storescu", "-xi", "-aec", "PACSFW", "127.0.0.1", listening.port, converted)
-    listening.wait_for(lambda: listening.sealed)
-    assert listening.sealed[0].syntax == "1.2.840.10008.1.2"
-    assert arrived(listening) == sent([converted])
 
 
 def test_storescu_delivers_many_objects_over_one_association(

@@ -7,11 +7,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydicom.charset import convert_encodings, default_encoding, python_encoding
+from pydicom.config import IGNORE
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement, convert_raw_data_element, empty_value_for_VR
 from pydicom.tag import BaseTag
+from pydicom.uid import UID
 from pydicom.valuerep import AMBIGUOUS_VR
 
+from pacsfw.api import is_uid
 from pacsfw.dicom.tagpath import ABSENT, Absent, Many, Step, TagPath, follow
 from pacsfw.dicom.walk import Encoding
 from pacsfw.dicom.wanted import (
@@ -25,7 +28,10 @@ from pacsfw.dicom.wanted import (
 
 _LONGEST_UN = 0xFFFF
 """From this length on a value of VR UN stays what it is (PS3.5 section 6.2.2, note 2)."""
-_PLAIN = frozenset({"AS", "CS", "DA", "DT", "TM"})
+_PLAIN = frozenset({"AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"})
+"""Value representations whose single values pydicom gives as plain text."""
+_LONGEST = {"LO": 64, "SH": 16, "UI": 64}
+"""Those of which pydicom complains if they are longer, or not as they should be."""
 
 
 class NeedsDataset(Exception):
@@ -111,6 +117,21 @@ def known_vr(vr: str, value: Any, step: Step, found: Found) -> str:
         return vr
 
 
+def plain(leaf: Leaf) -> str | None:
+    """Return a single value that pydicom makes nothing of but text, None for every other one."""
+    vr, value = leaf.vr, leaf.value
+    if vr not in _PLAIN or type(value) is not bytes or b"\\" in value:
+        return None
+    text = value.decode("latin-1").rstrip(" \0")
+    if vr not in _LONGEST:
+        return text
+    if len(value) > _LONGEST[vr] or not (text.isascii() and text.isprintable()):
+        return None
+    if vr != "UI":
+        return text
+    return UID(text, IGNORE) if is_uid(text) else None
+
+
 def as_pydicom(leaf: Leaf, step: Step) -> Any:
     """Return the value as pydicom gives it by default.
 
@@ -122,8 +143,6 @@ def as_pydicom(leaf: Leaf, step: Step) -> Any:
         Whatever pydicom raises on malformed values.
     """
     vr, value, charset, little = leaf
-    if vr in _PLAIN and type(value) is bytes and b"\\" not in value:
-        return value.decode("latin-1").rstrip(" \0")
     if vr == "SQ" or vr in AMBIGUOUS_VR:
         raise NeedsDataset
     if value is TOO_LONG:

@@ -13,7 +13,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from pacsfw.dicom import reading
-from pacsfw.dicom.elements import Leaf, NeedsDataset, as_pydicom, find
+from pacsfw.dicom.elements import Leaf, NeedsDataset, as_pydicom, find, plain
 from pacsfw.dicom.faults import decoding, unreadable
 from pacsfw.dicom.inflating import Bomb
 from pacsfw.dicom.pydicom_reading import found_in, read_dataset
@@ -105,6 +105,8 @@ class FileHeader:
         leaf = ABSENT if path.is_group else self.raw(path)
         if leaf is ABSENT and not path.is_group:
             return ABSENT
+        if isinstance(leaf, Leaf) and (text := plain(leaf)) is not None:
+            return path.select(text)
         with decoding(path.text, self.warnings):
             try:
                 if isinstance(leaf, Many):

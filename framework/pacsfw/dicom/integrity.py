@@ -107,14 +107,23 @@ def _walk(descriptor: int, path: Path, header: FileHeader) -> _Walk:
                 walk = _Walk(source, at_pixels, extent.encoding)
                 walk.run()
                 return walk
-    meta = read_file_meta(path)
-    start = 0 if meta.syntax in DEFLATED else meta.offset_of_dataset
-    source = _source(descriptor, meta.syntax, meta.offset_of_dataset)
-    walk = _Walk(source, start, encoding_of(meta.syntax))
+    syntax, offset = (extent.syntax, extent.start) if extent else _data_set(path)
+    start = 0 if syntax in DEFLATED else offset
+    source = _source(descriptor, syntax, offset)
+    walk = _Walk(source, start, encoding_of(syntax))
     if not source.fetch(start, 1):
         raise Damaged("it has no data set")
     walk.run()
     return walk
+
+
+def _data_set(path: Path) -> tuple[str, int]:
+    """Return the transfer syntax, and where the data set begins."""
+    try:
+        meta = read_file_meta(path)
+    except ValueError as error:
+        raise Damaged(str(error)) from error
+    return meta.syntax, meta.offset_of_dataset
 
 
 def _source(descriptor: int, syntax: str, start: int) -> _Source:

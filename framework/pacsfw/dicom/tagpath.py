@@ -127,6 +127,9 @@ class TagPath:
     component: names.Component | None = None
     """Which part of a person's name is meant."""
 
+    def __hash__(self) -> int:
+        return hash(self.text)  # which says it all, and is looked up for every value
+
     @property
     def vr(self) -> str:
         """Value representation of the last element, empty where the dictionary has none."""

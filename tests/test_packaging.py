@@ -50,7 +50,7 @@ SEEN = """
     print(json.dumps({
         "distributions": [d.version for d in distributions() if d.name == "pacsfw"],
         "packages": [pacsfw.__file__, pacsfw_plugins.__file__],
-        "plugins": sorted({offer.plugin for offer in registry.offers()}),
+        "plugins": sorted({each.plugin for each in registry.plugins}),
         "failures": [failure.error for failure in registry.failures],
     }))
 """

@@ -16,7 +16,7 @@ from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.spool import Sealed
 from pacsfw.dicom.tagpath import parse
-from pacsfw.errors import Skip, TookTooLong
+from pacsfw.errors import ComponentError, Skip
 from pacsfw.ingest.commit import Occupied, OtherContent, commit, dataset_digest
 from pacsfw.ingest.paths import target
 from pacsfw.ingest.rejection import rejected
@@ -160,7 +160,7 @@ class Ingest:
         except Skip as err:
             raise _Refused(f"left out by layout {self._layout_name}: {err}") from err
         except Exception as err:
-            why = str(err) if isinstance(err, TookTooLong) else type(err).__name__
+            why = str(err) if isinstance(err, ComponentError) else type(err).__name__
             raise _Refused(f"layout {self._layout_name} failed: {why}") from err
         try:
             path = target(self._archive, names)

@@ -14,7 +14,7 @@ from pacsfw.dicom.faults import decoding
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.wanted import Plan
-from pacsfw.errors import TookTooLong
+from pacsfw.errors import ComponentError
 from pacsfw.tags.faults import CellFailed, TagError
 from pacsfw.tags.raw import raw_text
 from pacsfw.tags.source import Source, fit
@@ -141,7 +141,7 @@ class _TagReader:
 
 def _place(error: Exception) -> str:
     """Say what was raised where, but not its text, which may quote the value."""
-    if isinstance(error, TookTooLong):
+    if isinstance(error, ComponentError):
         return str(error)
     *_, (frame, line) = walk_tb(error.__traceback__)
     file = Path(frame.f_code.co_filename)

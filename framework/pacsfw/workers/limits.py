@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
-from pacsfw.errors import TookTooLong
+from pacsfw.errors import ComponentError, TookTooLong
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +32,9 @@ def limited(
     Raises
     ------
     TookTooLong
-        By what is returned, after ``seconds``, and at once after ``patience`` such calls.
+        By the function returned, after ``seconds``, and at once after ``patience`` such calls.
+    ComponentError
+        By it, where the function raises SystemExit, which would end the worker.
     """
     if threading.current_thread() is not threading.main_thread():
         return function
@@ -52,6 +54,8 @@ def limited(
         except _Alarm:
             strikes += 1
             raise TookTooLong(f"took longer than {seconds:g} s") from None
+        except SystemExit:
+            raise ComponentError("tried to end the program (SystemExit)") from None
 
     return call
 

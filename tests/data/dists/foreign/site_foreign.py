@@ -1,0 +1,1 @@
+"""Has nothing to do with pacsfw, and broken metadata."""

@@ -1,0 +1,1 @@
+"""Its entry points are not UTF-8."""

@@ -18,6 +18,8 @@ net:
     aetitle: PACSFW
     port: 11112
     # bind: 0.0.0.0
+    # Who may send to us; anybody without it. docs/receiver.md has more, and TLS.
+    # accept: {{calling_aetitles: [THEIRPACS], addresses: [192.0.2.0/24]}}
   # The PACS.
   called_node:
     aetitle: THEIRPACS

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO, Literal
+from pathlib import Path
+from typing import Literal
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataelem import RawDataElement
-from pydicom.dataset import FileDataset
-from pydicom.filereader import read_partial
-from pydicom.tag import BaseTag
 from pydicom.uid import (
     ColorPaletteStorage,
     CTDefinedProcedureProtocolStorage,
@@ -27,24 +23,25 @@ from pydicom.uid import (
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from pacsfw.dicom import charset
-from pacsfw.dicom.faults import UnreadableObject, decoding
+from pacsfw.dicom.elements import charset_of
+from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
-from pacsfw.dicom.values import text_of
+from pacsfw.dicom.tagpath import parse
+from pacsfw.dicom.wanted import Found
 from pacsfw_plugins._folder_index import OF_SERIES, OF_STUDY, UIDS, Index, Tally
 
 STATE_FOLDER = ".pacsfw"
 """Where a collection keeps its ledger and files on their way in; never looked into."""
 
+_KEYWORDS = (*OF_STUDY, *OF_SERIES, "SOPClassUID", "SOPInstanceUID", "InstanceNumber")
 _KEYS = {
     tag: (keyword, dictionary_VR(tag))
-    for keyword in (*OF_STUDY, *OF_SERIES, "SOPClassUID", "SOPInstanceUID", "InstanceNumber")
+    for keyword in _KEYWORDS
     if (tag := tag_for_keyword(keyword)) is not None
 }
 """What is read of a file: tag to keyword and value representation."""
 
-_CHARSET_TAG = 0x00080005
-_READ_TAGS: list[BaseTag | int] = [_CHARSET_TAG, *_KEYS]
-_LAST_TAG = max(_KEYS)
 _ONE_VALUE = {"ST", "LT", "UT", "UR"}
 
 _WITHOUT_STUDY = {
@@ -65,11 +62,12 @@ _WITHOUT_STUDY = {
 def scan(root: str) -> Index:
     """Read the header of every DICOM file below a folder, as far as it tells what it is of."""
     index = Index()
+    reader = HeaderReader(map(parse, (*_KEYWORDS, "MediaStorageSOPClassUID")))
     pool: dict[str, str] = {}
     for folder, name in _files(root, index.tally):
         index.tally.files += 1
         try:
-            found = _read(os.path.join(folder, name), index.tally)  # noqa: PTH118 - text is quick
+            found = _read(os.path.join(folder, name), index.tally, reader)  # noqa: PTH118 - text is quick
         except UnreadableObject as err:
             index.tally.damaged[err.fault] += 1
         except OSError:
@@ -120,7 +118,7 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "lost", "other"]
         return "lost"
 
 
-def _read(path: str, tally: Tally) -> dict[str, str] | None:
+def _read(path: str, tally: Tally, reader: HeaderReader) -> dict[str, str] | None:
     """Return the attributes of the object in a file; None where it holds none of a study.
 
     Raises
@@ -137,19 +135,12 @@ def _read(path: str, tally: Tally) -> dict[str, str] | None:
                 raise UnreadableObject("the object", "not a DICOM Part 10 file")
             tally.not_dicom += 1
             return None
-        file.seek(0)
-        with decoding("the object", Counter()):
-            return _attributes(file, tally)
+    return _attributes(reader.read(Path(path)), tally)
 
 
-def _attributes(file: BinaryIO, tally: Tally) -> dict[str, str] | None:
-    header = read_partial(file, lambda tag, _vr, _length: tag > _LAST_TAG, specific_tags=_READ_TAGS)
-    if _is_cut(header):
-        raise UnreadableObject("the object", "ends too early")
-    found = _texts(header)
-    sop_class = found.get("SOPClassUID") or str(
-        header.file_meta.get("MediaStorageSOPClassUID") or ""
-    )
+def _attributes(header: FileHeader, tally: Tally) -> dict[str, str] | None:
+    found = _texts(header.found)
+    sop_class = found.get("SOPClassUID") or str(header.get("MediaStorageSOPClassUID") or "")
     if sop_class in _WITHOUT_STUDY:
         tally.without_study += 1
         return None
@@ -159,27 +150,19 @@ def _attributes(file: BinaryIO, tally: Tally) -> dict[str, str] | None:
     return {**found, "SOPClassUID": sop_class}
 
 
-def _is_cut(header: FileDataset) -> bool:
-    """Tell whether the file ends inside the last value, which pydicom lets pass."""
-    if not header:
-        return False
-    last = header.get_item(max(header.keys()))
-    return isinstance(last, RawDataElement) and len(last.value or b"") < last.length != 0xFFFFFFFF
-
-
-def _texts(header: FileDataset) -> dict[str, str]:
+def _texts(elements: Found) -> dict[str, str]:
     r"""Return keyword to text: several values joined by ``\``, padding stripped.
 
     Made from the bytes, as answers of a PACS are: what pydicom would refuse to convert is
     text all the same.
     """
-    declared = text_of(header.get("SpecificCharacterSet"))
+    declared = charset_of(elements).decode("latin-1").strip(" \0")
     found: dict[str, str] = {}
-    for tag in _KEYS.keys() & header.keys():
-        element = header.get_item(tag)
-        if isinstance(element, RawDataElement):
+    for tag in _KEYS.keys() & elements.keys():
+        _, value = elements[tag]
+        if type(value) is bytes:
             keyword, vr = _KEYS[tag]
-            found[keyword] = _text(element.value or b"", vr, declared)
+            found[keyword] = _text(value, vr, declared)
     return found
 
 

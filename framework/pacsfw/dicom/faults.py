@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from pacsfw.dicom.inflating import Bomb
-from pacsfw.dicom.reading import Cut
+from pacsfw.dicom.reading import Cut, TooLarge
 
 # pydicom logs the values it complains about, and those may identify a patient.
 logging.getLogger("pydicom").propagate = False
@@ -31,6 +31,7 @@ _FAULTS: dict[type[Exception], str] = {
     EOFError: "ends too early",
     BytesLengthException: "an element has a wrong length",
     Cut: "ends within an element",
+    TooLarge: "a sequence is too large",
     Bomb: "the deflated data are too large",
     struct.error: "an element has a wrong length",
     zlib.error: "the deflated data are damaged",

@@ -208,7 +208,7 @@ class HeaderReader:
             extent = reading.read(path, self.plan, found)
         except Unusual:
             return self._read_unusual(path)
-        except (reading.Cut, Bomb, zlib.error) as error:
+        except (reading.Cut, reading.TooLarge, Bomb, zlib.error) as error:
             raise unreadable("the object", error) from None
         return FileHeader(path, self, found, extent)
 

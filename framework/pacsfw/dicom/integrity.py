@@ -18,7 +18,7 @@ from pacsfw.dicom.elements import Leaf
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.inflating import Bomb, Inflating
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.dicom.reading import DEFLATED, Cut, encoding_of, skip_to_pixels
+from pacsfw.dicom.reading import DEFLATED, Cut, TooLarge, encoding_of, skip_to_pixels
 from pacsfw.dicom.tagpath import TagPath, parse
 from pacsfw.dicom.walk import (
     IMPLICIT,
@@ -100,7 +100,7 @@ def _walk(descriptor: int, path: Path, header: FileHeader) -> _Walk:
         source = _source(descriptor, extent.syntax, extent.start)
         try:
             at_pixels = skip_to_pixels(source.fetch, extent)
-        except (Cut, Unusual):
+        except (Cut, TooLarge, Unusual):
             pass  # the slow walk knows what is wrong
         else:
             if at_pixels > first:

@@ -21,7 +21,15 @@ from pacsfw.dicom.inflating import Inflating
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.reading import DEFLATED
 from pacsfw.dicom.walk import EXPLICIT, LONG, Short, Unusual, Walk
-from pacsfw.dicom.wanted import LAST_BEFORE_PIXELS, LONGEST_VALUE, Found, Plan, Want, Wanted
+from pacsfw.dicom.wanted import (
+    LAST_BEFORE_PIXELS,
+    LONGEST_VALUE,
+    TOO_LONG,
+    Found,
+    Plan,
+    Want,
+    Wanted,
+)
 
 
 def read_dataset(path: Path) -> FileDataset:
@@ -37,7 +45,7 @@ def read_dataset(path: Path) -> FileDataset:
     except ValueError:
         meta = None  # pydicom may know better
     if meta is None or meta.syntax not in DEFLATED:
-        return dcmread(path, stop_before_pixels=True)
+        return dcmread(path, stop_before_pixels=True, defer_size=LONGEST_VALUE)
     elements = read_elements(
         BytesIO(_inflated_header(path, meta.offset_of_dataset)),
         is_implicit_VR=False,
@@ -97,6 +105,8 @@ def _raw(dataset: Dataset, tag: int, want: Want, charset: Any) -> tuple[str, obj
     element = dataset.get_item(tag)
     if isinstance(element, RawDataElement):
         vr = element.VR or want.vr
+        if element.value is None and element.length > LONGEST_VALUE:
+            return vr, TOO_LONG
         if vr != "SQ" and element.is_little_endian:
             return vr, element.value or b""
         element = dataset[tag]

@@ -40,6 +40,10 @@ _Fetch = Callable[[int, int], bytes]
 """Gives bytes from an offset on: as many as are asked for, fewer at the end of the file."""
 
 
+class TooLarge(ValueError):
+    """A sequence is too large to be looked into."""
+
+
 class Cut(ValueError):
     """The file ends within an element."""
 
@@ -72,6 +76,8 @@ def read(path: Path | str, plan: Plan, found: Found) -> Extent:
         The file is not as PS3.10 and PS3.5 have it, which need not mean that it is unreadable.
     Cut
         The file ends before the last wanted element, and within another one.
+    TooLarge
+        A sequence before the last wanted element takes more memory than a header may.
     zlib.error
         The deflated data are damaged.
     OSError
@@ -113,7 +119,7 @@ def skip_to_pixels(fetch: _Fetch, extent: Extent) -> int:
 
     Raises
     ------
-    Unusual, Cut
+    Unusual, Cut, TooLarge
         As `read` does.
     """
     return _Window(b"", 0, False, fetch).walk(extent.end, extent.encoding, _BEFORE_PIXELS, {})
@@ -154,7 +160,7 @@ class _Window:
 
     def _move(self, offset: int, size: int) -> None:
         if size > _MOST:
-            raise Unusual
+            raise TooLarge
         self._base, self._data = offset, self._fetch(offset, size)
         self._ended = len(self._data) < size
 

@@ -28,6 +28,7 @@ from pacsfw.ingest.room import Room
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.move.arrivals import Arrivals
+from pacsfw.moving import Timing
 from pacsfw.receiver import Receiver
 from pacsfw.workers import WorkerPool
 
@@ -69,28 +70,23 @@ class Everything:
         path.chmod(0o600)
         config = load(path).config
         assert config.storage is not None
-        self._spec = assemble.IngestSpec(
-            plugins=config.plugins,
-            sort_by=config.storage.sort_by,
-            tags=config.tags,
-            archive=config.storage.directory,
-            state=config.storage.state,
-        )
-        self.spool = config.storage.state / "spool"
+        storage = config.storage
+        self._spec = assemble.ingest_spec(config, storage, (), Timing().call)
+        self.spool = storage.state / "spool"
         self.spool.mkdir(parents=True)
-        config.storage.directory.mkdir(exist_ok=True)
+        storage.directory.mkdir(exist_ok=True)
         self._workers, self._expected, self._stored = workers, objects, 0
-        self._ledger = open_ledger(config.storage.state)
+        self._ledger = open_ledger(storage.state)
         clock = Clock()
         self._arrivals = Arrivals(clock)
         self._intake = Intake(
             self._ledger,
             self.spool,
-            config.storage.directory,
-            config.storage.state,
+            storage.directory,
+            storage.state,
             clock,
             self._pool,
-            Room([self.spool], 0, config.storage.backlog),
+            Room((self.spool, storage.directory), storage.reserve, storage.backlog),
             on_the_way=self._arrivals.on_the_way,
             arrived=self._arrived,
             notify=lambda _: None,

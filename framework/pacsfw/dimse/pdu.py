@@ -36,7 +36,7 @@ _TICK = 5.0
 _SEND_SECONDS = 60.0
 """So long a peer may leave unread what we send."""
 _FIRST_BUFFER = 16 * 1024
-_BUFFER = 1 << 20
+_BUFFER = 1 << 18
 """Bytes that are read ahead at most, where the peer sends so fast."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
@@ -138,6 +138,12 @@ class PduReader:
         }
         self._allocate(max(_FIRST_BUFFER, len(read_ahead)))
         self._start, self._end = 0, len(read_ahead)
+        self._missing = 0
+        """Bytes to come of a fragment of which a part was returned, ..."""
+        self._part_of = (0, False)
+        """... the rest of what is known of it, ..."""
+        self._part_deadline = 0.0
+        """... and until when it has to be there."""
         self._view[: self._end] = read_ahead
         _set_timeouts(sock, min(_TICK, idle_timeout, pdu_timeout))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -157,7 +163,10 @@ class PduReader:
         return _KINDS[self._buffer[begin]], self._view[begin + _HEADER.size : self._start]
 
     def values(self) -> list[Value]:
-        """Return the values of all P-DATA PDUs that are there, at least of one.
+        """Return the values of all P-DATA PDUs that are there, at least a part of one.
+
+        The fragment of a data set may come in several parts, so that none has to be kept
+        until it is whole.
 
         Returns
         -------
@@ -172,7 +181,10 @@ class PduReader:
         """
         values = self._values_ahead()
         if not values:
-            self._await_whole()
+            if self._missing:
+                self._await_more()
+            else:
+                self._await_whole()
             values = self._values_ahead()
         return values
 
@@ -180,10 +192,24 @@ class PduReader:
         values: list[Value] = []
         start, end, cap = self._start, self._end, self._caps[_P_DATA]
         buffer, view = self._buffer, self._view
+        if self._missing and start < end:
+            after = min(start + self._missing, end)
+            self._missing -= after - start
+            context_id, is_last = self._part_of
+            values.append((context_id, False, is_last and not self._missing, view[start:after]))
+            start = after
         while start + 12 <= end:
             kind, length, inner, context_id, control = _PDU_OF_ONE(buffer, start)
             after = start + 6 + length
-            if kind != _P_DATA or length > cap or after > end:
+            if kind != _P_DATA or length > cap:
+                break
+            if after > end:
+                if control & 1 or inner + 4 != length:
+                    break
+                values.append((context_id, False, False, view[start + 12 : end]))
+                self._missing, self._part_of = after - end, (context_id, control & 2 != 0)
+                self._part_deadline = time.monotonic() + self.pdu_timeout
+                start = end
                 break
             if inner + 4 == length and inner >= 2:
                 fragment = view[start + 12 : after]
@@ -196,6 +222,13 @@ class PduReader:
             start = after
         self._start = start
         return values
+
+    def _await_more(self) -> None:
+        """Read some of the fragment of which a part has been returned."""
+        if time.monotonic() >= self._part_deadline:
+            raise PeerTooSlow("the peer was too slow for too long")
+        self._make_room(0)
+        self._receive(self._part_deadline)
 
     def _await_whole(self) -> int:
         """Read until the next PDU is whole, before the deadline; return its length."""

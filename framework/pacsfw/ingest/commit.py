@@ -6,12 +6,13 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from pacsfw.dicom.part10 import read_file_meta
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 
 
 class Occupied(Exception):
@@ -38,10 +39,11 @@ def commit(spooled: Path, path: Path, sop_uid: str, digest: str, syntax: str) ->
     OSError
         The archive cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except (FileExistsError, NotADirectoryError) as err:
-        raise Occupied("a file has the path of a folder that the layout gives it") from err
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - for every object
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except (FileExistsError, NotADirectoryError) as err:
+            raise Occupied("a file has the path of a folder that the layout gives it") from err
     same = True
     try:
         _rename_without_overwriting(spooled, path)
@@ -72,9 +74,10 @@ def _rename_without_overwriting(spooled: Path, path: Path) -> None:
 
 def _is_empty(path: Path) -> bool:
     try:
-        return path.is_file() and path.stat().st_size == 0
+        found = os.stat(path)  # noqa: PTH116 - for every object
     except FileNotFoundError:
         return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 def _copy_across(spooled: Path, path: Path) -> None:
@@ -105,11 +108,23 @@ def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
     return True
 
 
-def dataset_digest(path: Path) -> str:
-    """Return the SHA-256 of the data set, without the File Meta that we wrote."""
+def dataset_digest(path: Path, size: int | None = None) -> str:
+    """Return the SHA-256 of the data set, without the File Meta that we wrote.
+
+    Parameters
+    ----------
+    size
+        Bytes of the data set, where they are known: the File Meta is not read then.
+    """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        file.seek(read_file_meta(path).offset_of_dataset)
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    with path.open("rb", buffering=0) as file:
+        if size is None:
+            offset = read_file_meta(file.fileno()).offset_of_dataset
+        else:
+            offset = os.fstat(file.fileno()).st_size - size
+        file.seek(offset)
+        # Small enough for the processor's cache, and used again and again.
+        buffer = memoryview(bytearray(_CHUNK))
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
     return digest.hexdigest()

@@ -112,7 +112,7 @@ class Ingest:
         try:
             header = self._reader.read(sealed.path)
             record = _identify(record, header)
-            _check_identity(header)
+            _check_identity(record, header)
             if self._known is not None and record.study_uid not in self._known:
                 raise _Refused("unsolicited: nobody asked for its study")
             header.warnings += integrity.check(sealed.path, header)
@@ -207,7 +207,7 @@ def keep(path: Path, folder: Path, digest: str) -> Path:
 def _record(sealed: Sealed) -> Instance:
     return Instance(
         sop_uid=sealed.sop_uid,
-        digest=dataset_digest(sealed.path),
+        digest=dataset_digest(sealed.path, sealed.size),
         study_uid="",
         series_uid="",
         sop_class=sealed.sop_class,
@@ -230,10 +230,11 @@ def _identify(record: Instance, header: FileHeader) -> Instance:
     )
 
 
-def _check_identity(header: FileHeader) -> None:
-    for keyword in ("StudyInstanceUID", "SOPInstanceUID"):
-        if not header.get(keyword):
-            raise _Refused(f"it has no {keyword}")
+def _check_identity(record: Instance, header: FileHeader) -> None:
+    if not record.study_uid:
+        raise _Refused("it has no StudyInstanceUID")
+    if not header.get("SOPInstanceUID"):  # `record` has that of the request then
+        raise _Refused("it has no SOPInstanceUID")
 
 
 def _as_stored(record: Instance, path: Path) -> Instance:

@@ -26,7 +26,8 @@ from pacsfw.api import Node
 from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacsfw.dimse import pdu
 from pacsfw.dimse.negotiation import APPLICATION_CONTEXT, Context
-from pacsfw.dimse.pdu import MAX_PDU, PduReader, PduType, PeerSilent
+from pacsfw.dimse.pdu import MAX_PDU, PduType, PeerSilent
+from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.requestor import Ended, Requestor, in_words
 from pacsfw.dimse.tls import client_context
 

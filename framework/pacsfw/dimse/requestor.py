@@ -19,7 +19,8 @@ from typing import NoReturn
 from pacsfw.dimse import command, pdu
 from pacsfw.dimse.command import MAX_COMMAND, Command, Element, Field
 from pacsfw.dimse.negotiation import Context
-from pacsfw.dimse.pdu import PduReader, PduType, PeerSilent, ProtocolError
+from pacsfw.dimse.pdu import PduType, PeerSilent, ProtocolError
+from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.storing import Create, Storing
 
 RELEASE_SECONDS = 5.0

@@ -15,6 +15,7 @@ from pacsfw.dicom.spool import Spool
 from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Command, Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
+from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.tls import end_of_stream
 from pacsfw.receiver.message import Message
 from pacsfw.receiver.messages import Note
@@ -65,7 +66,7 @@ class Association:
         self._tell = tell
         self._wanted = wanted
         limits = node.limits
-        self._reader = pdu.PduReader(
+        self._reader = PduReader(
             sock,
             max_pdu=pdu.MAX_PDU,
             idle_timeout=limits.associate_timeout,

@@ -1,3 +1,5 @@
+import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 from pynetdicom.pdu import A_ABORT_RQ, A_RELEASE_RP, P_DATA_TF
 
 from framework.dimse import wire
-from pacsfw.dimse import pdu
-from pacsfw.dimse.pdu import PduReader, PduType
+from pacsfw.dimse import pdu, pdu_reader
+from pacsfw.dimse.pdu import PduType
+from pacsfw.dimse.pdu_reader import PduReader
 
 FRAGMENT = st.tuples(st.integers(1, 255), st.booleans(), st.booleans(), st.binary(max_size=300))
 
@@ -61,6 +64,70 @@ def test_any_fragmentation_reads_as_pynetdicom_reads_it(pdus, chunk: int) -> Non
             ]
         sender.join()
     assert got == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(FRAGMENT, min_size=1, max_size=3), min_size=1, max_size=8),
+    st.lists(st.integers(1, 700), min_size=1, max_size=12),
+)
+def test_values_in_parts_are_those_of_pynetdicom(pdus, sizes) -> None:
+    """However the bytes come, parts of data fragments add up to what pynetdicom reads."""
+    stream, expected = b"", []
+    for fragments in pdus:
+        data = wire.p_data(
+            *(wire.pdv(number, is_command + 2 * last, value)
+              for number, is_command, last, value in fragments)
+        )  # fmt: skip
+        reference = P_DATA_TF()
+        reference.decode(data)
+        for found in reference.presentation_data_value_items:
+            control, value = found.presentation_data_value[0], found.presentation_data_value[1:]
+            expected.append((found.context_id, bool(control & 1), bool(control & 2), value))
+        stream += data
+    reader, got = reader_of(Pieces(stream, sizes)), []  # type: ignore[arg-type]
+    with contextlib.suppress(pdu.ConnectionLost):
+        while True:
+            got += [(*what, bytes(value)) for *what, value in reader.values()]
+    assert joined(got) == joined(expected)
+
+
+class Pieces:
+    """A connection that gives what was sent in pieces of these sizes, over and over."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._data, self._sizes = data, itertools.cycle(sizes)
+
+    def settimeout(self, _seconds: float | None) -> None: ...
+
+    def setsockopt(self, *_option: object) -> None: ...
+
+    def recv_into(self, buffer: memoryview) -> int:
+        count = min(next(self._sizes), len(buffer), len(self._data))
+        buffer[:count], self._data = self._data[:count], self._data[count:]
+        return count
+
+
+def joined(values: list[tuple[int, bool, bool, bytes]]) -> list[list[object]]:
+    """Join the data values that belong together; commands stay as they are."""
+    result: list[list[object]] = []
+    for context_id, is_command, is_last, value in values:
+        before = result[-1] if result else None
+        if before and not is_command and before[:3] == [context_id, False, False]:
+            before[2:] = [is_last, before[3] + value]  # type: ignore[operator]
+        else:
+            result.append([context_id, is_command, is_last, value])
+    return result
+
+
+def test_a_fragment_that_stops_coming_does_not_hold_the_reader(pair) -> None:
+    near, far = pair
+    near.sendall(wire.p_data(wire.pdv(1, 2, bytes(1000)))[:300])
+    reader = PduReader(far, max_pdu=1024, idle_timeout=1000, pdu_timeout=0.1)
+    ((context_id, is_command, is_last, part),) = reader.values()
+    assert (context_id, is_command, is_last, len(part)) == (1, False, False, 288)
+    with pytest.raises(pdu.PeerTooSlow):
+        reader.values()
 
 
 def test_the_end_of_the_connection_is_told_from_a_pdu(pair) -> None:
@@ -142,7 +209,7 @@ def test_what_comes_at_the_last_moment_is_not_lost(pair, monkeypatch, parts: int
             return self.now
 
     near, far = pair
-    monkeypatch.setattr(pdu, "time", Clock())
+    monkeypatch.setattr(pdu_reader, "time", Clock())
     reader = PduReader(far, max_pdu=1024, idle_timeout=0.5, pdu_timeout=1e9)
     sent = [wire.p_data(wire.pdv(1, 3, bytes([number]) * 9)) for number in range(parts)]
     near.sendall(b"".join(sent))

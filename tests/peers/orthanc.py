@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from peers.process import Server, free_port, require
+from peers.process import START_SECONDS, Server, free_port, require
 
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _PERMISSIONS = {f"Allow{verb}": True for verb in ("Echo", "Find", "Get", "Move", "Store")}
@@ -43,6 +44,15 @@ class Orthanc:
 
     def start(self) -> None:
         self._server.start()
+        deadline = time.monotonic() + START_SECONDS
+        while True:  # either of its two ports may be the later one
+            try:
+                self._ask("GET", "/system")
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def stop(self) -> None:
         """Takes 3.5 s: only then its ports can be used again."""

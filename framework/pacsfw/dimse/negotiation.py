@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pydicom import config
 from pydicom.uid import (
@@ -34,6 +35,7 @@ MAX_CONTEXTS = 128
 MAX_SYNTAXES = 256
 MAX_USER_ITEMS = 1024
 
+_MAX_UID = 64
 _ITEM = struct.Struct(">BxH")
 _FIXED = 68
 _AE_TITLES = slice(4, 36)
@@ -172,7 +174,9 @@ def choose_syntax(offered: list[str], *, deflated: bool = False) -> str | None:
         syntax
         for syntax in offered
         # Deflated may be a bomb: it unpacks to a thousand times its size.
-        if _is_acceptable(syntax) and (deflated or syntax != DeflatedExplicitVRLittleEndian)
+        if len(syntax) <= _MAX_UID
+        and _is_acceptable(syntax)
+        and (deflated or syntax != DeflatedExplicitVRLittleEndian)
     ]
     if not acceptable:
         return None
@@ -182,6 +186,7 @@ def choose_syntax(offered: list[str], *, deflated: bool = False) -> str | None:
     return acceptable[0]
 
 
+@lru_cache(1024)
 def _is_acceptable(syntax: str) -> bool:
     return _uid(syntax).type == "Transfer Syntax" and syntax not in _REFUSED_SYNTAXES
 

@@ -13,7 +13,9 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,8 +116,8 @@ class _Process:
             self._note,
         )
         self._notes = Notes()
-        self._untold: queue.SimpleQueue[Note | None] = queue.SimpleQueue()
-        self._teller = threading.Thread(target=self._tell_notes, daemon=True)
+        self._telling: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._teller = threading.Thread(target=self._keep_telling, daemon=True)
         self._next_tick = 0.0
         self._deadline: float | None = None
 
@@ -133,7 +135,7 @@ class _Process:
             for key, _ in self._selector.select(self._seconds_to_wait()):
                 key.data()
             self._tick()
-        self._untold.put(None)
+        self._telling.put(None)
         self._teller.join(_LAST_SECONDS)
         # Threads that hang in a system call must not keep the process.
         os._exit(0)
@@ -161,12 +163,15 @@ class _Process:
 
     def _note(self, level: int, text: str) -> None:
         if self._notes.take():
-            self._untold.put(Note(level, text))
+            self._telling.put(partial(self._tell, Note(level, text)))
 
-    def _tell_notes(self) -> None:
-        """Body of the thread that tells notes: the driver may be busy, deadlines do not wait."""
-        while (note := self._untold.get()) is not None:
-            self._tell(note)
+    def _keep_telling(self) -> None:
+        """Body of the thread that tells what need not be told by another.
+
+        The driver may be too busy to listen; new connections and deadlines do not wait for it.
+        """
+        while (tell := self._telling.get()) is not None:
+            tell()
 
     def _obey(self) -> None:
         try:
@@ -274,8 +279,9 @@ class _Process:
             return
         self._next_tick = now + _TICK_SECONDS
         self._lobby.tick()
+        if self._telling.empty():
+            self._telling.put(partial(self._announce, now))
         for association, visit in self._visits():
-            association.announce(now)
             if why := visit.progress.look(now, self._plan.node.limits):
                 self._end(association, visit, why)
         for guest in self._lobby.waiting():
@@ -286,7 +292,11 @@ class _Process:
                 if not self._accept():
                     break
         if text := self._notes.summary(now):
-            self._untold.put(Note(logging.WARNING, text))
+            self._telling.put(partial(self._tell, Note(logging.WARNING, text)))
+
+    def _announce(self, now: float) -> None:
+        for association, _ in self._visits():
+            association.announce(now)
 
     def _visits(self) -> list[tuple[Association, _Visit]]:
         with self._open_lock:

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pacsfw import api, hookimpl
 from pacsfw.errors import ConfigError
-from pacsfw_plugins._cells import to_text
+from pacsfw_plugins._cells import dump, to_text
 from pacsfw_plugins._table_file import SCHEMA, TableFile, text_lines
 
 DELIMITERS = (",", ";", "\t")
 """What spreadsheets put between fields; the first is what is written."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+"""What makes a spreadsheet take a text for a formula (CWE-1236), at its beginning."""
+
+_NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?")
+"""Texts that are numbers do nothing in a spreadsheet, whatever their sign."""
+
+RAW_VALUES = "raw_values"
+"""The column where a guarded table keeps the texts that it altered."""
+
+GUARDED = {
+    **SCHEMA,
+    "properties": {
+        **SCHEMA["properties"],
+        "guard": {
+            "type": "boolean",
+            "description": "Keep spreadsheets from taking texts for formulas: put ' before them, "
+            "and the text as it was into the column raw_values.",
+        },
+    },
+}
 
 
 class CsvSink(TableFile):
@@ -22,17 +44,35 @@ class CsvSink(TableFile):
     UTF-8 without a byte order mark, one header row. Values as `pacsfw_plugins._cells`
     says; an empty cell is a missing value. Characters that cannot be encoded (lone
     surrogates) are written as ``\udcXX``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    guard
+        Put ``'`` before each text that a spreadsheet would take for a formula. The last
+        column, `RAW_VALUES`, then holds what was altered: JSON, by the name of the column.
     """
+
+    def __init__(self, path: str, *, guard: bool = False) -> None:
+        super().__init__(path)
+        self._guard = guard
 
     def head(self, table: api.Table) -> bytes:
         """Return the header row."""
-        return _encoded([[column.name for column in table.columns]])
+        names = [column.name for column in table.columns]
+        return _encoded([[*names, _free_name(names)] if self._guard else names])
 
     def encode(self, table: api.Table, rows: Iterable[api.Row]) -> bytes:
         """Return the rows as lines of CSV."""
-        return _encoded(
+        names = [column.name for column in table.columns]
+        texts = (
             [to_text(value) for value, _ in zip(row, table.columns, strict=True)] for row in rows
         )
+        if not self._guard:
+            return _encoded(texts)
+        kinds = [column.type == "text" for column in table.columns]
+        return _encoded(_guarded(row, names, kinds) for row in texts)
 
     def fits(self, table: api.Table, file: BinaryIO) -> bool:
         """Tell whether the file begins with the header of these columns."""
@@ -70,6 +110,24 @@ class CsvSink(TableFile):
                     f"{where}: has {len(fields)} fields where the header has {len(columns)}"
                 )
             yield where, dict(zip(columns, fields, strict=True))
+
+
+def _guarded(row: Sequence[str], names: Sequence[str], kinds: Sequence[bool]) -> list[str]:
+    """Return a row in which no text begins like a formula, and last what was altered."""
+    dangerous = [
+        is_text and text.startswith(FORMULA) and not _NUMBER.fullmatch(text)
+        for text, is_text in zip(row, kinds, strict=True)
+    ]
+    cells = [f"'{text}" if one else text for text, one in zip(row, dangerous, strict=True)]
+    raw = {name: text for name, text, one in zip(names, row, dangerous, strict=True) if one}
+    return [*cells, dump(raw) if raw else ""]
+
+
+def _free_name(names: Sequence[str]) -> str:
+    name = RAW_VALUES
+    while name in names:
+        name += "_"
+    return name
 
 
 def _encoded(rows: Iterable[Sequence[str]]) -> bytes:
@@ -137,7 +195,7 @@ def pacsfw_sinks() -> Iterator[api.Component[api.Sink]]:
     yield api.Component(
         name="csv",
         factory=CsvSink,
-        schema=SCHEMA,
+        schema=GUARDED,
         summary="a table as comma-separated values (UTF-8)",
         accepts=(".csv",),
     )

@@ -493,3 +493,24 @@ def test_the_factory_takes_the_option_of_its_schema(tmp_path, offers):
     [component] = offers()
     options = dict.fromkeys(component.schema["properties"], str(tmp_path / "t"))
     assert component.factory(**options).path == Path(tmp_path / "t")
+
+
+# --- spreadsheets -------------------------------------------------------------------------------
+
+FORMULAS = ("=1+1", "+1+1", "-a", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|' /C calc'!A0", '="x"')
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_guarded_text_is_no_formula_and_is_kept_as_it_was(tmp_path, text):
+    sink = CsvSink(str(tmp_path / "table.csv"), guard=True)
+    sink.begin(TABLE)
+    sink.deliver(batch("1", ("1.2", text, -3), ("1.3", "-1.5e3", -3)))
+    with sink.path.open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["note"], first["slices"]) == (f"'{text}", "-3")
+    assert json.loads(first["raw_values"]) == {"note": text}
+    assert (second["note"], second["slices"], second["raw_values"]) == ("-1.5e3", "-3", "")
+    again = CsvSink(str(sink.path), guard=True)
+    again.restore(TABLE, sink.position())
+    with pytest.raises(StateError, match="does not begin with the columns"):
+        CsvSink(str(sink.path)).restore(TABLE, sink.position())

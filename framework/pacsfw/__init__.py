@@ -1,7 +1,52 @@
 """Collect DICOM data from a PACS and turn it into a research dataset."""
 
+from typing import TYPE_CHECKING, Any
+
 from pacsfw.api import Component
 from pacsfw.hookspecs import hookimpl
 
+if TYPE_CHECKING:
+    from pacsfw.parse import (
+        DicomTag,
+        DicomTagGroup,
+        get_tag_value,
+        parse_dicom,
+        parse_dicoms,
+        parse_dir,
+    )
+
 __version__ = "0.1.0"
-__all__ = ["Component", "__version__", "hookimpl"]
+
+_OF_PARSE = (
+    "DicomTag",
+    "DicomTagGroup",
+    "get_tag_value",
+    "parse_dicom",
+    "parse_dicoms",
+    "parse_dir",
+)
+"""Names of `pacsfw.parse`, which imports pydicom: it is imported when one of them is used."""
+
+__all__ = [
+    "Component",
+    "DicomTag",
+    "DicomTagGroup",
+    "__version__",
+    "get_tag_value",
+    "hookimpl",
+    "parse_dicom",
+    "parse_dicoms",
+    "parse_dir",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_PARSE:
+        raise AttributeError(f"module 'pacsfw' has no attribute {name!r}")
+    from pacsfw import parse
+
+    return getattr(parse, name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_OF_PARSE]

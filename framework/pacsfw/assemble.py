@@ -20,6 +20,7 @@ from pacsfw.api import (
     RunContext,
     Sink,
     Slice,
+    TagCallback,
     Transfer,
     Used,
 )
@@ -105,14 +106,8 @@ def build_ingest(spec: IngestSpec) -> Ingest:
     )
     uses = {use.name: use for tag in spec.tags for use in tag.callbacks}
     owners = {name: owner_of("callback", use, registry) for name, use in uses.items()}
-    chains = [
-        [
-            limited(registry.build("callback", use.name, use.options), spec.call_seconds)
-            for use in tag.callbacks
-        ]
-        for tag in spec.tags
-    ]
-    reader = RowReader(spec.tags, chains)
+    build = limited_callbacks(registry, spec.call_seconds)
+    reader = RowReader(spec.tags, [[build(use) for use in tag.callbacks] for tag in spec.tags])
     attributes = [tag for tag in spec.wanted if tag.names != (HEADER,)]
     more = RowReader(attributes, [[] for _ in attributes])
     whole = len(attributes) < len(spec.wanted)
@@ -129,6 +124,22 @@ def build_ingest(spec: IngestSpec) -> Ingest:
     owner = owner_of("layout", spec.sort_by, registry)
     headers = HeaderReader(reader.paths | more.paths, spec.charset)
     return Ingest(spec.archive, spec.state, layout, owner, read_row, headers, spec.known)
+
+
+def limited_callbacks(
+    registry: Registry, seconds: float, functions: Mapping[str, TagCallback] | None = None
+) -> Callable[[Use], TagCallback]:
+    """Return what builds a callback under a time limit (0: none).
+
+    It is one of ``functions``, or a plugin's.
+    """
+    own = functions or {}
+
+    def build(use: Use) -> TagCallback:
+        found = own.get(use.name) or registry.build("callback", use.name, use.options)
+        return limited(found, seconds) if seconds else found
+
+    return build
 
 
 def _whole(header: FileHeader, errors: list[CellError]) -> Any:

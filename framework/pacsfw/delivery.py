@@ -73,7 +73,7 @@ class Delivery:
         self._config, self._storage = config, storage
         self._registry, self._ledger = registry, ledger
         self._sinks = list(self._targets())
-        self.wanted = _wanted(self._sinks)
+        self.wanted = wanted_by(self._sinks)
 
     def tags_identity(self) -> str:
         """Return a text that is the same as long as rows are read in the same way."""
@@ -138,7 +138,8 @@ class Delivery:
         )
 
 
-def _wanted(sinks: Sequence[Target]) -> tuple[Tag, ...]:
+def wanted_by(sinks: Sequence[Target]) -> tuple[Tag, ...]:
+    """Return what these sinks want to know of each object beside the columns."""
     keywords = sorted({keyword for target in sinks for keyword in target.sink.attributes})
     return tuple(
         Tag(

@@ -41,10 +41,11 @@ from pacsfw.moving import Moving, Surroundings, Timing
 from pacsfw.outgoing import Outgoing, sending_out
 from pacsfw.reparsing import TAGS_FACT, Reparsing
 from pacsfw.report.observers import Observers
+from pacsfw.report.parsed import ParseSummary
 from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
-from pacsfw.standing import finished, summarize
+from pacsfw.standing import finished, summarize, summarize_rows
 from pacsfw.verifying import Verifying
 from pacsfw.workers import OrderedPool
 
@@ -222,6 +223,10 @@ class Collection:
         """Return what the collection has come to."""
         found = summarize(self.config, self._storage, self._ledger, self._problems)
         return replace(found, notes=[*found.notes, *self._notes])
+
+    def parsed(self) -> ParseSummary:
+        """Return what the rows of the stored objects have come to."""
+        return summarize_rows(self.config, self._storage, self._ledger, self._problems)
 
     def _finished(self, exc: BaseException | None) -> RunFinished:
         """Return what observers are told at the end, in numbers."""

@@ -15,6 +15,7 @@ from pacsfw.ledger import Ledger
 from pacsfw.ledger.evidence import TRIALS
 from pacsfw.report.estimate import Estimate
 from pacsfw.report.forecast import Forecast, forecast
+from pacsfw.report.parsed import ParseSummary
 from pacsfw.report.plan import rates
 from pacsfw.report.summary import Summary
 
@@ -104,6 +105,24 @@ def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
         if converted
         else {},
         problems=len(summary.problems),
+    )
+
+
+def summarize_rows(
+    config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
+) -> ParseSummary:
+    """Return what the rows of the stored objects have come to, for `pacsfw parse`."""
+    files, _ = ledger.instances.totals()
+    faults = ledger.instances.cell_errors()
+    # What could not be read at all is under no column.
+    failed = {reason: number for (column, reason), number in faults.items() if not column}
+    return ParseSummary(
+        files=files,
+        rows=files - sum(failed.values()),
+        failed=failed,
+        cells={f"{column}: {why}": n for (column, why), n in faults.items() if column},
+        tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
+        problems=problems,
     )
 
 

@@ -47,6 +47,8 @@ class _Tally:
     quarantined: int = 0
     settled: dict[str, bool] = field(default_factory=dict)
     converted: Counter[str] = field(default_factory=Counter)
+    begun: api.FilesParsed | None = None
+    parsed: api.FilesParsed | None = None
 
     def see(self, event: api.Event) -> None:
         match event:
@@ -54,6 +56,9 @@ class _Tally:
                 self.phase, self.found = "finding", event.total
             case api.MoveStarted():
                 self.phase, self.total, self.done_before = "moving", event.total, event.done
+            case api.FilesParsed():
+                self.phase, self.parsed = "reading", event
+                self.begun = self.begun or event
             case api.StudyStarted():
                 self.phase = "moving"
             case api.InstanceIngested(stored=True):
@@ -80,6 +85,8 @@ class _Tally:
     @property
     def line(self) -> str:
         """Return what is being done and all that was done, in words."""
+        if self.phase == "reading" and self.parsed is not None and self.begun is not None:
+            return _reading(self.begun, self.parsed)
         if not self.total:
             # How many were found in the end is for the closing table to say.
             if self.found and self.phase == "finding":
@@ -101,6 +108,17 @@ class _Tally:
         if self.converted["failed"]:
             parts.append(f"{count(self.converted['failed'], 'conversion')} failed")
         return ", ".join(parts)
+
+
+def _reading(begun: api.FilesParsed, now: api.FilesParsed) -> str:
+    files = count(now.files, "file")
+    if now.total is not None:
+        files = f"{now.files:,} of {count(now.total, 'file')}"
+    parts = [f"reading: {files}", count(now.rows, "row")]
+    seconds = (now.at - begun.at).total_seconds()
+    if seconds >= 1:
+        parts.append(f"{(now.files - begun.files) / seconds:,.0f}/s")
+    return ", ".join(parts)
 
 
 def _waiting(event: api.Waiting) -> str:

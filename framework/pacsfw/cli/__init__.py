@@ -21,6 +21,8 @@ COMMANDS = {
     "find": "Ask the PACS what it holds and write storage.resources.",
     "plan": "Show what a collection is going to take; nothing is moved.",
     "move": "Request what storage.resources lists, store it and parse its tags.",
+    "parse": "Read the tags of stored or other files into a table.",
+    "parse-conf": "Write a file that lists tags, for `parse -f`.",
     "verify": "Compare PACS, ledger and disk; write a manifest.",
     "status": "Show what the ledger knows about this collection.",
     "echo": "Check that the PACS answers (C-ECHO).",
@@ -42,7 +44,7 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
-            module = importlib.import_module(f"pacsfw.cli.{cmd_name}")
+            module = importlib.import_module(f"pacsfw.cli.{cmd_name.replace('-', '_')}")
             command = module.command
             assert isinstance(command, click.Command)  # noqa: S101 - ours, by construction
             return command

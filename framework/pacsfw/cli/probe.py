@@ -13,6 +13,7 @@ import click
 
 from pacsfw.api import Clock, QueryProvider, RunContext
 from pacsfw.cli.common import config_argument
+from pacsfw.cli.new_file import see_that_it_can_be_written, write
 from pacsfw.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def command(config: Path | None, output: Path | None, force: bool, as_json: bool
     """
     from pacsfw.config import load
     from pacsfw.plugins import discover
+    from pacsfw.probe import yaml_file
 
     loaded = load(config, discover, with_profile=False)
     loaded.config.require("net.called_node")
@@ -50,10 +52,12 @@ def command(config: Path | None, output: Path | None, force: bool, as_json: bool
     assert net is not None  # noqa: S101 - just required
     named = _named(loaded.config)
     path = output or named or loaded.config.base / FILE
-    _see_that_it_can_be_written(path, force=force)
+    if path.suffix.lower() not in {".yaml", ".yml"}:
+        raise ConfigError(f"{path}: a profile is YAML; give a name that ends in .yaml")
+    see_that_it_can_be_written(path, force=force)
     clock = Clock()
     book = _probe(loaded, net, clock)
-    _write(path, book, net, clock)
+    write(path, yaml_file(book, net, clock.now()))
     if as_json:
         click.echo(_as_json(path, book, net, clock))
         return
@@ -109,40 +113,6 @@ def _opened(stack: ExitStack, loaded: Loaded, name: str, context: RunContext) ->
     provider.open(context)
     stack.callback(provider.close)
     return provider
-
-
-def _see_that_it_can_be_written(path: Path, *, force: bool) -> None:
-    """Refuse before the PACS is bothered.
-
-    Raises
-    ------
-    ConfigError
-        There is such a file, or there can be none.
-    """
-    from pacsfw.config.files import why_unwritable
-
-    if path.suffix.lower() not in {".yaml", ".yml"}:
-        raise ConfigError(f"{path}: a profile is YAML; give a name that ends in .yaml")
-    if path.exists() and not force:
-        raise ConfigError(f"{path}: exists already and is left as it is; --force replaces it")
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise ConfigError(f"{path}: the folder {folder} does not exist")
-    if why := why_unwritable(folder):
-        raise ConfigError(f"{path}: {why}")
-
-
-def _write(path: Path, book: Book, net: Net, clock: Clock) -> None:
-    from pacsfw.probe import yaml_file
-
-    try:
-        # mkstemp makes it 0600: the file names hosts, and nobody else shall change it.
-        number, beside = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-        with open(number, "w", encoding="utf-8") as file:
-            file.write(yaml_file(book, net, clock.now()))
-        Path(beside).replace(path)
-    except OSError as err:
-        raise ConfigError(f"{path}: cannot be written: {err.strerror}") from err
 
 
 def _as_json(path: Path, book: Book, net: Net, clock: Clock) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 import click
 from rich.console import Console
@@ -43,7 +44,7 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
     collection = Collection(loaded, command, observers=display(loaded), clock=clock)
     summary = None
     try:
-        with private_files(), collection, _signals(collection):
+        with private_files(), collection, signals(collection):
             try:
                 steps(collection, console)
             except PacsfwError:
@@ -107,19 +108,34 @@ def private_files() -> Iterator[None]:
         os.umask(before)
 
 
+class Interruptible(Protocol):
+    """What Ctrl-C ends gently: a collection, a parse."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Tell whether somebody asked it to stop."""
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether there is anything to finish."""
+
+    def interrupt(self) -> None:
+        """Begin nothing more, and finish what has begun."""
+
+
 @contextmanager
-def _signals(collection: Collection) -> Iterator[None]:
+def signals(work: Interruptible) -> Iterator[None]:
     """First SIGINT or SIGTERM: finish what has arrived. Second: stop at once.
 
     Stopping at once is safe: whatever a kill interrupts is found again at the next start.
     """
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if collection.interrupted:
+        if work.interrupted:
             os._exit(INTERRUPTED)
-        if not collection.busy:
+        if not work.busy:
             raise KeyboardInterrupt
-        threading.Thread(target=collection.interrupt, daemon=True).start()
+        threading.Thread(target=work.interrupt, daemon=True).start()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,6 +1,6 @@
 """The configuration: one YAML or JSON file, validated as a whole before anything starts."""
 
-from pacsfw.config.loading import load, plugins_of
+from pacsfw.config.loading import load, plugins_of, tags_of_tree
 from pacsfw.config.model import Config, Convert, Filter, Find, Loaded, Move, Storage, Tag, Use
 from pacsfw.config.schemas import schema
 from pacsfw.config.show import shown
@@ -21,4 +21,5 @@ __all__ = [
     "plugins_of",
     "schema",
     "shown",
+    "tags_of_tree",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pacsfw.config.document import Document, Place, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
 from pacsfw.config.listener import hide_passwords
-from pacsfw.config.model import Config, Loaded, Use
+from pacsfw.config.model import Config, Loaded, Tag, Use
 from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.plugins import PluginPlan
 from pacsfw.registry import Registry
@@ -94,6 +94,23 @@ def plugins_of(path: Path) -> tuple[PluginPlan, str]:
     except PacsfwError as err:
         return plan, str(err)
     return plan, ""
+
+
+def tags_of_tree(tree: Sequence[Mapping[str, Any]], registry: Registry) -> tuple[Tag, ...]:
+    """Return the tags of a ``tags`` section that is in no file.
+
+    Raises
+    ------
+    ConfigError
+        With everything that is wrong, each problem as ``tags[0].tag_name: ...``.
+    """
+    document = Document("tags", {"tags": [dict(tag) for tag in tree]}, {}, {})
+    problems = Problems(document)
+    check(document, problems, (), document.tree, schemas.frame())
+    located = Located(Path("tags"), "tags", Path.cwd(), _home())
+    found = () if problems.at("tags") else tables.tags(Draft(document, problems, registry, located))
+    problems.raise_any()
+    return found
 
 
 def _home() -> Path | None:

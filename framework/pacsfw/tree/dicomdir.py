@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from pathlib import PurePath
 
 from pacsfw.dicom.faults import decoding
 from pacsfw.dicom.header import FileHeader
+from pacsfw.tree.walk import Item
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP Class of a DICOMDIR."""
@@ -39,20 +41,33 @@ def _is_plain(step: str) -> bool:
     return step not in ("", ".", "..") and "/" not in step and "\0" not in step
 
 
-def resolve(folder: str, named: Sequence[tuple[str, ...]]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield each reference with the path of its file, or an empty path if there is none.
+def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
+    """Return the files that a DICOMDIR names, each once, in the order of their paths.
 
     Discs are often mounted with names in small letters or with a version (``IM000001;1``):
     where there is no such name as written, one that differs in that only is taken.
+
+    Parameters
+    ----------
+    path
+        The DICOMDIR.
+    named
+        What `references` found in it.
     """
+    folder = os.path.dirname(path)  # noqa: PTH120
     listings: dict[str, dict[str, str]] = {}
+    found = set()
     for steps in named:
-        path = folder
+        place = folder
         for step in steps:
-            path = _step(path, step, listings)
-            if not path:
+            place = _step(place, step, listings)
+            if not place:
+                missing = os.path.join(folder, *steps)  # noqa: PTH118
+                found.add(Item(missing, lost="the DICOMDIR names it, but it is not there"))
                 break
-        yield steps, path
+        else:
+            found.add(Item(place))
+    return sorted(found, key=lambda item: PurePath(item.path).parts)
 
 
 def _step(folder: str, name: str, listings: dict[str, dict[str, str]]) -> str:

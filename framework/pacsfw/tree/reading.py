@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydicom.dataset import Dataset
+
 from pacsfw.api import Row
 from pacsfw.dicom.faults import UnreadableObject
-from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.tree.archives import Unpackable, Unpacker
-from pacsfw.tree.dicomdir import MEDIA_STORAGE_DIRECTORY, references, resolve
+from pacsfw.tree.dicomdir import MEDIA_STORAGE_DIRECTORY, named_files, references
 from pacsfw.tree.walk import Item
+
+CLASS_IN_META = "MediaStorageSOPClassUID"
+"""Of the File Meta, what tells a DICOMDIR from an object; has to be among what is read."""
 
 NOT_DICOM = "not DICOM"
 DIRECTORY = "DICOMDIR"
@@ -28,12 +32,34 @@ NOT_LOOKED_INTO = "folder not looked into"
 CRASHED = "ended or stopped its worker"
 
 
+class CellFault(NamedTuple):
+    """Why a cell of a row is empty although the object has the tag; holds no value."""
+
+    column: str
+    tag: str
+    stage: str
+    reason: str
+    plugin: str
+
+
+class About(NamedTuple):
+    """What an object is, for sinks that keep more than rows."""
+
+    sop_uid: str
+    sop_class: str
+    study_uid: str
+    series_uid: str
+    syntax: str
+    size: int
+    attributes: Mapping[str, Any]
+
+
 class Parsed(NamedTuple):
     """A file that has a row."""
 
     row: Row
-    errors: Sequence[Any]
-    about: Mapping[str, Any]
+    errors: Sequence[CellFault]
+    about: About | None = None
 
 
 class Unparsed(NamedTuple):
@@ -43,7 +69,13 @@ class Unparsed(NamedTuple):
     reason: str
 
 
-ReadRow = Callable[[FileHeader], Parsed]
+class Listing(NamedTuple):
+    """A job: list the files that a DICOMDIR names."""
+
+    path: str
+
+
+ReadRow = Callable[[FileHeader, Path | None], Parsed]
 
 
 class FileReader:
@@ -51,7 +83,7 @@ class FileReader:
 
     Parameters
     ----------
-    read_header
+    headers
         Reads the header of a file.
     read_row
         Makes the row.
@@ -59,40 +91,63 @@ class FileReader:
         Where members of archives are unpacked to, one at a time.
     """
 
-    def __init__(
-        self, read_header: Callable[[Path], FileHeader], read_row: ReadRow, folder: Path
-    ) -> None:
-        self._read_header, self._read_row = read_header, read_row
+    def __init__(self, headers: HeaderReader, read_row: ReadRow, folder: Path) -> None:
+        self._headers, self._read_row = headers, read_row
         self._unpacker = Unpacker(folder)
 
-    def __call__(self, item: Item) -> Parsed | Unparsed:
+    def __call__(self, item: Item | Listing) -> Parsed | Unparsed | list[Item] | None:
+        """Do one job: read a file or member, or list what a DICOMDIR names, None if it is none."""
+        return self._list(item.path) if isinstance(item, Listing) else self.read(item)
+
+    def read(self, item: Item) -> Parsed | Unparsed:
         """Read one file or member."""
         if item.lost:
             return Unparsed(UNREADABLE if item.is_file else NOT_LOOKED_INTO, item.lost)
         try:
             if not item.member:
-                return self._read(Path(item.path), item)
+                return self._made_of(Path(item.path), item)
             with self._unpacker.unpacked(item.path, item.number) as path:
-                return self._read(path, item)
+                return self._made_of(path, item)
         except Unpackable as err:
             return Unparsed(DAMAGED, str(err))
         except OSError as err:
             return Unparsed(UNREADABLE, f"cannot be read: {err.strerror or type(err).__name__}")
 
+    def of(self, dataset: Dataset) -> Parsed | Unparsed:
+        """Read what pydicom has read."""
+        try:
+            return self._read_row(self._headers.of(dataset), None)
+        except UnreadableObject as err:
+            return Unparsed(DAMAGED, err.fault)
+
     def close(self) -> None:
         """Close the archive that is open."""
         self._unpacker.close()
 
-    def _read(self, path: Path, item: Item) -> Parsed | Unparsed:
+    def _list(self, path: str) -> list[Item] | None:
         try:
-            header = self._read_header(path)
-            if header.get("MediaStorageSOPClassUID") == MEDIA_STORAGE_DIRECTORY:
+            header = self._headers.read(Path(path))
+            if not _is_directory(header):
+                return None
+            named = references(header)
+        except (UnreadableObject, OSError):
+            return None  # read as any other file, it is told what is wrong
+        return named_files(path, named)
+
+    def _made_of(self, path: Path, item: Item) -> Parsed | Unparsed:
+        try:
+            header = self._headers.read(path)
+            if _is_directory(header):
                 return _directory(header, item)
-            return self._read_row(header)
+            return self._read_row(header, path)
         except UnreadableObject as err:
             if looks_like_dicom(_start(path), item.member or item.path):
                 return Unparsed(DAMAGED, err.fault)
             return Unparsed(NOT_DICOM, "not DICOM")
+
+
+def _is_directory(header: FileHeader) -> bool:
+    return bool(header.get(CLASS_IN_META) == MEDIA_STORAGE_DIRECTORY)
 
 
 def _directory(header: FileHeader, item: Item) -> Unparsed:
@@ -100,7 +155,7 @@ def _directory(header: FileHeader, item: Item) -> Unparsed:
     if item.member:
         return Unparsed(DIRECTORY, "a DICOMDIR")
     named = references(header)
-    missing = sum(not path for _, path in resolve(os.path.dirname(item.path), named))  # noqa: PTH120
+    missing = sum(bool(each.lost) for each in named_files(item.path, named))
     if missing:
         why = f"a DICOMDIR: of {len(named)} files that it names, {missing} are not there"
         return Unparsed(INCOMPLETE, why)

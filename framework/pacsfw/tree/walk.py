@@ -100,6 +100,8 @@ def walk(
             continue
         on_spine = level.spine if entry.name == step else ()
         if entry.kind == "folder":
+            if len(on_spine) == 1:
+                continue  # it could not be listed, as is known already
             stack.append(_Level(path, entries(path), on_spine[1:]))
         else:
             done = after.number if after and on_spine else None

@@ -1,0 +1,140 @@
+"""``pacsfw parse``: the table of tags of a collection, or of any tree of files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pacsfw.cli.common import config_argument, load
+from pacsfw.errors import INTERRUPTED
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pacsfw.config import Loaded
+    from pacsfw.parsing import Wish
+    from pacsfw.report.parsed import ParseSummary
+
+GO_ON = "give the same command again to go on"
+
+
+@click.command("parse", short_help="Read the tags of stored or other files into a table.")
+@config_argument
+@click.option(
+    "-i",
+    "--input",
+    "source",
+    type=click.Path(path_type=Path, exists=True),
+    help="A folder, zip archive, DICOMDIR or file to read instead of the stored files.",
+)
+@click.option("-o", "--output", help="The table to write: a file (.csv, ...) or a URL.")
+@click.option("--workers", type=click.IntRange(1), help="Number of processes.")
+@click.option("--limit", type=click.IntRange(1), help="Look at so many files only; with -o.")
+@click.option("--force", is_flag=True, help="Begin anew and replace the table; with -o.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where it is kept how far it is until it is done (<output>.state).",
+)
+def command(
+    config: Path | None,
+    source: Path | None,
+    output: str | None,
+    workers: int | None,
+    limit: int | None,
+    force: bool,
+    state: Path | None,
+) -> int:
+    """Read the tags of files into a table.
+
+    With a configuration alone the rows of all its stored files are read anew, and its tables
+    are written anew; nothing is moved. With -o the files of a folder (-i, by default
+    storage.directory) are read into another table; a file that lists `tags:` alone will do.
+
+    Continues where it was interrupted. Ends with 1 if a DICOM file could not be read.
+    """
+    loaded = load(config)
+    if output is not None:
+        return _tree(loaded, _wish(loaded, source, output, workers, limit, force, state))
+    if source is not None:
+        raise click.UsageError("-i needs -o: which table shall be written?")
+    if limit is not None or force or state is not None:
+        raise click.UsageError("--limit, --force and --state go with -o")
+    return _collection(loaded, workers or 0)
+
+
+def _collection(loaded: Loaded, workers: int) -> int:
+    """Read the rows of a collection anew."""
+    from rich.console import Console
+
+    from pacsfw.api import Clock
+    from pacsfw.cli.working import private_files, signals
+    from pacsfw.report.progress import progress
+    from pacsfw.run import Collection
+
+    console, clock = Console(), Clock()
+    observers = [("progress", progress(console, clock))]
+    collection = Collection(loaded, "parse", observers=observers, clock=clock)
+    with private_files(), collection, signals(collection):
+        collection.parse(workers)
+        summary = collection.parsed()
+    return _end(summary, console, interrupted=collection.interrupted)
+
+
+def _tree(loaded: Loaded, wish: Wish) -> int:
+    """Read any tree of files."""
+    from rich.console import Console
+
+    from pacsfw.api import Clock
+    from pacsfw.cli.working import private_files, signals
+    from pacsfw.parsing import Parsing
+    from pacsfw.report.progress import progress
+
+    console, clock = Console(), Clock()
+    parsing = Parsing(loaded, wish, observers=[("progress", progress(console, clock))], clock=clock)
+    with private_files(), parsing, signals(parsing):
+        if parsing.begun:
+            click.echo(f"going on behind {parsing.begun:,} files (state: {wish.state})")
+        parsing.run()
+    return _end(parsing.summary(), console, interrupted=parsing.interrupted)
+
+
+def _end(summary: ParseSummary, console: Console, *, interrupted: bool) -> int:
+    from pacsfw.report.parsed import render
+
+    render(summary, console)
+    if interrupted:
+        click.echo(f"interrupted: {GO_ON}", err=True)
+        return INTERRUPTED
+    return summary.exit_code
+
+
+def _wish(
+    loaded: Loaded,
+    source: Path | None,
+    output: str,
+    workers: int | None,
+    limit: int | None,
+    force: bool,
+    state: Path | None,
+) -> Wish:
+    from pacsfw.config.values import is_url
+    from pacsfw.parsing import Wish, state_beside
+
+    config = loaded.config
+    if source is None:
+        config.require("storage")
+        assert config.storage is not None  # noqa: S101 - required just now
+        source = config.storage.directory
+    target = output if is_url(output) else os.path.abspath(output)  # noqa: PTH100 - links stay
+    return Wish(
+        root=Path(os.path.abspath(source)),  # noqa: PTH100
+        target=target,
+        state=Path(os.path.abspath(state or state_beside(target))),  # noqa: PTH100
+        workers=workers or (config.move.workers if config.move else len(os.sched_getaffinity(0))),
+        limit=limit or 0,
+        anew=force,
+    )

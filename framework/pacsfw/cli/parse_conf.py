@@ -1,0 +1,135 @@
+"""``pacsfw parse-conf``: write a file that lists tags, for ``pacsfw parse -f``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pacsfw.cli.new_file import see_that_it_can_be_written, write
+from pacsfw.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pacsfw.tags.proposal import ProposedTag
+
+FILE = "tags.yaml"
+_SUFFIXES = {".yaml", ".yml", ".json"}
+
+HEAD = """\
+Tags for `pacsfw parse -i FOLDER -f {name} -o table.csv`; or copy them into a configuration.
+Delete what you do not want as a column."""
+OF_SAMPLE = "\nProposed are the tags that have a value in the sample file; no value is in here."
+MARKED = "\nWhat is marked can tell who a patient is: keep it only if you need it and may have it."
+
+
+@click.command("parse-conf", short_help="Write a file that lists tags, for `parse -f`.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path(FILE),
+    show_default=True,
+    help="The file to write: .yaml, or .json, which has no comments.",
+)
+@click.option(
+    "--from",
+    "sample",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Propose the tags that are filled in this DICOM file, and ask nothing.",
+)
+@click.option(
+    "--without-identifying",
+    is_flag=True,
+    help="Leave out what tells of a person or place, and dates and UIDs.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+def command(output: Path, sample: Path | None, without_identifying: bool, force: bool) -> None:
+    """Write a file that lists tags, from a sample file or by asking for them.
+
+    Each gets a name for its column and a type that suits it. What identifies a patient is
+    marked. No value of the sample is shown or written.
+    """
+    if output.suffix.lower() not in _SUFFIXES:
+        raise ConfigError(f"{output}: give a name that ends in .yaml or .json")
+    see_that_it_can_be_written(output, force=force)
+    tags = _of_sample(sample) if sample else _asked()
+    if without_identifying:
+        tags = [tag for tag in tags if not tag.concern]
+    if not any(not tag.optional for tag in tags):
+        raise ConfigError(f"{output}: no tag is left, so nothing is written")
+    _write(output, tags, of_sample=sample is not None)
+    marked = sum(bool(tag.concern) for tag in tags if not tag.optional)
+    number = sum(not tag.optional for tag in tags)
+    click.echo(f"{output}: written, {number} tags, {marked} of them marked")
+    click.echo(f"edit it, then run: pacsfw parse -i FOLDER -f {output} -o table.csv")
+
+
+def _write(path: Path, tags: Sequence[ProposedTag], *, of_sample: bool) -> None:
+    from pacsfw.config import tags_of_tree
+    from pacsfw.plugins import PluginPlan, discover
+    from pacsfw.tags.proposal import as_json, as_yaml
+
+    # What is written must load: better to find out here than when it is used.
+    tags_of_tree([tag.tree() for tag in tags], discover(PluginPlan()))
+    head = HEAD.format(name=path.name) + (OF_SAMPLE if of_sample else "") + MARKED
+    write(path, as_json(tags) if path.suffix.lower() == ".json" else as_yaml(tags, head))
+
+
+def _of_sample(path: Path) -> list[ProposedTag]:
+    from pacsfw.dicom.faults import UnreadableObject
+    from pacsfw.dicom.header import read_header
+    from pacsfw.tags.proposal import filled
+
+    try:
+        return list(filled(read_header(path)))
+    except UnreadableObject as err:
+        raise ConfigError(f"{path}: {err.fault}") from err
+    except OSError as err:
+        raise ConfigError(f"{path}: cannot be read: {err.strerror}") from err
+
+
+def _asked() -> list[ProposedTag]:
+    """Ask for one tag after the other, until one is left blank."""
+    click.echo("Tags are DICOM keywords (PatientID) or paths (ViewCodeSequence.CodeMeaning).")
+    tags: list[ProposedTag] = []
+    while names := _names():
+        tags.append(_about(names, taken={each.alias for each in tags}))
+    return tags
+
+
+def _names() -> list[str]:
+    from pacsfw.tags.proposal import proposed
+
+    names: list[str] = []
+    while True:
+        question = "Fallback, where it has no value" if names else "Tag"
+        name = click.prompt(f"{question} (blank: none)", default="", show_default=False).strip()
+        if not name:
+            return names
+        try:
+            proposed([name])
+        except ValueError as err:
+            click.echo(f"  {err}")
+            continue
+        names.append(name)
+
+
+def _about(names: Sequence[str], taken: set[str]) -> ProposedTag:
+    from pacsfw.tags.proposal import proposed
+
+    tag = proposed(names)
+    if tag.concern:
+        click.echo("  it can tell who a patient is: marked in the file")
+    alias = tag.alias
+    while True:
+        alias = click.prompt("  Name of the column", default=alias).strip()
+        if alias not in taken:
+            break
+        click.echo(f"  there is a column {alias!r} already")
+    default = click.prompt(
+        "  What stands where it is missing (blank: nothing)", default="", show_default=False
+    )
+    return replace(tag, alias=alias, default=default.strip())

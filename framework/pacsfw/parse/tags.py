@@ -1,0 +1,241 @@
+"""Tags in Python, and reading what they point at."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, Self, TypeAlias
+
+from pydicom.dataset import Dataset
+
+from pacsfw.api import Column, ColumnType, TagCallback
+from pacsfw.config import Tag, Use, load, tags_of_tree
+from pacsfw.config.columns import columns_of, type_of
+from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.tagpath import TagPath
+from pacsfw.errors import ConfigError
+from pacsfw.parse.rows import ParsedRow, Rows
+from pacsfw.plugins import PluginPlan, discover
+from pacsfw.readers import ReadSpec, build_file_reader, file_reader, row_reader
+from pacsfw.registry import Registry
+from pacsfw.tree.files import Here, files_of
+from pacsfw.tree.reading import CellFault, Parsed, Unparsed
+from pacsfw.tree.walk import Item
+from pacsfw.workers import OrderedPool
+
+Callback: TypeAlias = "str | Mapping[str, Any] | Callable[[Any], Any]"
+"""A callback by its name, as ``{"use": name, "with": {...}}``, or a function."""
+Dicom: TypeAlias = "str | Path | Dataset"
+"""A file, or what pydicom has read."""
+TagLike: TypeAlias = "DicomTag | Mapping[str, Any] | str"
+Tags: TypeAlias = "DicomTagGroup | Iterable[TagLike]"
+
+_BY_NAME: Mapping[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
+"""Callbacks that are known by their names; they convert as those of the configuration do."""
+
+
+@dataclass(frozen=True)
+class DicomTag:
+    """One column: which tag, and what becomes of its value. The keys of ``tags:`` in Python.
+
+    Parameters
+    ----------
+    tag_name
+        A keyword or tag path (``A[1].B``); of several, the first that has a value.
+    tag_alias
+        The name of the column; the first ``tag_name`` if it is empty.
+    default_val
+        The cell where the tag is missing or empty.
+    callback
+        One callback, or several that are called one after the other.
+    type
+        The type of the cells, or ``auto``; without it that of the last callback, else text.
+    vr, required, raw
+        As in the configuration.
+    """
+
+    tag_name: str | Sequence[str]
+    tag_alias: str = ""
+    default_val: Any = None
+    callback: Callback | Sequence[Callback] | None = None
+    type: ColumnType | Literal["auto"] | None = None
+    vr: str = ""
+    required: bool = False
+    raw: bool = False
+
+    def tag_value(self, dicom: Dicom) -> Any:
+        """Return the cell of one object."""
+        return next(iter(DicomTagGroup([self]).parse_dicom(dicom).values()))
+
+
+class DicomTagGroup:
+    """Some tags, compiled once for any number of files.
+
+    Parameters
+    ----------
+    tags
+        `DicomTag`, mappings with the keys of ``tags:``, or plain tag names.
+    plugins
+        Which plugins to load for callbacks; by default those that are installed.
+
+    Raises
+    ------
+    ConfigError
+        Something is wrong with a tag; every problem is named.
+    """
+
+    def __init__(self, tags: Iterable[TagLike], *, plugins: PluginPlan | None = None) -> None:
+        self._plugins = plugins or PluginPlan()
+        self._registry = _registry(self._plugins)
+        self._functions: dict[str, TagCallback] = {}
+        given = [_as_tag(tag) for tag in tags]
+        self.tags = tags_of_tree([self._tree(tag) for tag in given], self._registry)
+        self.tags = tuple(map(self._with_functions, self.tags, given))
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Self:
+        """Load the ``tags:`` of a file, YAML or JSON, and the plugins that it names.
+
+        Raises
+        ------
+        ConfigError
+            The file cannot be used, or has no tags.
+        """
+        config = load(Path(path), _registry).config
+        config.require("tags")
+        group = cls([], plugins=config.plugins)
+        group.tags = config.tags
+        return group
+
+    from_json = from_yaml
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Name and type of each column."""
+        return tuple(column for tag in self.tags for column in columns_of(tag))
+
+    def parse_dicom(self, dicom: Dicom) -> ParsedRow:
+        """Read one object; see `parse_dicom`."""
+        reader = row_reader(self._spec(Path()), self._registry)
+        cells, errors = reader.read(header_of(dicom, reader.paths))
+        names = [column.name for column in reader.columns]
+        faults = [CellFault(e.column, e.tag, e.stage, e.reason, e.component) for e in errors]
+        return ParsedRow(zip(names, cells, strict=True), faults)
+
+    def parse_dicoms(self, dicoms: Iterable[Dicom]) -> Rows:
+        """Read several objects; see `parse_dicoms`."""
+        return Rows(self.columns, self._each(dicoms))
+
+    def parse_dir(self, path: str | Path, *, workers: int = 0, limit: int = 0) -> Rows:
+        """Read every file of a folder; see `parse_dir`."""
+        root = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as written
+        if not root.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return Rows(self.columns, self._tree_outcomes(root, workers, limit))
+
+    def _each(self, dicoms: Iterable[Dicom]) -> Iterator[tuple[Item, Parsed | Unparsed]]:
+        with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
+            reader = file_reader(self._spec(Path(folder)), self._registry)
+            for dicom in dicoms:
+                if isinstance(dicom, Dataset):
+                    yield Item(""), reader.of(dicom)
+                else:
+                    item = Item(str(dicom))
+                    yield item, reader.read(item)
+
+    def _tree_outcomes(self, root: Path, workers: int, limit: int) -> Iterator[tuple[Item, Any]]:
+        with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
+            spec = self._spec(Path(folder))
+            pool: OrderedPool | Here
+            if workers:
+                pool = OrderedPool(workers, build_file_reader, spec)
+            else:
+                pool = Here(file_reader(spec, self._registry))
+            with pool:
+                yield from pool.map(islice(files_of(str(root), pool), limit or None))
+
+    def _spec(self, folder: Path) -> ReadSpec:
+        # No time limit in the process of a user: it would take over its SIGALRM.
+        return ReadSpec(
+            plugins=self._plugins, tags=self.tags, workdir=folder, functions=self._functions
+        )
+
+    def _tree(self, tag: DicomTag) -> dict[str, Any]:
+        """Return the tag as the configuration has it; functions become what type they return."""
+        tree = {each.name: getattr(tag, each.name) for each in fields(tag)}
+        tree = {name: value for name, value in tree.items() if value not in (None, "", False)}
+        chain = _chain(tag)
+        if any(map(callable, chain)):
+            del tree["callback"]
+            tree.setdefault("type", type_of(self._built(chain[-1])))
+        elif chain:
+            tree["callback"] = chain
+        if not isinstance(tag.tag_name, str):
+            tree["tag_name"] = list(tag.tag_name)
+        if tag.default_val is not None:
+            tree["default_val"] = tag.default_val
+        return tree
+
+    def _built(self, callback: Callback) -> TagCallback:
+        if callable(callback):
+            return callback
+        use = _use(callback)
+        built: TagCallback = self._registry.build("callback", use.name, use.options)
+        return built
+
+    def _with_functions(self, tag: Tag, given: DicomTag) -> Tag:
+        """Give a tag its callbacks where some of them are functions."""
+        chain = _chain(given)
+        if not any(map(callable, chain)):
+            return tag
+        uses = [self._named(each) if callable(each) else _use(each) for each in chain]
+        return replace(tag, callbacks=tuple(uses))
+
+    def _named(self, function: TagCallback) -> Use:
+        """Give a function a name by which the workers find it."""
+        name = getattr(function, "__qualname__", type(function).__name__)
+        while self._functions.setdefault(name, function) is not function:
+            name += "'"
+        return Use(name)
+
+
+def _as_tag(tag: TagLike) -> DicomTag:
+    if isinstance(tag, DicomTag):
+        return tag
+    if isinstance(tag, str):
+        return DicomTag(tag)
+    try:
+        return DicomTag(**tag)
+    except TypeError as err:
+        raise ConfigError(f"a tag has wrong keys: {str(err).partition(') ')[2] or err}") from err
+
+
+def header_of(dicom: Dicom, paths: Iterable[TagPath]) -> FileHeader:
+    """Read the header of a file, or make one of a data set."""
+    headers = HeaderReader(paths)
+    return headers.of(dicom) if isinstance(dicom, Dataset) else headers.read(Path(dicom))
+
+
+def _chain(tag: DicomTag) -> list[Callback]:
+    given = tag.callback
+    if given is None:
+        return []
+    chain = [given] if isinstance(given, str | Mapping) or callable(given) else list(given)
+    return [_BY_NAME.get(each, each) if callable(each) else each for each in chain]
+
+
+def _use(callback: str | Mapping[str, Any]) -> Use:
+    if isinstance(callback, str):
+        return Use(callback)
+    return Use(callback["use"], callback.get("with", {}))
+
+
+@cache
+def _registry(plugins: PluginPlan) -> Registry:
+    return discover(plugins)

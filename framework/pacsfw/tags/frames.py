@@ -1,0 +1,100 @@
+"""Rows as a pandas data frame or an Arrow table, with columns of the types of the cells."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pacsfw.api import Column
+from pacsfw.errors import PluginError
+
+OFFSET = "_offset"
+"""Ends the name of the Arrow column beside a date-time that holds its offset from UTC."""
+
+_PANDAS = {
+    "text": "string",
+    "int": "Int64",
+    "float": "float64",
+    "bool": "boolean",
+    "date": "datetime64[s]",
+    "datetime": "datetime64[us]",
+    "duration": "timedelta64[us]",
+}
+"""The other types stay Python objects."""
+
+
+def to_pandas(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
+    """Return a data frame; date-times with an offset from UTC stay Python objects.
+
+    Raises
+    ------
+    PluginError
+        pandas is not installed.
+    """
+    pandas = _needed("pandas")
+    made = {}
+    for number, column in enumerate(columns):
+        cells = [row[number] for row in rows]
+        kind = _PANDAS.get(column.type, "object")
+        if column.type == "datetime" and any(cell and cell.tzinfo for cell in cells):
+            kind = "object"
+        made[column.name] = pandas.Series(cells, dtype=kind)
+    return pandas.DataFrame(made)
+
+
+def to_arrow(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
+    """Return an Arrow table, as the ``parquet`` sink writes it.
+
+    A date-time is what the clock on the wall showed; a column beside it has the offset from
+    UTC where the object says it. ``json`` is text.
+
+    Raises
+    ------
+    PluginError
+        pyarrow is not installed.
+    """
+    arrow = _needed("pyarrow", extra="parquet")
+    types = {
+        "int": arrow.int64(),
+        "float": arrow.float64(),
+        "bool": arrow.bool_(),
+        "date": arrow.date32(),
+        "time": arrow.time64("us"),
+        "datetime": arrow.timestamp("us"),
+        "duration": arrow.duration("us"),
+        "ints": arrow.list_(arrow.int64()),
+        "floats": arrow.list_(arrow.float64()),
+        "texts": arrow.list_(arrow.string()),
+    }
+    made = {}
+    for number, column in enumerate(columns):
+        cells = [row[number] for row in rows]
+        if column.type == "json":
+            cells = [None if cell is None else json.dumps(cell) for cell in cells]
+        if column.type == "datetime":
+            made[column.name] = arrow.array(map(_wall, cells), types["datetime"])
+            made[column.name + OFFSET] = arrow.array(map(_offset, cells), arrow.string())
+        else:
+            made[column.name] = arrow.array(cells, types.get(column.type, arrow.string()))
+    return arrow.table(made)
+
+
+def _wall(value: datetime | None) -> datetime | None:
+    return value and value.replace(tzinfo=None)
+
+
+def _offset(value: datetime | None) -> str | None:
+    if value is None or value.tzinfo is None:
+        return None
+    return value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :]
+
+
+def _needed(module: str, extra: str = "") -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as err:
+        what = f"pacsfw[{extra or module}]"
+        raise PluginError(f"{module} is not installed: pip install '{what}'") from err

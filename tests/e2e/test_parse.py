@@ -1,0 +1,360 @@
+"""`pacsfw parse`: whole trees into tables; it adds up, goes on after a kill, overwrites nothing."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from pacsfw.cli import main
+from support.trees import TAGS, write_archive, write_hostile, write_images, write_media, write_tags
+
+FILE = "file"
+"""The stage of errors by which a file has no row."""
+
+
+def read(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+class Disc:
+    """A tree with images, a zip archive, a DICOMDIR and hostile files; and what is read of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder, folder / "disc"
+        self.images = write_images(self.root / "images", studies=4, instances=3)
+        write_archive(self.root / "b.zip", self.images[:4])
+        self.media = write_media(self.root / "media", self.images[:3])
+        self.damaged = write_hostile(self.root / "hostile", self.images[0])
+        self.tags = write_tags(folder / "tags.yaml")
+        self.rows = len(self.images) + 4 + 3
+        self.files = self.rows + 8 + 1 + 1  # hostile, the DICOMDIR, a text in the archive
+
+    def parse(self, name="table.csv", *options, code=1):
+        target = self.folder / name
+        command = ["parse", "-i", str(self.root), "-f", str(self.tags), "-o", str(target)]
+        assert main([*command, "--workers", "1", *options]) == code
+        return target
+
+
+@pytest.fixture
+def disc(tmp_path):
+    return Disc(tmp_path)
+
+
+def test_every_file_is_a_row_or_an_error_and_the_numbers_add_up(disc, capsys):
+    rows = read(disc.parse())
+
+    errors = read(disc.folder / "table_errors.csv")
+    without = [error for error in errors if error["stage"] == FILE]
+    places = [row["dicom_path"] for row in rows] + [error["file"] for error in without]
+    assert len(rows) == disc.rows
+    assert len(places) == len(set(places)) == disc.files
+    assert {row["dicom_path"] for row in rows} > set(map(str, disc.images))
+    assert f"{disc.root}/b.zip/folder/003.dcm" in places
+    assert Counter(error["reason"] for error in without) == {
+        "not DICOM": 4,
+        "a DICOMDIR: the 3 files that it names are there": 1,
+        "ends within an element (Cut)": 1,
+        "not a DICOM Part 10 file (InvalidDicomError)": 2,
+        "not a zip archive, or a damaged one": 1,
+        "cannot be looked at: a link to nowhere, or not permitted": 1,
+    }
+    out = re.sub(r" +", " ", capsys.readouterr().out)
+    assert f"files {disc.files}\n" in out
+    assert f"rows {disc.rows}\n" in out
+    assert f"failed {disc.damaged}\n" in out
+    assert {row["study_date"][:4] for row in rows} == {"2020"}
+    assert [row["column"] for row in read(disc.folder / "table_columns.csv")] == list(rows[0])
+
+
+def test_the_table_is_the_same_by_one_and_by_two_workers(disc):
+    one = disc.parse("one.csv").read_bytes()
+
+    assert disc.parse("two.csv", "--workers", "2").read_bytes() == one
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".db"])
+def test_the_target_chooses_the_format(disc, suffix):
+    target = f"sqlite:///{disc.folder}/t.db" if suffix == ".db" else str(disc.folder / f"t{suffix}")
+    command = ["parse", "-i", str(disc.root), "-f", str(disc.tags), "-o", target]
+
+    assert main([*command, "--workers", "1"]) == 1
+
+    assert count_rows(disc.folder / f"t{suffix}") == disc.rows
+
+
+def count_rows(path):
+    if path.suffix == ".jsonl":
+        return len(path.read_text().splitlines())
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(path).num_rows
+    import sqlite3
+
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT count(*) FROM instances").fetchone()[0]
+    finally:
+        connection.close()
+
+
+def test_a_dicomdir_is_read_by_what_it_names_whatever_the_disc_made_of_the_names(disc):
+    gone, *_ = sorted(path for path in disc.media.parent.rglob("IM0*"))
+    gone.unlink()
+    for path in sorted(disc.media.parent.rglob("*"), reverse=True):
+        if path != disc.media:
+            path.rename(path.with_name(path.name.lower()))
+    disc.root = disc.media
+
+    rows = read(disc.parse())
+
+    assert len(rows) == 2
+    [error] = read(disc.folder / "table_errors.csv")
+    assert error["file"] == str(gone)
+    assert error["reason"] == "the DICOMDIR names it, but it is not there"
+
+
+def test_one_archive_is_a_tree_too(disc):
+    disc.root = disc.root / "b.zip"
+
+    assert len(read(disc.parse(code=0))) == 4
+
+
+def test_nothing_is_overwritten_but_by_force(disc, capsys):
+    target = disc.folder / "table.csv"
+    target.write_bytes(b"mine")
+
+    disc.parse(code=2)
+    assert f"{target}: exists already and is left as it is" in capsys.readouterr().err
+    assert target.read_bytes() == b"mine"
+
+    disc.parse("table.csv", "--force")
+    assert len(read(target)) == disc.rows
+
+
+def test_our_own_files_are_not_read_though_they_are_in_the_tree(disc):
+    disc.parse("disc/table.csv")
+
+    files = [error["file"] for error in read(disc.root / "table_errors.csv")]
+    assert not [file for file in files if "table" in file]
+    assert len(read(disc.root / "table.csv")) == disc.rows
+    assert not (disc.root / "table.csv.state").exists()
+
+
+def test_a_limit_tries_the_tags_on_a_few_files(disc):
+    rows = read(disc.parse("few.csv", "--limit", "5", code=0))
+
+    assert len(rows) == 4  # and the text in the archive
+
+
+CALLBACK = """\
+import os
+import signal
+import time
+
+
+def season(value):
+    time.sleep(0.05)
+    return value
+
+
+def deadly(value):
+    if value in {deadly!r}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+"""
+
+
+def with_callback(disc, name, deadly=()):
+    module = f"callbacks_{os.getpid()}_{time.monotonic_ns()}"
+    plugin = disc.folder / f"{module}.py"
+    plugin.write_text(CALLBACK.replace("{deadly!r}", repr(list(map(str, deadly)))))
+    plugin.chmod(0o600)
+    tags = TAGS + f"  - {{tag_name: SOPInstanceUID, tag_alias: x, callback: '{module}:{name}'}}\n"
+    write_tags(disc.tags, f"plugins: {{load: [./{plugin.name}]}}\n{tags}")
+
+
+def test_a_file_that_kills_its_worker_costs_itself_only(disc):
+    disc.root /= "images"
+    uids = [dcmread(path).SOPInstanceUID for path in disc.images]
+    poison = {uids[4], uids[7]}
+    with_callback(disc, "deadly", deadly=poison)
+
+    rows = read(disc.parse(code=1))
+
+    assert [row["SOPInstanceUID"] for row in rows] == [uid for uid in uids if uid not in poison]
+    errors = read(disc.folder / "table_errors.csv")
+    assert [error["file"] for error in errors] == [str(disc.images[4]), str(disc.images[7])]
+    assert {error["reason"] for error in errors} == {"the worker process ended with code -9"}
+
+
+def start(disc):
+    command = ["parse", "-i", disc.root, "-f", disc.tags, "-o", "table.csv", "--workers", "1"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pacsfw", *map(str, command)],
+        cwd=disc.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def wait_for_rows(disc, process):
+    target = disc.folder / "table.csv"
+    deadline = time.monotonic() + 60
+    while not (target.exists() and target.read_bytes().count(b"\n") > 1):
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def slow(disc, monkeypatch):
+    """The disc, read by a callback that takes its time and delivered in small batches."""
+    with_callback(disc, "season")
+    expected = disc.parse("expected.csv").read_bytes()
+    site = disc.folder / "sitecustomize.py"
+    site.write_text("import pacsfw.parsing_loop\npacsfw.parsing_loop.CHUNK = 3\n")
+    monkeypatch.setenv("PYTHONPATH", str(disc.folder))
+    return disc, expected
+
+
+def test_after_a_kill_it_goes_on_and_no_file_is_there_twice_or_lost(slow, capsys):
+    disc, expected = slow
+    process = start(disc)
+    wait_for_rows(disc, process)
+    process.kill()
+    process.communicate()
+    target = disc.folder / "table.csv"
+    assert 1 < target.read_bytes().count(b"\n") < expected.count(b"\n")
+    with target.open("ab") as file:
+        file.write(b"half a row that the kill left")
+
+    disc.parse()
+
+    assert "going on behind" in capsys.readouterr().out
+    assert target.read_bytes() == expected
+    errors = [error["file"] for error in read(disc.folder / "table_errors.csv")]
+    assert len(errors) == len(set(errors)) == disc.files - disc.rows
+    assert not target.with_name("table.csv.state").exists()
+
+
+def test_an_interrupt_keeps_what_is_read_and_other_work_is_refused_there(slow, capsys):
+    disc, expected = slow
+    process = start(disc)
+    wait_for_rows(disc, process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+
+    write_tags(disc.tags)
+    disc.parse(code=2)
+    assert "other tags was begun here" in capsys.readouterr().err
+
+    assert expected.startswith((disc.folder / "table.csv").read_bytes())
+
+
+CONFIG = """\
+find: {start_date: 20200101, end_date: 20201231, use: folder, with: {path: disc/images}}
+move: {use: folder, with: {path: disc/images}}
+storage: {resources: list.csv, directory: dicom}
+"""
+
+
+@pytest.fixture
+def collected(disc):
+    """The configuration of a collection that has got its objects."""
+    conf = write_tags(disc.folder / "conf.yaml", CONFIG + TAGS)
+    assert main(["run", str(conf)]) == 0
+    return conf
+
+
+def test_the_rows_of_a_collection_are_read_anew(disc, collected, capsys):
+    meta = disc.folder / "resources_meta.csv"
+    before = meta.read_text()
+    text = collected.read_text().replace("tag_alias: study_date", "tag_alias: day")
+    write_tags(collected, text)
+    capsys.readouterr()
+
+    assert main(["parse", str(collected), "--workers", "1"]) == 0
+
+    assert meta.read_text() == before.replace("study_date", "day")
+    out = re.sub(r" +", " ", capsys.readouterr().out)
+    assert f"files {len(disc.images)}\nrows {len(disc.images)}\n" in out
+
+
+def test_a_stored_file_that_is_damaged_is_counted(disc, collected, capsys):
+    victim = next(path for path in (disc.folder / "dicom").rglob("*.dcm"))
+    victim.write_bytes(b"no longer")
+
+    assert main(["parse", str(collected)]) == 1
+
+    out = re.sub(r" +", " ", capsys.readouterr().out)
+    assert f"rows {len(disc.images) - 1}\n" in out
+    assert "failed 1\n" in out
+
+
+def test_stored_files_can_go_into_another_table_and_the_collection_stays_as_it_is(disc, collected):
+    before = (disc.folder / "resources_meta.csv").read_bytes()
+    target = disc.folder / "other.csv"
+
+    assert main(["parse", str(collected), "-o", str(target), "--limit", "3"]) == 0
+
+    assert len(read(target)) == 3
+    assert (disc.folder / "resources_meta.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["-i", "disc"], "-i needs -o"),
+        (["--limit", "3"], "go with -o"),
+        (["--force"], "go with -o"),
+        (["-i", "nowhere", "-o", "t.csv"], "does not exist"),
+        (["-i", "disc", "-o", "t.xls"], "no sink writes"),
+        (["-o", "t.csv"], "storage is missing"),
+    ],
+)
+def test_calls_that_make_no_sense_are_refused(disc, capsys, monkeypatch, options, why):
+    monkeypatch.chdir(disc.folder)
+
+    assert main(["parse", "-f", str(disc.tags), *options]) in (2, 3)
+
+    assert why in capsys.readouterr().err
+    assert not list(disc.folder.glob("t.*"))
+
+
+def test_without_tags_there_is_no_table(disc, capsys):
+    write_tags(disc.tags, "plugins: {}\n")
+
+    disc.parse(code=2)
+
+    assert "tags is missing" in capsys.readouterr().err
+
+
+def test_the_samples_add_up(good_samples, tmp_path):
+    if not good_samples:
+        pytest.skip("no samples beside the checkout")
+    root = next(path for path in good_samples[0].parents if (path / "MANIFEST.csv").exists())
+    tags, target = write_tags(tmp_path / "tags.yaml"), tmp_path / "table.csv"
+
+    assert main(["parse", "-i", str(root), "-f", str(tags), "-o", str(target)]) == 1
+
+    rows = read(target)
+    errors = read(tmp_path / "table_errors.csv")
+    without = {error["file"] for error in errors if error["stage"] == FILE}
+    paths = {row["dicom_path"] for row in rows}
+    files = {str(path) for path in root.rglob("*") if path.is_file()}
+    assert paths | without == files
+    assert len(rows) == len(paths)
+    assert not paths & without
+    assert paths >= set(map(str, good_samples))

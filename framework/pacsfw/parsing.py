@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,7 +29,7 @@ from pacsfw.api import (
 )
 from pacsfw.config import Loaded, Use
 from pacsfw.config.columns import columns_of
-from pacsfw.config.values import is_url
+from pacsfw.config.values import is_url, split_sqlite
 from pacsfw.deliver.provenance import column_rows
 from pacsfw.deliver.sources import instance_table
 from pacsfw.deliver.writing import Written, patiently
@@ -75,12 +76,17 @@ class Wish:
     anew: bool = False
 
 
+def file_of(target: str) -> str:
+    """Return the path of the file or folder of a target; empty for a database elsewhere."""
+    return split_sqlite(target)[0] if is_url(target) else target
+
+
 def state_beside(target: str) -> Path:
     """Return where the state of a parse is kept: beside the table, or in the working directory."""
-    if is_url(target):
+    if not (file := file_of(target)):
         digest = hashlib.sha256(target.encode()).hexdigest()[:8]
         return Path.cwd() / f"pacsfw-parse-{digest}{STATE_SUFFIX}"
-    return Path(target + STATE_SUFFIX)
+    return Path(file + STATE_SUFFIX)
 
 
 class Parsing:
@@ -126,6 +132,8 @@ class Parsing:
             self._context = self._make_context()
             for written in self._tables:
                 written.sink.open(self._context)
+            if wish.anew and is_url(wish.target):
+                self._empty_tables()
             self._loop = self._make_loop()
         except BaseException:
             self._ledger.close()
@@ -232,8 +240,16 @@ class Parsing:
 
     def _own_paths(self) -> list[str]:
         """Return what we write, which may lie below the tree that is read."""
-        paths = [written.name for written in self._tables if not is_url(written.name)]
-        return [*paths, str(self._wish.state)]
+        paths = {file_of(written.name.partition("#")[0]) for written in self._tables}
+        return [*sorted(paths - {""}), str(self._wish.state)]
+
+    def _ours_alone(self) -> list[str]:
+        """Return what holds nothing else than this parse: a database may."""
+        return [str(self._wish.state)] if is_url(self._wish.target) else self._own_paths()
+
+    def _empty_tables(self) -> None:
+        for each in self._tables:
+            patiently(each, partial(each.sink.rewrite, each.table, ()), self._clock, self._stop)
 
     def _check_request(self) -> None:
         wish, charset = self._wish, assemble.undeclared_charset(self._config)
@@ -248,14 +264,14 @@ class Parsing:
         self._ledger.remember(REQUEST_FACT, now)
 
     def _refuse_to_overwrite(self) -> None:
-        for path in self._own_paths():
+        for path in self._ours_alone():
             if os.path.lexists(path):
                 raise ConfigError(
                     f"{path}: exists already and is left as it is; --force replaces it"
                 )
 
     def _remove(self) -> None:
-        for path in map(Path, self._own_paths()):
+        for path in map(Path, self._ours_alone()):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:

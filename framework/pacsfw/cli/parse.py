@@ -121,7 +121,6 @@ def _wish(
     force: bool,
     state: Path | None,
 ) -> Wish:
-    from pacsfw.config.values import is_url
     from pacsfw.parsing import Wish, state_beside
 
     config = loaded.config
@@ -129,7 +128,7 @@ def _wish(
         config.require("storage")
         assert config.storage is not None  # noqa: S101 - required just now
         source = config.storage.directory
-    target = output if is_url(output) else os.path.abspath(output)  # noqa: PTH100 - links stay
+    target = _absolute(output)
     return Wish(
         root=Path(os.path.abspath(source)),  # noqa: PTH100
         target=target,
@@ -138,3 +137,13 @@ def _wish(
         limit=limit or 0,
         anew=force,
     )
+
+
+def _absolute(output: str) -> str:
+    """Return a target that does not depend on the working directory."""
+    from pacsfw.config.values import SQLITE, is_url, split_sqlite
+
+    if not is_url(output):
+        return os.path.abspath(output)  # noqa: PTH100 - links stay as written
+    path, options = split_sqlite(output)
+    return SQLITE + os.path.abspath(path) + options if path else output  # noqa: PTH100

@@ -123,9 +123,8 @@ def _about(names: Sequence[str], taken: set[str]) -> ProposedTag:
     tag = proposed(names)
     if tag.concern:
         click.echo("  it can tell who a patient is: marked in the file")
-    alias = tag.alias
     while True:
-        alias = click.prompt("  Name of the column", default=alias).strip()
+        alias = click.prompt("  Name of the column", default=tag.alias).strip()
         if alias not in taken:
             break
         click.echo(f"  there is a column {alias!r} already")

@@ -1,0 +1,181 @@
+"""Tags in Python: one object, several, a folder; frames; and an import that stays light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date, datetime
+
+import pytest
+from pydicom import dcmread
+from pydicom.valuerep import PersonName
+
+import pacsfw
+from pacsfw import (
+    DicomTag,
+    DicomTagGroup,
+    get_tag_value,
+    parse_dicom,
+    parse_dicoms,
+    parse_dir,
+)
+from pacsfw.convert import str2datetime
+from pacsfw.errors import PacsfwError
+from pacsfw.parse import UnreadableObject
+from support.python_callbacks import explode, shout
+from support.trees import TAGS, write_hostile, write_images, write_tags
+
+COLUMNS = [
+    "PatientID",
+    DicomTag("StudyDate", "study_date", type="date"),
+    {"tag_name": "InstanceNumber", "type": "int"},
+]
+
+
+@pytest.fixture
+def images(tmp_path):
+    return write_images(tmp_path / "images", studies=2, instances=2)
+
+
+def test_one_object_from_a_file_or_a_data_set(images):
+    row = parse_dicom(images[0], COLUMNS)
+
+    assert row == {"PatientID": "SYN1-00000", "study_date": date(2020, 1, 1), "InstanceNumber": 1}
+    assert list(row) == ["PatientID", "study_date", "InstanceNumber"]
+    assert parse_dicom(str(images[0]), COLUMNS) == parse_dicom(dcmread(images[0]), COLUMNS) == row
+
+
+def test_the_documented_forms_of_a_tag(images):
+    tags = [
+        DicomTag(tag_name=["Laterality", "ImageLaterality"], tag_alias="side", default_val="U"),
+        DicomTag("PatientName", callback=str),
+        DicomTag("StudyDate", callback=str2datetime),
+        DicomTag("StudyDate", tag_alias="text", callback="pacsanini.convert:str2datetime"),
+        DicomTag("PatientID", tag_alias="loud", callback=["str", shout]),
+    ]
+
+    row = parse_dicom(images[0], tags)
+
+    day = datetime(2020, 1, 1)
+    assert row == {
+        "side": "U", "PatientName": "Adler^Ada", "StudyDate": day, "text": day,
+        "loud": "SYN1-00000!",
+    }  # fmt: skip
+    assert DicomTag("PatientID").tag_value(images[0]) == "SYN1-00000"
+
+
+def test_a_cell_that_fails_is_none_and_says_why(images):
+    row = parse_dicom(images[0], [DicomTag("PatientID", callback=explode), "Modality"])
+
+    assert row == {"PatientID": None, "Modality": "CT"}
+    [error] = row.errors
+    assert (error.column, error.stage, error.plugin) == ("PatientID", "callback", "explode")
+    assert "SYN1" not in error.reason
+
+
+@pytest.mark.parametrize(
+    ("tag", "why"),
+    [
+        ("PatientIDD", "did you mean 'PatientID'"),
+        (DicomTag("StudyDate", callback="nothing"), "no callback is named 'nothing'"),
+        (DicomTag("StudyDate", type="number"), "is not one of"),
+        ({"tag_name": "StudyDate", "alias": "x"}, "alias"),
+    ],
+)
+def test_what_is_wrong_with_a_tag_is_said(tag, why):
+    with pytest.raises(PacsfwError, match=why):
+        DicomTagGroup(["PatientID", tag])
+
+
+def test_a_file_that_is_none_is_an_error(tmp_path):
+    (tmp_path / "text").write_text("none")
+
+    with pytest.raises(UnreadableObject):
+        parse_dicom(tmp_path / "text", COLUMNS)
+
+
+def test_several_objects_and_those_that_cannot_be_read(images, tmp_path):
+    (tmp_path / "text.dcm").write_text("none")
+
+    rows = parse_dicoms([images[0], tmp_path / "text.dcm", dcmread(images[1])], COLUMNS)
+
+    assert [row["dicom_path"] for row in rows] == [str(images[0]), None]
+    [failure] = rows.failures
+    assert (failure.file, failure.stage) == (str(tmp_path / "text.dcm"), "file")
+    assert (rows.tally.files, rows.tally.rows) == (3, 2)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_folder_adds_up_in_this_process_and_in_others(images, tmp_path, workers):
+    damaged = write_hostile(tmp_path / "hostile", images[0])
+
+    rows = parse_dir(
+        tmp_path, [*COLUMNS, DicomTag("PatientID", "x", callback=shout)], workers=workers
+    )
+    found = [row["dicom_path"] for row in rows]
+
+    assert found == list(map(str, images))
+    assert rows.tally.files == len(images) + 8 == len(found) + len(rows.failures)
+    assert sum(rows.tally.failed.values()) == damaged
+    assert len(list(parse_dir(tmp_path, COLUMNS, limit=1))) <= 1
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        parse_dir(tmp_path / "nowhere", COLUMNS)
+
+
+def test_the_tags_of_a_file(images, tmp_path):
+    group = DicomTagGroup.from_yaml(write_tags(tmp_path / "tags.yaml", TAGS))
+
+    assert [column.name for column in group.columns][:2] == ["PatientID", "study_date"]
+    assert group.parse_dicom(images[0])["study_date"] == date(2020, 1, 1)
+    assert len(list(group.parse_dir(tmp_path / "images"))) == 4
+
+
+def test_frames_have_typed_columns(images):
+    frame = parse_dir(images[0].parents[1], COLUMNS).to_pandas()
+    table = parse_dir(images[0].parents[1], COLUMNS).to_arrow()
+
+    assert list(frame.columns) == table.column_names == [
+        "PatientID", "study_date", "InstanceNumber", "dicom_path",
+    ]  # fmt: skip
+    assert list(map(str, frame.dtypes)) == ["string", "datetime64[s]", "Int64", "string"]
+    assert [str(kind) for kind in table.schema.types] == [
+        "string",
+        "date32[day]",
+        "int64",
+        "string",
+    ]
+    assert table["study_date"].to_pylist() == [value.date() for value in frame["study_date"]]
+    assert len(frame) == table.num_rows == 4
+
+
+def test_frames_of_nothing_have_the_columns(tmp_path):
+    assert parse_dir(tmp_path, COLUMNS).to_pandas().columns[0] == "PatientID"
+    assert parse_dir(tmp_path, COLUMNS).to_arrow().num_rows == 0
+
+
+def test_a_value_as_pydicom_gives_it(images):
+    data = dcmread(images[0])
+
+    assert get_tag_value(data, "PatientName") == PersonName("Adler^Ada")
+    assert get_tag_value(images[0], ["Laterality", "Modality"]) == "CT"
+    assert get_tag_value(data, "Laterality", default_val="U") == "U"
+    assert get_tag_value(data, "StudyDate", callback=int) == 20200101
+    with pytest.raises(ValueError, match="did you mean"):
+        get_tag_value(data, "PatientNam")
+
+
+def test_importing_pacsfw_does_not_import_pydicom():
+    code = (
+        "import sys, pacsfw; assert 'parse_dir' in dir(pacsfw);"
+        "assert not {'pydicom', 'pynetdicom', 'pacsfw.parse'} & set(sys.modules);"
+        "pacsfw.parse_dir; assert 'pydicom' in sys.modules and 'pynetdicom' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_there_is_nothing_else():
+    with pytest.raises(AttributeError, match="has no attribute 'parse_dirs'"):
+        pacsfw.parse_dirs  # noqa: B018

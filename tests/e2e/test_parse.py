@@ -209,9 +209,10 @@ def start(disc):
 
 
 def wait_for_rows(disc, process):
+    """Wait until more than one batch is in the table: then the state knows the first one."""
     target = disc.folder / "table.csv"
     deadline = time.monotonic() + 60
-    while not (target.exists() and target.read_bytes().count(b"\n") > 1):
+    while not (target.exists() and target.read_bytes().count(b"\n") > 1 + 3):
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -71,13 +71,11 @@ def _collection(loaded: Loaded, workers: int) -> int:
     from rich.console import Console
 
     from pacsfw.api import Clock
-    from pacsfw.cli.working import private_files, signals
-    from pacsfw.report.progress import progress
+    from pacsfw.cli.working import display, private_files, signals
     from pacsfw.run import Collection
 
     console, clock = Console(), Clock()
-    observers = [("progress", progress(console, clock))]
-    collection = Collection(loaded, "parse", observers=observers, clock=clock)
+    collection = Collection(loaded, "parse", observers=display(loaded), clock=clock)
     with private_files(), collection, signals(collection):
         collection.parse(workers)
         summary = collection.parsed()
@@ -89,12 +87,11 @@ def _tree(loaded: Loaded, wish: Wish) -> int:
     from rich.console import Console
 
     from pacsfw.api import Clock
-    from pacsfw.cli.working import private_files, signals
+    from pacsfw.cli.working import display, private_files, signals
     from pacsfw.parsing import Parsing
-    from pacsfw.report.progress import progress
 
     console, clock = Console(), Clock()
-    parsing = Parsing(loaded, wish, observers=[("progress", progress(console, clock))], clock=clock)
+    parsing = Parsing(loaded, wish, observers=display(loaded), clock=clock)
     with private_files(), parsing, signals(parsing):
         if parsing.begun:
             click.echo(f"going on behind {parsing.begun:,} files (state: {wish.state})")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pacsfw.report.grid import print_grid
-from pacsfw.report.words import printable
+from pacsfw.words import printable
 
 REASONS_SHOWN = 10
 """Reasons of one kind that are listed; the rest is counted."""

@@ -9,7 +9,7 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack fuzz bench-find bench-parse bench-sinks lint clean
+.PHONY: help demo test test-full attack fuzz bench-find bench-parse bench-sinks bench-startup lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ bench-parse: .venv/.installed-dev  ## ten tags of many files beside other reader
 bench-sinks: .venv/.installed-dev  ## a million rows through each sink (ROWS=1000000)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_sinks.py --rows $(or $(ROWS),1000000)
+
+bench-startup: .venv/.installed-dev  ## the command line's answer with 0 and 50 plugins
+	$(BIN)/python benchmarks/bench_startup.py
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -80,6 +80,8 @@ class Webhook(api.Observer):
             case api.Waiting():
                 until = event.until.isoformat() if event.until else None
                 return {"event": "waiting", "until": until}
+            case api.Paused():
+                return {"event": "paused", "reason": event.reason}
             case api.RunFinished():
                 return {"event": "finished", **numbers(event)}
         return None

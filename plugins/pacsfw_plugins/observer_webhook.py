@@ -20,7 +20,7 @@ SCHEMA = {
         },
         "events": {
             "type": "array",
-            "items": {"enum": ["started", "study", "waiting", "finished"]},
+            "items": {"enum": ["started", "study", "waiting", "paused", "finished"]},
             "default": ["started", "finished"],
             "description": "What is told.",
         },

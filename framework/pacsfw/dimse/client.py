@@ -161,6 +161,7 @@ def _why_no_tls(err: OSError) -> str:
             "check ca and hostname in net.called_node.tls"
         )
     reason = (getattr(err, "reason", None) or err.strerror or type(err).__name__).lower()
+    reason = reason.partition(" (_ssl")[0]  # a line of OpenSSL's source helps nobody
     if "alert" in reason:
         return f"the PACS refuses our TLS ({reason}): check certificate in net.called_node.tls"
     return (

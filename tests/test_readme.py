@@ -156,6 +156,7 @@ EXAMPLES = [
 @pytest.mark.parametrize("block", EXAMPLES, ids=lambda block: block.split(":")[0])
 def test_the_examples_of_the_configuration_are_valid(tmp_path, block, monkeypatch):
     monkeypatch.setenv("PACS_TOKEN", "sesame")
+    monkeypatch.setenv("MAIL_PASSWORD", "sesame")
     path = tmp_path / "conf.yaml"
     path.write_text(block, encoding="utf-8")
     path.chmod(0o600)

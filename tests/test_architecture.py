@@ -39,6 +39,7 @@ LAYERS = (
     {"archive", "delivery", "converters"},
     {"finding", "reparsing", "readers", "verifying", "outgoing"},
     {"moving", "parsing_loop"},
+    {"serving"},
     {"parsing", "parse"},
     {"standing"},
     {"run"},

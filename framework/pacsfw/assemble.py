@@ -69,6 +69,8 @@ class IngestSpec:
     """The studies whose objects are stored; None: of all."""
     charset: str = ""
     """The character set of text that is not ASCII in objects that declare none."""
+    durable: bool = False
+    """At no moment may a power cut take an object: nobody else has it any more."""
 
 
 def undeclared_charset(config: Config) -> str:
@@ -123,7 +125,9 @@ def build_ingest(spec: IngestSpec) -> Ingest:
 
     owner = owner_of("layout", spec.sort_by, registry)
     headers = HeaderReader(reader.paths | more.paths, spec.charset)
-    return Ingest(spec.archive, spec.state, layout, owner, read_row, headers, spec.known)
+    return Ingest(
+        spec.archive, spec.state, layout, owner, read_row, headers, spec.known, durable=spec.durable
+    )
 
 
 def limited_callbacks(
@@ -193,13 +197,13 @@ def open_provider(use: Use, registry: Registry, context: RunContext) -> QueryPro
     return provider
 
 
-def pacs_query(config: Config, transfer: Transfer, registry: Registry) -> Use:
-    """Return how `move` asks what a study should have.
+def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) -> Use:
+    """Return how the PACS is asked what a study should have.
 
-    That is as the transfer says, else ``find.use``, but for one that does not know what the
-    PACS holds.
+    That is as the transfer says, if there is one, else ``find.use``, but for one that does
+    not know what the PACS holds.
     """
-    if (expects := transfer.expects()) is not None:
+    if transfer is not None and (expects := transfer.expects()) is not None:
         return Use(*expects)
     find = config.find.use if config.find else None
     if find is not None and registry.build("query", find.name, find.options).of_pacs:

@@ -43,7 +43,6 @@ class Surroundings:
 
     config: Config
     storage: Storage
-    settings: Move
     registry: Registry
     ledger: Ledger
     context: RunContext
@@ -57,10 +56,10 @@ class Surroundings:
 
 
 class Moving:
-    """Moves the studies of a work list."""
+    """Moves the studies of a work list, as ``settings`` say."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, around: Surroundings, settings: Move) -> None:
+        self._around, self._settings = around, settings
         self._arrivals = Arrivals(around.clock, self._expect)
         self._receiver: Receiver | None = None
         self._levels_refused: set[Level] = set()
@@ -126,10 +125,10 @@ class Moving:
         around = self._around
         with self._listening():
             self._mover = Mover(
-                window=None if ignore_window else around.settings.window,
+                window=None if ignore_window else self._settings.window,
                 workers=self._study_mover,
                 threads=self._called.max_associations,
-                attempts=around.settings.attempts,
+                attempts=self._settings.attempts,
                 arrivals=self._arrivals,
                 clock=around.clock,
                 stop=around.stop,
@@ -142,12 +141,12 @@ class Moving:
     def _listening(self) -> Iterator[None]:
         """Receive meanwhile, if the transfer lets the PACS send to us."""
         around = self._around
-        if not assemble.build_transfer(around.settings.use, around.registry).needs_receiver:
+        if not assemble.build_transfer(self._settings.use, around.registry).needs_receiver:
             yield
             return
         net = around.config.net
         assert net is not None and net.dest is not None  # noqa: S101, PT018
-        receiver = Receiver(net.dest, self._spool, around.settings.receivers, self._intake.take)
+        receiver = Receiver(net.dest, self._spool, self._settings.receivers, self._intake.take)
         receiver.start()
         receiver.expect(False, linger=0)
         self._receiver = receiver
@@ -169,12 +168,12 @@ class Moving:
     def _study_mover(self) -> tuple[StudyMover, Callable[[], None]]:
         around = self._around
         config, registry = around.config, around.registry
-        transfer = assemble.build_transfer(around.settings.use, registry)
+        transfer = assemble.build_transfer(self._settings.use, registry)
         use = assemble.pacs_query(config, transfer, registry)
         query = assemble.owner_of("query", use, registry)
         provider = assemble.open_provider(use, registry, around.context)
         transfer.open(around.context)
-        owner = assemble.owner_of("transfer", around.settings.use, registry)
+        owner = assemble.owner_of("transfer", self._settings.use, registry)
         judge = Judge(
             run=around.context.run_id,
             ledger=around.ledger,
@@ -234,7 +233,7 @@ class Moving:
             around.timing.call,
             self._known_studies(),
         )
-        return WorkerPool(around.settings.workers, assemble.build_ingest, spec, done)
+        return WorkerPool(self._settings.workers, assemble.build_ingest, spec, done)
 
     def _known_studies(self) -> frozenset[str] | None:
         """Return the studies whose objects are stored; None where unsolicited ones are too."""

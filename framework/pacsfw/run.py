@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -19,17 +19,9 @@ from types import TracebackType
 from typing import Self
 
 from pacsfw import assemble
-from pacsfw.api import (
-    Clock,
-    Event,
-    Observer,
-    RunContext,
-    RunFinished,
-    RunStarted,
-    Transfer,
-)
+from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted, Transfer
 from pacsfw.archive import check_layout, make_archive
-from pacsfw.config import Loaded, Use
+from pacsfw.config import Loaded
 from pacsfw.config.values import without_password
 from pacsfw.delivery import Delivery
 from pacsfw.errors import INTERRUPTED, ConfigError
@@ -45,6 +37,7 @@ from pacsfw.report.parsed import ParseSummary
 from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
+from pacsfw.serving import Serving
 from pacsfw.standing import finished, summarize, summarize_rows
 from pacsfw.verifying import Verifying
 from pacsfw.workers import OrderedPool
@@ -163,6 +156,7 @@ class Collection:
             Ask also for what earlier runs gave up.
         """
         self.config.require("move")
+        assert self.config.move is not None  # noqa: S101 - required just now
         use, why = assemble.transfer_use(self.config, self._registry)
         transfer = assemble.build_transfer(use, self._registry)
         if transfer.needs_receiver:
@@ -173,7 +167,8 @@ class Collection:
         unfinished = self._unfinished(again=again)
         uids = [uid for uid in listed if uid in unfinished]
         with self._delivering(self._changed_tags()) as outgoing:
-            self._moving = self._make_moving(use, outgoing)
+            around = self._surroundings(outgoing)
+            self._moving = Moving(around, replace(self.config.move, use=use))
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
 
     def parse(self, workers: int = 0) -> None:
@@ -187,6 +182,19 @@ class Collection:
         self.config.require("tags")
         with self._delivering(self._delivery.tags_identity(), workers):
             pass
+
+    def serve(self, quiet: float, listening: Callable[[int], None]) -> None:
+        """Receive what others send until `interrupt`, then finish what has arrived.
+
+        ``quiet`` is that of `Serving`, ``listening`` that of its `run`.
+        """
+        self.config.require("net.dest_node.port")
+        move = self.config.move
+        receivers, workers = (move.receivers, move.workers) if move else (1, WORKERS)
+        with self._delivering(self._changed_tags()) as outgoing:
+            around = self._surroundings(outgoing)
+            Serving(around, quiet, receivers, workers).run(listening)
+        self._interrupted = False  # to be stopped is how it ends
 
     def _unfinished(self, *, again: bool) -> frozenset[str]:
         """Return the studies that are to be moved, whether or not they are listed."""
@@ -326,21 +334,17 @@ class Collection:
         pool = OrderedPool(size, assemble.build_ingest, spec)
         return Reparsing(self._ledger, pool, self._clock, self._stop, self._notify)
 
-    def _make_moving(self, use: Use, outgoing: Outgoing) -> Moving:
-        assert self.config.move is not None  # noqa: S101 - required before
-        return Moving(
-            Surroundings(
-                config=self.config,
-                storage=self._storage,
-                settings=replace(self.config.move, use=use),
-                registry=self._registry,
-                ledger=self._ledger,
-                context=self._context,
-                clock=self._clock,
-                timing=self._timing,
-                stop=self._stop,
-                outgoing=outgoing,
-                wanted=self._delivery.wanted,
-                notify=self._notify,
-            )
+    def _surroundings(self, outgoing: Outgoing) -> Surroundings:
+        return Surroundings(
+            config=self.config,
+            storage=self._storage,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self._context,
+            clock=self._clock,
+            timing=self._timing,
+            stop=self._stop,
+            outgoing=outgoing,
+            wanted=self._delivery.wanted,
+            notify=self._notify,
         )

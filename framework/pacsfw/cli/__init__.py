@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "Show what the ledger knows about this collection.",
     "echo": "Check that the PACS answers (C-ECHO).",
     "probe": "Ask the PACS what it is and write its profile.",
+    "server": "Receive, store and parse what others send.",
     "send": "Send DICOM files and folders to a node (C-STORE).",
     "config": "Check, show or create a configuration.",
     "plugins": "List what is installed, explain what is broken, start a plugin.",

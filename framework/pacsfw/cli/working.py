@@ -83,6 +83,27 @@ def display(loaded: Loaded, **options: str) -> Sequence[tuple[str, Observer]]:
     return ()
 
 
+def serve(config: Path | None, quiet: float) -> int:
+    """Receive what others send until somebody stops it; return the exit code."""
+    log_to_stderr()
+    loaded = load(config)
+    for warning in loaded.config.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    collection = Collection(loaded, "server", observers=display(loaded))
+
+    def listening(port: int) -> None:
+        net = loaded.config.net
+        assert net is not None and net.dest is not None  # noqa: S101, PT018 - it listens
+        click.echo(f"{net.dest.aetitle} listens on port {port}; Ctrl-C or SIGTERM ends it")
+
+    with private_files(), collection, signals(collection):
+        collection.serve(quiet, listening)
+        summary = collection.summary()
+    render(replace(summary, found=sum(summary.verdicts.values())), Console())
+    bad = {"short", "failed"} & {state for state, number in summary.verdicts.items() if number}
+    return 1 if bad or summary.problems or summary.quarantined else 0
+
+
 def _about(command: str, collection: Collection) -> Summary:
     summary = collection.summary()
     if command == "find":

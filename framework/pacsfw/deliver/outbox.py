@@ -17,6 +17,9 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 LAST_PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Those once the run has ended; then the rest waits for the next run."""
 
+_REWRITE = "rewrite"
+"""In the queue, where the keys of studies (UIDs) are, what `rewrite_now` asks for."""
+
 _log = logging.getLogger("pacsfw.deliver")
 
 
@@ -99,6 +102,10 @@ class Outbox:
         """Deliver this study soon."""
         self._queue.put(study_uid)
 
+    def rewrite_now(self) -> None:
+        """Write the table anew if it has to be, and do not wait for the end of the run."""
+        self._queue.put(_REWRITE)
+
     def finish(self) -> None:
         """Nothing more will come: deliver what is due, write a changed table anew."""
         if self._ending.is_set():
@@ -149,8 +156,13 @@ class Outbox:
 
     def _work(self) -> None:
         while (key := self._queue.get()) is not None:
-            if not self._held:  # else it stays due in the ledger
+            if key == _REWRITE:
+                self._rewrite_if_due()
+            elif not self._held:  # else it stays due in the ledger
                 self._attempt(self._deliver, key)
+        self._rewrite_if_due()
+
+    def _rewrite_if_due(self) -> None:
         if self._rewrite and not self._held:
             self._attempt(self._write_anew)
 
@@ -208,6 +220,7 @@ class Outbox:
         self._sink.rewrite(self._source.table, self._batches(versions))
         position = self._sink.position()
         self._ledger.deliveries.rewritten(self.name, versions, position, self.component)
+        self._rewrite = False
 
     def _batches(self, versions: list[tuple[str, int]]) -> Iterator[Batch]:
         for key in self._source.all_keys():

@@ -112,12 +112,19 @@ class Spool:
         that are announced. Never called by two threads at once.
     writer
         Who writes, as `new_writer` makes it.
+    durable
+        Objects survive a power cut once they are sealed.
     """
 
     def __init__(
-        self, folder: Path, report: Callable[[SpoolRecord], None], writer: str = ""
+        self,
+        folder: Path,
+        report: Callable[[SpoolRecord], None],
+        writer: str = "",
+        *,
+        durable: bool = False,
     ) -> None:
-        self.folder = folder
+        self.folder, self._durable = folder, durable
         self._report = report
         self._prefix = f"{folder}/{writer or new_writer()}"
         self._numbers = itertools.count()
@@ -154,7 +161,9 @@ class Spool:
         origin = _origin(originator_ae, originator_message_id)
         stem = f"{self._prefix}{next(self._numbers):016x}{origin}"
         facts = (sop_class, sop_uid, calling_ae, originator_ae, originator_message_id)
-        return SpoolWriter(stem, head, syntax, facts, self._report, self._one_at_a_time)
+        return SpoolWriter(
+            stem, head, syntax, facts, self._report, self._one_at_a_time, durable=self._durable
+        )
 
 
 @lru_cache(maxsize=256)
@@ -168,6 +177,7 @@ class SpoolWriter:
 
     __slots__ = (
         "_announced",
+        "_durable",
         "_ended",
         "_facts",
         "_file",
@@ -188,7 +198,10 @@ class SpoolWriter:
         facts: _Facts,
         report: Callable[[SpoolRecord], None],
         one_at_a_time: threading.Lock,
+        *,
+        durable: bool,
     ) -> None:
+        self._durable = durable
         self._stem, self._syntax, self._facts = stem, syntax, facts
         self._report, self._one_at_a_time = report, one_at_a_time
         self._head: bytes | None = head
@@ -251,10 +264,14 @@ class SpoolWriter:
         """
         if self._head is not None:
             self.write_parts([])
+        if self._durable:
+            os.fsync(self._file)
         file, self._file = self._file, -1
         os.close(file)
         sealed = self._stem + SEALED_SUFFIX
         os.rename(self._stem + PART_SUFFIX, sealed)  # noqa: PTH104 - for every object
+        if self._durable:
+            sync_folder(Path(sealed).parent)
         sop_class, sop_uid, calling, originator, message = self._facts
         with self._one_at_a_time:
             self._ended = True
@@ -288,6 +305,21 @@ class SpoolWriter:
         with self._one_at_a_time:
             self._ended = True
             self._report(Discarded(self._stem + PART_SUFFIX, self._facts[1], reason))
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power cut.
+
+    Raises
+    ------
+    OSError
+        It is gone, or cannot be written.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_rest(descriptor: int, data: bytes, written: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -96,27 +96,12 @@ def pdvs(body: memoryview) -> Iterator[Value]:
         position = end
 
 
-def marking_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """Yield each piece and whether it is the last one; one that is empty where there is none."""
-    before: bytes | None = None
-    for piece in pieces:
-        if before is not None:
-            yield before, False
-        before = piece
-    yield before or b"", True
-
-
 def p_data(
-    context_id: int,
-    data: bytes,
-    peer_max_pdu: int,
-    *,
-    is_command: bool = True,
-    is_whole: bool = True,
+    context_id: int, data: bytes, peer_max_pdu: int, *, is_command: bool = True, is_end: bool = True
 ) -> bytes:
     """Encode a command set or data set as P-DATA PDUs within the peer's maximum (0: any).
 
-    ``is_whole`` is False for a part of a data set of which more follows.
+    ``is_end`` is False for a part of a data set of which more follows.
     """
     largest = max(len(data), 1)
     if peer_max_pdu:
@@ -124,7 +109,7 @@ def p_data(
     parts = []
     for start in range(0, max(len(data), 1), largest):
         fragment = data[start : start + largest]
-        is_last = is_whole and start + largest >= len(data)
+        is_last = is_end and start + largest >= len(data)
         control = int(is_command) | (2 if is_last else 0)
         parts.append(_HEADER.pack(PduType.P_DATA, len(fragment) + _PDV_HEADER.size))
         parts.append(_PDV_HEADER.pack(len(fragment) + 2, context_id, control))

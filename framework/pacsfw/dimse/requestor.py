@@ -21,7 +21,7 @@ from pacsfw.dimse.command import MAX_COMMAND, Command, Element, Field
 from pacsfw.dimse.negotiation import Context
 from pacsfw.dimse.pdu import PduType, PeerSilent, ProtocolError
 from pacsfw.dimse.pdu_reader import PduReader
-from pacsfw.dimse.storing import Create, Storing
+from pacsfw.dimse.storing import Create, Storing, marking_last
 
 RELEASE_SECONDS = 5.0
 MAX_IDENTIFIER = 16 << 20
@@ -138,11 +138,9 @@ class Requestor:
             Element.AFFECTED_SOP_INSTANCE: sop_uid.encode("latin-1"),
         }
         self._write(pdu.p_data(context_id, command.encode(request), self._peer_max_pdu))
-        for piece, is_last in pdu.marking_last(pieces):
+        for piece, is_last in marking_last(pieces):
             self._write(
-                pdu.p_data(
-                    context_id, piece, self._peer_max_pdu, is_command=False, is_whole=is_last
-                )
+                pdu.p_data(context_id, piece, self._peer_max_pdu, is_command=False, is_end=is_last)
             )
 
     def cancel(self, abstract_syntax: str, message_id: int) -> None:

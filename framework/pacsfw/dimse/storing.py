@@ -1,9 +1,9 @@
-"""An object that a peer sends by C-STORE over an association that we opened (PS3.4 C.4.3)."""
+"""Objects that go by C-STORE over an association that we opened (PS3.4 annex B, C.4.3)."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 from pacsfw.api import SpoolFile
@@ -71,3 +71,13 @@ class Storing:
         file, self._file = self._file, None
         if file is not None:
             file.discard()
+
+
+def marking_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield each piece and whether it is the last one; one that is empty where there is none."""
+    before: bytes | None = None
+    for piece in pieces:
+        if before is not None:
+            yield before, False
+        before = piece
+    yield before or b"", True

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.dicom.spool import sync_folder
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 _CHUNK = 1 << 16
@@ -23,8 +24,22 @@ class OtherContent(Occupied):
     """An object of the same SOP Instance UID has that path, with other content."""
 
 
-def commit(spooled: Path, path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
+def commit(
+    spooled: Path,
+    path: Path,
+    sop_uid: str,
+    digest: str,
+    syntax: str,
+    *,
+    durable_below: Path | None = None,
+) -> bool:
     """Move a spool file to ``path``; the same object there already is as good.
+
+    Parameters
+    ----------
+    durable_below
+        The archive, if at no moment a crash or a power cut may take the object: then its new
+        name lasts by the time this returns, and the spool file stays, for who records it.
 
     Returns
     -------
@@ -46,14 +61,15 @@ def commit(spooled: Path, path: Path, sop_uid: str, digest: str, syntax: str) ->
             raise Occupied("a file has the path of a folder that the layout gives it") from err
     same = True
     try:
-        _rename_without_overwriting(spooled, path)
+        _rename_without_overwriting(spooled, path, durable_below)
     except FileExistsError:
         same = _compare(path, sop_uid, digest, syntax)
-        spooled.unlink()
+        _sync_folders(path, durable_below)
+        _give_up(spooled, durable_below)
     return same
 
 
-def _rename_without_overwriting(spooled: Path, path: Path) -> None:
+def _rename_without_overwriting(spooled: Path, path: Path, durable_below: Path | None) -> None:
     if _is_empty(path):
         # A crash leaves it: a reservation (below), or a name whose bytes a power cut took.
         path.unlink()
@@ -61,15 +77,30 @@ def _rename_without_overwriting(spooled: Path, path: Path) -> None:
         os.link(spooled, path)
     except OSError as err:
         if err.errno == errno.EXDEV:
-            _copy_across(spooled, path)
+            _copy_across(spooled, path, durable_below)
             return
         if err.errno not in _NO_LINKS:
             raise
         # No hard links on this file system: reserve the name, then replace the reservation.
         path.touch(mode=0o600, exist_ok=False)
+        _sync_folders(path, durable_below)
         spooled.replace(path)
     else:
+        _sync_folders(path, durable_below)
+        _give_up(spooled, durable_below)
+
+
+def _give_up(spooled: Path, durable_below: Path | None) -> None:
+    if durable_below is None:
         spooled.unlink()
+
+
+def _sync_folders(path: Path, top: Path | None) -> None:
+    """Let a name last, and those of the folders on the way to it from ``top``."""
+    for folder in path.parents if top is not None else ():
+        sync_folder(folder)
+        if folder == top:
+            break
 
 
 def _is_empty(path: Path) -> bool:
@@ -80,17 +111,19 @@ def _is_empty(path: Path) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
-def _copy_across(spooled: Path, path: Path) -> None:
+def _copy_across(spooled: Path, path: Path, durable_below: Path | None) -> None:
     """Move it to another file system: first beside its place, as whatever is half is no object."""
     draft = path.with_name(f".{spooled.name}")  # the same at each attempt, so nothing piles up
     try:
         shutil.copyfile(spooled, draft)
         draft.chmod(0o600)
-        _rename_without_overwriting(draft, path)
-    except BaseException:
+        if durable_below is not None:
+            with draft.open("rb") as file:
+                os.fsync(file.fileno())
+        _rename_without_overwriting(draft, path, durable_below)
+    finally:
         draft.unlink(missing_ok=True)
-        raise
-    spooled.unlink()
+    _give_up(spooled, durable_below)
 
 
 def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:

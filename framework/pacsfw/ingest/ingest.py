@@ -75,6 +75,8 @@ class Ingest:
         Reads headers: what the row needs at once, what the layout needs from the second on.
     known
         The studies whose objects are stored; those of others are quarantined. None: of all.
+    durable
+        At no moment may a power cut take an object.
     """
 
     def __init__(
@@ -86,8 +88,11 @@ class Ingest:
         read_row: ReadRow,
         reader: HeaderReader | None = None,
         known: frozenset[str] | None = None,
+        *,
+        durable: bool = False,
     ) -> None:
         self._archive, self._state = archive, state
+        self._durable_below = archive if durable else None
         self._layout, self._layout_name = layout, layout_name
         self._read_row = read_row
         self._known = known
@@ -121,7 +126,14 @@ class Ingest:
             path = self._place(header)
             row, errors = self._read_row(header)
             rejects = rejected(header, record.sop_class)
-            if not commit(sealed.path, path, record.sop_uid, record.digest, record.syntax):
+            if not commit(
+                sealed.path,
+                path,
+                record.sop_uid,
+                record.digest,
+                record.syntax,
+                durable_below=self._durable_below,
+            ):
                 record = _as_stored(record, path)
         except OtherContent as err:
             if not self._is_of_series(path, record):

@@ -104,6 +104,7 @@ class Intake:
         if outcome.study_uid:
             self._ledger.studies.add(outcome.study_uid, {}, "unsolicited")
         news = self._ledger.instances.record(outcome, self._clock.now())
+        job.path.unlink(missing_ok=True)  # where it is kept until the ledger knows the object
         for study_uid, sop_uid in outcome.rejects:
             self._ledger.evidence.flag(study_uid, [sop_uid], "rejected", self._clock.now())
         self._arrived(job, outcome, news)

@@ -104,6 +104,20 @@ class Studies:
                 "UPDATE studies SET selected = 1 WHERE study_uid = ?", ((uid,) for uid in uids)
             )
 
+    def include(self, uid: str) -> None:
+        """Count a study as one that is wanted, beside those that are selected already."""
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE studies SET selected = 1 WHERE study_uid = ?", (uid,))
+
+    def unjudged(self) -> Sequence[str]:
+        """Return the UIDs of the studies of which something came and that have no verdict."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT study_uid FROM studies WHERE verdict IS NULL AND study_uid IN"
+                " (SELECT study_uid FROM instances) ORDER BY study_uid"
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def get(self, uid: str) -> Study | None:
         """Return one study."""
         found = self._read("WHERE study_uid = ?", (uid,))

@@ -53,7 +53,7 @@ class Judge:
         outcome
             How its request ended; None where nothing was requested.
         """
-        self._make_durable(study_uid)
+        self.make_durable(study_uid)
         stored = self._ledger.instances.stored_by_series(study_uid)
         here = frozenset[str]().union(*stored.values())
         vanished = self._vanished(study_uid, expectation, here)
@@ -116,7 +116,7 @@ class Judge:
         verdict = study.verdict if study else None
         return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")
 
-    def _make_durable(self, study_uid: str) -> None:
+    def make_durable(self, study_uid: str) -> None:
         """Files first, then their folders, before the ledger calls anything complete."""
         folders: dict[Path, None] = {}
         for instance in self._ledger.instances.of_study(study_uid):

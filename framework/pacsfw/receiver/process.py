@@ -46,6 +46,8 @@ class Plan:
     """How many there are; they share the associations that are allowed."""
     wanted_until: ctypes.c_double
     """Until when, on the monotonic clock, objects are taken; shared with the driver."""
+    durable: bool = False
+    """Whether an object has to survive a power cut before it is answered."""
 
 
 def main(
@@ -100,7 +102,7 @@ class _Process:
         self._orders, self._reports = orders, reports
         self._reports_lock = threading.Lock()
         self._plan = plan
-        self._spool = Spool(plan.spool, self._tell, writer)
+        self._spool = Spool(plan.spool, self._tell, writer, durable=plan.durable)
         limits, tls = plan.node.limits, plan.node.tls
         self._share = -(-limits.associations // plan.processes)
         self._share_per_address = -(-limits.associations_per_address // plan.processes)

@@ -54,6 +54,9 @@ class Receiver:
     notify
         Is told of every object, in order, from one thread. While it works the senders
         wait, so it should be quick.
+    durable
+        Answer for an object only once it would survive a power cut: for senders who do not
+        keep what they have sent.
     """
 
     def __init__(
@@ -62,11 +65,13 @@ class Receiver:
         spool: Path,
         processes: int,
         notify: Callable[[SpoolRecord], None],
+        *,
+        durable: bool = False,
     ) -> None:
         self._node = node
         # Shared memory, not a message: a request must not be faster than its announcement.
         self._wanted_until = _spawn.RawValue("d", math.inf)
-        self._plan = Plan(node, spool, processes, self._wanted_until)
+        self._plan = Plan(node, spool, processes, self._wanted_until, durable)
         self._processes = processes
         self._notify = notify
         self._listener: socket.socket | None = None

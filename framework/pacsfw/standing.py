@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pacsfw.api import RunFinished
+from pacsfw.api import ERRORS, RunFinished
 from pacsfw.config import Config, Storage
-from pacsfw.config.values import without_password
+from pacsfw.config.values import is_url, sibling, without_password
 from pacsfw.converting.conversions import due
 from pacsfw.finding import coverage, exists
 from pacsfw.ingest.ingest import QUARANTINE, VERSIONS
@@ -68,9 +68,16 @@ def summarize(
         quarantine=str(storage.state / QUARANTINE),
         worklist=without_password(storage.resources) if exists(storage.resources) else "",
         tables=[without_password(target) for target in tables if exists(target)],
+        error_tables=_error_tables(tables) if ledger.instances.any_fault() else (),
         problems=problems,
         notes=notes,
     )
+
+
+def _error_tables(tables: Sequence[str]) -> list[str]:
+    """Return the files of errors beside the tables; in a database they are at the same URL."""
+    beside = (sibling(target, ERRORS.name) for target in tables if not is_url(target))
+    return [path for path in beside if exists(path)]
 
 
 def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | None:

@@ -44,6 +44,11 @@ def piece(table: api.Table, rows: Iterable[api.Row]) -> Piece:
     return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
 
 
+def joined(first: Piece | None, second: Piece) -> Piece:
+    """Return the rows of both."""
+    return second if first is None else pa.concat_tables([first, second])
+
+
 def _array(column: Physical, rows: Iterable[api.Row]) -> pa.Array:
     cells = [column.cell(row) for row in rows]
     if column.type == "json":

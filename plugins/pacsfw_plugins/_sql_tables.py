@@ -177,12 +177,17 @@ class Schema:
         Raises
         ------
         StateError
-            A column is there with another type.
+            A table of that name is not ours, or a column is there with another type.
         """
         self.metadata.create_all(connection)
         inspector = sa.inspect(connection)
         for table in self.metadata.sorted_tables:
             found = {each["name"]: each["type"] for each in inspector.get_columns(table.name)}
+            if not {column.name for column in table.columns if _marks(column)} <= found.keys():
+                raise StateError(
+                    f"the table {table.name!r} in the database is not one of pacsfw: name another "
+                    "database, or another schema"
+                )
             for column in table.columns:
                 if column.name not in found:
                     _add_column(connection, table, column)
@@ -192,6 +197,11 @@ class Schema:
                         f"{found[column.name]} in the database, and now of another: give the tag "
                         "another tag_alias, or drop that column"
                     )
+
+
+def _marks(column: sa.Column[Any]) -> bool:
+    """Tell whether a column is one that each table of ours has had from the first."""
+    return column.primary_key or column.name == "batch"
 
 
 def _described(keywords: Sequence[str]) -> list[sa.Column[Any]]:

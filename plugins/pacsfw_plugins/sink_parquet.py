@@ -143,15 +143,17 @@ class ParquetSink(api.Sink):
         from pacsfw_plugins import _parts
 
         def groups() -> Iterator[dict[str, Piece]]:
-            group: dict[str, list[api.Row]] = {}
+            group: dict[str, Piece] = {}
             rows = 0
             for batch in batches:
-                group.setdefault(batch.key, []).extend(batch.rows)
-                rows += len(batch.rows)
+                if batch.rows:
+                    some = _parts.piece(table, batch.rows)
+                    group[batch.key] = _parts.joined(group.get(batch.key), some)
+                    rows += some.num_rows
                 if rows >= BIG:
-                    yield {key: _parts.piece(table, some) for key, some in group.items()}
+                    yield group
                     group, rows = {}, 0
-            yield {key: _parts.piece(table, some) for key, some in group.items() if some}
+            yield group
 
         self._replace(table, groups())
 

@@ -98,7 +98,9 @@ def test_csv_jsonl_parquet_and_sql_of_one_run_hold_equal_values(
     )
     header = json.loads(sqlite_rows(my / "meta.db", "instances")[0]["header"])
     assert header["00080060"]["Value"] == ["CT"]
-    assert "cells left empty  12" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "cells left empty  12" in output
+    assert f"errors            {my}/resources_meta_errors.csv" in output
     (my / "meta.db").unlink()
 
     assert collected.run() == 0

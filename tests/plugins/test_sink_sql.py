@@ -47,6 +47,15 @@ class Postgresql:
             return cursor.fetchall() if cursor.description else []
 
 
+def execute(database, text):
+    if isinstance(database, Postgresql):
+        database.query(text)
+        return
+    with closing(sqlite3.connect(database.path)) as connection:
+        connection.execute(text)
+        connection.commit()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request, tmp_path):
     if request.param == "sqlite":
@@ -178,6 +187,16 @@ def test_a_column_that_has_another_type_now_is_refused(database, sink):
     table = api.Table("instances", (api.Column("slices", "date"),))
     with pytest.raises(StateError, match=r"'slices' of the table 'instances' is of type \w+ in"):
         sink().restore(table, 0)
+
+
+def test_a_table_of_somebody_else_is_spared(database, sink):
+    sink().begin(TABLE)
+    execute(database, "CREATE TABLE errors (id INTEGER PRIMARY KEY, file TEXT)")
+    execute(database, "INSERT INTO errors VALUES (1, 'theirs')")
+    for use in (SqlSink.begin, lambda it, table: it.rewrite(table, ())):
+        with pytest.raises(StateError, match="'errors' in the database is not one of pacsfw"):
+            use(sink(), api.ERRORS)
+    assert database.query("SELECT * FROM errors") == [(1, "theirs")]
 
 
 @pytest.mark.parametrize(
@@ -323,14 +342,7 @@ def test_the_work_list_is_read_as_text_in_its_order_and_rows_may_be_added(databa
     it = sink()
     assert list(it.read()) == []
     it.rewrite(table, [api.Batch(table=table, key="", rows=[("1.2", "20200131"), ("1.3", None)])])
-    database.query("SELECT 1")
-    write = "INSERT INTO resources (\"StudyInstanceUID\") VALUES ('1.1')"
-    if isinstance(database, Sqlite):
-        with closing(sqlite3.connect(database.path)) as connection:
-            connection.execute(write)
-            connection.commit()
-    else:
-        database.query(write)
+    execute(database, "INSERT INTO resources (\"StudyInstanceUID\") VALUES ('1.1')")
     assert list(it.read()) == [
         ("resources, id 1", {"StudyInstanceUID": "1.2", "StudyDate": "20200131"}),
         ("resources, id 2", {"StudyInstanceUID": "1.3", "StudyDate": ""}),

@@ -61,7 +61,7 @@ class Outbox:
         self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
         self._ending = threading.Event()
         self._context: RunContext
-        self._prepared = False
+        self._opened = self._prepared = False
         self._rewrite = False
         self._anew = False
         self._held = False
@@ -129,7 +129,9 @@ class Outbox:
         if self._prepared:
             return
         sink, table, deliveries = self._sink, self._source.table, self._ledger.deliveries
-        sink.open(self._context)
+        if not self._opened:
+            sink.open(self._context)
+            self._opened = True
         there = sink.has(table.name)
         position = deliveries.position(self.name)
         if not deliveries.is_begun(self.name) and not (there and self._follows):

@@ -184,6 +184,15 @@ class Instances:
             ).fetchall()
         return [(_instance(row), _cell_error(row)) for row in rows]
 
+    def any_fault(self) -> bool:
+        """Tell whether `faults` has anything for any study."""
+        with self._database.reading() as connection:
+            (found,) = connection.execute(
+                "SELECT EXISTS (SELECT 1 FROM tag_errors)"
+                " OR EXISTS (SELECT 1 FROM instances WHERE state != 'stored')"
+            ).fetchone()
+        return bool(found)
+
     def last_without_study(self) -> int:
         """Return a number that grows with each object of which no study could be read."""
         with self._database.reading() as connection:

@@ -54,6 +54,8 @@ class Summary:
     """File or URL of the work list."""
     tables: Sequence[str] = ()
     """Files or URLs of the tables."""
+    error_tables: Sequence[str] = ()
+    """Files that list each failure; given where there are failures."""
     problems: Sequence[str] = ()
     """What went wrong beside the studies, as whole messages: a sink that failed, say."""
     notes: Sequence[str] = ()
@@ -119,6 +121,8 @@ def _lines(summary: Summary) -> Iterator[_Line]:
         yield _Line("list", summary.worklist)
     for table in summary.tables:
         yield _Line("table", table)
+    for table in summary.error_tables:
+        yield _Line("errors", table)
 
 
 def _coverage(summary: Summary) -> Iterator[_Line]:

@@ -267,6 +267,13 @@ def owner_of(kind: str, use: Use, registry: Registry) -> str:
     return registry.select(kind, use.name).described
 
 
+def callbacks_of(tags: Sequence[Tag], registry: Registry) -> dict[str, str]:
+    """Name the callbacks of the tags, under ``callback``; empty where there are none."""
+    uses = [use for tag in tags for use in tag.callbacks]
+    named = dict.fromkeys(owner_of("callback", use, registry) for use in uses)
+    return {"callback": ", ".join(named)} if named else {}
+
+
 def components(config: Config, registry: Registry) -> tuple[Used, ...]:
     """Return every component that the configuration uses, once, and whose it is."""
     found: dict[tuple[str, str], Offer] = {}

@@ -183,6 +183,7 @@ class Moving:
                 "query": query,
                 "transfer": owner,
                 "layout": assemble.owner_of("layout", around.storage.sort_by, registry),
+                **assemble.callbacks_of(config.tags, registry),
             },
             settled=self._settled,
             notify=around.notify,

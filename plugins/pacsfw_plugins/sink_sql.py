@@ -25,6 +25,7 @@ SCHEMA: api.JSONSchema = {
     "properties": {
         "path": {
             "type": "string",
+            "examples": ["sqlite:///my/tables.db"],
             "pattern": "^(sqlite:///.|postgresql[+]psycopg://)",
             "description": "The URL of the database: sqlite:///my/data.db or "
             "postgresql+psycopg://user:password@host/database.",

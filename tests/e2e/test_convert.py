@@ -66,6 +66,7 @@ def test_a_run_converts_what_it_has_stored_and_the_next_one_nothing(collected, c
     assert sum(len(json.loads(each)) for (each,) in sources) == 32
 
 
+@pytest.mark.full
 def test_what_fails_is_named_and_the_next_run_makes_up_for_it(collected, capsys):
     collected.change(COUNT, "import sys; sys.exit(7)")
 

@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from pacsfw.api import QueryProvider, Transfer
 from pacsfw.cli import main
+from pacsfw.cli.plugins_show import render
 from pacsfw.errors import ComponentConflict, ConfigError, PluginError, UnknownComponent
 from pacsfw.plugins import DISABLE_VARIABLE, PluginPlan, discover
 
@@ -245,6 +248,68 @@ def test_a_plugin_may_refuse_a_configuration(installed):
         registry.config_loaded({"refuse": True})
     with pytest.raises(PluginError, match="pacsfw_config_loaded: KeyError"):
         registry.config_loaded({"break": True})
+
+
+def test_nothing_of_anybody_else_is_loaded_without_plugins(installed, capsys):
+    installed("good", "commands")
+
+    assert main(["--no-plugins", "plugins", "show", "by-year"]) == 3
+    assert "no component is named 'by-year'" in capsys.readouterr().err
+    assert main(["--no-plugins", "greet"]) == 2
+    assert main(["--no-plugins", "plugins", "show", "PATIENT"]) == 0
+    # The next command of this process is not affected.
+    assert main(["plugins", "show", "by-year"]) == 0
+
+
+def test_without_plugins_a_configuration_that_needs_one_says_so(installed, tmp_path, capsys):
+    installed("good")
+    path = tmp_path / "conf.yaml"
+    path.write_text("storage: {resources: r.csv, directory: d, sort_by: by-year}\n")
+    path.chmod(0o600)
+
+    assert main(["config", "check", str(path)]) == 0
+    assert main(["--no-plugins", "config", "check", str(path)]) == 3
+    assert "plugins are switched off (--no-plugins)" in capsys.readouterr().err
+
+
+def test_a_disabled_plugin_adds_no_command(installed, monkeypatch, capsys):
+    installed("commands")
+    monkeypatch.setenv(DISABLE_VARIABLE, "site-commands")
+
+    assert main(["greet"]) == 2
+    assert main(["--help"]) == 0
+    assert "Say hello" not in capsys.readouterr().out
+
+
+def test_calls_of_hooks_are_traced_on_request_without_their_arguments(
+    installed, monkeypatch, capsys
+):
+    installed("good", "commands")
+    registry = discover(PluginPlan())
+    monkeypatch.setenv("PACSFW_TRACE_HOOKS", "1")
+
+    registry.resolve_secret("backwards", "sesame")
+    discover(PluginPlan())
+
+    traced = capsys.readouterr().err
+    assert "hook pacsfw_resolve_secret: site-commands/commands returned after" in traced
+    assert "hook pacsfw_layouts: site-good/good returned after" in traced
+    assert "sesame" not in traced
+
+
+@pytest.mark.parametrize("kind", ["query", "transfer", "layout", "callback", "sink", "observer"])
+def test_every_component_is_shown_with_an_example_that_works(kind, tmp_path, capsys):
+    for offer in discover(PluginPlan(installed=False)).offers(kind):
+        shown = render(offer)
+        assert offer.component.name in shown.text()
+        assert all(option.description for option in shown.options), offer.component.name
+        tree = yaml.safe_load(shown.example)
+        assert isinstance(tree, dict)
+        section = next(iter(tree.values()))
+        use = section[0] if isinstance(section, list) else section
+        use = use.get("sort_by") or use.get("callback") or use
+        options = use.get("with", {})
+        assert Draft202012Validator(offer.component.schema).is_valid(options), shown.example
 
 
 def test_the_command_line_starts_without_pydicom():

@@ -145,7 +145,9 @@ def _example(offer: Offer, options: Sequence[Option]) -> str:
     """Return a piece of YAML that uses the component: what is required, and the defaults."""
     properties = offer.component.schema.get("properties", {})
     given = {
-        option.name: option.default if option.has_default else _sample(properties[option.name])
+        option.name: option.default
+        if option.has_default
+        else _sample(option.name, properties[option.name], offer)
         for option in options
         if option.required or (option.has_default and option.default is not None)
     }
@@ -158,9 +160,13 @@ def _example(offer: Offer, options: Sequence[Option]) -> str:
     ).rstrip()
 
 
-def _sample(schema: Any) -> Any:
+def _sample(name: str, schema: Any, offer: Offer) -> Any:
+    """Return a value for an option that has no default."""
     if not isinstance(schema, Mapping):
         return "..."
+    claimed = [claim for claim in offer.component.accepts if claim.startswith(".")]
+    if name == "path" and claimed and "examples" not in schema:
+        return f"my/table{claimed[0]}"
     for key in ("examples", "enum"):
         if schema.get(key):
             return schema[key][0]

@@ -84,18 +84,17 @@ def net_warnings(draft: Draft, found: api.Net | None) -> list[str]:
         return []
     return [
         *_address_warnings(draft, found),
-        *listener.tls_warnings(draft, "local_node", found.local.tls),
-        *_later_tls_warnings(draft, found),
+        *_tls_warnings(draft, found),
         *profile_warnings(draft, found),
         *dicomweb_warnings(draft, found.dicomweb),
     ]
 
 
-def _later_tls_warnings(draft: Draft, found: api.Net) -> Iterator[str]:
-    if found.called is not None:
-        yield from listener.tls_warnings(draft, "called_node", found.called.tls)
-    if found.dest is not None and draft.document.get(("net", "dest_node", "tls")) is not None:
-        yield from listener.tls_warnings(draft, "dest_node", found.dest.tls)
+def _tls_warnings(draft: Draft, found: api.Net) -> Iterator[str]:
+    for node, meant in zip(listener.NODES, (found.local, found.called, found.dest), strict=True):
+        # What dest_node takes over is warned of where it stands.
+        if meant is not None and draft.document.get(("net", node, "tls")) is not None:
+            yield from listener.tls_warnings(draft, node, meant.tls)
 
 
 def _address_warnings(draft: Draft, found: api.Net) -> list[str]:

@@ -91,7 +91,7 @@ def test_associations_that_do_nothing_give_way(listening: Listening) -> None:
 
 
 def test_who_waits_in_vain_for_an_association_is_told_so(tmp_path: Path) -> None:
-    limits = Limits(associations=1, associate_timeout=0.5)
+    limits = Limits(associations=1, associate_timeout=2.0)
     listening = Listening(tmp_path / "spool", limits=limits)
     first, second = listening.connect(), listening.connect()
     with first.socket, second.socket:

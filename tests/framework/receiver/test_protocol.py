@@ -19,7 +19,7 @@ from pacsfw.receiver.association import Association
 from peers.readback import dataset_bytes
 
 DATA = bytes(range(256)) * 20
-QUICK = Limits(associations=4, associate_timeout=0.3, idle_timeout=0.3, pdu_timeout=0.3)
+QUICK = Limits(associations=4, associate_timeout=1.0, idle_timeout=0.3, pdu_timeout=0.3)
 
 
 @pytest.fixture(scope="module")

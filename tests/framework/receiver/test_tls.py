@@ -24,7 +24,7 @@ def running(
     """Senders have to show a certificate of the test CA."""
     running = Listening(
         tmp_path_factory.mktemp("spool"),
-        limits=Limits(associate_timeout=1.0),
+        limits=Limits(associate_timeout=3.0),
         tls=Tls(
             certificate=certificates.certificate("good"),
             key=certificates.key("good"),

@@ -25,7 +25,7 @@ TAGS = {
 }  # fmt: skip
 _DUMPED = 250
 """Files for one process of dcmdump."""
-_CONVERTED = 200
+_CONVERTED = 50
 """Files that dcm2json, which takes one at a time, is given."""
 
 Rows = Iterator[Any]

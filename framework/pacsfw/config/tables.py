@@ -182,12 +182,13 @@ def _tag(
         why = "with a default_val the cell is never empty; leave one of the two out"
         draft.problems.add((*place, "required"), why)
     declared, vr = node.get("type"), node.get("vr", "")
-    if declared == "auto":
+    if declared == "auto" and not chain:
         from pacsfw.dicom.tagpath import parse
 
         column_type = natural_type(parse(names[0]), vr)
     else:
-        column_type = _column_type(draft, (*place, "callback"), declared, chain)
+        known = None if declared == "auto" else declared
+        column_type = _column_type(draft, (*place, "callback"), known, chain)
     return Tag(
         names=names,
         alias=node.get("tag_alias", names[0]),

@@ -94,10 +94,22 @@ def test_the_natural_type_of_a_tag(row: Callable[[str], Any]) -> None:
         - {tag_name: PatientName, type: auto}
         - {tag_name: RequestAttributesSequence, type: auto}
         - {tag_name: SmallestImagePixelValue, type: auto}
+        - {tag_name: Columns, type: auto, callback: str}
         """
     )
     kinds = [column.type for column in columns]
-    assert kinds == ["date", "float", "int", "texts", "floats", "float", "text", "json", "int"]
+    assert kinds == [
+        "date",
+        "float",
+        "int",
+        "texts",
+        "floats",
+        "float",
+        "text",
+        "json",
+        "int",
+        "text",
+    ]
     assert cells[:6] == (
         date(2020, 1, 2), 1.5, 512, ["ORIGINAL", "PRIMARY", "AXIAL"], [0.5, 0.25], 0.25,
     )  # fmt: skip

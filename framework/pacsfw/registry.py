@@ -197,11 +197,11 @@ class Registry:
             for claim, offer in claims
             if (target.startswith(claim) if claim.endswith(":") else target.endswith(claim))
         ]
+        scheme, is_url, _ = target.partition("://")
+        shown = f"{scheme}://..." if is_url else target  # the rest may hold a password
         if not fitting:
             known = ", ".join(sorted({claim for claim, _ in claims}))
-            raise UnknownComponent(
-                f"no sink writes {target!r}; known suffixes and schemes: {known}"
-            )
+            raise UnknownComponent(f"no sink writes {shown!r}; known suffixes and schemes: {known}")
         longest = max(len(claim) for claim, _ in fitting)  # .csv.gz before .gz
         best = {id(offer): offer for claim, offer in fitting if len(claim) == longest}
         if len(best) > 1:
@@ -212,7 +212,7 @@ class Registry:
                 f"'{offer.distribution}/{offer.plugin}'" for offer in best.values()
             )
             raise ComponentConflict(
-                f"{target!r} is claimed by the sinks {owners}: disable one of their plugins "
+                f"{shown!r} is claimed by the sinks {owners}: disable one of their plugins "
                 f"(plugins.disable: {plugins})"
             )
         (offer,) = best.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pacsfw import api, hookimpl
-from pacsfw.errors import ConfigError, StateError
+from pacsfw.errors import ConfigError, PluginError, StateError
 from pacsfw_plugins._cells import dump, to_text
 from pacsfw_plugins._folders import make_folders
 
@@ -64,6 +65,11 @@ class SqlSink(api.Sink):
             raise ValueError(
                 "the path is no URL such as sqlite:///my/data.db or "
                 "postgresql+psycopg://user:password@host/database"
+            )
+        if path.startswith("postgresql") and importlib.util.find_spec("psycopg") is None:
+            raise PluginError(
+                "sink 'sql' needs the module 'psycopg' for PostgreSQL: "
+                "pip install 'pacsfw[postgres]'"
             )
         self._path, self._header = path, header
         self._schema: Schema | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pacsfw import api
-from pacsfw.errors import Retry, StateError
+from pacsfw.errors import PluginError, Retry, StateError
 from pacsfw_plugins import _sql_rows
 from pacsfw_plugins.sink_sql import SqlSink
 
@@ -348,3 +348,16 @@ def test_the_work_list_is_read_as_text_in_its_order_and_rows_may_be_added(databa
         ("resources, id 2", {"StudyInstanceUID": "1.3", "StudyDate": ""}),
         ("resources, id 3", {"StudyInstanceUID": "1.1", "StudyDate": ""}),
     ]
+
+
+def test_postgresql_without_its_driver_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(PluginError, match=r"pip install 'pacsfw\[postgres\]'"):
+        SqlSink("postgresql+psycopg://me@host/db")
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "mysql://me:pw@host/db"])
+def test_what_is_no_url_of_ours_is_refused_without_its_password(url):
+    with pytest.raises(ValueError, match="is no URL such as") as refused:
+        SqlSink(url)
+    assert "pw" not in str(refused.value)

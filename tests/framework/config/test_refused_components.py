@@ -107,6 +107,13 @@ def test_a_wrong_use_of_a_component_is_one_line(desk: Desk, text: str, message: 
             ),
         ),
         (
+            "storage: {resources: 'mysql://me:sesame@host', directory: d, resources_meta: b.csv}",
+            (
+                "1:22: storage.resources: no sink writes 'mysql://...'; "
+                "known suffixes and schemes: .csv, .jsonl, sqlite:"
+            ),
+        ),
+        (
             STORED + "sort_by: patient}",
             "1:52: storage.sort_by: no layout is named 'patient' (did you mean 'PATIENT'?)",
         ),

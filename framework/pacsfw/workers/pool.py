@@ -103,24 +103,37 @@ class WorkerPool:
             self._started.put(err)
             return
         self._started.put(None)
-        while (job := self._jobs.get()) is not _STOP:
+        job, is_given = self._jobs.get(), False
+        while job is not _STOP:
             try:
                 worker = worker or self._start_process()
-                outcome = self._run(*worker, job)
+                outcome = self._run(*worker, job, is_given=is_given)
             except PacsfwError as err:
                 outcome = Crashed(str(err))
             if worker is not None and isinstance(outcome, Crashed):
                 worker[0].kill()  # one that hangs would not hear that it should end
                 _end(*worker)
                 worker = None
+            # The worker goes on with the next job while we are at the outcome of this one.
+            following = self._next()
+            is_given = worker is not None and following is not None and _give(worker[1], following)
             self._done(job, outcome)
             self._jobs.task_done()
+            job = self._jobs.get() if following is None else following
         if worker is not None:
             _end(*worker)
 
-    def _run(self, process: BaseProcess, pipe: Connection, job: Any) -> Any:
+    def _next(self) -> Any:
+        """Return the next job if there is one already."""
         try:
-            pipe.send(job)
+            return self._jobs.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _run(self, process: BaseProcess, pipe: Connection, job: Any, *, is_given: bool) -> Any:
+        try:
+            if not is_given:
+                pipe.send(job)
             if not pipe.poll(self._job_seconds):
                 return Crashed(f"took longer than {self._job_seconds:g} s")
             return pipe.recv()
@@ -151,6 +164,17 @@ class WorkerPool:
                 raise problem
             raise PacsfwError(f"a worker process {problem}")
         return process, ours
+
+
+def _give(pipe: Connection, job: Any) -> bool:
+    """Send a job to a worker that has none; tell whether it has one now."""
+    if job is _STOP:
+        return False
+    try:
+        pipe.send(job)
+    except OSError:
+        return False  # sent again, to one that lives
+    return True
 
 
 def _end(process: BaseProcess, pipe: Connection) -> None:

@@ -43,11 +43,15 @@ missed: list[str] = []
 
 
 @contextmanager
-def running(folder: Path, chosen: Sequence[Kind]) -> Iterator[list[Receiver]]:
+def running(
+    folder: Path, chosen: Sequence[Kind], ours: Sequence[str] = ()
+) -> Iterator[list[Receiver]]:
+    """Start receivers in a folder; ``ours`` are options of that of pacsfw."""
     receivers: list[Receiver] = []
     try:
         for number, kind in enumerate(chosen):
-            receivers.append(Receiver(kind, free_port(), folder / f"receiver{number}"))
+            extra = list(ours) if kind.name == OURS else []
+            receivers.append(Receiver(kind, free_port(), folder / f"receiver{number}", extra))
             receivers[-1].start()
         yield receivers
     finally:
@@ -76,7 +80,7 @@ def table(title: str, receivers: Sequence[Receiver], target: str = "") -> None:
             short = f" (target {wanted})"
             missed.append(f"{title}: {ratio:.2f} of {receiver.kind.name}, not {wanted}")
         print(
-            f"| {receiver.kind.name} | {one.rate:,.0f} ({min(rates):,.0f}, {max(rates):,.0f}) |"
+            f"| {receiver.kind.name} | {one.rate:,.4g} ({min(rates):,.4g}, {max(rates):,.4g}) |"
             f" {ratio:.2f}x{short} | {1e3 * one.cpu:.3f} | {one.memory / 1e6:.0f} |",
             flush=True,
         )
@@ -161,7 +165,8 @@ def everything(options: argparse.Namespace, base: Path) -> None:
 
 
 def huge(options: argparse.Namespace, base: Path) -> None:
-    with running(base / "huge", [kinds()[OURS], kinds()[DCMTK]]) as receivers:
+    chosen = [kinds()[OURS], kinds()[DCMTK]]
+    with running(base / "huge", chosen, ["--processes", "1"]) as receivers:
         for _ in range(min(options.runs, 5)):
             for receiver in receivers:
                 options.run += 1
@@ -177,6 +182,10 @@ def huge(options: argparse.Namespace, base: Path) -> None:
 PARTS = {"alone": alone, "pdu": pdu, "disk": disk, "everything": everything, "huge": huge}
 
 
+def _numbers(text: str) -> list[int]:
+    return [int(one) for one in text.split(",")]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Time the receiver beside others.")
     parser.add_argument("--parts", default=",".join(PARTS), help=", ".join(PARTS))
@@ -185,7 +194,7 @@ def main() -> int:
     parser.add_argument("--objects", type=int, default=default, help="default: $OBJECTS or 1000")
     parser.add_argument(
         "--associations",
-        type=lambda text: [int(one) for one in text.split(",")],
+        type=_numbers,
         default=[1, 4, 16],
     )
     parser.add_argument("--disk", help="a folder on a disk; default: that for temporary files")

@@ -172,7 +172,7 @@ class Receiver:
         if self.kind.name != "Orthanc":
             for entry in os.scandir(self.folder):
                 if entry.is_file():
-                    os.unlink(entry.path)
+                    Path(entry).unlink()
                 else:
                     shutil.rmtree(entry.path)
 

@@ -230,7 +230,11 @@ class Collection:
     def summary(self) -> Summary:
         """Return what the collection has come to."""
         found = summarize(self.config, self._storage, self._ledger, self._problems)
-        return replace(found, notes=[*found.notes, *self._notes])
+        found = replace(found, notes=[*found.notes, *self._notes])
+        if self._command == "find":
+            # What was moved before is not what this command was asked about.
+            return replace(found, verdicts={}, reasons=(), converted={}, conversion_reasons=())
+        return found
 
     def parsed(self) -> ParseSummary:
         """Return what the rows of the stored objects have come to."""

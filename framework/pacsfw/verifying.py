@@ -69,7 +69,7 @@ class Verifying:
                 self._study(uid, ask, writer, known)
             for each in self._check(self._ledger.instances.kept_of_study("")):
                 writer.file(each, None, [])
-        self._list_strangers(known, manifest)
+        self._list_strangers(known | self._converted(), manifest)
         self._result.verdicts = self._ledger.studies.counts()
         self._result.flags = self._ledger.evidence.flags()
         self._result.manifest = str(manifest)
@@ -168,6 +168,14 @@ class Verifying:
         series = {sop: one.uid for one in evidence.series(uid) for sop in one.missing}
         for sop_uid in verdict.missing:
             writer.missing(uid, series.get(sop_uid, ""), sop_uid, verdict)
+
+    def _converted(self) -> set[str]:
+        """Return the files of the archive that converters made, relative to it."""
+        archive = self._storage.directory
+        made = map(Path, self._ledger.conversions.paths())
+        return {
+            path.relative_to(archive).as_posix() for path in made if path.is_relative_to(archive)
+        }
 
     def _list_strangers(self, known: set[str], manifest: Path) -> None:
         target = self._storage.state / STRANGERS

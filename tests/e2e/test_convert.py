@@ -55,6 +55,7 @@ def test_a_run_converts_what_it_has_stored_and_the_next_one_nothing(collected, c
     assert collected.run() == 0
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert collected.run("verify", "--offline") == 0  # what was converted is known
     with sqlite3.connect(collected.state / "ledger.sqlite") as ledger:
         found = ledger.execute("SELECT component, count(*) FROM conversions GROUP BY 1").fetchall()
         # Every file is in the ledger with the objects it was made of.

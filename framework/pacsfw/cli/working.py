@@ -21,7 +21,7 @@ from pacsfw.candidates import BUNDLED
 from pacsfw.cli.common import load
 from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, PacsfwError, RemoteError
-from pacsfw.report.summary import Summary, exit_code, render
+from pacsfw.report.summary import exit_code, render
 from pacsfw.run import Collection
 
 PROGRESS = "progress"
@@ -52,7 +52,7 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
                 if not collection.interrupted:
                     raise
             finally:
-                summary = _about(command, collection)
+                summary = collection.summary()
     except PacsfwError as err:
         if summary is not None:
             render(summary, console)
@@ -102,14 +102,6 @@ def serve(config: Path | None, quiet: float) -> int:
     render(replace(summary, found=sum(summary.verdicts.values())), Console())
     bad = {"short", "failed"} & {state for state, number in summary.verdicts.items() if number}
     return 1 if bad or summary.problems or summary.quarantined else 0
-
-
-def _about(command: str, collection: Collection) -> Summary:
-    summary = collection.summary()
-    if command == "find":
-        # What was moved before is not what this command was asked about.
-        return replace(summary, verdicts={}, reasons=())
-    return summary
 
 
 def log_to_stderr() -> None:

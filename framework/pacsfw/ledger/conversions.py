@@ -80,6 +80,12 @@ class Conversions:
             ).fetchall()
         return [(row[0], row[1]) for row in rows]
 
+    def paths(self) -> Sequence[str]:
+        """Return all files that converters made."""
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT path FROM outputs WHERE placed = 1").fetchall()
+        return [row[0] for row in rows]
+
     def owner(self, path: str) -> tuple[str, str] | None:
         """Return (converter, item) whose file this is; None if it is nobody's."""
         with self._database.reading() as connection:

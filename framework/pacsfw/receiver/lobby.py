@@ -154,7 +154,8 @@ class Lobby:
         except _NO_DATA:
             return
         except ssl.SSLError as error:
-            self._warn(guest, f"no TLS: {error.reason or type(error).__name__}")
+            if guest.state is not _State.LEAVING:
+                self._warn(guest, f"no TLS: {error.reason or type(error).__name__}")
             self._close(guest)
         except OSError:
             self._close(guest)

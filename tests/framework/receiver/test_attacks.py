@@ -2,20 +2,24 @@
 
 import contextlib
 import os
+import selectors
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from framework.dimse import wire
-from framework.dimse.wire import p_data, pdv, store_request
+from framework.dimse.wire import p_data, pdv, store_request, tcp_pair
 from framework.receiver.listening import Listening
 from framework.receiver.test_processes import pid_of_receiver
 from pacsfw.api import Limits
-from pacsfw.receiver.lobby import MAX_GUESTS
+from pacsfw.receiver.lobby import MAX_GUESTS, Guest, Lobby
 from pacsfw.receiver.notes import PER_MINUTE, Notes
 from pacsfw.receiver.progress import YIELD_NEW_SECONDS, YIELD_SECONDS, Progress
 
@@ -149,6 +153,46 @@ def test_the_process_ends_in_time_whatever_the_peers_do(listening: Listening) ->
 def resident_bytes(pid: int) -> int:
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+PIECES = st.tuples(
+    st.sampled_from((b"", b"\x16\x03\x01", wire.associate(), HEADER_4_GIB, b"\x04")),
+    st.binary(max_size=20),
+).map(b"".join)
+
+
+@given(st.lists(PIECES, max_size=4), st.booleans(), st.booleans(), st.sampled_from((0.0, 100.0)))
+@settings(deadline=None, max_examples=80)
+def test_whatever_comes_nothing_is_left_in_the_lobby_and_no_error_leaves_it(
+    pieces, tls, is_room, seconds
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
+    selector, admitted = selectors.DefaultSelector(), []
+
+    def admit(guest: Guest) -> bool:
+        admitted.append(guest)
+        return is_room
+
+    lobby = Lobby(selector, seconds, context, admit, lambda *_: None)
+    near, far = tcp_pair()
+    with near:
+        lobby.enter(far, "127.0.0.1")
+        for piece in pieces:
+            with contextlib.suppress(OSError):  # it may be closed already
+                near.sendall(piece)
+            for key, _ in selector.select(0):
+                key.data()
+            lobby.tick()
+            lobby.admit_waiting()
+    for key, _ in selector.select(0):
+        key.data()
+    lobby.close()
+    assert len(lobby) == 0
+    assert not selector.get_map()
+    assert lobby._bytes == 0
+    for guest in admitted:
+        guest.sock.close()
+    selector.close()
 
 
 class Watched:

@@ -9,7 +9,7 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack fuzz bench-find bench-parse bench-sinks bench-startup lint clean
+.PHONY: help demo test test-full attack fuzz bench-find bench-parse bench-sinks bench-startup hook-pages lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ bench-sinks: .venv/.installed-dev  ## a million rows through each sink (ROWS=100
 
 bench-startup: .venv/.installed-dev  ## the command line's answer with 0 and 50 plugins
 	$(BIN)/python benchmarks/bench_startup.py
+
+hook-pages: .venv/.installed-dev  ## write docs/hooks anew from the docstrings
+	$(BIN)/python scripts/hook_pages.py
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

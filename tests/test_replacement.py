@@ -54,15 +54,16 @@ def job(site, embedded_pacs, receiver_port, tmp_path):
     """Runs the main job with some bundled plugins replaced; returns who did what."""
     studies = make_studies(2, days=14, modalities=(("CT",),), instances=2)
 
-    def run(replaced, **changes):
-        pacs = embedded_pacs(studies)
+    def run(replaced, pacs=None, **changes):
+        pacs = pacs or embedded_pacs(studies)
         conf = {
             "plugins": {
                 "disable": [f"{'pacsfw' if name in replaced else OWNER}/{name}" for name in PLUGINS]
             },
             "net": {
                 "local_node": {"aetitle": "PACSFW", "port": receiver_port, "bind": "127.0.0.1"},
-                "called_node": {"aetitle": pacs.aetitle, "ip": pacs.host, "port": pacs.port},
+                "called_node": {"aetitle": "theirtitle", "ip": "127.0.0.1", "port": pacs.port},
+                **changes.pop("net", {}),
             },
             "find": {"start_date": "19000101", "end_date": "20991231"},
             "move": {},
@@ -128,7 +129,7 @@ def test_the_main_job_runs_with_every_bundled_plugin_replaced(job):
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", PLUGINS)
-def test_the_main_job_runs_with_this_plugin_replaced(job, name):
+def test_the_main_job_runs_with_this_plugin_replaced(job, name, request):
     manifest = {"use": "manifest", "with": {"path": "manifest.jsonl"}}
     files = {"use": "folder", "with": {"path": str(job.folder / "files")}}
     changes = {
@@ -151,12 +152,20 @@ def test_the_main_job_runs_with_this_plugin_replaced(job, name):
         "sink-parquet": {"sinks": [{"use": "parquet", "with": {"path": "more.parquet"}}]},
         "sink-sql": {"sinks": [{"use": "sql", "with": {"path": "sqlite:///more.db"}}]},
     }
+    pacs = None
     if name in ("query-qido", "transfer-wado"):
-        pytest.skip("needs a DICOMweb server; under contract in tests/plugins")
+        pacs = request.getfixturevalue("orthanc")
+        if not pacs.has_dicomweb:
+            pytest.skip("not installed: the DICOMweb plugin of Orthanc")
+        pacs.load(write_studies(job.folder / "files", job.studies))
+        dates = {"start_date": "19000101", "end_date": "20991231"}
+        web = {"dicomweb": {"url": pacs.dicomweb_url}}
+        changes["query-qido"] = {"find": {**dates, "use": "qido"}, "net": web}
+        changes["transfer-wado"] = {"move": {"use": "wado"}, "net": web}
     if "folder" in name:
         write_studies(job.folder / "files", job.studies)
 
-    job([name], **changes.get(name, {}))
+    job([name], pacs, **changes.get(name, {}))
 
     assert {row["SOPInstanceUID"] for row in rows(job.folder / "resources_meta.csv")} == job.uids
     replaced = {each for _, each, distribution in used(job.folder) if distribution == OWNER}

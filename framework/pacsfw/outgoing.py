@@ -1,4 +1,4 @@
-"""What leaves a collection during a run: rows to the sinks, objects to the converters."""
+"""What leaves a collection during a run: rows, objects to convert, and news of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,26 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pacsfw.api import Event, RunContext
+from pacsfw import assemble
+from pacsfw.api import Event, Observer, RunContext
 from pacsfw.config import Config, Storage
 from pacsfw.converters import converting
 from pacsfw.converting.conversions import Conversions
 from pacsfw.deliver.outbox import Outbox
 from pacsfw.delivery import Delivery
 from pacsfw.ledger import Ledger
+from pacsfw.registry import Registry
+
+
+def observers_of(config: Config, registry: Registry) -> list[tuple[str, Observer]]:
+    """Build the observers that the configuration lists, each with its name and owner."""
+    return [
+        (
+            assemble.owner_of("observer", use, registry),
+            registry.build("observer", use.name, use.options),
+        )
+        for use in config.observers
+    ]
 
 
 @dataclass(frozen=True, slots=True)

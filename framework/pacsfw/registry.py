@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -292,7 +293,7 @@ class Registry:
         component: Component[Any] = Component(
             name=name, factory=(lambda: found) if kind in PLAIN_CALLABLES else found, schema={}
         )
-        return Offer(kind, component, module, module, "")
+        return Offer(kind, component, module, *_distribution_of(module))
 
     def _check_requirements(self, offer: Offer) -> None:
         for requirement in offer.component.requires:
@@ -320,3 +321,12 @@ class Registry:
 
     def _disabled_hint(self) -> list[str]:
         return [f"disabled: {', '.join(self.disabled)}"] if self.disabled else []
+
+
+def _distribution_of(module: str) -> tuple[str, str]:
+    """Return distribution and version of a module, as far as it is called like its package."""
+    try:
+        found = importlib.metadata.distribution(module.partition(".")[0])
+        return found.metadata["Name"], found.version
+    except Exception:  # noqa: BLE001 - none, or broken metadata of somebody else
+        return module, ""

@@ -30,7 +30,7 @@ from pacsfw.finding import Finding, exists
 from pacsfw.ledger import open_ledger
 from pacsfw.move.worklist import select
 from pacsfw.moving import Moving, Surroundings, Timing
-from pacsfw.outgoing import Outgoing, sending_out
+from pacsfw.outgoing import Outgoing, observers_of, sending_out
 from pacsfw.reparsing import TAGS_FACT, Reparsing
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
@@ -79,13 +79,7 @@ class Collection:
         self._moving: Moving | None = None
         self._problems: list[str] = []
         self._notes: list[str] = []
-        configured: list[tuple[str, Observer]] = [
-            (
-                assemble.owner_of("observer", use, self._registry),
-                self._registry.build("observer", use.name, use.options),
-            )
-            for use in self.config.observers
-        ]
+        configured = observers_of(self.config, self._registry)
         self._observers = Observers([*observers, *configured])
 
     @property

@@ -67,6 +67,7 @@ class Verifying:
         with Manifest(manifest) as writer, self._asking(offline=offline) as ask:
             for uid in self._ledger.studies.uids():
                 self._study(uid, ask, writer, known)
+            writer.study({})
             for each in self._check(self._ledger.instances.kept_of_study("")):
                 writer.file(each, None, [])
         self._list_strangers(known | self._converted(), manifest)
@@ -158,6 +159,7 @@ class Verifying:
     ) -> None:
         verdict = study.verdict if study else None
         evidence = self._ledger.evidence
+        writer.study(self._ledger.provenance.of_study(uid))
         flagged = {flag: evidence.flagged(uid, flag) for flag in FLAGS}
         for each in checked:
             if each.condition in ("whole", "unreadable"):

@@ -56,6 +56,18 @@ def test_a_run_converts_what_it_has_stored_and_the_next_one_nothing(collected, c
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert collected.run("verify", "--offline") == 0  # what was converted is known
+    (manifest,) = collected.folder.rglob("manifest.jsonl")
+    for line in map(json.loads, manifest.read_text().splitlines()):
+        components = line["components"]
+        assert components["transfer"] == ["'cmove' (from pacsfw 0.1.0)"]
+        assert components["callback"] == [
+            "'str' (from pacsfw 0.1.0), 'pacsanini.convert:str2datetime' (from pacsfw 0.1.0)"
+        ]
+        assert components["sink"] == ["'csv' (from pacsfw 0.1.0)"]
+        assert components["converter"] == [
+            "'command' (from pacsfw 0.1.0)",
+            "'jsonmeta' (from pacsfw 0.1.0)",
+        ]
     with sqlite3.connect(collected.state / "ledger.sqlite") as ledger:
         found = ledger.execute("SELECT component, count(*) FROM conversions GROUP BY 1").fetchall()
         # Every file is in the ledger with the objects it was made of.

@@ -17,6 +17,7 @@ from pacsfw.ledger.deliveries import Deliveries
 from pacsfw.ledger.evidence import Evidence
 from pacsfw.ledger.faults import Faults
 from pacsfw.ledger.instances import Instances
+from pacsfw.ledger.provenance import Provenance
 from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.schema import migrate
 from pacsfw.ledger.searches import Searches
@@ -84,6 +85,7 @@ class Ledger:
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)
         self.faults = Faults(database)
+        self.provenance = Provenance(database)
 
     def sync_commits(self) -> None:
         """From now on let every commit survive a power cut: for what nobody else has."""

@@ -235,13 +235,16 @@ class Studies:
     def settle(
         self, uid: str, verdict: Verdict, at: datetime, components: Mapping[str, str]
     ) -> None:
-        """Record the verdict; one that differs makes the study due for delivery again."""
+        """Record the verdict; one that differs makes the study due for delivery again.
+
+        Of ``components`` those that are not named stay: who only asked did not fetch.
+        """
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE studies SET"
                 " version = version + (verdict IS NOT ? OR reason IS NOT ?),"
                 " verdict = ?, reason = ?, expected = ?,"
-                " source = ?, missing = ?, components = ?, checked_at = ?,"
+                " source = ?, missing = ?, components = json_patch(components, ?), checked_at = ?,"
                 # A study that was only asked about keeps the time at which it had come.
                 " settled_at = CASE WHEN state = 'requested' OR settled_at IS NULL THEN ?"
                 " ELSE settled_at END, state = 'settled' WHERE study_uid = ?",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +25,7 @@ class Manifest:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._draft = path.with_name(f".{path.name}.part")
+        self._components: dict[str, list[str]] = {}
 
     def __enter__(self) -> Self:
         """Begin.
@@ -55,6 +56,10 @@ class Manifest:
         os.fsync(self._file.fileno())
         self._file.close()
         self._draft.replace(self._path)
+
+    def study(self, components: Mapping[str, Sequence[str]]) -> None:
+        """Begin a study: what follows was brought and made by these components, by kind."""
+        self._components = {kind: list(named) for kind, named in components.items()}
 
     def file(self, checked: Checked, verdict: Verdict | None, flags: Sequence[str]) -> None:
         """Add an object that is on the disk."""
@@ -105,6 +110,7 @@ class Manifest:
         )
 
     def _write(self, line: dict[str, Any]) -> None:
+        line["components"] = self._components
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 

@@ -9,7 +9,7 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack fuzz bench-find bench-parse bench-sinks bench-startup hook-pages lint clean
+.PHONY: help demo test test-full attack fuzz bench-find bench-receive bench-parse bench-sinks bench-startup hook-pages lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,11 @@ test-full: lint  ## the same with the tests that take long
 bench-find: .venv/.installed-dev  ## find beside DCMTK findscu (STUDIES=10000)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_find.py
+
+bench-receive: .venv/.installed-dev  ## the receiver beside DCMTK, Orthanc and others (OBJECTS=1000)
+	sh scripts/install-peers.sh
+	$(BIN)/python benchmarks/bench_receive.py; receive=$$?; \
+	$(BIN)/python benchmarks/bench_retrieve.py && exit $$receive
 
 attack: .venv/.installed-dev  ## a receiver under attack beside a C-MOVE, SECONDS=600
 	sh scripts/install-peers.sh

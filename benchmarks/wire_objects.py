@@ -10,6 +10,8 @@ from io import BytesIO
 
 from pydicom.dataset import Dataset
 
+from pacsfw.dicom.part10 import file_head
+
 CT = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -102,6 +104,15 @@ def study_uid(run: int, number: int) -> str:
 
 def series_uid(run: int, number: int) -> str:
     return f"2.25.{9_000_000_000_001 + run * 1_000_000 + number // PER_STUDY}"
+
+
+def part10(shape: Shape, run: int, number: int) -> bytes:
+    """The same object as a file."""
+    data = _header(shape)
+    for of in (sop_uid, study_uid, series_uid):
+        data = data.replace(of(0, 0).encode(), of(run, number).encode())
+    head = file_head(shape.sop_class, sop_uid(run, number), EXPLICIT, "")
+    return head + data + random.Random(number).randbytes(shape.pixel_bytes)
 
 
 def association_request(called: str, shape: Shape, calling: str = "BENCH") -> bytes:

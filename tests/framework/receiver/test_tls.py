@@ -42,7 +42,8 @@ def listening(running: Listening) -> Listening:
 
 
 def connect(listening: Listening, certificates: Certificates, name: str = "good") -> Sender:
-    context = ssl.create_default_context(cafile=certificates.certificate("ca"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certificates.certificate("ca"))
     if name:
         context.load_cert_chain(certificates.certificate(name), certificates.key(name))
     plain = socket.create_connection((listening.host, listening.port))

@@ -33,6 +33,8 @@ class Timing:
     """No news for so long after the final response: what is missing will not come."""
     grace: float = 30.0
     """How long running associations may go on at the end."""
+    pause: float = 1.0
+    """Before a study is asked for again; the next pauses are longer, up to a minute."""
     call: float = 30.0
     """How long a layout or a callback may take over one object."""
 
@@ -129,6 +131,7 @@ class Moving:
                 workers=self._study_mover,
                 threads=self._called.max_associations,
                 attempts=self._settings.attempts,
+                pause=around.timing.pause,
                 arrivals=self._arrivals,
                 clock=around.clock,
                 stop=around.stop,

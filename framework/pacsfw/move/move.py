@@ -57,6 +57,8 @@ class Mover:
         How many studies are requested at a time, at most.
     attempts
         How often a study that is not complete is asked for in one run.
+    pause
+        Seconds before it is asked for again; each further pause is twice as long.
     lacking
         Says why nothing more should be requested for the moment; empty: there is room.
     """
@@ -68,6 +70,7 @@ class Mover:
         workers: Callable[[], tuple[StudyMover, Callable[[], None]]],
         threads: int,
         attempts: int,
+        pause: float = 1.0,
         arrivals: Arrivals,
         clock: Clock,
         stop: threading.Event,
@@ -75,7 +78,7 @@ class Mover:
         lacking: Callable[[], str] = lambda: "",
     ) -> None:
         self._window, self._workers = window, workers
-        self._threads, self._attempts = threads, attempts
+        self._threads, self._attempts, self._pause = threads, attempts, pause
         self._arrivals, self._clock, self._stop, self._notify = arrivals, clock, stop, notify
         self._lacking, self._paused = lacking, False
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -158,7 +161,9 @@ class Mover:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts)
             | tenacity.stop_when_event_set(self._stop),
-            wait=tenacity.wait_exponential_jitter(multiplier=1, max=60),
+            wait=tenacity.wait_exponential_jitter(
+                multiplier=self._pause, jitter=self._pause, max=_LONGEST_PAUSE
+            ),
             retry=tenacity.retry_if_result(bool),
             sleep=self._sleep,
             retry_error_callback=lambda _: None,
@@ -205,7 +210,7 @@ class Mover:
                 raise err
         if self._reached:
             # It answered before: it may be starting anew, which takes minutes.
-            seconds = min(_LONGEST_PAUSE, 2.0**failures)
+            seconds = min(_LONGEST_PAUSE, self._pause * 2.0**failures)
             _log.warning("%s; trying again in %.0f s", err, seconds)
             self._sleep(seconds)
 

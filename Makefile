@@ -9,7 +9,7 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack fuzz bench-find bench-receive bench-parse bench-sinks bench-startup hook-pages lint clean
+.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-parse bench-sinks bench-startup hook-pages lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,10 @@ bench-startup: .venv/.installed-dev  ## the command line's answer with 0 and 50 
 
 hook-pages: .venv/.installed-dev  ## write docs/hooks anew from the docstrings
 	$(BIN)/python scripts/hook_pages.py
+
+faults: .venv/.installed-dev  ## campaign: faulty PACS, kills, full disk, bad network (FAULTS='--kills 20')
+	sh scripts/install-peers.sh
+	PYTHONPATH=tests $(BIN)/python -m faults.campaign $(FAULTS)
 
 lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/ruff check .

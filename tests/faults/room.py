@@ -112,9 +112,7 @@ class Room:
 
     def count(self, state: str) -> int:
         """How many objects are in this state."""
-        [(number,)] = self._ledger(
-            f"SELECT count(*) FROM instances WHERE state = '{state}'"
-        )
+        [(number,)] = self._ledger(f"SELECT count(*) FROM instances WHERE state = '{state}'")
         return number
 
     def leftovers(self) -> list[str]:

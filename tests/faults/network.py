@@ -1,0 +1,113 @@
+"""A network that cuts, resets, drips and stalls: both ways of a C-MOVE, and a C-GET."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from faults.peers_of import serving, studies
+from faults.proxy import KINDS, Mischief, Proxy
+from faults.room import Room
+from peers.process import free_port
+
+DEADLINE = 120.0
+SHARE = 0.15
+"""Of the connections, so many meet a fault."""
+LONGEST = 30_000
+"""Bytes after which at the latest it happens: a connection of the campaign carries more."""
+
+
+@dataclass
+class Bad:
+    """What came of a campaign."""
+
+    name: str
+    faults: Counter[str] = field(default_factory=Counter)
+    collections: int = 0
+    runs: int = 0
+    threads: list[int] = field(default_factory=list)
+    """The most of the driver's threads in each run."""
+    files: list[int] = field(default_factory=list)
+    """The most of its open files."""
+    wrong: list[str] = field(default_factory=list)
+
+
+def bad_network(transfer: str, offsets: int, seed: int = 1) -> Bad:
+    """Collect through faults at so many random offsets; every collection ends whole."""
+    random, bad = Random(seed), Bad(f"network {transfer}")
+    receiver, pacs_side = free_port(), free_port()
+    lock = threading.Lock()
+
+    def plan() -> Mischief | None:
+        with lock:
+            if random.random() > SHARE:
+                return None
+            kind, offset = random.choice(KINDS), random.randrange(LONGEST)
+            return Mischief(kind, offset, upwards=random.random() < 0.5)
+
+    with (
+        Proxy(receiver, plan, pacs_side) as towards_us,
+        serving("embedded", pacs_side, studies(4)) as (pacs, truth),
+        Proxy(pacs.port, plan) as towards_it,
+    ):
+        while sum(bad.faults.values()) < offsets and not bad.wrong:
+            with tempfile.TemporaryDirectory(prefix="pacsfw-net-") as folder:
+                room = Room(
+                    Path(folder) / "c",
+                    pacs_port=towards_it.port,
+                    receiver_port=receiver,
+                    use=transfer,
+                    attempts=8,
+                )
+                _collect(room, bad)
+                bad.wrong += truth.against(room)
+                bad.collections += 1
+            bad.faults = towards_us.done + towards_it.done
+    for name, most in (("threads", bad.threads), ("open files", bad.files)):
+        if max(most[len(most) // 2 :]) > 2 * min(most[: len(most) // 2 + 1]) + 10:
+            bad.wrong.append(f"{name} grow: {most}")
+    return bad
+
+
+def _collect(room: Room, bad: Bad, most_runs: int = 20) -> None:
+    """Run until it is whole: what a network that bad ends may be started again."""
+    for _ in range(most_runs):
+        process = room.start()
+        watch = _Watch(process.pid)
+        output, _ = process.communicate(timeout=DEADLINE)
+        watch.stop()
+        bad.runs += 1
+        bad.threads.append(watch.threads)
+        bad.files.append(watch.files)
+        if process.returncode == 0:
+            return
+        if process.returncode not in (1, 4):
+            break
+    bad.wrong.append(f"exit code {process.returncode} at last: {output[-400:]}")
+
+
+class _Watch:
+    """Looks at the threads and open files of a process while it runs."""
+
+    def __init__(self, pid: int) -> None:
+        self.threads = self.files = 0
+        self._folder, self._over = Path(f"/proc/{pid}"), threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            try:
+                threads = len(list((self._folder / "task").iterdir()))
+                files = len(list((self._folder / "fd").iterdir()))
+            except OSError:
+                return
+            self.threads, self.files = max(self.threads, threads), max(self.files, files)

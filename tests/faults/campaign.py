@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from faults.disk import fill_up
-from faults.kills import PAIRS, Tally, second_collector, stop_at_random
+from faults.kills import PAIRS, Tally, blocked_peers, second_collector, stop_at_random
 from faults.network import bad_network
 from faults.scenarios import SCENARIOS, Result, play
 
@@ -31,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.scenarios or asked.kills:
         found = second_collector()
         say("second collector", "refused, the first one unharmed" if not found else "WRONG")
+        wrong += found
+        found = blocked_peers()
+        say("peers that block the end", "cannot" if not found else "WRONG")
         wrong += found
     say("in all", f"{time.monotonic() - begun:.0f} s, {len(wrong)} things wrong")
     for each in wrong:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,7 @@ from random import Random
 from faults.collect import GRACE
 from faults.peers_of import serving, studies
 from faults.room import Room, Truth, kill
+from pacsfw.testing import FaultyPACS
 from peers.process import free_port
 
 PAIRS = (
@@ -145,3 +147,33 @@ def second_collector(held: Callable[[], list] = studies) -> list[str]:
         if process.returncode:
             wrong.append(f"the first one: {process.returncode}: {output[-300:]}")
         return wrong + truth.against(first)
+
+
+def blocked_peers() -> list[str]:
+    """Stop a run whose PACS neither answers nor cancels, with half a PDU at our own port."""
+    port = free_port()
+    faults = {"silent": True, "deaf": True}
+    with (
+        FaultyPACS(
+            studies(1),
+            aetitle="theirtitle",
+            destinations={"mytitle": ("127.0.0.1", port)},
+            **faults,
+        ) as pacs,
+        tempfile.TemporaryDirectory(prefix="pacsfw-deaf-") as folder,
+        socket.socket() as half,
+    ):
+        options = {"inactivity_timeout: 1.5": "inactivity_timeout: 60"}
+        room = Room(Path(folder), pacs_port=pacs.port, receiver_port=port, changes=options)
+        process = room.start()
+        try:
+            deadline = time.monotonic() + DEADLINE
+            while "C-MOVE" not in pacs.counters and time.monotonic() < deadline:
+                time.sleep(0.01)
+            half.connect(("127.0.0.1", port))
+            half.sendall(b"\x01\x00\x00\x00")
+            tally = Tally("blocked peers")
+            _stop(process, tally, signal.SIGTERM)
+            return tally.wrong
+        finally:
+            kill(process)

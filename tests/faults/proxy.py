@@ -118,6 +118,7 @@ def _end(*socks: socket.socket, reset: bool = False) -> None:
         with suppress(OSError):
             if reset:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.shutdown(socket.SHUT_RD)  # wakes who reads from it, else it stays open
             else:
                 sock.shutdown(socket.SHUT_RDWR)
         sock.close()

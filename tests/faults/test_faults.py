@@ -1,0 +1,63 @@
+"""A short campaign; `make faults` is the long one."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from faults.kills import blocked_peers, second_collector, stop_at_random
+from faults.network import bad_network
+from faults.scenarios import SCENARIOS, play
+
+SHORT = (
+    "one fails and is not named",
+    "dies after two objects, once",
+    "awkward data, lost once",
+)
+"""Of these the other tests have nothing like it; all are in `make faults`."""
+
+
+@pytest.mark.parametrize(
+    "scenario", [each for each in SCENARIOS if each.name in SHORT], ids=lambda each: each.name
+)
+def test_a_scenario_ends_as_it_has_to(scenario):
+    result = play(scenario)
+
+    assert result.wrong == [], result.output
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    "scenario", [each for each in SCENARIOS if each.name not in SHORT], ids=lambda each: each.name
+)
+def test_every_other_scenario_does_so_too(scenario):
+    result = play(scenario)
+
+    assert result.wrong == [], result.output
+
+
+def test_the_names_of_the_short_campaign_are_those_of_scenarios():
+    assert set(SHORT) <= {each.name for each in SCENARIOS}
+    assert len({each.name for each in SCENARIOS}) == len(SCENARIOS) >= 40
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_runs_that_are_stopped_lose_nothing(number):
+    tally = stop_at_random("dcmqrscp", "cmove", 1, number)
+
+    assert tally.wrong == []
+
+
+def test_a_bad_network_loses_nothing():
+    bad = bad_network("cmove", 3)
+
+    assert bad.wrong == []
+
+
+def test_a_second_collector_is_refused_and_the_first_is_unharmed():
+    assert second_collector() == []
+
+
+def test_peers_that_block_cannot_keep_a_run_alive():
+    assert blocked_peers() == []

@@ -190,7 +190,9 @@ class Mover:
         finally:
             if self._throttle.leave(entered, strained=done.strained):
                 limit = self._throttle.limit
-                _log.warning("the PACS has too much to do: asking for %d at a time now", limit)
+                _log.warning(
+                    "the PACS is busy or sends nothing: asking for %d at a time now", limit
+                )
         self._answered(done)
         return done.again
 

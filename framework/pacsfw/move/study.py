@@ -169,7 +169,7 @@ class StudyMover:
                 raise RemoteError(outcome.ended)
             outcomes.append(outcome)
             ending = ending_of(outcome)
-            if ending == "mismatch" and request.level not in self._levels_refused:
+            if ending == "mismatch":
                 self._levels_refused.add(request.level)
                 requests = self._missing(study_uid, expectation, attempt)
                 if requests and requests[0].level != request.level:

@@ -158,7 +158,11 @@ class Collection:
         if why:
             self._notes.append(f"transfer {use.name}: {why}")
         listed = self._select(transfer)
-        unfinished = self._unfinished(again=again)
+        if again:
+            self._ledger.evidence.try_again()
+        after = self.config.move.recheck_after
+        recheck = self._clock.now() - after if after else None
+        unfinished = set(self._ledger.studies.unfinished(recheck))
         uids = [uid for uid in listed if uid in unfinished]
         with self._delivering(self._changed_tags()) as outgoing:
             around = self._surroundings(outgoing)
@@ -189,15 +193,6 @@ class Collection:
             around = self._surroundings(outgoing)
             Serving(around, quiet, receivers, workers).run(listening)
         self._interrupted = False  # to be stopped is how it ends
-
-    def _unfinished(self, *, again: bool) -> frozenset[str]:
-        """Return the studies that are to be moved, whether or not they are listed."""
-        assert self.config.move is not None  # noqa: S101 - required before
-        if again:
-            self._ledger.evidence.try_again()
-        after = self.config.move.recheck_after
-        before = self._clock.now() - after if after else None
-        return frozenset(self._ledger.studies.unfinished(before))
 
     def verify(self, manifest: Path, *, offline: bool) -> Verified:
         """Compare the PACS, the ledger and the disk, and write what there is into a manifest."""

@@ -46,15 +46,20 @@ class Proxy:
         self.done: Counter[str] = Counter()
         """Faults by kind that have happened."""
         self._lock = threading.Lock()
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._accepting.join()
+        for pair in self._pairs:
+            _end(*pair)
 
     def _accept(self) -> None:
         while True:
@@ -68,6 +73,7 @@ class Proxy:
                 client.close()
                 continue
             server.settimeout(None)
+            self._pairs.append((client, server))
             for sock in (client, server):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             mischief = self._plan()

@@ -10,12 +10,8 @@ from faults.kills import blocked_peers, second_collector, stop_at_random
 from faults.network import bad_network
 from faults.scenarios import SCENARIOS, play
 
-SHORT = (
-    "one fails and is not named",
-    "dies after two objects, once",
-    "awkward data, lost once",
-)
-"""Of these the other tests have nothing like it; all are in `make faults`."""
+SHORT = ("awkward data, dies once",)
+"""Each takes seconds; all are in `make faults`."""
 
 
 @pytest.mark.parametrize(
@@ -42,15 +38,14 @@ def test_the_names_of_the_short_campaign_are_those_of_scenarios():
     assert len({each.name for each in SCENARIOS}) == len(SCENARIOS) >= 40
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_runs_that_are_stopped_lose_nothing(number):
-    tally = stop_at_random("dcmqrscp", "cmove", 1, number)
+def test_runs_that_are_killed_lose_nothing():
+    tally = stop_at_random("dcmqrscp", "cget", 1, signal.SIGKILL)
 
     assert tally.wrong == []
 
 
 def test_a_bad_network_loses_nothing():
-    bad = bad_network("cmove", 3)
+    bad = bad_network("cmove", 2)
 
     assert bad.wrong == []
 

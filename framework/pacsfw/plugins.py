@@ -164,6 +164,10 @@ class _Loaded:
         del self.failures[before:]
         return offers, failed
 
+    def implementing(self, hook: str) -> list[str]:
+        """Return the plugins with this hook."""
+        return [owner.key for owner, _ in self._impls(hook)]
+
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
         """Ask one plugin after the other; the first answer that is not None wins.
 

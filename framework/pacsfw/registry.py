@@ -106,6 +106,9 @@ class Hooks(Protocol):
     def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
         """Return the commands of plugins, and those that failed over it."""
 
+    def implementing(self, hook: str) -> list[str]:
+        """Return the plugins with this hook, as ``distribution/plugin``."""
+
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
         """Return the first answer."""
 
@@ -264,6 +267,11 @@ class Registry:
         """
         if self._hooks is not None:
             self._hooks.config_loaded(config)
+
+    def implementing(self, hook: str) -> list[PluginInfo]:
+        """Return the plugins that have a hook whose offers have no names."""
+        keys = set(self._hooks.implementing(hook)) if self._hooks else set()
+        return [each for each in self.plugins if f"{each.distribution}/{each.plugin}" in keys]
 
     def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
         """Ask the plugins for their commands.

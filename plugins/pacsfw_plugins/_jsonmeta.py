@@ -31,15 +31,20 @@ class JsonMeta(Converter):
 
         Raises
         ------
-        UnreadableObject
+        UnreadableObject, Damaged
             The file is damaged.
         ComponentError
             A value cannot be held by JSON; the message names its tag, not the value.
         """
+        from pacsfw.dicom import integrity
         from pacsfw.dicom.header import read_header  # imports pydicom
 
         (stored,) = files
-        model = self._model(read_header(stored.path).dataset)
+        header = read_header(stored.path)
+        integrity.check(stored.path, header)
+        if header.get("SOPInstanceUID") != stored.sop_uid:
+            raise ComponentError("the file is not the object that was stored")
+        model = self._model(header.dataset)
         text = json.dumps(model, ensure_ascii=False, allow_nan=False, indent=self._indent)
         path = out / f"{stored.path.name.removesuffix('.dcm')}.json"
         path.write_text(text + "\n", encoding="utf-8")

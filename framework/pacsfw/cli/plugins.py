@@ -28,6 +28,13 @@ _of_configuration = click.option(
 )
 
 
+_NAMELESS = (
+    ("pacsfw_resolve_secret", "secret", "values for ${scheme:reference}"),
+    ("pacsfw_config_loaded", "check", "looks at the configuration, and may refuse it"),
+)
+"""Hooks whose plugins are listed under their own name, since what they offer has none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
     """One line of the list. The kind is ``plugin`` where a whole plugin does not work."""
@@ -154,6 +161,16 @@ def _entries(registry: Registry) -> Iterator[_Entry]:
             distribution=offered.distribution,
             version=offered.version,
         )
+    for hook, kind, summary in _NAMELESS:
+        for plugin in registry.implementing(hook):
+            yield _Entry(
+                kind=kind,
+                name=plugin.plugin,
+                state="ok",
+                summary=summary,
+                distribution=plugin.distribution,
+                version=plugin.version,
+            )
     commands, failures = registry.commands()
     for command_offer in commands:
         yield _Entry(

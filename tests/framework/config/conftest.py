@@ -75,6 +75,9 @@ class Hooks:
             return f"sesame-{reference}"
         return pacsfw_resolve_secret(scheme, reference) if scheme == "file" else None
 
+    def implementing(self, hook: str) -> list[str]:
+        return []
+
     def config_loaded(self, config: Mapping[str, Any]) -> None:
         """Refuse nothing."""
 

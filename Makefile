@@ -9,7 +9,7 @@ BIN := .venv/bin
 JOBS ?= 2
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-parse bench-sinks bench-startup hook-pages lint clean
+.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ bench-receive: .venv/.installed-dev  ## the receiver beside DCMTK, Orthanc and o
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_receive.py; receive=$$?; \
 	$(BIN)/python benchmarks/bench_retrieve.py && exit $$receive
+
+bench-move: .venv/.installed-dev  ## move by C-MOVE, C-GET, WADO beside other programs (STUDIES=20)
+	sh scripts/install-peers.sh
+	$(BIN)/python benchmarks/bench_move.py
 
 attack: .venv/.installed-dev  ## a receiver under attack beside a C-MOVE, SECONDS=600
 	sh scripts/install-peers.sh

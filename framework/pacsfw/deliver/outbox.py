@@ -86,6 +86,7 @@ class Outbox:
         except Retry as err:
             self._warn(err)
         except PacsfwError:
+            self._sink.close()
             raise
         except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary: the rest goes on
             self._fail(err)

@@ -102,8 +102,8 @@ class Verifying:
             if each.instance.state == "stored":
                 known.add(each.instance.path)
         study = self._ledger.studies.get(uid)
-        if study is not None and study.selected and study.verdict is not None:
-            self._judge_again(study, lost, ask)
+        if study is not None and study.verdict is not None:
+            self._judge_again(study, lost, ask if study.selected else None)
             study = self._ledger.studies.get(uid)
         self._write(uid, checked, study, writer)
 
@@ -145,7 +145,7 @@ class Verifying:
             return
         expectation = read_expectation(ask, study.uid)
         self._result.asked += 1
-        if self._judge.knows_less(study.uid, expectation):
+        if not expectation.strength or self._judge.knows_less(study.uid, expectation):
             self._result.unanswered += 1
             if lost:
                 self._judge.settle(study.uid, _without(study.verdict, lost))

@@ -38,6 +38,7 @@ def test_the_names_of_the_short_campaign_are_those_of_scenarios():
     assert len({each.name for each in SCENARIOS}) == len(SCENARIOS) >= 40
 
 
+@pytest.mark.full
 def test_runs_that_are_killed_lose_nothing():
     tally = stop_at_random("dcmqrscp", "cget", 1, signal.SIGKILL)
 

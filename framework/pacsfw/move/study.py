@@ -165,6 +165,8 @@ class StudyMover:
             request = requests.pop(0)
             before = self._arrivals.news(study_uid)
             outcome = self._fetch(request)
+            if self._stop.is_set():
+                break
             if not outcome.reached:
                 raise RemoteError(outcome.ended)
             outcomes.append(outcome)

@@ -89,7 +89,7 @@ class Room:
             NOW,
         )  # fmt: skip
 
-    def move(self, pacs, attempt=1):
+    def move(self, pacs, attempt=1, stop=None):
         arrivals = Arrivals(Clock())
         judge = Judge(
             run=f"run {next(self.runs)}",
@@ -109,7 +109,7 @@ class Room:
             ledger=self.ledger,
             judge=judge,
             clock=Clock(),
-            stop=threading.Event(),
+            stop=stop or threading.Event(),
             quiet_seconds=0.01,
             owner="",
             levels_refused=self.levels_refused,
@@ -304,6 +304,20 @@ def test_a_complete_study_is_asked_about_again_when_its_time_has_come(room):
 
     assert requested(pacs)[-1] == ("IMAGE", ("1.2",))
     assert (verdict.state, verdict.expected) == ("complete", 2)
+
+
+def test_a_request_that_was_cancelled_by_the_end_of_the_run_is_no_failure(room):
+    pacs = Pacs(room, holds=["1.1"], sends=[])
+    stop = threading.Event()
+
+    def cancelled(request, inbox):
+        stop.set()
+        return Outcome(status=None, ended="cancelled before it was requested", reached=False)
+
+    pacs.fetch = cancelled
+    again, verdict = room.move(pacs, stop=stop)
+
+    assert (again, verdict) == (False, None)
 
 
 def test_every_series_has_its_verdict_in_the_ledger(room):

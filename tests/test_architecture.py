@@ -18,6 +18,7 @@ LAYERS = (
     {"hookspecs"},
     {"dicom", "convert", "words"},
     {"dimse"},
+    {"offers"},
     {"registry", "candidates"},
     {"plugins"},
     {"config", "ledger", "workers"},

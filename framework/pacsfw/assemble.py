@@ -34,8 +34,9 @@ from pacsfw.ingest.ingest import Ingest
 from pacsfw.ledger.cells import to_json
 from pacsfw.ledger.instances import CellError
 from pacsfw.move.choice import choose
+from pacsfw.offers import Offer
 from pacsfw.plugins import BUNDLED, PluginPlan, discover
-from pacsfw.registry import Offer, Registry
+from pacsfw.registry import Registry
 from pacsfw.tags.faults import TagError
 from pacsfw.tags.rows import RowReader
 from pacsfw.tags.whole import whole_header

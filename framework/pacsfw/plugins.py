@@ -25,14 +25,8 @@ from pacsfw.candidates import (
 )
 from pacsfw.candidates import candidates as _candidates
 from pacsfw.errors import PacsfwError, PluginError
-from pacsfw.registry import (
-    CommandOffer,
-    Offer,
-    PluginFailure,
-    PluginInfo,
-    Registry,
-    SectionOffer,
-)
+from pacsfw.offers import CommandOffer, Offer, PluginFailure, PluginInfo, SectionOffer
+from pacsfw.registry import Registry
 
 __all__ = ["BUNDLED", "DISABLE_VARIABLE", "HOOKS", "PluginPlan", "discover", "registry_of"]
 

@@ -11,8 +11,9 @@ import pytest
 from framework.dimse.scripted import net
 from pacsfw.api import Answer, DicomWeb, QueryProvider, Slice
 from pacsfw.errors import ConfigError, PluginError
+from pacsfw.offers import Offer
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.registry import Offer, Registry
+from pacsfw.registry import Registry
 from pacsfw.testing import awkward_studies, make_studies, write_studies
 from pacsfw_plugins import query_cfind, query_qido
 from peers.orthanc import Orthanc

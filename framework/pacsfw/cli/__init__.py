@@ -13,8 +13,8 @@ import click
 from pacsfw import __version__
 from pacsfw.candidates import NO_PLUGINS_VARIABLE, PluginPlan
 from pacsfw.errors import INTERRUPTED, ComponentConflict, PacsfwError, PluginError
+from pacsfw.offers import CommandOffer, PluginFailure
 from pacsfw.plugins import discover
-from pacsfw.registry import CommandOffer, PluginFailure
 
 COMMANDS = {
     "run": "Find, move and parse: the whole collection, resumable.",

@@ -15,7 +15,8 @@ from pacsfw.errors import ComponentConflict, PluginError
 from pacsfw.plugins import discover
 
 if TYPE_CHECKING:
-    from pacsfw.registry import Offer, Registry
+    from pacsfw.offers import Offer
+    from pacsfw.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -129,7 +130,11 @@ def new(name: str, kind: str, directory: Path | None) -> None:
         click.echo(line)
 
 
-def registry_for(config: Path | None, note: Callable[[str], object] = lambda _: None) -> Registry:
+def _warn(problem: str) -> None:
+    click.echo(f"warning: {problem}", err=True)
+
+
+def registry_for(config: Path | None, note: Callable[[str], object] = _warn) -> Registry:
     """Discover what is installed, and what a configuration asks for, however broken it is."""
     if config is None:
         return discover(PluginPlan())
@@ -138,7 +143,6 @@ def registry_for(config: Path | None, note: Callable[[str], object] = lambda _: 
     plan, problem = plugins_of(config)
     if problem:
         note(problem)
-        click.echo(f"warning: {problem}", err=True)
     return discover(plan)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from pacsfw.candidates import BUNDLED, DISABLE_VARIABLE
 from pacsfw.errors import ComponentConflict, PacsfwError, PluginError
-from pacsfw.registry import Offer, PluginFailure, Registry
+from pacsfw.offers import Offer, PluginFailure
+from pacsfw.registry import Registry
 
 SLOW_SECONDS = 0.5
 """An import that takes longer is named: every command waits for it."""

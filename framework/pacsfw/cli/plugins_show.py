@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacsfw.errors import UnknownComponent
-from pacsfw.registry import KINDS, Offer, Registry
+from pacsfw.offers import Offer
+from pacsfw.registry import KINDS, Registry
 
 _USED = {
     "query": "find:\n  use: {name}\n{options}",

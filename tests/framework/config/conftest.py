@@ -13,8 +13,9 @@ import pytest
 from pacsfw.api import Component, ConfigSection
 from pacsfw.config import Loaded, load
 from pacsfw.errors import PacsfwError
+from pacsfw.offers import Offer, SectionOffer
 from pacsfw.plugins import PluginPlan
-from pacsfw.registry import Offer, Registry, SectionOffer
+from pacsfw.registry import Registry
 from pacsfw_plugins.secrets import pacsfw_resolve_secret
 from support.documented import DOCUMENTED
 

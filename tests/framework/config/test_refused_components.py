@@ -9,8 +9,9 @@ import pytest
 
 from pacsfw.api import Component
 from pacsfw.errors import PluginError
+from pacsfw.offers import Offer
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.registry import Offer, Registry
+from pacsfw.registry import Registry
 
 if TYPE_CHECKING:
     from conftest import Desk

@@ -13,8 +13,9 @@ import pacsfw
 from pacsfw.api import Component
 from pacsfw.config import schema, yaml_text
 from pacsfw.config.schemas import frame
+from pacsfw.offers import Offer
 from pacsfw.plugins import PluginPlan
-from pacsfw.registry import Offer, Registry
+from pacsfw.registry import Registry
 
 if TYPE_CHECKING:
     from conftest import Desk

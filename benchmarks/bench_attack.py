@@ -3,11 +3,11 @@
     python benchmarks/bench_attack.py [--seconds 600]
 
 The same study is moved again and again: for a tenth of the time (at least 10 s) in peace, then
-under the attacks of `attacking.py`. Meanwhile somebody verifies (C-ECHO) the receiver every
-second, and one with TLS beside it. Prints the throughput under attack against that in
-peace, the memory that the receivers grew by, what was lost, how long a new sender waited to
-get in, and how long the receivers took to end while they were attacked. Ends with 1 if an
-object was lost or a sender kept out.
+under the attacks of `attacking.py`, then in peace again. Meanwhile somebody verifies (C-ECHO)
+the receiver every second, and one with TLS beside it. Prints the throughput under attack
+against that in peace, the memory that the receivers grew by, what was lost, how long a new
+sender waited to get in, and how long the receivers took to end while they were attacked. Ends
+with 1 if an object was lost or a sender kept out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +65,8 @@ class Moves:
     orthanc: Orthanc
     arrived: Arrived
     moves: int = 0
+    peak: int = 0
+    """Bytes that the receivers had at most, seen after each move."""
     failed: list[str] = field(default_factory=list)
 
     def run(self, seconds: float) -> float:
@@ -72,6 +76,7 @@ class Moves:
         while time.monotonic() - begun < seconds:
             answer = scu.move(self.orthanc, "STUDY", {"StudyInstanceUID": f"{ROOT}.0"}, "PACSFW")
             self.moves += 1
+            self.peak = max(self.peak, memory())
             if answer.status != 0:
                 self.failed.append(f"{answer.status:04X}")
         return (self.arrived.objects.total() - before) / (time.monotonic() - begun)
@@ -157,34 +162,30 @@ def _attack(
     ]
     for visitor in visitors:
         visitor.start()
-    before = moves.run(peace)
-    calm = memory()
-    command = [sys.executable, _HERE / "attacking.py", str(receiver.port), str(secret.port)]
-    with subprocess.Popen(["nice", *command], stdout=subprocess.PIPE, text=True) as attackers:
-        used = cpu()
-        under = moves.run(seconds)
-        used = cpu() - used
-        grown = memory() - calm
-        their = cpu_seconds(attackers.pid)
-        for visitor in visitors:
-            visitor.stop()
-        begun = time.monotonic()
-        ending = [threading.Thread(target=each.stop, args=(GRACE,)) for each in (receiver, secret)]
-        for thread in ending:
-            thread.start()
-        for thread in ending:
-            thread.join()
-        exit_seconds = time.monotonic() - begun
-        attackers.terminate()
-        attacked = attackers.communicate()[0].strip()
-    lost = sum(moves.moves - count for count in arrived.objects.values())
+    before, calm = moves.run(peace), memory()
+    used = cpu()
+    with attackers(receiver, secret) as attacking:
+        moves.peak = 0
+        under, grown = moves.run(seconds), moves.peak - calm
+        used, their = cpu() - used, cpu_seconds(attacking.pid)
+        attacking.terminate()
+        attacked = attacking.communicate()[0].strip()
+    after = moves.run(peace)
+    for visitor in visitors:
+        visitor.stop()
+    with attackers(receiver, secret) as attacking:
+        moves.run(10)
+        exit_seconds = _end(receiver, secret)
+        attacking.terminate()
+    lost = sum(max(0, moves.moves - count) for count in arrived.objects.values())
     lost += moves.moves * (OBJECTS - len(arrived.objects))
+    calmly = (before + after) / 2
     print(f"attacks ({seconds} s)   {attacked}")
     print(f"CPU              receivers {used:.1f} s, attackers {their:.1f} s")
-    print(f"in peace         {before:.0f} objects/s ({peace:.0f} s)")
+    print(f"in peace         {before:.0f} objects/s before, {after:.0f} after ({peace:.0f} s each)")
     print(f"under attack     {under:.0f} objects/s")
-    print(f"ratio            {under / before:.2f}")
-    print(f"memory grew by   {grown / 2**20:.1f} MB, of {calm / 2**20:.0f} MB")
+    print(f"ratio            {under / calmly:.2f}")
+    print(f"memory grew by   {max(0, grown) / 2**20:.1f} MB, of {calm / 2**20:.0f} MB")
     print(f"lost             {lost} of {moves.moves * OBJECTS} objects")
     print(f"failed moves     {len(moves.failed)} of {moves.moves} {moves.failed[:5]}")
     print(f"a new sender     {visitors[0]}")
@@ -193,6 +194,28 @@ def _attack(
     for refused in {why for visitor in visitors for why in visitor.refused}:
         print(f"turned away      {refused}")
     return 1 if lost or moves.failed or any(visitor.refused for visitor in visitors) else 0
+
+
+@contextmanager
+def attackers(receiver: Receiver, secret: Receiver) -> Iterator[subprocess.Popen[str]]:
+    command = ["nice", sys.executable, str(_HERE / "attacking.py")]
+    command += [str(receiver.port), str(secret.port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _end(*receivers: Receiver) -> float:
+    """Stop them; return the seconds that it took."""
+    begun = time.monotonic()
+    ending = [threading.Thread(target=each.stop, args=(GRACE,)) for each in receivers]
+    for thread in ending:
+        thread.start()
+    for thread in ending:
+        thread.join()
+    return time.monotonic() - begun
 
 
 def main() -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from pydicom.multival import MultiValue
+
 GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
@@ -39,11 +41,9 @@ def part(name: str, component: Component) -> str:
 
 def select(value: Any, component: Component) -> Any:
     """Return the part of a name, or of each of several ones."""
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
-        return part(str(value), component)
-    if hasattr(value, "components"):  # pydicom's PersonName
-        return part(str(value), component)
-    return [part(str(each), component) for each in value]
+    if isinstance(value, MultiValue | list):
+        return [part(str(each), component) for each in value]
+    return part(str(value), component)
 
 
 def _at(parts: list[str], index: int) -> str:

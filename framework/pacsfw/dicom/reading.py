@@ -161,7 +161,12 @@ class _Window:
     def _move(self, offset: int, size: int) -> None:
         if size > _MOST:
             raise TooLarge
-        self._base, self._data = offset, self._fetch(offset, size)
+        # Of what was stepped over the last byte must be there: a file may end before it.
+        before = int(offset > self._base + len(self._data))
+        data = self._fetch(offset - before, size + before)
+        if before and not data:
+            raise Cut
+        self._base, self._data = offset, data[before:]
         self._ended = len(self._data) < size
 
     def _end(self, short: Short) -> int:

@@ -185,7 +185,9 @@ class TagPath:
             value = list(value) if isinstance(value, MultiValue | Sequence) else [value]
         elif index is not None:
             value = _pick(value, index)
-        return names.select(value, self.component) if self.component else value
+        if self.component is None or value is ABSENT:
+            return value
+        return names.select(value, self.component)
 
     def __str__(self) -> str:
         return self.text

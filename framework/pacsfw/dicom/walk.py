@@ -119,7 +119,7 @@ class Walk:
     ) -> int:
         data, size = self._data, len(self._data)
         head, long = self._encoding.head, self._encoding.long
-        elements = wanted.elements.copy() if wanted.private else wanted.elements
+        elements = wanted.known_from(found) if wanted.private else wanted.elements
         try:
             while True:
                 group, element, code, length = head(data, position)
@@ -162,7 +162,7 @@ class Walk:
     ) -> int:
         data, size = self._data, len(self._data)
         head = self._encoding.head
-        elements = wanted.elements.copy() if wanted.private else wanted.elements
+        elements = wanted.known_from(found) if wanted.private else wanted.elements
         try:
             while True:
                 group, element, length = head(data, position)

@@ -68,6 +68,15 @@ class Wanted:
             want.items.add(tuple(rest))
             want.items.add(_CHARACTER_SET)
 
+    def known_from(self, found: Found) -> dict[int, Want]:
+        """Return what is wanted, now that some creators were found."""
+        elements = self.elements.copy()
+        for tag, (_, value) in found.items():
+            want = self.elements.get(tag)
+            if want is not None and want.reserves:
+                self.reserve(elements, tag, value)
+        return elements
+
     def reserve(self, elements: dict[int, Want], tag: int, creator: bytes) -> None:
         """Want what is wanted of a block, now that a creator has reserved one."""
         group, block = tag >> 16, tag & 0xFF

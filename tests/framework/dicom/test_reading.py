@@ -221,7 +221,7 @@ def test_only_what_is_looked_at_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     header = HeaderReader(map(parse, ("PatientID", "Rows", "PixelData"))).read(path)
     assert header.PatientID == "ABCD"
     assert (header.get("Rows"), header.value(parse("PixelData"))) == (None, ABSENT)
-    assert sum(sizes) <= 3 * 8192
+    assert sum(sizes) <= 3 * 8193
 
 
 def test_what_turns_out_to_be_wanted_is_read_at_once_from_the_next_file_on(
@@ -259,6 +259,27 @@ def test_a_sequence_longer_than_the_first_read_is_entered_item_by_item(tmp_path:
     assert header.get("PerFrameFunctionalGroupsSequence[2999].InstanceNumber") == 2999
     assert header.get("PerFrameFunctionalGroupsSequence[3000].InstanceNumber") is None
     assert header.extent is not None
+
+
+def test_a_private_element_far_behind_its_creator_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "far.dcm"
+    filler = b"\x29\0\x01\x10OB\0\0" + struct.pack("<I", 100_000) + bytes(100_000)
+    data = b"\x29\0\x10\0LO\x04\0SITE" + filler + b"\x29\0\x02\x10LO\x04\0here"
+    path.write_bytes(file_head("1.2", "1.2.3", ExplicitVRLittleEndian, "PACS") + data)
+
+    assert HeaderReader().read(path).get('(0029,"SITE",02)') == "here"
+
+
+@pytest.mark.parametrize("kept", [12_000, 100_011])
+def test_a_file_that_ends_within_what_is_stepped_over_is_cut(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "cut.dcm"
+    head = file_head("1.2", "1.2.3", ExplicitVRLittleEndian, "PACS")
+    data = b"\x09\0\x01\x10OB\0\0" + struct.pack("<I", 100_000) + bytes(100_000)
+    path.write_bytes((head + data)[: len(head) + kept])
+    with pytest.raises(UnreadableObject, match="ends within an element"):
+        HeaderReader([parse("PatientID")]).read(path)
+    path.write_bytes(head + data)
+    assert HeaderReader([parse("PatientID")]).read(path).get("PatientID") is None
 
 
 def test_a_data_set_in_memory_has_a_header_too() -> None:

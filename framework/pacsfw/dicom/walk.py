@@ -124,32 +124,28 @@ class Walk:
             while True:
                 group, element, code, length = head(data, position)
                 tag = group << 16 | element
-                if tag > last:
-                    return position
-                if tag <= previous:
+                if not previous < tag <= last:
+                    if tag > last:
+                        return position
                     raise Unusual
-                start = position + 8
-                vr = SHORT.get(code)
-                if vr is None:
-                    vr = LONG.get(code)
-                    if vr is None:
-                        raise Unusual
-                    (length,) = long(data, start)
-                    start += 4
-                want = elements.get(tag)
-                if length == UNDEFINED or (want is not None and (vr == "SQ" or want.items)):
-                    end = self._sequence(start, length, vr, tag, want, found)
-                else:
-                    end = start + length
-                    if want is not None:
+                if code in SHORT:
+                    end = position + 8 + length
+                    if tag in elements:
                         if end > size:
-                            if length <= LONGEST_VALUE:
-                                raise Short(position, previous, end)
-                            found[tag] = vr, TOO_LONG
-                        else:
-                            found[tag] = vr, data[start:end]
-                            if want.reserves:
-                                wanted.reserve(elements, tag, data[start:end])
+                            raise Short(position, previous, end)
+                        found[tag] = SHORT[code], data[position + 8 : end]
+                        if elements[tag].reserves:
+                            wanted.reserve(elements, tag, data[position + 8 : end])
+                elif code in LONG:
+                    (length,) = long(data, position + 8)
+                    end = position + 12 + length
+                    if length == UNDEFINED or tag in elements:
+                        want = elements.get(tag)
+                        end = self._long(position + 12, length, LONG[code], tag, want, found)
+                        if want is not None and want.reserves:
+                            wanted.reserve(elements, tag, found[tag][1])
+                else:
+                    raise Unusual
                 previous = tag
                 position = end
         except struct.error:
@@ -160,7 +156,7 @@ class Walk:
     def _implicit(
         self, position: int, wanted: Wanted, found: Found, last: int, previous: int
     ) -> int:
-        data, size = self._data, len(self._data)
+        data = self._data
         head = self._encoding.head
         elements = wanted.known_from(found) if wanted.private else wanted.elements
         try:
@@ -173,25 +169,35 @@ class Walk:
                     raise Unusual
                 start = position + 8
                 want = elements.get(tag)
-                if length == UNDEFINED or (want is not None and (want.items or want.vr == "SQ")):
-                    end = self._sequence(start, length, "SQ", tag, want, found)
+                if length == UNDEFINED or want is not None:
+                    end = self._long(start, length, want.vr if want else "SQ", tag, want, found)
+                    if want is not None and want.reserves:
+                        wanted.reserve(elements, tag, found[tag][1])
                 else:
                     end = start + length
-                    if want is not None:
-                        if end > size:
-                            if length <= LONGEST_VALUE:
-                                raise Short(position, previous, end)
-                            found[tag] = want.vr, TOO_LONG
-                        else:
-                            found[tag] = want.vr, data[start:end]
-                            if want.reserves:
-                                wanted.reserve(elements, tag, data[start:end])
                 previous = tag
                 position = end
         except struct.error:
             raise Short(position, previous) from None
         except Short as short:
             raise Short(position, previous, short.need) from None
+
+    def _long(
+        self, start: int, length: int, vr: str, tag: int, want: Want | None, found: Found
+    ) -> int:
+        """Take an element whose length may be undefined, and return where it ends."""
+        if want is None or length == UNDEFINED or vr == "SQ" or want.items:
+            if self._encoding.implicit:
+                vr = "SQ"  # as whatever else it may be, it has no undefined length
+            return self._sequence(start, length, vr, tag, want, found)
+        end = start + length
+        if length > LONGEST_VALUE:
+            found[tag] = vr, TOO_LONG
+        elif end > len(self._data):
+            raise Short(0, 0, end)
+        else:
+            found[tag] = vr, self._data[start:end]
+        return end
 
     def _sequence(
         self, start: int, length: int, vr: str, tag: int, want: Want | None, found: Found

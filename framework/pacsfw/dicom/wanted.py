@@ -77,7 +77,7 @@ class Wanted:
                 self.reserve(elements, tag, value)
         return elements
 
-    def reserve(self, elements: dict[int, Want], tag: int, creator: bytes) -> None:
+    def reserve(self, elements: dict[int, Want], tag: int, creator: Any) -> None:
         """Want what is wanted of a block, now that a creator has reserved one."""
         group, block = tag >> 16, tag & 0xFF
         for number, want in self.private.get((group, creator_name(creator)), {}).items():

@@ -25,7 +25,7 @@ from pacsfw.api import (
     Used,
 )
 from pacsfw.config import Config, Storage, Tag, Use
-from pacsfw.config.sections import AUTO
+from pacsfw.config.schemas import AUTO
 from pacsfw.deliver.provenance import source_of
 from pacsfw.dicom.faults import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader

@@ -66,7 +66,7 @@ class Folder(QueryProvider):
         ConfigError
             It is not, or it cannot be listed.
         """
-        see_that_it_is_there(self._path, "find.with.path")
+        see_that_it_is_there(self._path)
         self._run_id = context.run_id
         hold(self._path, self._run_id)
 

@@ -23,18 +23,18 @@ _held: dict[tuple[str, str], _Held] = {}
 _lock = threading.Lock()
 
 
-def see_that_it_is_there(path: str, key: str) -> None:
+def see_that_it_is_there(path: str) -> None:
     """Check that a folder can be listed.
 
     Raises
     ------
     ConfigError
-        It cannot; ``key`` of the configuration named it.
+        It cannot.
     """
     if not Path(path).is_dir():
-        raise ConfigError(f"{key}: {path} is not a folder, or it is away")
+        raise ConfigError(f"folder: with.path: {path} is not a folder, or it is away")
     if not os.access(path, os.R_OK | os.X_OK):
-        raise ConfigError(f"{key}: {path} cannot be listed by you")
+        raise ConfigError(f"folder: with.path: {path} cannot be listed by you")
 
 
 def hold(path: str, run_id: str) -> None:

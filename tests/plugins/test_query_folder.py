@@ -494,5 +494,8 @@ def test_a_folder_without_any_dicom_file_proves_nothing(tmp_path: Path) -> None:
 def test_a_path_that_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     path = tmp_path / name
-    with pytest.raises(ConfigError, match=f"^find.with.path: {path} is not a folder"), folder(path):
+    with (
+        pytest.raises(ConfigError, match=f"^folder: with.path: {path} is not a folder"),
+        folder(path),
+    ):
         pass

@@ -80,7 +80,7 @@ def test_a_file_that_went_or_changed_is_told_and_the_others_come(folder: Any, in
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
-    with pytest.raises(ConfigError, match=r"move\.with\.path: .* is not a folder"):
+    with pytest.raises(ConfigError, match=r"folder: with\.path: .* is not a folder"):
         COMPONENT.factory(path=str(tmp_path / "none")).open(context(None))
 
 

@@ -16,6 +16,9 @@ from jsonschema import Draft202012Validator
 
 from pacsfw.registry import Registry
 
+AUTO = "auto"
+"""The ``move.use`` that leaves the choice of a transfer to what the PACS offers."""
+
 _POSITIONS = {
     "query": ("properties", "find"),
     "transfer": ("properties", "move"),
@@ -97,7 +100,8 @@ def schema(registry: Registry) -> dict[str, Any]:
 def _offer(part: dict[str, Any], kind: str, registry: Registry) -> None:
     """Name the components of a kind in the part of the schema that selects one."""
     offers = {offer.component.name: offer for offer in registry.offers(kind)}
-    names: list[dict[str, Any]] = [{"enum": sorted(offers)}] if offers else []
+    known = sorted({*offers, *({AUTO} if kind == "transfer" else ())})
+    names: list[dict[str, Any]] = [{"enum": known}] if known else []
     names.append({"description": "module:attribute or distribution/name", "pattern": "[:/]"})
     named = {
         "description": part["properties"]["use"].get("description", ""),

@@ -11,11 +11,9 @@ from zoneinfo import ZoneInfo
 
 from pacsfw.config.components import Draft, use_at
 from pacsfw.config.model import Move, QueryLevel, Use
+from pacsfw.config.schemas import AUTO
 from pacsfw.config.values import WEEKDAYS, clock_time, span, zone
 from pacsfw.config.window import ALL_DAYS, Window
-
-AUTO = "auto"
-"""The ``move.use`` that leaves the choice of a transfer to what the PACS offers."""
 
 
 def move(draft: Draft) -> Move | None:

@@ -66,6 +66,8 @@ def test_the_documented_configuration_is_accepted(desk: Desk) -> None:
         ("sinks: [{use: house/csv, with: {path: x}}]", True),
         ("observers: [bell]", True),
         ("observers: [horn]", False),
+        ("move: {use: auto}", True),
+        ("move: {use: car}", False),
         ("move: {with: {speed: 3}}", True),
         ("move: {with: {sped: 3}}", False),
         ("move: {use: cmove, with: {speed: fast}}", False),

@@ -50,12 +50,11 @@ class Outgoing:
 
     def remember(self, ledger: Ledger, context: RunContext) -> None:
         """Keep in the ledger what could not be done, and by whom."""
-        faults = [("sink", each.component, each.problem) for each in self.outboxes]
-        faults += [("converter", c.convert.component, c.problem) for c in self.conversions]
-        for kind, component, reason in faults:
-            if reason:
-                now = context.clock.now()
-                ledger.faults.record(context.run_id, kind, component, reason, 1, now)
+        sinks = [(each.component, each.problem, 1) for each in self.outboxes if each.problem]
+        converters = [(c.convert.component, c.problem, 1) for c in self.conversions if c.problem]
+        now = context.clock.now()
+        ledger.faults.replace(context.run_id, "sink", sinks, now)
+        ledger.faults.replace(context.run_id, "converter", converters, now)
 
 
 @contextmanager

@@ -117,9 +117,8 @@ class Collection:
             self._notify(self._finished(exc))
         finally:
             self._observers.close()
-            for component, reason, count in self._observers.faults():
-                run, now = self._context.run_id, self._clock.now()
-                self._ledger.faults.record(run, "observer", component, reason, count, now)
+            run, now = self._context.run_id, self._clock.now()
+            self._ledger.faults.replace(run, "observer", self._observers.faults(), now)
             self._ledger.close()
 
     def find(self, *, again: bool) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -29,14 +29,19 @@ class Faults:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(
-        self, run: str, kind: str, component: str, reason: str, count: int, at: datetime
+    def replace(
+        self, run: str, kind: str, found: Iterable[tuple[str, str, int]], at: datetime
     ) -> None:
-        """Keep a fault that belongs to no object and no study: of a sink, of an observer."""
+        """Keep what the components of a kind did wrong in this run: (component, reason, count).
+
+        What earlier runs saw of them is forgotten. Only for faults that belong to no object
+        and no study: of sinks, of observers, of converters as a whole.
+        """
         with self._database.transaction() as connection:
-            connection.execute(
+            connection.execute("DELETE FROM faults WHERE kind = ?", (kind,))
+            connection.executemany(
                 "INSERT INTO faults VALUES (?, ?, ?, ?, ?, ?)",
-                (run, kind, component, reason, count, at.isoformat()),
+                ((run, kind, *each, at.isoformat()) for each in found),
             )
 
     def by_component(self) -> Iterator[Fault]:
@@ -56,7 +61,6 @@ class Faults:
             ).fetchall()
             others = connection.execute(
                 "SELECT kind, component, reason, sum(count) FROM faults"
-                " WHERE run = (SELECT run FROM faults ORDER BY at DESC LIMIT 1)"
                 " GROUP BY 1, 2, 3 ORDER BY 4 DESC"
             ).fetchall()
         for component, column, reason, count in cells:

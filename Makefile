@@ -48,7 +48,8 @@ fuzz: .venv/.installed-dev  ## bytes that break a parser, SECONDS=60 for each pa
 
 bench-parse: .venv/.installed-dev  ## ten tags of many files beside other readers (FILES=3000)
 	sh scripts/install-peers.sh
-	$(BIN)/python benchmarks/bench_parse.py
+	$(BIN)/python benchmarks/bench_parse.py; read=$$?; \
+	$(BIN)/python benchmarks/bench_parse_tree.py && exit $$read
 
 bench-sinks: .venv/.installed-dev  ## a million rows through each sink (ROWS=1000000)
 	sh scripts/install-peers.sh

@@ -22,6 +22,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from measured import machine
 from objects import write
@@ -184,7 +185,8 @@ def main() -> int:
     options = parser.parse_args()
     print(f"machine: {machine()}")
     right = True
-    with temporary_folder() as base:
+    with TemporaryDirectory() as disk, temporary_folder() as memory:
+        base = Path(disk) if options.cold else memory  # what is in memory is never cold
         for kind in options.kinds.split(","):
             count = max(int(options.files * COUNTS[kind]), 1)
             right &= compare(kind, count, options.runs, base, cold=options.cold)

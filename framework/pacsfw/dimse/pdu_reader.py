@@ -34,7 +34,7 @@ _TICK = 5.0
 _SEND_SECONDS = 60.0
 """So long a peer may leave unread what we send."""
 _FIRST_BUFFER = 16 * 1024
-_BUFFER = 1 << 18
+_BUFFER = 1 << 19
 """Bytes that are read ahead at most, where the peer sends so fast."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _P_DATA = int(PduType.P_DATA)

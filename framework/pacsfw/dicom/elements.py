@@ -75,6 +75,8 @@ def find(path: TagPath, found: Found, encoding: Encoding) -> Leaf | Many | Absen
         Of what is at the path; a `Many` of leaves and `ABSENT` where the path goes through
         every item of a sequence.
     """
+    if path.is_group:
+        return ABSENT  # only a data set has it
 
     def read(step: Step, scope: _Scope, items: bool) -> Any:
         raw = scope.found.get(step.tag) if not step.creator else _private(step, scope.found)

@@ -102,7 +102,7 @@ class FileHeader:
         UnreadableObject
             The value cannot be decoded.
         """
-        leaf = ABSENT if path.is_group else self.raw(path)
+        leaf = self.raw(path)
         if leaf is ABSENT and not path.is_group:
             return ABSENT
         if isinstance(leaf, Leaf) and (text := plain(leaf)) is not None:

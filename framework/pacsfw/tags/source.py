@@ -23,6 +23,7 @@ from pacsfw.tags.typed import TEXT, Undecodable, is_nothing, natural, typed
 
 _ONLY_DATASET = AMBIGUOUS_VR | {"SQ"}
 _SINGLE_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"})
+_LISTS = frozenset({"texts", "ints", "floats"})
 _CACHED = 1024
 """Cells of a column that are kept: values repeat from slice to slice."""
 
@@ -66,6 +67,8 @@ class Source:
             return self._any(header)
         make = self._makers.get(vr)
         if make is None:
+            if vr in _ONLY_DATASET:
+                return self._any(header)
             make = self._makers[vr] = self._maker(vr)
         try:
             return make(value)
@@ -99,12 +102,11 @@ class Source:
 
     def _maker(self, vr: str) -> Callable[[bytes], Any]:
         """Return what makes cells of values without any byte beyond ASCII if it is text."""
-        if vr in _ONLY_DATASET:
-            raise CellFailed("type", f"a value of VR {vr} that is no value")
         make = partial(self._make, vr)
         if self._type == "text" and vr in _SINGLE_TEXT:
             return partial(_plain_text, make)
-        return lru_cache(_CACHED)(make)
+        cached = lru_cache(_CACHED)(make)
+        return partial(_own_list, cached) if self._type in _LISTS else cached
 
     def _make(self, vr: str, value: bytes) -> Any:
         values = natural(vr, value, True, _ascii)
@@ -169,6 +171,12 @@ def _plain_text(make: Callable[[bytes], Any], value: bytes) -> str | None:
     """Return a single text as it is, and let ``make`` see to the others."""
     text = value.decode("latin-1").strip(" \0")
     return make(value) if "\\" in text or "\0" in text else text or None
+
+
+def _own_list(make: Callable[[bytes], list[Any] | None], value: bytes) -> list[Any] | None:
+    """Return a list that nobody else has."""
+    made = make(value)
+    return None if made is None else made.copy()
 
 
 def _ascii(value: bytes) -> str:

@@ -17,12 +17,14 @@ from typing import Any
 from pacsfw.api import ColumnType
 from pacsfw.convert import agestr2years, str2datetime, str2timedelta
 from pacsfw.dicom.values import bool_of, float_of, int_of
+from pacsfw.dicom.walk import LONG, SHORT
 
 BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 """Value representations that only a column of type json holds, in base64."""
 TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 """Value representations whose text is in the character set of the object."""
 
+_VRS = frozenset((*SHORT.values(), *LONG.values()))
 NUMBERS: Mapping[str, str] = {
     "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q",
 }  # fmt: skip
@@ -58,10 +60,12 @@ def natural(vr: str, value: bytes, little: bool, decode: Callable[[bytes], str])
     ------
     Undecodable
         The value has a wrong length, or bytes that are not of its character set; or it is
-        binary.
+        binary, or of a value representation that nobody knows.
     """
     if vr in NUMBERS or vr == "AT":
         return _numbers(vr, value, "><"[little])
+    if vr not in _VRS:
+        raise Undecodable("unknown value representation")
     if vr in BINARY:
         raise Undecodable(f"a binary value (VR {vr}): a column of type json holds it, in base64")
     try:

@@ -256,3 +256,35 @@ def test_a_wrong_tag_path_names_its_place() -> None:
 def test_an_error_can_go_to_another_process() -> None:
     error = TagError("c", "Rows", "decode", "", "why")
     assert pickle.loads(pickle.dumps(error)) == error
+
+
+def test_a_value_whose_meaning_another_element_tells(tmp_path: Path) -> None:
+    """In implicit encoding (0028,0106) is US or SS, and (0028,0103) tells which (PS3.5 6.2)."""
+    path = tmp_path / "implicit.dcm"
+    elements = [(0x00280103, b"\1\0"), (0x00280106, b"\xff\xff")]
+    data = b"".join(
+        struct.pack("<HHL", tag >> 16, tag & 0xFFFF, len(value)) + value for tag, value in elements
+    )
+    head = file_head("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2", "PACS")
+    path.write_bytes(head + data)
+    for kind in ("int", "text"):
+        value, error = read(read_header(path), tag("SmallestImagePixelValue", type=kind))
+        assert (str(value), error) == ("-1", None)
+
+
+def test_every_row_has_lists_of_its_own(header: FileHeader) -> None:
+    reader = RowReader([tag("PixelSpacing", type="floats")], [[]])
+    (first,), _ = reader.read(header)
+    first.append(3)
+    assert reader.read(header) == (([0.5, 0.5],), ())
+
+
+def test_an_unknown_value_representation_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "zz.dcm"
+    head = file_head("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "PACS")
+    path.write_bytes(head + b"\x08\0\x60\0CS\x02\0CT" + b"\x10\x00\x20\x00ZZ\x04\x004711")
+    header = read_header(path)
+    assert read(header, tag("Modality")) == ("CT", None)
+    value, error = read(header, tag("PatientID"))
+    assert value is None
+    assert error == TagError("PatientID", "PatientID", "decode", "", "unknown value representation")

@@ -34,7 +34,7 @@ from pacsfw.deliver.provenance import column_rows
 from pacsfw.deliver.sources import instance_table
 from pacsfw.deliver.writing import Written, patiently
 from pacsfw.delivery import Target, wanted_by
-from pacsfw.errors import ConfigError, StateError
+from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.ledger import open_ledger
 from pacsfw.parsing_loop import Loop
 from pacsfw.readers import ReadSpec, build_file_reader
@@ -149,13 +149,16 @@ class Parsing:
         traceback: TracebackType | None,
     ) -> None:
         """Close the tables; with everything read the state has served its purpose."""
-        for written in self._tables:
-            written.sink.close()
-        code = 1 if exc is not None else 130 if self.interrupted else self.summary().exit_code
-        self._observers.notify(RunFinished(at=self._clock.now(), counts={}, exit_code=code))
-        self._observers.close()
-        self._ledger.close()
-        if exc is None and not self.interrupted:
+        try:
+            for written in self._tables:
+                written.sink.close()
+        finally:
+            code = INTERRUPTED if self.interrupted else self.summary().exit_code
+            code = code if exc is None else getattr(exc, "exit_code", 1)
+            self._observers.notify(RunFinished(at=self._clock.now(), counts={}, exit_code=code))
+            self._observers.close()
+            self._ledger.close()
+        if not self._loop.has_begun or (exc is None and not self.interrupted):
             shutil.rmtree(self._wish.state)
 
     @property

@@ -136,6 +136,11 @@ class Loop:
         self.tally = Tally.of_json(state["tally"]) if state else Tally()
         self._told_at = -NOTIFY_SECONDS
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether the tables are begun, by this run or an earlier one."""
+        return self._positions is not None
+
     def run(self, limit: int = 0) -> None:
         """Read what is left, and count it.
 
@@ -171,6 +176,7 @@ class Loop:
         for written in self._tables:
             patiently(written, self._opening(written), self._clock, self._stop)
         if self._positions is None:
+            self._positions = {}
             self._commit(self._state(None))
 
     def _opening(self, written: Written) -> Callable[[], None]:

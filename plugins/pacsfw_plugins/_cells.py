@@ -47,17 +47,22 @@ def to_text(value: Any) -> str:
     TypeError
         The value is of no type that a column may have.
     """
-    plain = to_json(value)
-    if plain is None:
+    if isinstance(value, str):
+        return value
+    if value is None:
         return ""
-    if isinstance(plain, str):
-        return plain
-    return dump(plain)
+    if type(value) is int or (type(value) is float and math.isfinite(value)):
+        return repr(value)
+    plain = to_json(value)
+    return plain if isinstance(plain, str) else dump(plain)
+
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def dump(value: Any) -> str:
     """Write compact JSON with every character as it is."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _encoder.encode(value)
 
 
 def _not_finite(value: float) -> str:

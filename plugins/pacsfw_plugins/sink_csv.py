@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -66,9 +67,7 @@ class CsvSink(TableFile):
     def encode(self, table: api.Table, rows: Iterable[api.Row]) -> bytes:
         """Return the rows as lines of CSV."""
         names = [column.name for column in table.columns]
-        texts = (
-            [to_text(value) for value, _ in zip(row, table.columns, strict=True)] for row in rows
-        )
+        texts = map(_texts, rows, repeat(len(names)))
         if not self._guard:
             return _encoded(texts)
         kinds = [column.type == "text" for column in table.columns]
@@ -110,6 +109,12 @@ class CsvSink(TableFile):
                     f"{where}: has {len(fields)} fields where the header has {len(columns)}"
                 )
             yield where, dict(zip(columns, fields, strict=True))
+
+
+def _texts(row: api.Row, width: int) -> list[str]:
+    if len(row) != width:
+        raise ValueError(f"a row has {len(row)} cells where the table has {width} columns")
+    return [value if type(value) is str else to_text(value) for value in row]
 
 
 def _guarded(row: Sequence[str], names: Sequence[str], kinds: Sequence[bool]) -> list[str]:

@@ -185,7 +185,7 @@ def test_a_second_table_in_one_file_is_a_mistake(sink):
 
 def test_a_row_of_the_wrong_length_is_a_mistake(sink):
     sink.restore(TABLE, 0)
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError):
         sink.deliver(batch("1", ("1.2", "")))
     assert uids(sink) == []
 

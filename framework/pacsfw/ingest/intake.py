@@ -101,9 +101,10 @@ class Intake:
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
         if outcome.state == "stored" and self._is_version(outcome):
             outcome = self._set_aside(outcome)
-        if outcome.study_uid:
-            self._ledger.studies.add(outcome.study_uid, {}, "unsolicited")
-        news = self._ledger.instances.record(outcome, self._clock.now())
+        with self._ledger.together():
+            if outcome.study_uid:
+                self._ledger.studies.add(outcome.study_uid, {}, "unsolicited")
+            news = self._ledger.instances.record(outcome, self._clock.now())
         job.path.unlink(missing_ok=True)  # where it is kept until the ledger knows the object
         for study_uid, sop_uid in outcome.rejects:
             self._ledger.evidence.flag(study_uid, [sop_uid], "rejected", self._clock.now())

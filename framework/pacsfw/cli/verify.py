@@ -34,6 +34,7 @@ def command(config: Path | None, offline: bool, manifest: Path | None, as_json: 
 
     from pacsfw.api import Clock
     from pacsfw.cli.working import log_to_stderr, private_files
+    from pacsfw.ledger import has_ledger
     from pacsfw.report.verified import render
     from pacsfw.run import Collection
 
@@ -42,6 +43,9 @@ def command(config: Path | None, offline: bool, manifest: Path | None, as_json: 
     loaded.config.require("storage")
     storage = loaded.config.storage
     assert storage is not None  # noqa: S101 - required just now
+    if not has_ledger(storage.state):
+        click.echo(f"nothing was collected yet: there is no ledger in {storage.state}", err=as_json)
+        return 1
     target = manifest or storage.directory.parent / MANIFEST
     collection = Collection(loaded, "verify", clock=Clock())
     with private_files(), collection:

@@ -62,6 +62,7 @@ move:
   # workers: 2
   # receivers: 1
   # attempts: 3
+  # recheck_after: 7d
 
 storage:
   resources: collection/resources.csv        # the work list: find writes it, you may prune it

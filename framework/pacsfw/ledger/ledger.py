@@ -153,10 +153,15 @@ def open_ledger(state: Path) -> Ledger:
     return Ledger(Database(connection), lock)
 
 
+def has_ledger(state: Path) -> bool:
+    """Tell whether a state folder has a ledger."""
+    return (state / FILE_NAME).exists()
+
+
 def open_existing(state: Path) -> Ledger | None:
     """Open the ledger for reading, also beside a running driver; None where there is none."""
     path = state / FILE_NAME
-    if not path.exists():
+    if not has_ledger(state):
         return None
     try:
         connection = _connect(path)

@@ -255,7 +255,8 @@ class Association:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise pdu.ConnectionLost(f"the peer took no answer: {error}") from error
+            why = "it did not read" if isinstance(error, BlockingIOError) else str(error)
+            raise pdu.ConnectionLost(f"the peer took no answer: {why}") from error
 
     def _close_with(self, data: bytes) -> None:
         """Send the last PDU, and let the peer close first so that it gets to see it."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import cast
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import Begun, SpoolRecord
+from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.errors import StateError
 from pacsfw.receiver.messages import Note, Ready, Report
 from pacsfw.receiver.process import Plan
@@ -204,13 +204,23 @@ class Receiver:
         except Exception as error:  # noqa: BLE001 - the other objects still have to be told of
             log.critical("%s: was not taken over: %s", record.file, type(error).__name__)
 
+    def _left_behind(self, worker: Worker) -> list[Sealed | Discarded]:
+        try:
+            return worker.left_behind()
+        except OSError as error:
+            # The next start adopts it; the other processes go on.
+            log.critical(
+                "%s: %s: what a process left there waits", self._plan.spool, error.strerror
+            )
+            return []
+
     def _ended(self, worker: Worker) -> None:
         """Settle what a process left behind, and replace it unless we are stopping."""
         worker.process.join(_BEYOND_GRACE)
         self._selector.unregister(worker)
         worker.close()
         with self._changed:
-            left = worker.left_behind()
+            left = self._left_behind(worker)
             self._workers.remove(worker)
             stopping = self._stopping
         for record in left:

@@ -195,7 +195,9 @@ class Loop:
 
     def _chunk(self) -> Chunk:
         due = self._clock.monotonic() + CHUNK_SECONDS
-        return Chunk(f"{self.tally.files:012d}", due)
+        # Of everything that was met, also of folders: no two batches may have one key.
+        met = self.tally.files + sum(self.tally.folders.values())
+        return Chunk(f"{met:012d}", due)
 
     def _delivery(self, chunk: Chunk) -> Delivery:
         return Delivery(chunk.batches(self._tables), self._state(chunk.last))

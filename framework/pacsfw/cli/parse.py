@@ -130,7 +130,7 @@ def _wish(
         root=Path(os.path.abspath(source)),  # noqa: PTH100
         target=target,
         state=Path(os.path.abspath(state or state_beside(target))),  # noqa: PTH100
-        workers=workers or (config.move.workers if config.move else len(os.sched_getaffinity(0))),
+        workers=workers or (config.move.workers if config.move else os.cpu_count() or 1),
         limit=limit or 0,
         anew=force,
     )

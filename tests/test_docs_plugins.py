@@ -46,9 +46,13 @@ TABLE_SINK = """
 from pacsfw_plugins.sink_csv import SCHEMA, CsvSink
 
 
+def in_a_table(path):
+    return CsvSink(path)
+
+
 @hookimpl
 def pacsfw_sinks():
-    yield Component(name="table", factory=CsvSink, schema=SCHEMA, summary="a table")
+    yield Component(name="table", factory=in_a_table, schema=SCHEMA, summary="a table")
 """
 OF_EXPORTED = """
 import csv

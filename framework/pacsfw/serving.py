@@ -12,7 +12,7 @@ from dataclasses import replace
 from pacsfw import assemble
 from pacsfw.api import QueryProvider, Verdict
 from pacsfw.dicom.spool import Sealed
-from pacsfw.errors import RemoteError, StateError
+from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ingest.intake import Intake
 from pacsfw.ingest.room import Room
 from pacsfw.ledger.instances import Instance
@@ -109,14 +109,20 @@ class Serving:
                 with self._receiving() as receiver:
                     listening(receiver.port)
                     while not around.clock.wait(around.stop, min(1.0, self._quiet / 4)):
-                        self._settle(self._quiet)
-                        self._tidy_up()
-                        self._look_at_the_disk()
+                        self._look_after()
             finally:
                 self._intake.close()
             self._settle(0)
         if self._fatal is not None:
             raise self._fatal
+
+    def _look_after(self) -> None:
+        try:
+            self._settle(self._quiet)
+            self._tidy_up()
+            self._look_at_the_disk()
+        except OSError as err:
+            raise StateError(f"the archive cannot be used: {err.strerror}") from err
 
     @contextmanager
     def _receiving(self) -> Iterator[Receiver]:
@@ -189,7 +195,7 @@ class Serving:
         try:
             found = read_expectation(assemble.asking(self._provider, "of the server"), study_uid)
             self._provider.rest()
-        except RemoteError as err:
+        except PacsfwError as err:
             _log.warning("what a study should have could not be asked: %s", err)
             return Expectation()
         return found

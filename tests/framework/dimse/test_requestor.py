@@ -131,5 +131,5 @@ def test_an_answer_has_a_largest_size() -> None:
 def test_it_is_known_what_was_accepted() -> None:
     with raw_pacs(lambda peer: None, PATIENT_FIND) as nodes:
         association = client.associate(nodes, [STUDY_FIND, PATIENT_FIND])
-        assert [association.supports(one) for one in (STUDY_FIND, PATIENT_FIND)] == [False, True]
+        assert [association.accepts(one) for one in (STUDY_FIND, PATIENT_FIND)] == [False, True]
         association.abort()

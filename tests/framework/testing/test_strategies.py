@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 
-from pacsfw.dicom.header import UnreadableObject, read_header
+from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.header import read_header
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.ingest.paths import target
 from pacsfw.testing import strategies

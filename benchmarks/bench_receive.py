@@ -100,7 +100,7 @@ def row(
 ) -> list[Receiver]:
     """Measure each receiver in turn, again and again."""
     associations = int(more[more.index("--associations") + 1])
-    taking_part = [each for each in receivers if each.kind.several or associations == 1]
+    taking_part = [each for each in receivers if each.kind.associations >= associations]
     for _ in range(options.runs):
         for receiver in taking_part:
             factor = SMALL_FACTOR if shape == "small" else 1

@@ -27,6 +27,9 @@ _PACSANINI_SERVER = (
     " sort_by='PATIENT', block=True)"
 )
 
+_OF_PYNETDICOM = 10
+"""Its default `maximum_associations`, which both programs keep."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -36,8 +39,8 @@ class Kind:
     command: Callable[[int, Path], list[str]]
     share: float = 1.0
     """Of the objects that the fast ones get: the slow ones would take too long."""
-    several: bool = True
-    """Whether it serves several associations at once."""
+    associations: int = 64
+    """How many it serves at once; it is not given more, since it would refuse some."""
 
 
 def kinds() -> dict[str, Kind]:
@@ -52,15 +55,15 @@ def kinds() -> dict[str, Kind]:
             Kind(
                 "dcmrecv --bit-preserving",
                 lambda port, folder: _dcmrecv(port, folder, "--bit-preserving", "-pdu", "131072"),
-                several=False,
+                associations=1,
             )
         )
-        found.append(Kind("dcmrecv", _dcmrecv, 0.5, several=False))
-    found.append(Kind("pynetdicom storescp", _pynetdicom, 0.08))
+        found.append(Kind("dcmrecv", _dcmrecv, 0.5, associations=1))
+    found.append(Kind("pynetdicom storescp", _pynetdicom, 0.08, associations=_OF_PYNETDICOM))
     if shutil.which("Orthanc"):
         found.append(Kind("Orthanc", _orthanc, 0.2))
     if PACSANINI:
-        found.append(Kind("pacsanini", _pacsanini, 0.03))
+        found.append(Kind("pacsanini", _pacsanini, 0.03, associations=_OF_PYNETDICOM))
     return {kind.name: kind for kind in found}
 
 

@@ -126,7 +126,9 @@ async def main() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    print(", ".join(f"{name} {count}" for name, count in sorted(counts.items())), flush=True)
+    told = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    with suppress(BrokenPipeError):  # nobody waits for it any more
+        print(told, flush=True)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,8 @@ class Program:
         folder.mkdir(parents=True)
         count = min(self.most, world.studies)
         wall = self.run(world, count, folder)
-        came = sum(path.stat().st_size > 500_000 for path in folder.rglob("*") if path.is_file())
+        files = [path for path in folder.rglob("*") if ".pacsfw" not in path.parts]
+        came = sum(path.is_file() and path.stat().st_size > 500_000 for path in files)
         self.objects = count * PER_SERIES
         self.rates.append(self.objects / wall)
         if came != self.objects:

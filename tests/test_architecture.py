@@ -16,6 +16,7 @@ LAYERS = (
     {"errors"},
     {"api"},
     {"hookspecs"},
+    {"durable"},
     {"dicom", "convert", "words"},
     {"dimse"},
     {"offers"},
@@ -50,7 +51,7 @@ LAYERS = (
 )
 """Lowest first. A room imports lower layers and itself, never its neighbours."""
 
-FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "words", "dicom", "dimse"}
+FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "durable", "words", "dicom", "dimse"}
 HEAVY = {"pydicom", "pynetdicom", "requests"}
 
 

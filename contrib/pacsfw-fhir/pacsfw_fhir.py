@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -14,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pacsfw import Component, hookimpl
 from pacsfw.api import Batch, Sink, Stored, Verdict
+from pacsfw.durable import replacing, sync_folder
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _URI = "urn:ietf:rfc:3986"
@@ -73,16 +72,9 @@ class FhirSink(Sink):
             return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         resource = self._resource(batch)
-        with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False) as draft:
-            try:
-                json.dump(resource, draft, indent=1)
-                draft.flush()
-                os.fsync(draft.fileno())
-                Path(draft.name).replace(target)
-            except BaseException:
-                Path(draft.name).unlink()
-                raise
-        _sync(self._folder)
+        with replacing(target) as file:
+            file.write(json.dumps(resource, indent=1).encode())
+        sync_folder(self._folder)
 
     def _resource(self, batch: Batch) -> dict[str, Any]:
         headers = [(file, _header(file.path)) for file in batch.files]
@@ -180,14 +172,6 @@ def _coding(system: str, code: str) -> dict[str, str]:
 def _filled(**fields: Any) -> dict[str, Any]:
     """Return the fields that have a value: FHIR knows no empty ones."""
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @hookimpl

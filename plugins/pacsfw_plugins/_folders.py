@@ -17,15 +17,6 @@ def make_folders(folder: Path) -> None:
         each.mkdir(mode=0o700, exist_ok=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def exchange(new: Path, folder: Path, old: Path) -> None:
     """Put ``new`` in the place of ``folder``; what was there goes to ``new`` or to ``old``.
 

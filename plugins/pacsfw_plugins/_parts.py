@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pacsfw import api
+from pacsfw.durable import replacing
 from pacsfw_plugins._cells import dump
 from pacsfw_plugins._physical import Physical, encodable, physical
 
@@ -73,19 +73,10 @@ def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:
         _TABLE: json.dumps(_described(table)),
         _KEYS: json.dumps([[key, rows.num_rows] for key, rows in pieces.items()]),
     }
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            pq.write_table(
-                whole.replace_schema_metadata(kept), file, compression="zstd", use_dictionary=True
-            )
-            file.flush()
-            os.fsync(descriptor)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as file:
+        pq.write_table(
+            whole.replace_schema_metadata(kept), file, compression="zstd", use_dictionary=True
+        )
 
 
 def keys(path: Path, table: api.Table | None = None) -> dict[str, int]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from pacsfw import api
+from pacsfw.durable import sync_folder
 from pacsfw.errors import ConfigError, StateError
-from pacsfw_plugins._folders import make_folders, sync_folder
+from pacsfw_plugins._folders import make_folders
 
 SCHEMA: api.JSONSchema = {
     "type": "object",

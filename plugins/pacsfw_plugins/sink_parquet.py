@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacsfw import api, hookimpl
+from pacsfw.durable import sync_folder
 from pacsfw.errors import ConfigError, StateError
 from pacsfw_plugins._cells import to_text
-from pacsfw_plugins._folders import exchange, make_folders, sync_folder
+from pacsfw_plugins._folders import exchange, make_folders
 from pacsfw_plugins._table_file import MEND
 
 if TYPE_CHECKING:

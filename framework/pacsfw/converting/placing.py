@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pacsfw.converting.worker import Job
+from pacsfw.durable import sync_folder
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.conversions import Output
 
@@ -39,13 +40,5 @@ def place(ledger: Ledger, state: Path, converter: str, job: Job, outputs: Sequen
         staged = job.staging / Path(output.path).relative_to(job.target)
         os.replace(staged, output.path)  # noqa: PTH105 - the path is a text
     for folder in folders:
-        _sync(folder)
+        sync_folder(folder)
     return ""
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

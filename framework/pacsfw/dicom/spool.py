@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from pacsfw.dicom.part10 import file_head
+from pacsfw.durable import sync_folder
 
 PART_SUFFIX = ".part"
 SEALED_SUFFIX = ".dcm"
@@ -305,21 +306,6 @@ class SpoolWriter:
         with self._one_at_a_time:
             self._ended = True
             self._report(Discarded(self._stem + PART_SUFFIX, self._facts[1], reason))
-
-
-def sync_folder(folder: Path) -> None:
-    """Let the names in a folder survive a power cut.
-
-    Raises
-    ------
-    OSError
-        It is gone, or cannot be written.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_rest(descriptor: int, data: bytes, written: int) -> None:

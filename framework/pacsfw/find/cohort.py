@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pacsfw.api import Profile
 from pacsfw.dicom.keys import normal
 from pacsfw.dicom.levels import vr_of
 from pacsfw.dicom.matching import has_wildcard
+from pacsfw.durable import replacing, sync_folder
 from pacsfw.errors import ConfigError, StateError
 from pacsfw.find.cohort_file import Cells, Fault, rows
 from pacsfw.find.filters import matches_text, may_send
@@ -177,19 +177,10 @@ def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> None:
     StateError
         It cannot be written.
     """
-    draft = path.with_name(f".{path.name}.new")
     try:
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(_encoded(outcomes))
-                file.flush()
-                os.fsync(descriptor)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        with replacing(path) as file:
+            file.write(_encoded(outcomes))
+        sync_folder(path.parent)
     except OSError as err:
         raise StateError(f"{path}: cannot be written: {err.strerror}") from err
 
@@ -202,11 +193,3 @@ def _encoded(outcomes: Iterable[Outcome]) -> bytes:
         line = (each.member.number, each.member.where, each.in_words, len(each.uids))
         writer.writerow((*line, "\\".join(each.uids)))
     return text.getvalue().encode()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.dicom.spool import sync_folder
+from pacsfw.durable import sync_folder
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 _CHUNK = 1 << 16

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from pacsfw.api import (
     Answer,
-    Clock,
     Found,
     Inbox,
-    Net,
     Outcome,
     Request,
     RunContext,
     Slice,
-    Transfer,
     is_uid,
 )
-from pacsfw.dimse.client import associate
 from pacsfw.dimse.identifier import STUDY_ROOT_GET
+from pacsfw.dimse.requestor import Requestor
 from pacsfw.dimse.status import CANCELLED, SUCCESS
 from pacsfw.errors import RemoteError
 from pacsfw_plugins._cfind import CFind
 from pacsfw_plugins._cget_contexts import MOST, OTHERS, USUAL, contexts
-from pacsfw_plugins._retrieve import Clocks, Retrieve, called_net
+from pacsfw_plugins._retrieve import Retrieving, Service
 
 _BATCH = 200
 """UIDs in one request."""
@@ -34,20 +31,19 @@ _Objects = Mapping[str, Mapping[str, str]]
 """SeriesInstanceUID to SOP Instance UID to SOP class, which is empty where it is not known."""
 
 
-class CGet(Transfer):
+class CGet(Retrieving):
     """Proposes what the study holds: its SOP classes, which the PACS is asked for first.
 
     Where it holds more classes than one association can propose, objects are requested by
     their UIDs, as many classes at a time as there is room for. Where the PACS does not name
     the classes, the usual ones of the standard are proposed, and for what fails the others.
-
-    Parameters
-    ----------
-    inactivity_timeout, total_timeout
-        Seconds; when one of the clocks runs out the request is cancelled.
-    cancel_grace
-        Seconds between C-CANCEL and A-ABORT.
+    Parameters are those of `Retrieving`.
     """
+
+    service: ClassVar[Service] = "C-GET"
+    sop_class: ClassVar[str] = STUDY_ROOT_GET
+    model: ClassVar[str] = "study-get"
+    use: ClassVar[str] = "cget"
 
     def __init__(
         self,
@@ -55,40 +51,21 @@ class CGet(Transfer):
         total_timeout: float = 86400,
         cancel_grace: float = 15,
     ) -> None:
-        self._clocks = Clocks(inactivity_timeout, total_timeout, cancel_grace)
-        self._net: Net | None = None
-        self._clock = Clock()
-        self._cancelled = threading.Event()
+        super().__init__(inactivity_timeout, total_timeout, cancel_grace)
         self._query = CFind()
         self._listed: tuple[str, dict[str, dict[str, str]]] = ("", {})
         """The last study of which objects were listed."""
 
     def open(self, context: RunContext) -> None:
-        """Take the nodes; the PACS is called at each request.
-
-        Raises
-        ------
-        ConfigError
-            There is no PACS.
-        RemoteError
-            The profile of the PACS says that it accepts no C-GET.
-        """
-        self._net = called_net(context.net, "C-GET", "study-get", "cget")
-        self._clock = context.clock
+        """Take the nodes, also for the questions; raises what `Retrieving.open` does."""
+        super().open(context)
         self._query.open(context)
 
     def close(self) -> None:
         """Release the association for questions."""
         self._query.close()
 
-    def cancel(self) -> None:
-        """End a running request soon, and refuse further ones."""
-        self._cancelled.set()
-
-    def fetch(self, request: Request, inbox: Inbox) -> Outcome:
-        """Request, and take what comes, until the final response, an abort or a clock."""
-        if self._cancelled.is_set():
-            return Outcome(status=None, ended="cancelled before it was requested", reached=False)
+    def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
         outcomes: list[Outcome] = []
         steps = self._steps(request)
         self._query.rest()  # the PACS may allow few associations
@@ -102,21 +79,13 @@ class CGet(Transfer):
         return _after_all(outcome, self._get(request, OTHERS, inbox))
 
     def _get(self, request: Request, classes: Collection[str], inbox: Inbox) -> Outcome:
-        if self._net is None:
-            raise RemoteError("cget: asked before it was opened")
-        try:
-            association = associate(self._net, contexts(classes))
-        except RemoteError as error:
-            return Outcome(status=None, ended=str(error), reached=False)
-        if not association.accepts(STUDY_ROOT_GET):
-            association.release()
-            raise RemoteError("cget: the PACS does not accept C-GET (Study Root) from us")
-        association.take_objects(inbox.create)
-        getting = Retrieve(
-            "C-GET", STUDY_ROOT_GET, association, inbox, self._clock, self._clocks,
-            self._cancelled,
-        )  # fmt: skip
-        return getting.run(request, {})
+        def prepare(association: Requestor) -> None:
+            if not association.accepts(STUDY_ROOT_GET):
+                association.release()
+                raise RemoteError("cget: the PACS does not accept C-GET (Study Root) from us")
+            association.take_objects(inbox.create)
+
+        return self._request(request, inbox, contexts(classes), {}, prepare)
 
     def _steps(self, request: Request) -> Sequence[tuple[Request, Collection[str]]]:
         """Return what to request, and the classes to propose for each."""

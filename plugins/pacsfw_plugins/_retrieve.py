@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydicom.dataset import Dataset
 
-from pacsfw.api import Clock, Inbox, Net, Outcome, Request
+from pacsfw.api import Clock, Inbox, Net, Outcome, Request, RunContext, Transfer
 from pacsfw.dimse import identifier, rows
+from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
+from pacsfw.dimse.opening import Proposal
 from pacsfw.dimse.requestor import Ended, Message, Requestor
 from pacsfw.dimse.status import PENDING, describe
 from pacsfw.errors import ConfigError, RemoteError
@@ -28,7 +31,7 @@ Service = Literal["C-GET", "C-MOVE"]
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """How long a request may take, and rest, in seconds; `CMove` says what they mean."""
+    """How long a request may take, and rest, in seconds; `Retrieving` says what they mean."""
 
     inactivity: float
     total: float
@@ -46,7 +49,90 @@ class _Response:
     failed_uids: tuple[str, ...]
 
 
-def called_net(net: Net | None, service: Service, model: str, use: str) -> Net:
+class Retrieving(Transfer):
+    """Base of `CMove` and `CGet`: each request has an association of its own.
+
+    Parameters
+    ----------
+    inactivity_timeout, total_timeout
+        Seconds; when one of the clocks runs out the request is cancelled.
+    cancel_grace
+        Seconds between C-CANCEL and A-ABORT.
+    """
+
+    service: ClassVar[Service]
+    sop_class: ClassVar[str]
+    model: ClassVar[str]
+    """What a profile calls it, such as ``study-move``."""
+    use: ClassVar[str]
+
+    def __init__(
+        self,
+        inactivity_timeout: float = 900,
+        total_timeout: float = 86400,
+        cancel_grace: float = 15,
+    ) -> None:
+        self._clocks = Clocks(inactivity_timeout, total_timeout, cancel_grace)
+        self._net: Net | None = None
+        self._clock = Clock()
+        self._cancelled = threading.Event()
+
+    def open(self, context: RunContext) -> None:
+        """Take the nodes; the PACS is called at each request.
+
+        Raises
+        ------
+        ConfigError
+            There is no PACS.
+        RemoteError
+            The profile of the PACS says that it does not accept the service.
+        """
+        self._net = _called_net(context.net, self.service, self.model, self.use)
+        self._clock = context.clock
+
+    def cancel(self) -> None:
+        """End a running request soon, and refuse further ones."""
+        self._cancelled.set()
+
+    def fetch(self, request: Request, inbox: Inbox) -> Outcome:
+        """Request, and wait for the final response, an abort, or one of the clocks."""
+        if self._cancelled.is_set():
+            return Outcome(status=None, ended="cancelled before it was requested", reached=False)
+        return self._fetch(request, inbox)
+
+    @abstractmethod
+    def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
+        """Do so; nothing was cancelled yet."""
+
+    def _request(
+        self,
+        request: Request,
+        inbox: Inbox,
+        proposals: Sequence[str | Proposal],
+        more: Mapping[Element, bytes | int],
+        prepare: Callable[[Requestor], None] = lambda _: None,
+    ) -> Outcome:
+        """Put one request over an association of its own, which is prepared first.
+
+        Raises
+        ------
+        RemoteError
+            The transfer was not opened.
+        """
+        if self._net is None:
+            raise RemoteError(f"{self.use}: asked before it was opened")
+        try:
+            association = associate(self._net, proposals)
+        except RemoteError as error:
+            return Outcome(status=None, ended=str(error), reached=False)
+        prepare(association)
+        return Retrieve(
+            self.service, self.sop_class, association, inbox, self._clock, self._clocks,
+            self._cancelled,
+        ).run(request, more)  # fmt: skip
+
+
+def _called_net(net: Net | None, service: Service, model: str, use: str) -> Net:
     """Return the nodes, after a look at what the profile of the PACS says of a service.
 
     Raises

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pacsfw import assemble
 from pacsfw.api import Clock, Event, Level, Node, RunContext, SpoolFile
@@ -56,6 +57,24 @@ class Surroundings:
     """What the sinks want to know of each object beside the tags."""
     notify: Callable[[Event], None]
 
+    def make_spool(self) -> Path:
+        """Return the folder for what arrives."""
+        spool = self.storage.state / "spool"
+        spool.mkdir(mode=0o700, exist_ok=True)
+        return spool
+
+    def room(self, spool: Path) -> Room:
+        """Return what watches the disks and the backlog."""
+        storage = self.storage
+        return Room((spool, storage.directory), storage.reserve, storage.backlog)
+
+
+def as_state_error(err: Exception) -> StateError:
+    """Return what ends a run because the ledger or the archive cannot be written."""
+    if isinstance(err, StateError):
+        return err
+    return StateError(f"ledger: {type(err).__name__}: {err}")
+
 
 class Moving:
     """Moves the studies of a work list, as ``settings`` say."""
@@ -65,11 +84,8 @@ class Moving:
         self._arrivals = Arrivals(around.clock, self._expect)
         self._receiver: Receiver | None = None
         self._levels_refused: set[Level] = set()
-        self._spool = around.storage.state / "spool"
-        self._spool.mkdir(mode=0o700, exist_ok=True)
-        self._room = Room(
-            (self._spool, around.storage.directory), around.storage.reserve, around.storage.backlog
-        )
+        self._spool = around.make_spool()
+        self._room = around.room(self._spool)
         self._fatal: Exception | None = None
         self._mover: Mover | None = None
         self._intake = Intake(
@@ -247,10 +263,6 @@ class Moving:
         return self._around.ledger.studies.known()
 
     def _stop_because(self, err: Exception) -> None:
-        self._fatal = self._fatal or (
-            err
-            if isinstance(err, StateError)
-            else StateError(f"ledger: {type(err).__name__}: {err}")
-        )
+        self._fatal = self._fatal or as_state_error(err)
         self._around.stop.set()
         self.cancel()

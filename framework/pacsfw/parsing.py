@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import shutil
 import threading
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -284,11 +282,4 @@ class Parsing:
         workdir = self._wish.state / "work"
         shutil.rmtree(workdir, ignore_errors=True)  # members that a kill left unpacked
         workdir.mkdir(mode=0o700)
-        return RunContext(
-            run_id=f"{self._clock.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
-            workdir=workdir,
-            net=self._config.net,
-            sections=self._config.sections,
-            clock=self._clock,
-            log=logging.getLogger("pacsfw.plugins"),
-        )
+        return self._config.run_context(workdir, self._clock)

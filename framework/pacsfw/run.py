@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -243,14 +242,8 @@ class Collection:
     def _make_context(self) -> RunContext:
         workdir = self._storage.state / "work"
         workdir.mkdir(mode=0o700, exist_ok=True)
-        return RunContext(
-            run_id=f"{self._clock.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
-            workdir=workdir,
-            net=self.config.net,
-            sections=self.config.sections,
-            clock=self._clock,
-            log=logging.getLogger("pacsfw.plugins"),
-            components=assemble.components(self.config, self._registry),
+        return self.config.run_context(
+            workdir, self._clock, assemble.components(self.config, self._registry)
         )
 
     @cached_property

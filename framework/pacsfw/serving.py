@@ -14,12 +14,11 @@ from pacsfw.api import QueryProvider, Verdict
 from pacsfw.dicom.spool import Sealed
 from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ingest.intake import Intake
-from pacsfw.ingest.room import Room
 from pacsfw.ledger.instances import Instance
 from pacsfw.ledger.studies import GOOD
 from pacsfw.move.expected import Expectation, read_expectation
 from pacsfw.move.judge import Judge
-from pacsfw.moving import Surroundings
+from pacsfw.moving import Surroundings, as_state_error
 from pacsfw.receiver import Receiver
 from pacsfw.workers import WorkerPool
 
@@ -49,17 +48,14 @@ class Serving:
     def __init__(self, around: Surroundings, quiet: float, receivers: int, workers: int) -> None:
         self._around, self._quiet = around, quiet
         self._receivers, self._workers = receivers, workers
-        self._spool = around.storage.state / "spool"
-        self._spool.mkdir(mode=0o700, exist_ok=True)
+        self._spool = around.make_spool()
         self._lock = threading.Lock()
         self._last_news: dict[str, float] = {}
         self._provider: QueryProvider | None = None
         self._fatal: Exception | None = None
         self._lacking = ""
         self._untidy, self._tidied_at = False, -math.inf
-        self._room = Room(
-            (self._spool, around.storage.directory), around.storage.reserve, around.storage.backlog
-        )
+        self._room = around.room(self._spool)
         self._judge = Judge(
             run=around.context.run_id,
             ledger=around.ledger,
@@ -225,9 +221,5 @@ class Serving:
         return WorkerPool(self._workers, assemble.build_ingest, replace(spec, durable=True), done)
 
     def _stop_because(self, err: Exception) -> None:
-        self._fatal = self._fatal or (
-            err
-            if isinstance(err, StateError)
-            else StateError(f"ledger: {type(err).__name__}: {err}")
-        )
+        self._fatal = self._fatal or as_state_error(err)
         self._around.stop.set()

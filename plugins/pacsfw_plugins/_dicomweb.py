@@ -18,8 +18,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from pacsfw.api import Clock, DicomWeb
-from pacsfw.errors import RemoteError
+from pacsfw.api import Clock, DicomWeb, Net
+from pacsfw.errors import ConfigError, RemoteError
 
 _REDIRECTS = 5
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
@@ -67,6 +67,19 @@ class _Credentials(requests.auth.AuthBase):
             name, password = settings.username.encode(), settings.password.encode()
             requests.auth.HTTPBasicAuth(name, password)(request)
         return request
+
+
+def server_of(net: Net | None, use: str) -> DicomWeb:
+    """Return the server that a component is to ask.
+
+    Raises
+    ------
+    ConfigError
+        There is none.
+    """
+    if net is None or net.dicomweb is None:
+        raise ConfigError(f"{use}: net.dicomweb is not configured: there is no server to ask")
+    return net.dicomweb
 
 
 class Connection:

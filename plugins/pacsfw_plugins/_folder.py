@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from pacsfw.api import Answer, Found, QueryProvider, RunContext, Slice
+from pacsfw.api import Answer, Found, QueryProvider, Slice
 from pacsfw.dicom.faults import UnreadableObject
 from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.dicom.levels import LEVEL_OF, LEVELS
@@ -17,7 +17,7 @@ from pacsfw.dicom.matching import matches
 from pacsfw.dicom.values import text_of
 from pacsfw.dimse.status import CANCELLED, SUCCESS, WRONG_IDENTIFIER
 from pacsfw_plugins._folder_index import COUNTED, Attributes, Image, Index, Study
-from pacsfw_plugins._folder_shared import hold, indexed, let_go, see_that_it_is_there
+from pacsfw_plugins._folder_shared import Indexed
 
 _UNIQUE_KEYS = {
     "PATIENT": ("PatientID",),
@@ -40,7 +40,7 @@ _PLAIN = {"AE", "CS", "LO", "SH", "UI"}
 """Keys of these VRs without a wildcard are looked up instead of compared with each study."""
 
 
-class Folder(QueryProvider):
+class Folder(Indexed, QueryProvider):
     """Answers from the headers of the files below a folder, which are read once.
 
     A damaged or unreadable file may hold what was asked for, so that no answer is whole
@@ -54,26 +54,6 @@ class Folder(QueryProvider):
 
     of_pacs: ClassVar[bool] = False
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._run_id = ""
-
-    def open(self, context: RunContext) -> None:
-        """See that the folder is there.
-
-        Raises
-        ------
-        ConfigError
-            It is not, or it cannot be listed.
-        """
-        see_that_it_is_there(self._path)
-        self._run_id = context.run_id
-        hold(self._path, self._run_id)
-
-    def close(self) -> None:
-        """Forget what the files hold, unless others of the run still need it."""
-        let_go(self._path, self._run_id)
-
     def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:
         """Answer one slice; the first one waits until every file was looked at.
 
@@ -85,7 +65,7 @@ class Folder(QueryProvider):
         ValueError
             A keyword is unknown.
         """
-        index = indexed(self._path, self._run_id)
+        index = self.index()
         keys = dict.fromkeys((*_UNIQUE_KEYS[query.level], *query.match, *query.returns))
         supported = [keyword for keyword in keys if _is_key(keyword, query.level)]
         rows, problem, status = 0, "", SUCCESS

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pacsfw.api import Inbox, Outcome, Request, RunContext, Transfer
+from pacsfw.api import Inbox, Outcome, Request, Transfer
 from pacsfw.dimse.status import OUT_OF_RESOURCES, SUCCESS
 from pacsfw_plugins._folder_index import Image
-from pacsfw_plugins._folder_shared import hold, indexed, let_go, see_that_it_is_there
+from pacsfw_plugins._folder_shared import Indexed
 from pacsfw_plugins._incoming import Incoming, NotKept
 
 _PIECE = 1 << 20
@@ -20,7 +20,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _PARTLY, _NO_SUCH_OBJECT = 0xB000, 0x0112
 
 
-class FolderImport(Transfer):
+class FolderImport(Indexed, Transfer):
     """Takes the objects of a study from the files below a folder.
 
     Of an object that lies in several files the first one is taken, as the query provider
@@ -33,25 +33,8 @@ class FolderImport(Transfer):
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._run_id = ""
+        super().__init__(path)
         self._cancelled = threading.Event()
-
-    def open(self, context: RunContext) -> None:
-        """See that the folder is there.
-
-        Raises
-        ------
-        ConfigError
-            It is not, or it cannot be listed.
-        """
-        see_that_it_is_there(self._path)
-        self._run_id = context.run_id
-        hold(self._path, self._run_id)
-
-    def close(self) -> None:
-        """Forget what the files hold, unless others of the run still need it."""
-        let_go(self._path, self._run_id)
 
     def expects(self) -> tuple[str, Mapping[str, Any]]:
         """Return the query provider ``folder`` over the same folder."""
@@ -89,7 +72,7 @@ class FolderImport(Transfer):
         return Outcome(status=SUCCESS, ended=f"{taken} files")
 
     def _wanted(self, request: Request) -> Iterator[tuple[str, Image]]:
-        study = indexed(self._path, self._run_id).studies.get(request.study_uid)
+        study = self.index().studies.get(request.study_uid)
         for uid, image in study.images.items() if study else ():
             of_series = request.series_uid in (None, image.series)
             if of_series and (not request.sop_uids or uid in request.sop_uids):

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacsfw.api import Closing, RunContext
 from pacsfw.errors import ConfigError
 from pacsfw_plugins._folder_index import Index
 from pacsfw_plugins._folder_scan import scan
@@ -19,11 +20,45 @@ class _Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+class Indexed(Closing):
+    """Base of what works with the index of a folder while it is open.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._run_id = ""
+
+    def open(self, context: RunContext) -> None:
+        """See that the folder is there.
+
+        Raises
+        ------
+        ConfigError
+            It is not, or it cannot be listed.
+        """
+        _see_that_it_is_there(self._path)
+        self._run_id = context.run_id
+        _hold(self._path, self._run_id)
+
+    def close(self) -> None:
+        """Forget what the files hold, unless others of the run still need it."""
+        _let_go(self._path, self._run_id)
+
+    def index(self) -> Index:
+        """Return what the files hold; the first one waits until all of them were looked at."""
+        return _indexed(self._path, self._run_id)
+
+
 _held: dict[tuple[str, str], _Held] = {}
 _lock = threading.Lock()
 
 
-def see_that_it_is_there(path: str) -> None:
+def _see_that_it_is_there(path: str) -> None:
     """Check that a folder can be listed.
 
     Raises
@@ -37,13 +72,13 @@ def see_that_it_is_there(path: str) -> None:
         raise ConfigError(f"folder: with.path: {path} cannot be listed by you")
 
 
-def hold(path: str, run_id: str) -> None:
-    """Say that the index is going to be needed, until `let_go`."""
+def _hold(path: str, run_id: str) -> None:
+    """Say that the index is going to be needed, until `_let_go`."""
     with _lock:
         _held.setdefault((path, run_id), _Held()).holders += 1
 
 
-def let_go(path: str, run_id: str) -> None:
+def _let_go(path: str, run_id: str) -> None:
     """Say that it is not needed any more; what nobody needs is forgotten."""
     with _lock:
         held = _held.get((path, run_id))
@@ -53,7 +88,7 @@ def let_go(path: str, run_id: str) -> None:
                 del _held[path, run_id]
 
 
-def indexed(path: str, run_id: str) -> Index:
+def _indexed(path: str, run_id: str) -> Index:
     """Return the index of a folder that is held; the first one waits until it is made."""
     with _lock:
         held = _held.setdefault((path, run_id), _Held(holders=1))

@@ -8,8 +8,8 @@ from typing import Any
 
 from pacsfw.api import Answer, Clock, Found, QueryProvider, RunContext, Slice
 from pacsfw.dimse.identifier import UNIQUE_KEYS
-from pacsfw.errors import ConfigError, RemoteError
-from pacsfw_plugins._dicomweb import NoAnswer, NoService, in_words
+from pacsfw.errors import RemoteError
+from pacsfw_plugins._dicomweb import NoAnswer, NoService, in_words, server_of
 from pacsfw_plugins._qido_http import Connection, Reply
 from pacsfw_plugins._qido_paging import Pages
 from pacsfw_plugins._qido_rows import encoded, parameters, resource
@@ -44,9 +44,7 @@ class Qido(QueryProvider):
         ConfigError
             There is none.
         """
-        settings = context.net.dicomweb if context.net else None
-        if settings is None:
-            raise ConfigError("qido: net.dicomweb is not configured: there is no server to ask")
+        settings = server_of(context.net, "qido")
         self._clock, self._url = context.clock, settings.url
         self._connection = Connection(settings, context.clock)
 

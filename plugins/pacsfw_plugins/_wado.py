@@ -14,9 +14,17 @@ import requests
 
 from pacsfw.api import Clock, Inbox, Outcome, Request, RunContext, Transfer
 from pacsfw.dimse import status as dimse
-from pacsfw.errors import ConfigError, RemoteError
+from pacsfw.errors import RemoteError
 from pacsfw_plugins import _multipart
-from pacsfw_plugins._dicomweb import Busy, Connection, NoAnswer, NoService, Refused, in_words
+from pacsfw_plugins._dicomweb import (
+    Busy,
+    Connection,
+    NoAnswer,
+    NoService,
+    Refused,
+    in_words,
+    server_of,
+)
 from pacsfw_plugins._incoming import Incoming, NotKept
 
 _PIECE = 256 * 1024
@@ -90,9 +98,7 @@ class Wado(Transfer):
         ConfigError
             There is none.
         """
-        settings = context.net.dicomweb if context.net else None
-        if settings is None:
-            raise ConfigError("wado: net.dicomweb is not configured: there is no server to ask")
+        settings = server_of(context.net, "wado")
         self._clock = context.clock
         # Orthanc compresses what it sends if it may, which takes ten times as long.
         headers = {"Accept-Encoding": "identity"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -178,6 +180,20 @@ class Config:
             raise ConfigError(
                 *(f"{self.path}: {name} is missing, and this command needs it" for name in missing)
             )
+
+    def run_context(
+        self, workdir: Path, clock: api.Clock, components: tuple[api.Used, ...] = ()
+    ) -> api.RunContext:
+        """Return what the components of a new run are told."""
+        return api.RunContext(
+            run_id=f"{clock.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
+            workdir=workdir,
+            net=self.net,
+            sections=self.sections,
+            clock=clock,
+            log=logging.getLogger("pacsfw.plugins"),
+            components=components,
+        )
 
     def _has(self, name: str) -> bool:
         found: Any = self

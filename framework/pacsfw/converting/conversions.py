@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pacsfw.api import Clock, Converted, Event, Stored
+from pacsfw.api import Clock, Converted, Event
 from pacsfw.config import Convert, Storage
 from pacsfw.converting.placing import place
 from pacsfw.converting.worker import Job, Made, Refused
@@ -149,7 +149,7 @@ class Conversions:
             before = known.get(item)
             if before and before.fingerprint == print_of_item and before.state != "failed":
                 continue
-            files = tuple(_stored(each, self._storage.directory) for each in instances)
+            files = tuple(each.as_stored(self._storage.directory) for each in instances)
             folder = os.path.commonpath([stored.path.parent for stored in files])
             yield Job(
                 item=item,
@@ -279,19 +279,6 @@ def _staging(state: Path, root: Path) -> Path:
     if state.stat().st_dev == root.stat().st_dev:
         return state / STAGING
     return root / ".pacsfw" / STAGING
-
-
-def _stored(instance: Instance, archive: Path) -> Stored:
-    return Stored(
-        path=archive / instance.path,
-        sop_uid=instance.sop_uid,
-        sop_class=instance.sop_class,
-        study_uid=instance.study_uid,
-        series_uid=instance.series_uid,
-        syntax=instance.syntax,
-        size=instance.size,
-        digest=instance.digest,
-    )
 
 
 def _remove(paths: Sequence[str]) -> None:

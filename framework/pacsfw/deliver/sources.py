@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from pacsfw.api import COLUMNS, ERRORS, Batch, Column, ColumnType, Row, Stored, Table
+from pacsfw.api import COLUMNS, ERRORS, Batch, Column, ColumnType, Row, Table
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.cells import from_json
 from pacsfw.ledger.instances import CellError, Instance
@@ -91,7 +91,7 @@ class InstanceRows:
             table=self.table,
             key=key,
             rows=[self._row(instance) for instance in instances],
-            files=[self._stored(instance) for instance in instances],
+            files=[instance.as_stored(self._archive) for instance in instances],
             verdict=verdict and replace(verdict, stored=len(instances)),
             attributes=[self._attributes(instance) for instance in instances],
         )
@@ -110,18 +110,6 @@ class InstanceRows:
             for each, cell in zip(self._wanted, cells, strict=False)
             if cell is not None
         }
-
-    def _stored(self, instance: Instance) -> Stored:
-        return Stored(
-            path=self._archive / instance.path,
-            sop_uid=instance.sop_uid,
-            sop_class=instance.sop_class,
-            study_uid=instance.study_uid,
-            series_uid=instance.series_uid,
-            syntax=instance.syntax,
-            size=instance.size,
-            digest=instance.digest,
-        )
 
 
 class ErrorRows:

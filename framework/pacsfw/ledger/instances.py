@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from pacsfw.api import Stored
 
 if TYPE_CHECKING:
     from pacsfw.ledger.ledger import Database
@@ -47,6 +50,19 @@ class Instance:
     row: Sequence[Any] = ()
     errors: Sequence[CellError] = ()
     rejects: Sequence[tuple[str, str]] = ()
+
+    def as_stored(self, archive: Path) -> Stored:
+        """Return what plugins are told of an object that is in the archive."""
+        return Stored(
+            path=archive / self.path,
+            sop_uid=self.sop_uid,
+            sop_class=self.sop_class,
+            study_uid=self.study_uid,
+            series_uid=self.series_uid,
+            syntax=self.syntax,
+            size=self.size,
+            digest=self.digest,
+        )
 
 
 class Instances:

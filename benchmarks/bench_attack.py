@@ -21,7 +21,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,10 +52,11 @@ class Arrived:
 
     objects: Counter[str] = field(default_factory=Counter)
 
-    def take(self, record: SpoolRecord) -> None:
-        if isinstance(record, Sealed):
-            self.objects[record.sop_uid] += 1
-            record.path.unlink()
+    def take(self, records: Sequence[SpoolRecord]) -> None:
+        for record in records:
+            if isinstance(record, Sealed):
+                self.objects[record.sop_uid] += 1
+                record.path.unlink()
 
 
 @dataclass

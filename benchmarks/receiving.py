@@ -15,9 +15,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pacsfw import assemble
 from pacsfw.api import Clock, Node
@@ -30,7 +29,6 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.move.arrivals import Arrivals
 from pacsfw.moving import Timing
 from pacsfw.receiver import Receiver
-from pacsfw.workers import WorkerPool
 
 AETITLE = "PACSFW"
 _CONFIGURATION = """\
@@ -71,11 +69,10 @@ class Everything:
         config = load(path).config
         assert config.storage is not None
         storage = config.storage
-        self._spec = assemble.ingest_spec(config, storage, (), Timing().call)
         self.spool = storage.state / "spool"
         self.spool.mkdir(parents=True)
         storage.directory.mkdir(exist_ok=True)
-        self._workers, self._expected, self._stored = workers, objects, 0
+        self._expected, self._stored = objects, 0
         self._ledger = open_ledger(storage.state)
         clock = Clock()
         self._arrivals = Arrivals(clock)
@@ -85,8 +82,10 @@ class Everything:
             storage.directory,
             storage.state,
             clock,
-            self._pool,
             Room((self.spool, storage.directory), storage.reserve, storage.backlog),
+            workers=workers,
+            build=assemble.build_ingest,
+            spec=assemble.ingest_spec(config, storage, (), Timing().call),
             on_the_way=self._arrivals.on_the_way,
             arrived=self._arrived,
             notify=lambda _: None,
@@ -102,15 +101,13 @@ class Everything:
         self._intake.close()
         self._ledger.close()
 
-    def _pool(self, done: Callable[[Any, Any], None]) -> WorkerPool:
-        return WorkerPool(self._workers, assemble.build_ingest, self._spec, done)
-
-    def _arrived(self, sealed: Sealed, instance: Instance, news: bool) -> None:
-        self._arrivals.arrived(sealed, instance, news)
-        if instance.state != "stored":
-            _die(RuntimeError(instance.reason))
-        self._stored += 1
-        if self._stored == self._expected:
+    def _arrived(self, objects: Sequence[tuple[Sealed, Instance, bool]]) -> None:
+        self._arrivals.arrived(objects)
+        for _, instance, _ in objects:
+            if instance.state != "stored":
+                _die(RuntimeError(instance.reason))
+        before, self._stored = self._stored, self._stored + len(objects)
+        if before < self._expected <= self._stored:
             print(json.dumps({"all": time.monotonic()}), flush=True)
 
 
@@ -119,7 +116,7 @@ def _die(error: Exception) -> None:
     signal.raise_signal(signal.SIGKILL)
 
 
-def _ignore(_: SpoolRecord) -> None:
+def _ignore(_: Sequence[SpoolRecord]) -> None:
     return
 
 

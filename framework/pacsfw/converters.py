@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from pacsfw.api import Converter, Event, RunContext
 from pacsfw.config import Config, Convert, Storage
-from pacsfw.converting.conversions import Conversions, Done
+from pacsfw.converting.conversions import Conversions
 from pacsfw.converting.worker import ATTEMPTS, Work
 from pacsfw.errors import ComponentError, PacsfwError
 from pacsfw.ledger import Ledger
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.workers import WorkerPool
+from pacsfw.workers import Done, WorkerPool
 
 KILL_SECONDS = 60.0
 """How much longer than its time limit a conversion may take that cannot be ended gently."""

@@ -23,7 +23,6 @@ from pacsfw.move.study import StudyMover
 from pacsfw.outgoing import Outgoing
 from pacsfw.receiver import Receiver
 from pacsfw.registry import Registry
-from pacsfw.workers import WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +93,16 @@ class Moving:
             around.storage.directory,
             around.storage.state,
             around.clock,
-            self._pool,
             self._room,
+            workers=settings.workers,
+            build=assemble.build_ingest,
+            spec=self._ingest_spec(),
             on_the_way=self._arrivals.on_the_way,
             arrived=self._arrivals.arrived,
             notify=around.notify,
             fatal=self._stop_because,
         )
-        self._pulled = Spool(self._spool, self._intake.take)
+        self._pulled = Spool(self._spool, lambda record: self._intake.take([record]))
 
     def run(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
         """Take over the spool, and move ``uids``.
@@ -244,16 +245,15 @@ class Moving:
 
         return RequestInbox(study_uid, aetitle, self._arrivals, create)
 
-    def _pool(self, done: Callable[[object, object], None]) -> WorkerPool:
+    def _ingest_spec(self) -> assemble.IngestSpec:
         around = self._around
-        spec = assemble.ingest_spec(
+        return assemble.ingest_spec(
             around.config,
             around.storage,
             around.wanted,
             around.timing.call,
             self._known_studies(),
         )
-        return WorkerPool(self._settings.workers, assemble.build_ingest, spec, done)
 
     def _known_studies(self) -> frozenset[str] | None:
         """Return the studies whose objects are stored; None where unsolicited ones are too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -20,7 +20,6 @@ from pacsfw.move.expected import Expectation, read_expectation
 from pacsfw.move.judge import Judge
 from pacsfw.moving import Surroundings, as_state_error
 from pacsfw.receiver import Receiver
-from pacsfw.workers import WorkerPool
 
 UNASKED = "it was sent unasked, and nobody says how many objects it has"
 HELD = "all that came of it is in quarantine"
@@ -47,7 +46,7 @@ class Serving:
 
     def __init__(self, around: Surroundings, quiet: float, receivers: int, workers: int) -> None:
         self._around, self._quiet = around, quiet
-        self._receivers, self._workers = receivers, workers
+        self._receivers = receivers
         self._spool = around.make_spool()
         self._lock = threading.Lock()
         self._last_news: dict[str, float] = {}
@@ -74,8 +73,10 @@ class Serving:
             around.storage.directory,
             around.storage.state,
             around.clock,
-            self._pool,
             self._room,
+            workers=workers,
+            build=assemble.build_ingest,
+            spec=self._ingest_spec(),
             on_the_way=lambda _: None,
             arrived=self._arrived,
             notify=around.notify,
@@ -146,10 +147,14 @@ class Serving:
         finally:
             self._provider.close()
 
-    def _arrived(self, _: Sealed, instance: Instance, news: bool) -> None:
-        study = self._around.ledger.studies.get(instance.study_uid)
-        if study is not None and (news or study.verdict is None):
-            self._heard_of(study.uid)
+    def _arrived(self, objects: Sequence[tuple[Sealed, Instance, bool]]) -> None:
+        of_study: dict[str, bool] = {}
+        for _, instance, news in objects:
+            of_study[instance.study_uid] = news or of_study.get(instance.study_uid, False)
+        for uid, news in of_study.items():
+            study = self._around.ledger.studies.get(uid)
+            if study is not None and (news or study.verdict is None):
+                self._heard_of(uid)
 
     def _heard_of(self, study_uid: str) -> None:
         with self._lock:
@@ -213,12 +218,12 @@ class Serving:
             _log.warning("%s; senders are refused once it is full", lacking)
         self._lacking = lacking
 
-    def _pool(self, done: Callable[[object, object], None]) -> WorkerPool:
+    def _ingest_spec(self) -> assemble.IngestSpec:
         around = self._around
         spec = assemble.ingest_spec(
             around.config, around.storage, around.wanted, around.timing.call
         )
-        return WorkerPool(self._workers, assemble.build_ingest, replace(spec, durable=True), done)
+        return replace(spec, durable=True)
 
     def _stop_because(self, err: Exception) -> None:
         self._fatal = self._fatal or as_state_error(err)

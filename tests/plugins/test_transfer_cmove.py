@@ -1,6 +1,6 @@
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,11 @@ class Inbox:
         self.sealed: dict[str, Sealed] = {}
         self._news = threading.Condition()
 
-    def take(self, record: object) -> None:
+    def take(self, records: Sequence[object]) -> None:
         with self._news:
-            if isinstance(record, Sealed):
-                self.sealed[record.sop_uid] = record
+            for record in records:
+                if isinstance(record, Sealed):
+                    self.sealed[record.sop_uid] = record
             self._news.notify_all()
 
     def wait(self, seconds: float) -> frozenset[str]:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pacsfw.api import Clock, Converted, Event
 from pacsfw.config import Convert, Storage
@@ -23,12 +22,11 @@ from pacsfw.errors import PacsfwError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.conversions import Conversion, State
 from pacsfw.ledger.instances import Instance
-from pacsfw.workers import Crashed, WorkerPool
+from pacsfw.workers import Crashed, Done, WorkerPool
 
 STAGING = "convert"
 """Folder for files that are being written, inside the state folder."""
 
-Done = Callable[[Any, Any], None]
 _log = logging.getLogger("pacsfw.convert")
 
 
@@ -179,9 +177,10 @@ class Conversions:
             self._pool = pool
         return self._pool
 
-    def _guarded_done(self, job: Job, outcome: Made | Refused | Crashed) -> None:
+    def _guarded_done(self, answers: Sequence[tuple[Job, Made | Refused | Crashed]]) -> None:
         try:
-            self._done(job, outcome)
+            for job, outcome in answers:
+                self._done(job, outcome)
         except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
             self._give_up(err)
 

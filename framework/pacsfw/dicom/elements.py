@@ -77,6 +77,12 @@ def find(path: TagPath, found: Found, encoding: Encoding) -> Leaf | Many | Absen
     """
     if path.is_group:
         return ABSENT  # only a data set has it
+    step = path.steps[0]
+    if len(path.steps) == 1 and not step.creator:  # as `follow` below does it, for most
+        raw = found.get(step.tag)
+        if raw is None:
+            return ABSENT
+        return Leaf(known_vr(*raw, step, found), raw[1], charset_of(found), encoding.little)
 
     def read(step: Step, scope: _Scope, items: bool) -> Any:
         raw = scope.found.get(step.tag) if not step.creator else _private(step, scope.found)

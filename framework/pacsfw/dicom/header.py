@@ -126,7 +126,8 @@ class FileHeader:
         UnreadableObject
             It lies behind what was read before, and reading further failed.
         """
-        self.cover(frozenset((path,)))
+        if path not in self._plan.paths:
+            self.cover(frozenset((path,)))
         return find(path, self.found, self.encoding)
 
     @property

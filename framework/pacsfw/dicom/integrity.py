@@ -38,6 +38,7 @@ _LENGTH_TELLING = (
 )  # fmt: skip
 PATHS = tuple(map(parse, _LENGTH_TELLING))
 """What tells how long native pixel data have to be."""
+_ALL_PATHS = frozenset(PATHS)
 
 _PIXELS = {0x7FE00008: 32, 0x7FE00009: 64, 0x7FE00010: 0}
 """Elements of pixel data, and the bits of a sample where that does not vary."""
@@ -78,13 +79,15 @@ def check(path: Path, header: FileHeader) -> Counter[str]:
     OSError
         The file cannot be read.
     """
-    with path.open("rb") as file:
-        try:
-            walk = _walk(file.fileno(), path, header)
-        except zlib.error:
-            raise Damaged("its deflated data are damaged") from None
-        except Bomb:
-            raise Damaged("it inflates to more than any object holds") from None
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        walk = _walk(file, path, header)
+    except zlib.error:
+        raise Damaged("its deflated data are damaged") from None
+    except Bomb:
+        raise Damaged("it inflates to more than any object holds") from None
+    finally:
+        os.close(file)
     for tag, length in walk.native_pixels.items():
         expected = _expected_length(header, _PIXELS[tag])
         if length < expected:
@@ -270,7 +273,7 @@ class _Walk:
 
 def _expected_length(header: FileHeader, bits: int) -> int:
     """Return the bytes of native pixel data (PS3.5 section 8.1.1, PS3.3 section C.7.6.3)."""
-    header.cover(frozenset(PATHS))
+    header.cover(_ALL_PATHS)
     try:
         rows, columns, frames, samples, allocated = (_number(header, path) for path in PATHS[:5])
     except ValueError:

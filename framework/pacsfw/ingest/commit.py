@@ -150,14 +150,17 @@ def dataset_digest(path: Path, size: int | None = None) -> str:
         Bytes of the data set, where they are known: the File Meta is not read then.
     """
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
         if size is None:
-            offset = read_file_meta(file.fileno()).offset_of_dataset
+            offset = read_file_meta(file).offset_of_dataset
         else:
-            offset = os.fstat(file.fileno()).st_size - size
-        file.seek(offset)
+            offset = os.fstat(file).st_size - size
         # Small enough for the processor's cache, and used again and again.
-        buffer = memoryview(bytearray(_CHUNK))
-        while count := file.readinto(buffer):
+        buffer = memoryview(bytearray(min(_CHUNK, size or _CHUNK)))
+        while count := os.preadv(file, [buffer], offset):
             digest.update(buffer[:count])
+            offset += count
+    finally:
+        os.close(file)
     return digest.hexdigest()

@@ -92,6 +92,7 @@ class Ingest:
         durable: bool = False,
     ) -> None:
         self._archive, self._state = archive, state
+        self._below, self._state_below = (f"{each.as_posix()}/" for each in (archive, state))
         self._durable_below = archive if durable else None
         self._layout, self._layout_name = layout, layout_name
         self._read_row = read_row
@@ -113,21 +114,21 @@ class Ingest:
             return Unwritable(err.strerror or type(err).__name__)
 
     def _store(self, sealed: Sealed) -> Instance:
-        record = _record(sealed)
+        record, spooled = _record(sealed), sealed.path
         try:
-            header = self._reader.read(sealed.path)
+            header = self._reader.read(spooled)
             record = _identify(record, header)
             _check_identity(record, header)
             if self._known is not None and record.study_uid not in self._known:
                 raise _Refused("unsolicited: nobody asked for its study")
-            header.warnings += integrity.check(sealed.path, header)
+            header.warnings += integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
             path = self._place(header)
             row, errors = self._read_row(header)
             rejects = rejected(header, record.sop_class)
             if not commit(
-                sealed.path,
+                spooled,
                 path,
                 record.sop_uid,
                 record.digest,
@@ -139,13 +140,13 @@ class Ingest:
             if not self._is_of_series(path, record):
                 reason = f"{err}, of another series or study: the layout does not keep them apart"
                 return quarantine(sealed, self._state, reason, record)
-            kept = keep(sealed.path, self._state / VERSIONS, record.digest)
+            kept = keep(spooled, self._state / VERSIONS, record.digest)
             return as_version(record, kept.relative_to(self._state))
         except (UnreadableObject, integrity.Damaged, _Refused, Occupied) as err:
             return quarantine(sealed, self._state, str(err), record)
         return replace(
             record,
-            path=path.relative_to(self._archive).as_posix(),
+            path=path.as_posix()[len(self._below) :],
             row=tuple(row),
             errors=tuple(errors),
             rejects=rejects,
@@ -178,7 +179,7 @@ class Ingest:
             path = target(self._archive, names)
         except (TypeError, ValueError) as err:
             raise _Refused(f"layout {self._layout_name}: {err}") from err
-        if path.is_relative_to(self._state):
+        if path == self._state or path.as_posix().startswith(self._state_below):
             raise _Refused(f"layout {self._layout_name} points into the state folder")
         if len(os.fsencode(path)) >= _LONGEST_PATH:
             raise _Refused(f"layout {self._layout_name} gives it too long a path")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,25 @@ from pacsfw.ledger import Ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import Crashed, WorkerPool
 
+AHEAD = 64
+"""Objects that a worker is given before it has answered for them."""
+
+_Outcome = Instance | Unwritable | Vanished | Crashed
+
 
 class Intake:
     """Hands sealed objects to the workers and records what came of them.
 
     Parameters
     ----------
-    pool_of
-        Makes the worker pool, given what is to be called with each outcome.
+    workers, build, spec
+        How many worker processes there are, and what makes an `Ingest` in each of them.
     room
         Counts what waits to be stored.
     on_the_way
-        Told of each spool record before anything is done with it.
+        Told of spool records before anything is done with them.
     arrived
-        Told of each object once the ledger has it: the spool record it came from, what is
+        Told of objects once the ledger has them: the spool record each came from, what is
         kept, and whether that is news.
     fatal
         Told of what makes going on pointless: the ledger or the archive cannot be written.
@@ -42,11 +48,13 @@ class Intake:
         archive: Path,
         state: Path,
         clock: Clock,
-        pool_of: Callable[[Callable[[Any, Any], None]], WorkerPool],
         room: Room,
         *,
-        on_the_way: Callable[[SpoolRecord], None],
-        arrived: Callable[[Sealed, Instance, bool], None],
+        workers: int,
+        build: Callable[[Any], Callable[[Any], Any]],
+        spec: Any,
+        on_the_way: Callable[[Sequence[SpoolRecord]], None],
+        arrived: Callable[[Sequence[tuple[Sealed, Instance, bool]]], None],
         notify: Callable[[Event], None],
         fatal: Callable[[Exception], None],
     ) -> None:
@@ -54,22 +62,22 @@ class Intake:
         self._spool, self._archive, self._state = spool, archive, state
         self._on_the_way, self._arrived, self._notify = on_the_way, arrived, notify
         self._fatal, self._room = fatal, room
-        self._pool = pool_of(self._guarded_done)
+        self._pool = WorkerPool(workers, build, spec, self._guarded_done, ahead=AHEAD)
 
     def start(self) -> None:
         """Start the workers and take over what an earlier run left in the spool."""
         self._pool.start()
-        for sealed in adopt(self._spool):
-            self.take(sealed)
+        self.take(adopt(self._spool))
 
-    def take(self, record: SpoolRecord) -> None:
-        """Take a report of a receiver or of a pulling transfer; blocks under back-pressure."""
-        self._on_the_way(record)
-        if isinstance(record, Sealed):
-            self._room.enter(record.size)
-            self._pool.submit(record)
-        else:
-            assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
+    def take(self, records: Sequence[SpoolRecord]) -> None:
+        """Take reports of a receiver or of a pulling transfer; blocks under back-pressure."""
+        self._on_the_way(records)
+        for record in records:
+            if isinstance(record, Sealed):
+                self._room.enter(record.size)
+                self._pool.submit(record)
+            else:
+                assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
 
     def wait(self) -> None:
         """Wait until every queued job is done."""
@@ -79,44 +87,62 @@ class Intake:
         """Finish what is queued and end the workers."""
         self._pool.close()
 
-    def _guarded_done(self, job: Sealed, outcome: Any) -> None:
+    def _guarded_done(self, answers: Sequence[tuple[Sealed, Any]]) -> None:
         try:
-            self._done(job, outcome)
+            self._done(answers)
         except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
             self._fatal(err)
         finally:
-            if isinstance(job, Sealed):
-                self._room.leave(job.size)
+            self._room.leave(sum(job.size for job, _ in answers))
 
-    def _done(self, job: Sealed, outcome: Instance | Unwritable | Vanished | Crashed) -> None:
+    def _done(self, answers: Sequence[tuple[Sealed, _Outcome]]) -> None:
+        """Record what came of objects: of as many as there are in one transaction."""
+        now = self._clock.now()
+        objects: list[tuple[Sealed, Instance, bool]] = []
+        with self._ledger.together():
+            for job, outcome in answers:
+                instance = self._kept(job, outcome)
+                if instance is not None:
+                    objects.append((job, instance, self._record(instance, now)))
+        for job, _, _ in objects:
+            job.path.unlink(missing_ok=True)  # where it is kept until the ledger knows the object
+        if objects:
+            self._arrived(objects)
+        for _, instance, _ in objects:
+            self._notify(
+                InstanceIngested(
+                    at=now,
+                    study_uid=instance.study_uid,
+                    stored=instance.state != "quarantined",
+                    size=instance.size,
+                )
+            )
+        for _, outcome in answers:
+            if isinstance(outcome, Unwritable):
+                raise StateError(f"the archive cannot be written: {outcome.reason}")
+
+    def _kept(self, job: Sealed, outcome: _Outcome) -> Instance | None:
+        """Return what is kept of an object; None where it stays in the spool, or is gone."""
         if isinstance(outcome, Unwritable):
-            raise StateError(f"the archive cannot be written: {outcome.reason}")
+            return None
         if isinstance(outcome, Vanished) or not (
             isinstance(outcome, Instance) or job.path.exists()
         ):
             # If it is in the archive the ledger lacks it: it is asked for again, and found.
-            self._on_the_way(Discarded(job.file, job.sop_uid, "its spool file is gone"))
-            return
+            self._on_the_way([Discarded(job.file, job.sop_uid, "its spool file is gone")])
+            return None
         if isinstance(outcome, Crashed):
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
         if outcome.state == "stored" and self._is_version(outcome):
             outcome = self._set_aside(outcome)
-        with self._ledger.together():
-            if outcome.study_uid:
-                self._ledger.studies.add(outcome.study_uid, {}, "unsolicited")
-            news = self._ledger.instances.record(outcome, self._clock.now())
-        job.path.unlink(missing_ok=True)  # where it is kept until the ledger knows the object
-        for study_uid, sop_uid in outcome.rejects:
-            self._ledger.evidence.flag(study_uid, [sop_uid], "rejected", self._clock.now())
-        self._arrived(job, outcome, news)
-        self._notify(
-            InstanceIngested(
-                at=self._clock.now(),
-                study_uid=outcome.study_uid,
-                stored=outcome.state != "quarantined",
-                size=outcome.size,
-            )
-        )
+        return outcome
+
+    def _record(self, instance: Instance, now: datetime) -> bool:
+        if instance.study_uid:
+            self._ledger.studies.add(instance.study_uid, {}, "unsolicited")
+        for study_uid, sop_uid in instance.rejects:
+            self._ledger.evidence.flag(study_uid, [sop_uid], "rejected", now)
+        return self._ledger.instances.record(instance, now)
 
     def _is_version(self, instance: Instance) -> bool:
         """Tell whether other content of this object is stored, where the layout put that."""

@@ -7,6 +7,7 @@ turns any text into one path component, and no two texts into the same one.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ LONGEST = 180
 """Bytes of UTF-8 in the longest component; file systems allow 255, converters add suffixes."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-+@=^,()")
+_STAYS_WHOLE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 ._+@=^,()-]*[A-Za-z0-9_-])?")
+"""Most names, such as UIDs: ASCII of which nothing is encoded, if it is no device."""
 _EXTENSION = ".dcm"
 # Windows reserves these names whatever extension follows, also with superscript digits.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
@@ -40,6 +43,8 @@ def escape(name: str | None) -> str:
     """
     if not name:
         return MISSING
+    if len(name) <= LONGEST and _STAYS_WHOLE.fullmatch(name) and not _DEVICE.match(name):
+        return name
     normal = unicodedata.is_normalized("NFC", name)
     pieces = [char if _stays(char, normal) else _encode(char) for char in name]
     for end in (0, -1):
@@ -80,7 +85,7 @@ def target(root: Path, names: Sequence[str | None]) -> Path:
                 f"the layout returned {type(name).__name__} as name {position} of {len(names)}, "
                 "every name must be text"
             )
-    return root.joinpath(*map(escape, names))
+    return Path(os.path.join(root, *map(escape, names)))  # noqa: PTH118 - for every object
 
 
 def _stays(char: str, normal: bool) -> bool:

@@ -142,8 +142,9 @@ class Instances:
         """Return what is stored of the same object elsewhere, with other content."""
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT * FROM instances WHERE sop_uid = ? AND study_uid = ? AND series_uid = ?"
-                " AND state = 'stored' AND digest != ? AND path != ?",
+                # By the UID of the object (`+`): of a large study there are many.
+                "SELECT * FROM instances WHERE sop_uid = ? AND +study_uid = ? AND series_uid = ?"
+                " AND +state = 'stored' AND digest != ? AND path != ?",
                 (
                     instance.sop_uid,
                     instance.study_uid,

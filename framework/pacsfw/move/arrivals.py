@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,29 +48,31 @@ class Arrivals:
         self._last_of_all = clock.monotonic()
         self._late: set[str] = set()
 
-    def on_the_way(self, record: SpoolRecord) -> None:
+    def on_the_way(self, records: Sequence[SpoolRecord]) -> None:
         """Note what a receiver reported."""
         with self._news:
-            if isinstance(record, Discarded):
-                self._on_the_way.pop(spool_id(record), None)
-            else:
-                self._on_the_way[spool_id(record)] = record
-            for tracked in self._tracked.values():
-                tracked.heard += _may_be_of(record, tracked.expected)
+            for record in records:
+                if isinstance(record, Discarded):
+                    self._on_the_way.pop(spool_id(record), None)
+                else:
+                    self._on_the_way[spool_id(record)] = record
+                for tracked in self._tracked.values():
+                    tracked.heard += _may_be_of(record, tracked.expected)
             self._tell()
 
-    def arrived(self, sealed: Sealed, instance: Instance, news: bool) -> None:
-        """Note that an object is in the ledger; ``news`` when it was not there before."""
+    def arrived(self, objects: Sequence[tuple[Sealed, Instance, bool]]) -> None:
+        """Note that objects are in the ledger; True when one was not there before."""
         with self._news:
-            self._on_the_way.pop(spool_id(sealed), None)
-            tracked = self._tracked.get(instance.study_uid)
-            if tracked is not None:
-                tracked.last_news = self._clock.monotonic()
-                tracked.heard += 1
-                if instance.state == "stored":
-                    tracked.stored.add(instance.sop_uid)
-            elif instance.study_uid and news:
-                self._late.add(instance.study_uid)
+            for sealed, instance, news in objects:
+                self._on_the_way.pop(spool_id(sealed), None)
+                tracked = self._tracked.get(instance.study_uid)
+                if tracked is not None:
+                    tracked.last_news = self._clock.monotonic()
+                    tracked.heard += 1
+                    if instance.state == "stored":
+                        tracked.stored.add(instance.sop_uid)
+                elif instance.study_uid and news:
+                    self._late.add(instance.study_uid)
             self._tell()
 
     def track(self, study_uid: str, already: frozenset[str]) -> None:
@@ -140,13 +142,13 @@ class Arrivals:
             begun = self._clock.monotonic()
             awaited: set[str] | None = None
             while not stop.is_set():
-                stored = self._stored(study_uid)
+                tracked = self._tracked.get(study_uid)
+                stored = tracked.stored if tracked else frozenset[str]()
                 if expected is not None and expected <= stored and not self._awaited(expected):
                     break
                 now = self._clock.monotonic()
                 busy = now - max(self._last_of_all, begun) < quiet_seconds
                 enough = quiet_seconds * (BEHIND if busy else 1)
-                tracked = self._tracked.get(study_uid)
                 quiet = now - max(tracked.last_news if tracked else begun, begun)
                 if quiet < enough:
                     awaited = None

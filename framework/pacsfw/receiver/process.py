@@ -24,6 +24,7 @@ from pacsfw.api import Node
 from pacsfw.receiver.messages import Note, Ready, Report, Stop, encode
 from pacsfw.receiver.notes import Notes
 from pacsfw.receiver.progress import Progress
+from pacsfw.workers.frames import write_frame
 
 if TYPE_CHECKING:
     from pacsfw.receiver.association import Association
@@ -154,9 +155,7 @@ class _Process:
         data = encode(report)
         try:
             with self._reports_lock:
-                written = os.write(self._reports.fileno(), data)
-                while written < len(data):
-                    written += os.write(self._reports.fileno(), data[written:])
+                write_frame(self._reports.fileno(), data)
         except OSError:
             os._exit(1)  # the driver is gone: what we hold is asked for again
 

@@ -11,7 +11,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -52,8 +52,8 @@ class Receiver:
     processes
         How many processes share the work.
     notify
-        Is told of every object, in order, from one thread. While it works the senders
-        wait, so it should be quick.
+        Is told of every object, in order, from one thread, with what has come at once.
+        While it works the senders wait, so it should be quick.
     durable
         Answer for an object only once it would survive a power cut: for senders who do not
         keep what they have sent.
@@ -64,7 +64,7 @@ class Receiver:
         node: Node,
         spool: Path,
         processes: int,
-        notify: Callable[[SpoolRecord], None],
+        notify: Callable[[Sequence[SpoolRecord]], None],
         *,
         durable: bool = False,
     ) -> None:
@@ -180,29 +180,31 @@ class Receiver:
                 if reports is None:
                     self._ended(worker)
                     continue
-                for report in reports:
-                    self._take(worker, report)
+                self._take(worker, reports)
             time.sleep(_GATHER)
         self._selector.close()
 
-    def _take(self, worker: Worker, report: Report) -> None:
-        if isinstance(report, Note):
-            log.log(report.level, "%s", report.text)
-            return
-        if isinstance(report, Ready):
-            with self._changed:
-                worker.ready = True
-                self._changed.notify_all()
-            return
+    def _take(self, worker: Worker, reports: Sequence[Report]) -> None:
+        records: list[SpoolRecord] = []
         with self._changed:
-            worker.note(report)
-        self._tell(report)
+            for report in reports:
+                if isinstance(report, Note):
+                    log.log(report.level, "%s", report.text)
+                elif isinstance(report, Ready):
+                    worker.ready = True
+                    self._changed.notify_all()
+                else:
+                    worker.note(report)
+                    records.append(report)
+        if records:
+            self._tell(records)
 
-    def _tell(self, record: SpoolRecord) -> None:
+    def _tell(self, records: Sequence[SpoolRecord]) -> None:
         try:
-            self._notify(record)
+            self._notify(records)
         except Exception as error:  # noqa: BLE001 - the other objects still have to be told of
-            log.critical("%s: was not taken over: %s", record.file, type(error).__name__)
+            for record in records:
+                log.critical("%s: was not taken over: %s", record.file, type(error).__name__)
 
     def _left_behind(self, worker: Worker) -> list[Sealed | Discarded]:
         try:
@@ -223,8 +225,8 @@ class Receiver:
             left = self._left_behind(worker)
             self._workers.remove(worker)
             stopping = self._stopping
-        for record in left:
-            self._tell(record)
+        if left:
+            self._tell(left)
         if stopping:
             return
         ending = f"receiver process ended unexpectedly (exit code {worker.process.exitcode})"

@@ -17,11 +17,11 @@ from pacsfw.dicom.spool import (
     number_of,
     spool_id,
 )
-from pacsfw.receiver.messages import Decoder, Report, Stop
+from pacsfw.receiver.messages import Report, Stop, decode
 from pacsfw.receiver.process import Plan, main
+from pacsfw.workers.frames import CHUNK, Frames
 
 _spawn = multiprocessing.get_context("spawn")
-_CHUNK = 1 << 18
 
 
 class Worker:
@@ -42,7 +42,7 @@ class Worker:
         self._spool = plan.spool
         self._writer = new_writer()
         self._ended = _Numbers()
-        self._decoder = Decoder()
+        self._frames = Frames()
         self._reports, reports = _spawn.Pipe(duplex=False)
         orders, self._orders = _spawn.Pipe(duplex=False)
         self.process = _spawn.Process(
@@ -66,8 +66,8 @@ class Worker:
 
     def hear(self) -> list[Report] | None:
         """Return what it has reported; None when it has ended."""
-        data = os.read(self._reports.fileno(), _CHUNK)
-        return self._decoder.feed(data) if data else None
+        data = os.read(self._reports.fileno(), CHUNK)
+        return list(map(decode, self._frames.feed(data))) if data else None
 
     def note(self, record: SpoolRecord) -> None:
         """Keep in mind what it holds."""

@@ -11,7 +11,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from pacsfw.workers.pool import Crashed, WorkerPool
+from pacsfw.workers.lane import Answer, Crashed
+from pacsfw.workers.pool import WorkerPool
 
 BATCH = 64
 """Jobs in one message at most."""
@@ -106,7 +107,11 @@ class OrderedPool:
             first.complete.wait()
             yield from zip(first.jobs, first.outcomes, strict=True)
 
-    def _done(self, message: _Message, answer: tuple[list[Any], float] | Crashed) -> None:
+    def _done(self, answers: Sequence[Answer]) -> None:
+        for message, answer in answers:
+            self._answered(message, answer)
+
+    def _answered(self, message: _Message, answer: tuple[list[Any], float] | Crashed) -> None:
         batch = message.batch
         one_by_one = message.one_by_one
         if not isinstance(answer, Crashed):

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import queue
-import signal
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from pacsfw.errors import PacsfwError
+from pacsfw.workers.lane import Answer, Lane
 
-_SPAWN = multiprocessing.get_context("spawn")
 _STOP = object()
-_Worker = tuple[BaseProcess, Connection]
-START_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Crashed:
-    """Given instead of an outcome when the worker died or hung over a job."""
-
-    reason: str
+Done: TypeAlias = "Callable[[Sequence[Answer]], None]"
+"""Is told of jobs and what came of each."""
 
 
 class WorkerPool:
@@ -38,11 +26,14 @@ class WorkerPool:
         Importable function, called once in each process with ``spec``; returns the
         function that turns a job into its outcome. All of them are pickled.
     done
-        Called with (job, outcome or `Crashed`), in one of the driver's threads.
+        Called in one of the driver's threads, with what has come at once.
     job_seconds
         A job that takes longer is killed together with its process.
     backlog
         How many jobs may wait; `submit` blocks beyond that.
+    ahead
+        How many jobs a process may be given before it answers. More than one is for small
+        ones that are quickly done, of which an outcome each would wake us up too often.
     """
 
     def __init__(
@@ -50,14 +41,15 @@ class WorkerPool:
         size: int,
         build: Callable[[Any], Callable[[Any], Any]],
         spec: Any,
-        done: Callable[[Any, Any], None],
+        done: Done,
         *,
         job_seconds: float = 300.0,
         backlog: int = 256,
+        ahead: int = 1,
     ) -> None:
         self._jobs: queue.Queue[Any] = queue.Queue(backlog)
         self._build, self._spec, self._done = build, spec, done
-        self._job_seconds = job_seconds
+        self._job_seconds, self._ahead = job_seconds, ahead
         self._threads = [
             threading.Thread(target=self._drive, name=f"ingest-{number}", daemon=True)
             for number in range(size)
@@ -96,115 +88,40 @@ class WorkerPool:
             thread.join()
 
     def _drive(self) -> None:
-        worker: _Worker | None = None
+        """Body of a thread: give its process jobs, in order, and pass its answers on."""
         try:
-            worker = self._start_process()
+            lane = Lane(self._build, self._spec)
         except PacsfwError as err:
             self._started.put(err)
             return
         self._started.put(None)
-        job, is_given = self._jobs.get(), False
-        while job is not _STOP:
-            try:
-                worker = worker or self._start_process()
-                outcome = self._run(*worker, job, is_given=is_given)
-            except PacsfwError as err:
-                outcome = Crashed(str(err))
-            if worker is not None and isinstance(outcome, Crashed):
-                worker[0].kill()  # one that hangs would not hear that it should end
-                _end(*worker)
-                worker = None
-            # The worker goes on with the next job while we are at the outcome of this one.
-            following = self._next()
-            is_given = worker is not None and following is not None and _give(worker[1], following)
-            self._done(job, outcome)
-            self._jobs.task_done()
-            job = self._jobs.get() if following is None else following
-        if worker is not None:
-            _end(*worker)
+        answers: list[Answer] = []
+        is_last = False
+        while not is_last or lane.unanswered or answers:
+            jobs: list[Any] = []
+            if not is_last:
+                waiting = not (lane.unanswered or answers)
+                jobs, is_last = self._next(len(lane.unanswered), wait=waiting)
+            answers += lane.give(jobs)
+            # The process goes on with the next jobs while we are at the outcomes of these.
+            if answers:
+                self._done(answers)
+                for _ in answers:
+                    self._jobs.task_done()
+            answers = lane.hear(self._job_seconds)
+        lane.end()
 
-    def _next(self) -> Any:
-        """Return the next job if there is one already."""
+    def _next(self, unanswered: int, *, wait: bool) -> tuple[list[Any], bool]:
+        """Return the jobs for a process with so many unanswered ones; True: the last ones."""
+        jobs: list[Any] = []
+        # Of what waits each process takes its share, or the others had nothing at the end.
+        most = min(self._ahead - unanswered, max(1, self._jobs.qsize() // len(self._threads)))
         try:
-            return self._jobs.get_nowait()
+            while len(jobs) < most:
+                job = self._jobs.get(block=wait and not jobs)
+                if job is _STOP:
+                    return jobs, True
+                jobs.append(job)
         except queue.Empty:
-            return None
-
-    def _run(self, process: BaseProcess, pipe: Connection, job: Any, *, is_given: bool) -> Any:
-        try:
-            if not is_given:
-                pipe.send(job)
-            if not pipe.poll(self._job_seconds):
-                return Crashed(f"took longer than {self._job_seconds:g} s")
-            return pipe.recv()
-        except (EOFError, OSError):
-            process.join(5)
-            return Crashed(f"the worker process ended with code {process.exitcode}")
-
-    def _start_process(self) -> _Worker:
-        try:
-            ours, theirs = _SPAWN.Pipe()
-        except OSError as err:
-            raise PacsfwError(f"a worker process cannot be started: {err.strerror}") from err
-        process = _SPAWN.Process(target=_serve, args=(theirs, self._build, self._spec), daemon=True)
-        try:
-            process.start()
-        except Exception as err:  # no memory, no file descriptors, not picklable: whatever it is
-            ours.close()
-            raise PacsfwError(f"a worker process cannot be started: {type(err).__name__}") from err
-        finally:
-            theirs.close()
-        try:
-            problem = ours.recv() if ours.poll(START_SECONDS) else "did not start in time"
-        except EOFError:
-            problem = "ended while starting"
-        if problem is not None:
-            _end(process, ours)
-            if isinstance(problem, PacsfwError):
-                raise problem
-            raise PacsfwError(f"a worker process {problem}")
-        return process, ours
-
-
-def _give(pipe: Connection, job: Any) -> bool:
-    """Send a job to a worker that has none; tell whether it has one now."""
-    if job is _STOP:
-        return False
-    try:
-        pipe.send(job)
-    except OSError:
-        return False  # sent again, to one that lives
-    return True
-
-
-def _end(process: BaseProcess, pipe: Connection) -> None:
-    pipe.close()
-    process.join(5)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    process.close()
-
-
-def _serve(pipe: Connection, build: Callable[[Any], Callable[[Any], Any]], spec: Any) -> None:
-    """Body of a worker process. It ends when the driver closes the pipe, or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when to stop
-    try:
-        work = build(spec)
-    except Exception as err:  # noqa: BLE001 - worker boundary: the driver reports it
-        pipe.send(err if isinstance(err, PacsfwError) else f"failed: {type(err).__name__}: {err}")
-        return
-    pipe.send(None)
-    while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
-        try:
-            outcome = work(job)
-        except Exception as err:  # noqa: BLE001 - worker boundary: the job is lost, not the worker
-            outcome = Crashed(f"{type(err).__name__} in the worker")
-        try:
-            pipe.send(outcome)
-        except BrokenPipeError:
-            return
+            pass
+        return jobs, False

@@ -49,7 +49,8 @@ class Pool:
 
     def submit(self, job):
         self.jobs.append(job)
-        self.done(job, self.work(job) if self.work else Crashed("the worker process ended"))
+        outcome = self.work(job) if self.work else Crashed("the worker process ended")
+        self.done([(job, outcome)])
 
     def wait(self):
         """Nothing to wait for."""

@@ -10,7 +10,6 @@ from pacsfw.dicom.spool import Discarded, Sealed
 from pacsfw.ingest.intake import Intake
 from pacsfw.ingest.room import Room
 from pacsfw.ledger import open_ledger
-from pacsfw.workers import WorkerPool
 
 
 @pytest.fixture
@@ -41,11 +40,10 @@ def intake_of(ledger, told, tmp_path):
 
     def intake_of(build):
         intake = Intake(
-            ledger, spool, tmp_path, tmp_path / "state", Clock(),
-            lambda done: WorkerPool(1, build, tmp_path, done),
-            Room([spool], 0, 1 << 30),
-            on_the_way=told.on_the_way.append,
-            arrived=lambda *what: told.arrived.append(what),
+            ledger, spool, tmp_path, tmp_path / "state", Clock(), Room([spool], 0, 1 << 30),
+            workers=1, build=build, spec=tmp_path,
+            on_the_way=told.on_the_way.extend,
+            arrived=told.arrived.extend,
             notify=lambda event: None,
             fatal=told.fatal.append,
         )  # fmt: skip
@@ -67,7 +65,7 @@ def test_a_spool_file_that_is_gone_does_not_end_the_run(intake_of, told, tmp_pat
     intake = intake_of(build)
     gone = sealed(tmp_path / "state" / "spool" / "gone.dcm")
 
-    intake.take(gone)
+    intake.take([gone])
     intake.wait()
 
     assert told.fatal == []
@@ -80,7 +78,7 @@ def test_other_content_that_the_layout_put_elsewhere_is_set_aside(ledger, intake
     for name in ("first", "second", "first", "second"):
         spooled = tmp_path / "state" / "spool" / f"{name}.dcm"
         spooled.write_text(name)
-        intake.take(sealed(spooled))
+        intake.take([sealed(spooled)])
         intake.wait()
 
     (stored,) = ledger.instances.of_study("1")

@@ -258,9 +258,9 @@ def instance(uid, study="1.2", state="stored"):
 
 
 def arrive(arrivals, uid, study="1.2", news=True):
-    arrivals.on_the_way(begun(uid))
-    arrivals.on_the_way(sealed(uid))
-    arrivals.arrived(sealed(uid), instance(uid, study), news)
+    arrivals.on_the_way([begun(uid)])
+    arrivals.on_the_way([sealed(uid)])
+    arrivals.arrived([(sealed(uid), instance(uid, study), news)])
 
 
 def test_a_study_is_settled_when_everything_expected_is_stored():
@@ -284,7 +284,7 @@ def test_a_study_is_settled_when_nothing_moves_any_more():
 def test_an_object_on_its_way_holds_the_verdict_back():
     arrivals, done = Arrivals(Clock()), []
     arrivals.track("1.2", frozenset())
-    arrivals.on_the_way(begun("a"))
+    arrivals.on_the_way([begun("a")])
     thread = threading.Thread(
         target=lambda: done.append(arrivals.settle("1.2", frozenset("a"), 0.01, threading.Event()))
     )
@@ -292,8 +292,8 @@ def test_an_object_on_its_way_holds_the_verdict_back():
     thread.join(0.1)
     assert done == []
 
-    arrivals.on_the_way(sealed("a"))
-    arrivals.arrived(sealed("a"), instance("a"), True)
+    arrivals.on_the_way([sealed("a")])
+    arrivals.arrived([(sealed("a"), instance("a"), True)])
     thread.join(10)
 
     assert done == [frozenset("a")]
@@ -302,8 +302,8 @@ def test_an_object_on_its_way_holds_the_verdict_back():
 def test_a_discarded_object_holds_nothing_back():
     arrivals = Arrivals(Clock())
     arrivals.track("1.2", frozenset())
-    arrivals.on_the_way(begun("a"))
-    arrivals.on_the_way(Discarded(begun("a").file, "a", "cut off"))
+    arrivals.on_the_way([begun("a")])
+    arrivals.on_the_way([Discarded(begun("a").file, "a", "cut off")])
 
     assert arrivals.settle("1.2", None, 0.01, threading.Event()) == frozenset()
 
@@ -338,13 +338,13 @@ def test_a_study_is_settled_although_others_arrive_without_a_pause(expected):
 
     def others_arrive():
         number = 0
-        arrivals.on_the_way(begun("0"))
+        arrivals.on_the_way([begun("0")])
         others.set()
         while not done.is_set():  # the next one begins before the last one is stored
             number += 1
-            arrivals.on_the_way(begun(str(number)))
-            arrivals.on_the_way(sealed(str(number - 1)))
-            arrivals.arrived(sealed(str(number - 1)), instance(str(number - 1), "1.9"), True)
+            arrivals.on_the_way([begun(str(number))])
+            arrivals.on_the_way([sealed(str(number - 1))])
+            arrivals.arrived([(sealed(str(number - 1)), instance(str(number - 1), "1.9"), True)])
 
     def settle():
         arrivals.settle("1.2", expected, 0.2, threading.Event())

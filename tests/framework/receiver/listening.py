@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from framework.dimse.wire import Sender
@@ -40,9 +40,9 @@ class Listening:
         self.receiver.start()
         self.aetitle, self.host, self.port = "PACSFW", "127.0.0.1", self.receiver.port
 
-    def _take(self, record: SpoolRecord) -> None:
+    def _take(self, records: Sequence[SpoolRecord]) -> None:
         with self._news:
-            self.records.append(record)
+            self.records += records
             self._news.notify_all()
 
     @property

@@ -1,5 +1,6 @@
 """What receiver processes tell the driver, and what they answer, made quickly."""
 
+import os
 import struct
 
 import pytest
@@ -10,9 +11,10 @@ from framework.dimse import wire
 from pacsfw.dicom.spool import Begun, Discarded, Sealed
 from pacsfw.dimse import command, pdu, status
 from pacsfw.receiver.message import Message
-from pacsfw.receiver.messages import Decoder, Note, Ready, encode
+from pacsfw.receiver.messages import Note, Ready, decode, encode
 from pacsfw.receiver.responses import Responses
 from pacsfw.receiver.worker import _Numbers
+from pacsfw.workers.frames import Frames, write_frame
 
 TEXT = st.text(st.characters(max_codepoint=255), max_size=300)
 MESSAGE_ID = st.none() | st.integers(0, 65535)
@@ -28,11 +30,16 @@ UID = st.from_regex(r"[0-9.]{1,64}", fullmatch=True)
 
 @given(st.lists(REPORT, max_size=6), st.lists(st.integers(1, 900), min_size=1, max_size=5))
 def test_reports_arrive_as_they_were_told_however_the_pipe_cuts_them(reports, sizes) -> None:
-    data = b"".join(map(encode, reports))
-    decoder, got = Decoder(), []
+    reading, writing = os.pipe()
+    with open(reading, "rb") as stream:
+        for report in reports:
+            write_frame(writing, encode(report))
+        os.close(writing)
+        data = stream.read()
+    frames, got = Frames(), []
     while data:
         for size in sizes:
-            got += decoder.feed(data[:size])
+            got += map(decode, frames.feed(data[:size]))
             data = data[size:]
     assert got == reports
     assert [type(report) for report in got] == [type(report) for report in reports]

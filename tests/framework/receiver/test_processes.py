@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -151,8 +151,8 @@ def test_a_callback_that_fails_is_logged_and_the_next_object_told(
 ) -> None:
     told = []
 
-    def notify(record: object) -> None:
-        told.append(record)
+    def notify(records: Sequence[object]) -> None:
+        told.extend(records)
         raise RuntimeError("Doe^John")
 
     node = Node(aetitle="PACSFW", bind="127.0.0.1")

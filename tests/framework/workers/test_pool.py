@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,9 +20,9 @@ class Outcomes:
         self.of: dict[Any, Any] = {}
         self.lock = threading.Lock()
 
-    def __call__(self, job: Any, outcome: Any) -> None:
+    def __call__(self, answers: Sequence[tuple[Any, Any]]) -> None:
         with self.lock:
-            self.of[job] = outcome
+            self.of.update(answers)
 
 
 @pytest.fixture
@@ -61,6 +63,38 @@ def test_a_job_that_hangs_is_killed(outcomes):
     pool.close()
 
     assert outcomes.of["hang"] == Crashed("took longer than 0.2 s")
+    assert outcomes.of["after"][1] == "after"
+
+
+def test_of_many_jobs_that_a_process_was_given_only_the_one_to_blame_is_lost(outcomes):
+    pool = WorkerPool(1, build, "spec", outcomes, job_seconds=0.5, ahead=16)
+    jobs = [*range(5), "crash", *range(5, 10), "raise", "hang", *range(10, 15)]
+    for job in jobs:
+        pool.submit(job)
+    pool.start()
+    pool.close()
+
+    lost = {job: outcome for job, outcome in outcomes.of.items() if isinstance(outcome, Crashed)}
+    assert lost == {
+        "crash": Crashed("the worker process ended with code -9"),
+        "raise": Crashed("ValueError in the worker"),
+        "hang": Crashed("took longer than 0.5 s"),
+    }
+    done_by = [outcomes.of[job][2] for job in range(15)]
+    assert (len(set(done_by[:5])), len(set(done_by[5:10])), len(set(done_by[10:]))) == (1, 1, 1)
+    assert len(set(done_by)) == 3
+
+
+def test_no_job_is_to_blame_for_a_process_that_was_killed_while_it_had_none(outcomes):
+    pool = WorkerPool(1, build, "spec", outcomes)
+    pool.start()
+    pool.submit("before")
+    pool.wait()
+    os.kill(outcomes.of["before"][2], signal.SIGKILL)
+    os.waitid(os.P_PID, outcomes.of["before"][2], os.WEXITED | os.WNOWAIT)
+    pool.submit("after")
+    pool.close()
+
     assert outcomes.of["after"][1] == "after"
 
 

@@ -1,0 +1,206 @@
+"""One worker process, the jobs that it was given, and what it answers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, TypeAlias
+
+from pacsfw.errors import PacsfwError
+from pacsfw.workers.frames import CHUNK, Frames, write_frame
+
+_SPAWN = multiprocessing.get_context("spawn")
+START_SECONDS = 120.0
+_GATHER = 0.002
+"""Seconds in which answers may gather: to wake up for each small one costs more than it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """Given instead of an outcome when the worker died or hung over a job, or it raised."""
+
+    reason: str
+
+
+Answer: TypeAlias = "tuple[Any, Any]"
+"""A job and its outcome, or `Crashed`."""
+
+
+class Lane:
+    """A worker process that is replaced when it dies; used by one thread.
+
+    Parameters
+    ----------
+    build, spec
+        As for `pacsfw.workers.WorkerPool`.
+
+    Attributes
+    ----------
+    unanswered
+        The jobs that the process was given, in its order.
+
+    Raises
+    ------
+    PacsfwError
+        It could not build its worker.
+    """
+
+    def __init__(self, build: Callable[[Any], Callable[[Any], Any]], spec: Any) -> None:
+        self._build, self._spec = build, spec
+        self._process: _Process | None = _Process(build, spec)
+        self.unanswered: deque[Any] = deque()
+
+    def give(self, jobs: list[Any]) -> list[Answer]:
+        """Add jobs; return an answer for the first one where no process can be started."""
+        process = self._process
+        if process is not None and not self.unanswered and not process.is_alive():
+            self.end()  # killed while it had nothing to do: no job is to blame
+        self.unanswered += jobs
+        if not self.unanswered:
+            return []
+        try:
+            if self._process is None:
+                self._process, jobs = _Process(self._build, self._spec), list(self.unanswered)
+            if jobs:
+                self._process.give(jobs)
+        except PacsfwError as err:
+            return [(self.unanswered.popleft(), Crashed(str(err)))]
+        return []
+
+    def hear(self, seconds: float) -> list[Answer]:
+        """Wait for answers; a job that takes longer than ``seconds`` costs the process."""
+        process = self._process
+        if process is None or not self.unanswered:
+            return []
+        try:
+            outcomes = process.hear(seconds, _GATHER if len(self.unanswered) > 1 else 0)
+        except _Died as died:
+            self.end()
+            return [(self.unanswered.popleft(), Crashed(str(died)))]
+        return [(self.unanswered.popleft(), outcome) for outcome in outcomes]
+
+    def end(self) -> None:
+        """Let the process end."""
+        if self._process is not None:
+            self._process.end()
+            self._process = None
+
+
+class _Died(Exception):
+    """The process is gone; the text says how it ended."""
+
+
+class _Process:
+    """A worker process from our side.
+
+    Raises
+    ------
+    PacsfwError
+        It cannot be started, or cannot build its worker.
+    """
+
+    def __init__(self, build: Callable[[Any], Callable[[Any], Any]], spec: Any) -> None:
+        self._frames = Frames()
+        try:
+            self._pipe, theirs = _SPAWN.Pipe()
+        except OSError as err:
+            raise PacsfwError(f"a worker process cannot be started: {err.strerror}") from err
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, build, spec), daemon=True)
+        try:
+            self._process.start()
+        except Exception as err:  # no memory, no file descriptors, not picklable: whatever it is
+            self._pipe.close()
+            raise PacsfwError(f"a worker process cannot be started: {type(err).__name__}") from err
+        finally:
+            theirs.close()
+        problem = self._problem()
+        if problem is not None:
+            self.end()
+            raise problem
+
+    def _problem(self) -> PacsfwError | None:
+        try:
+            told = self._pipe.recv() if self._pipe.poll(START_SECONDS) else "did not start in time"
+        except EOFError:
+            told = "ended while starting"
+        if told is None or isinstance(told, PacsfwError):
+            return told
+        return PacsfwError(f"a worker process {told}")
+
+    def give(self, jobs: Sequence[Any]) -> None:
+        """Send it jobs, which it does one after the other."""
+        try:
+            self._pipe.send(jobs)
+        except OSError:
+            return  # it has ended, as `hear` is going to tell
+
+    def hear(self, seconds: float, gather: float) -> list[Any]:
+        """Wait for outcomes, in the order of the jobs; then ``gather`` seconds for more.
+
+        Raises
+        ------
+        _Died
+            There is none, and there will be none.
+        """
+        outcomes: list[bytes] = []
+        while not outcomes:
+            if not self._pipe.poll(seconds):
+                self._process.kill()  # one that hangs would not hear that it should end
+                raise _Died(f"took longer than {seconds:g} s")
+            if gather:
+                time.sleep(gather)
+            try:
+                data = os.read(self._pipe.fileno(), CHUNK)
+            except OSError:
+                data = b""
+            if not data:
+                self._process.join(5)
+                raise _Died(f"the worker process ended with code {self._process.exitcode}")
+            outcomes = self._frames.feed(data)
+        return list(map(pickle.loads, outcomes))
+
+    def is_alive(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._process.is_alive()
+
+    def end(self) -> None:
+        """Let it end, or kill it."""
+        self._pipe.close()
+        self._process.join(5)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+
+
+def _serve(pipe: Connection, build: Callable[[Any], Callable[[Any], Any]], spec: Any) -> None:
+    """Body of a worker process. It ends when the driver closes the pipe, or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when to stop
+    try:
+        work = build(spec)
+    except Exception as err:  # noqa: BLE001 - worker boundary: the driver reports it
+        pipe.send(err if isinstance(err, PacsfwError) else f"failed: {type(err).__name__}: {err}")
+        return
+    pipe.send(None)
+    while True:
+        try:
+            jobs = pipe.recv()
+        except EOFError:
+            return
+        for job in jobs:
+            try:
+                outcome = work(job)
+            except Exception as err:  # noqa: BLE001 - worker boundary: the job is lost, not others
+                outcome = Crashed(f"{type(err).__name__} in the worker")
+            try:
+                # At once: should the next one kill us, it is known that this one is done.
+                write_frame(pipe.fileno(), pickle.dumps(outcome))
+            except BrokenPipeError:
+                return

@@ -50,7 +50,7 @@ def running(*options: str) -> Iterator[Running]:
         stderr=subprocess.STDOUT,
         text=True,
         # A shell's background job ignores it, and so would the process.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             assert process.stdout is not None

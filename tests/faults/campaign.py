@@ -14,6 +14,8 @@ from faults.kills import PAIRS, Tally, blocked_peers, second_collector, stop_at_
 from faults.network import bad_network
 from faults.scenarios import SCENARIOS, Result, play
 
+TRANSFERS = ("cmove", "cget", "wado")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts that are asked for; 1 where anything did not end as it has to."""
@@ -103,8 +105,11 @@ def network(offsets: int, seed: int) -> list[str]:
     """Cut, reset, drip and stall connections."""
     wrong: list[str] = []
     faults: Counter[str] = Counter()
-    for transfer in ("cmove", "cget"):
-        bad = bad_network(transfer, offsets // 2, seed)
+    for place, transfer in enumerate(TRANSFERS):
+        share = offsets // len(TRANSFERS) + (place < offsets % len(TRANSFERS))
+        if not share:
+            continue
+        bad = bad_network(transfer, share, seed)
         faults += bad.faults
         kinds = ", ".join(f"{kind} {number}" for kind, number in sorted(bad.faults.items()))
         say(

@@ -155,7 +155,7 @@ def blocked_peers() -> list[str]:
     faults = {"silent": True, "deaf": True}
     with (
         FaultyPACS(
-            studies(1),
+            studies()[:1],
             aetitle="theirtitle",
             destinations={"mytitle": ("127.0.0.1", port)},
             **faults,

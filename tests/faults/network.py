@@ -1,4 +1,4 @@
-"""A network that cuts, resets, drips and stalls: both ways of a C-MOVE, and a C-GET."""
+"""A network that cuts, resets, drips and stalls: both ways of a C-MOVE, a C-GET, and WADO."""
 
 from __future__ import annotations
 
@@ -51,11 +51,14 @@ def bad_network(transfer: str, offsets: int, seed: int = 1) -> Bad:
             offset = round(LONGEST ** random.random())  # as often in the first PDU as in the last
             return Mischief(kind, offset, upwards=random.random() < 0.5)
 
+    by_web = transfer == "wado"
     with (
         Proxy(receiver, plan, pacs_side) as towards_us,
-        serving("embedded", pacs_side, studies(10)) as (pacs, truth),
+        serving("orthanc" if by_web else "embedded", pacs_side, studies(10)) as (pacs, truth),
         Proxy(pacs.port, plan) as towards_it,
+        Proxy(pacs.http_port if by_web else pacs.port, plan) as towards_web,
     ):
+        url = f"http://127.0.0.1:{towards_web.port}/dicom-web/" if by_web else ""
         while sum(bad.faults.values()) < offsets and not bad.wrong:
             with tempfile.TemporaryDirectory(prefix="pacsfw-net-") as folder:
                 room = Room(
@@ -64,11 +67,12 @@ def bad_network(transfer: str, offsets: int, seed: int = 1) -> Bad:
                     receiver_port=receiver,
                     use=transfer,
                     attempts=8,
+                    dicomweb=url,
                 )
                 _collect(room, bad)
                 bad.wrong += truth.against(room)
                 bad.collections += 1
-            bad.faults = towards_us.done + towards_it.done
+            bad.faults = towards_us.done + towards_it.done + towards_web.done
     for name, most, bound in (("threads", bad.threads, 30), ("files", bad.files, 80)):
         if max(most) > bound:  # faults and runs are many, what they leave behind would add up
             bad.wrong.append(f"{name} grow: {most}")

@@ -5,24 +5,37 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from faults.room import Truth
-from pacsfw.testing import EmbeddedPACS, Study, make_studies, write_studies
+from pacsfw.testing import EmbeddedPACS, Study, awkward_studies, make_studies, write_studies
 from peers.dcmqrscp import Dcmqrscp
 from peers.orthanc import Orthanc
 
 TITLE = "theirtitle"
+PRIVATE = "1.3.46.670589.11.0.0.12.1"
 
 
 def studies(count: int = 6) -> list[Study]:
-    return make_studies(count, days=60, modalities=(("CT", "CT"),), instances=4)
+    """Some plain ones, two with names in Japanese, and one of a private SOP class."""
+    plain = make_studies(count - 3, days=60, modalities=(("CT", "CT"),), instances=4)
+    awkward = awkward_studies(study_date="20200301")
+    named = [awkward[name] for name in ("japanese, iso 2022", "japanese, utf-8")]
+    private = replace(plain[0], number=99, extra={"SOPClassUID": PRIVATE})
+    return [*plain, *named, private]
+
+
+def held_by(kind: str, studies: Sequence[Study]) -> Sequence[Study]:
+    """Return what an archive takes: dcmqrscp has no objects of private classes."""
+    return [study for study in studies if kind != "dcmqrscp" or "SOPClassUID" not in study.extra]
 
 
 @contextmanager
 def serving(kind: str, receiver_port: int, held: Sequence[Study]) -> Iterator[tuple[Any, Truth]]:
     """Start an archive with these studies; gives it and what it holds."""
+    held = held_by(kind, held)
     destinations = {"mytitle": ("127.0.0.1", receiver_port)}
     with tempfile.TemporaryDirectory(prefix="pacsfw-peer-") as name:
         folder = Path(name)

@@ -60,7 +60,9 @@ class Room:
         move = MOVE.format(use=use, attempts=attempts, options=CLOCKS[use])
         usual = {"    query_level: STUDY\nnet:": move}
         if dicomweb:
-            usual["    called_node:\n"] = f"    dicomweb: {{url: {dicomweb!r}}}\n    called_node:\n"
+            usual["    called_node:\n"] = (
+                f"    dicomweb: {{url: {dicomweb!r}, timeout: 1.5}}\n    called_node:\n"
+            )
         self.collected = Collected(folder, receiver_port, pacs_port, {**usual, **changes})
         self._process: subprocess.Popen[str] | None = None
 

@@ -99,11 +99,13 @@ def move(
     return answer
 
 
-def get(peer: Peer, level: str, keys: dict[str, str], *, roles: bool = True) -> tuple[Answer, list]:
+def get(
+    peer: Peer, level: str, keys: dict[str, str], *, roles: bool = True, more: Sequence[str] = ()
+) -> tuple[Answer, list]:
     """C-GET; also what was received, as (SOP Instance UID, data-set bytes)."""
     answer, received = Answer(), []
     model = MODELS["STUDY"] + GET
-    storage = StoragePresentationContexts[:100]
+    storage = [*map(build_context, more), *StoragePresentationContexts[:100]]
 
     def store(event: evt.Event) -> int:
         uid = str(event.request.AffectedSOPInstanceUID)

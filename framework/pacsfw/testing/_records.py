@@ -151,7 +151,8 @@ class MadeStudy:
         return ()
 
     def _sop_classes(self) -> list[str]:
-        return [SOP_CLASSES[modality] for modality in self._study.modalities]
+        own = self._study.extra.get("SOPClassUID")
+        return [own or SOP_CLASSES[modality] for modality in self._study.modalities]
 
     def _instance(self, series: int, number: int) -> Instance:
         described = describe(self._study, series, number)

@@ -13,7 +13,7 @@ from pacsfw.testing import EmbeddedPACS, FaultyPACS, make_studies, population
 from pacsfw.testing.population import BUSY_SECOND
 from peers.process import require
 from peers.readback import by_uid, move_by_dcmtk
-from peers.scu import find
+from peers.scu import find, get
 
 Start = Callable[..., EmbeddedPACS]
 UID = {"StudyInstanceUID": ""}
@@ -68,3 +68,13 @@ def test_extra_attributes_are_searched_as_well(embedded_pacs: Start) -> None:
     assert (found.StudyInstanceUID, found.StudyID) == (two.uid, "")
     keys = {"StudyInstanceUID": two.uid, "SeriesInstanceUID": "", "Modality": ""}
     assert find(pacs, "SERIES", keys).values("Modality") == ["XA"]
+
+
+def test_objects_of_a_private_class_are_told_of_and_sent(embedded_pacs: Start) -> None:
+    private = "1.3.46.670589.11.0.0.12.1"
+    [study] = make_studies(1, modalities=[("CT",)], instances=2)
+    pacs = embedded_pacs([replace(study, extra={"SOPClassUID": private})])
+    [found] = find(pacs, "STUDY", UID | {"SOPClassesInStudy": ""}).identifiers
+    assert found.SOPClassesInStudy == private
+    answer, received = get(pacs, "STUDY", {"StudyInstanceUID": study.uid}, more=[private])
+    assert (answer.status, len(received)) == (0x0000, 2)

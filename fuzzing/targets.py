@@ -24,6 +24,7 @@ from pacsfw.dicom.integrity import Damaged
 from pacsfw.dicom.part10 import file_head, read_file_meta
 from pacsfw.dicom.tagpath import parse
 from pacsfw.dimse import command, pdu
+from pacsfw.dimse.known_uids import known_uids
 from pacsfw.dimse.negotiation import Accepted, negotiate
 from pacsfw.dimse.pdu_reader import PduReader
 
@@ -138,7 +139,7 @@ def association(data: bytes) -> None:
     """Of an association request that is accepted pynetdicom reads the same contexts."""
     called = data[4:20].decode("latin-1").strip(" \0")
     try:
-        answer = negotiate(data, called, MAX_PDU)
+        answer = negotiate(data, called, MAX_PDU, known_uids())
     except pdu.ProtocolError:
         return
     if not isinstance(answer, Accepted):

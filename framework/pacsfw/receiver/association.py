@@ -14,6 +14,7 @@ from pacsfw.api import Node
 from pacsfw.dicom.spool import Spool
 from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Command, Element, Field
+from pacsfw.dimse.known_uids import KnownUids
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
 from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.tls import end_of_stream
@@ -42,6 +43,8 @@ class Association:
         Who we are, whom we let in and how much the peer may take.
     spool
         Where the objects go.
+    known
+        What the dictionary of UIDs knows.
     tell
         Is told of what goes wrong; called from the serving thread.
     request
@@ -55,6 +58,7 @@ class Association:
         sock: socket.socket,
         node: Node,
         spool: Spool,
+        known: KnownUids,
         tell: Callable[[Note], None],
         request: bytes | bytearray = b"",
         wanted: Callable[[], bool] = lambda: True,
@@ -62,7 +66,7 @@ class Association:
         self._socket = sock
         self._peer = _address(sock)
         self._node = node
-        self._spool = spool
+        self._spool, self._known = spool, known
         self._tell = tell
         self._wanted = wanted
         limits = node.limits
@@ -139,7 +143,9 @@ class Association:
         kind, body = self._reader.read()
         if kind != pdu.PduType.ASSOCIATE_RQ:
             raise _unexpected(kind)
-        answer = negotiate(bytes(body), self._node.aetitle, pdu.MAX_PDU, self._node.accept)
+        answer = negotiate(
+            bytes(body), self._node.aetitle, pdu.MAX_PDU, self._known, self._node.accept
+        )
         self._calling = answer.calling_ae
         if isinstance(answer, Rejected):
             self._note(logging.WARNING, f"rejected: {answer.reason}")

@@ -27,6 +27,7 @@ from pacsfw.receiver.progress import Progress
 from pacsfw.workers.frames import write_frame
 
 if TYPE_CHECKING:
+    from pacsfw.dimse.known_uids import KnownUids
     from pacsfw.receiver.association import Association
     from pacsfw.receiver.lobby import Guest
 
@@ -47,6 +48,8 @@ class Plan:
     """How many there are; they share the associations that are allowed."""
     wanted_until: ctypes.c_double
     """Until when, on the monotonic clock, objects are taken; shared with the driver."""
+    known: KnownUids
+    """From the driver: a process would need long to import the dictionary."""
     durable: bool = False
     """Whether an object has to survive a power cut before it is answered."""
 
@@ -232,6 +235,7 @@ class _Process:
             guest.sock,
             plan.node,
             self._spool,
+            plan.known,
             self._take_note,
             bytes(guest.request),
             self._is_wanted,

@@ -17,6 +17,7 @@ from typing import cast
 
 from pacsfw.api import Node
 from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.dimse.known_uids import known_uids
 from pacsfw.errors import StateError
 from pacsfw.receiver.messages import Note, Ready, Report
 from pacsfw.receiver.process import Plan
@@ -71,7 +72,7 @@ class Receiver:
         self._node = node
         # Shared memory, not a message: a request must not be faster than its announcement.
         self._wanted_until = _spawn.RawValue("d", math.inf)
-        self._plan = Plan(node, spool, processes, self._wanted_until, durable)
+        self._plan = Plan(node, spool, processes, self._wanted_until, known_uids(), durable)
         self._processes = processes
         self._notify = notify
         self._listener: socket.socket | None = None

@@ -15,12 +15,15 @@ from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from framework.dimse import wire
 from framework.dimse.wire import CT, EXPLICIT, IMPLICIT, VERIFICATION, context, item
-from pacsfw.dimse.negotiation import Accepted, Rejected, choose_syntax, is_storage, negotiate
+from pacsfw.dimse.known_uids import known_uids
+from pacsfw.dimse.negotiation import Accepted, Rejected, choose_syntax, negotiate
 from pacsfw.dimse.pdu import MAX_PDU, ProtocolError
+
+KNOWN = known_uids()
 
 
 def answer(*contexts: bytes, **fields) -> Accepted | Rejected:
-    return negotiate(wire.associate_body(contexts, **fields), "PACSFW", MAX_PDU)
+    return negotiate(wire.associate_body(contexts, **fields), "PACSFW", MAX_PDU, KNOWN)
 
 
 def accepted(*contexts: bytes, **fields) -> Accepted:
@@ -59,7 +62,7 @@ def test_the_answer_says_who_we_are_and_what_we_take() -> None:
 
 @pytest.mark.parametrize("uid", sorted(_STORAGE_CLASSES.values()))
 def test_every_standard_storage_class_is_stored(uid: str) -> None:
-    assert is_storage(uid)
+    assert list(accepted(context(1, uid, [EXPLICIT])).contexts) == [1]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +70,7 @@ def test_every_standard_storage_class_is_stored(uid: str) -> None:
     ["1.3.46.670589.11.0.0.12.1", "1.2.840.10008.5.1.4.1.1.6", "1.2.840.10008.5.1.4.1.1.99999"],
 )
 def test_private_retired_and_future_storage_classes_are_stored(uid: str) -> None:
-    assert is_storage(uid)
+    assert list(accepted(context(1, uid, [EXPLICIT])).contexts) == [1]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_what_is_no_storage_is_refused(uid: str) -> None:
     ],
 )
 def test_the_first_acceptable_syntax_is_chosen(offered: list[str], chosen: str | None) -> None:
-    assert choose_syntax(offered) == chosen
+    assert choose_syntax(offered, KNOWN) == chosen
 
 
 def test_a_context_without_an_acceptable_syntax_is_refused() -> None:
@@ -149,7 +152,7 @@ def test_items_that_nobody_knows_are_skipped() -> None:
 
 def test_no_user_information_means_no_limit() -> None:
     body = wire.associate_body([context(1, CT, [EXPLICIT])], user=b"")[:-4]
-    got = negotiate(body, "PACSFW", MAX_PDU)
+    got = negotiate(body, "PACSFW", MAX_PDU, KNOWN)
     assert isinstance(got, Accepted)
     assert got.peer_max_pdu == 0
 
@@ -179,7 +182,7 @@ def test_a_request_cut_anywhere_is_a_protocol_error_or_rejected() -> None:
     end_of_contexts = len(body) - len(item(0x50, item(0x51, bytes(4)) + item(0x52, b"1.2.3")))
     for length in range(end_of_contexts - 1):
         try:
-            got = negotiate(body[:length], "PACSFW", MAX_PDU)
+            got = negotiate(body[:length], "PACSFW", MAX_PDU, KNOWN)
         except ProtocolError:
             continue
         assert isinstance(got, Rejected) or len(got.contexts) == 1
@@ -189,7 +192,7 @@ def test_a_request_cut_anywhere_is_a_protocol_error_or_rejected() -> None:
 def test_garbage_after_a_good_start_never_breaks_the_negotiation(garbage: bytes) -> None:
     body = wire.associate_body(wire.default_contexts())[:68] + garbage
     try:
-        negotiate(body, "PACSFW", MAX_PDU)
+        negotiate(body, "PACSFW", MAX_PDU, KNOWN)
     except ProtocolError:
         return
 
@@ -199,6 +202,6 @@ def test_one_wrong_byte_never_breaks_the_negotiation(position: int, value: int) 
     body = bytearray(wire.associate_body(wire.default_contexts()))
     body[position % len(body)] = value
     try:
-        negotiate(bytes(body), "PACSFW", MAX_PDU)
+        negotiate(bytes(body), "PACSFW", MAX_PDU, KNOWN)
     except ProtocolError:
         return

@@ -15,6 +15,7 @@ from framework.receiver.listening import Listening
 from pacsfw.api import Limits, Node
 from pacsfw.dicom.part10 import file_head
 from pacsfw.dicom.spool import Sealed, Spool
+from pacsfw.dimse.known_uids import known_uids
 from pacsfw.receiver.association import Association
 from peers.readback import dataset_bytes
 
@@ -265,7 +266,7 @@ def test_a_full_disk_is_answered_with_a700_and_the_association_goes_on(tmp_path:
     records: list[object] = []
     near, far = tcp_pair()
     association = Association(
-        far, Node(aetitle="PACSFW"), Spool(spool, records.append), records.append
+        far, Node(aetitle="PACSFW"), Spool(spool, records.append), known_uids(), records.append
     )
     thread = threading.Thread(target=association.serve)
     thread.start()
@@ -292,7 +293,7 @@ def test_a_spool_that_cannot_be_written_is_answered_with_a_failure(tmp_path: Pat
     near, far = tcp_pair()
     records: list[object] = []
     gone = Spool(tmp_path / "gone", records.append)
-    association = Association(far, Node(aetitle="PACSFW"), gone, lambda _: None)
+    association = Association(far, Node(aetitle="PACSFW"), gone, known_uids(), lambda _: None)
     thread = threading.Thread(target=association.serve)
     thread.start()
     with near:

@@ -1,13 +1,13 @@
 """The receiver of pacsfw beside other Storage SCPs, in the same run.
 
-    python benchmarks/bench_receive.py [--parts alone,pdu,disk,everything,huge] [--runs 5]
+    python benchmarks/bench_receive.py [--parts alone,pdu,...] [--runs 5]
                                        [--objects 1000] [--associations 1,4,16]
 
 The sender is a raw socket that is fed prepared bytes, one process per association, so that
 the receivers are what is measured; sender and receiver share the machine. All receivers of a
 table run at once and are measured in turn. Peers are started with TCP_NODELAY=1, at their
 best. Prints medians and ratios. pacsanini takes part where $PACSANINI_PYTHON names its Python.
-Ends with 1 where a target of issue 5 was not met.
+Ends with 1 where a target of docs/performance.md was not met.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ingest_costs import costs
 from measured import machine
 from population import temporary_folder
 from storage_peers import DCMTK, OURS, PACSANINI, Kind, Measured, Receiver, kinds
@@ -179,7 +180,26 @@ def huge(options: argparse.Namespace, base: Path) -> None:
         table(f"one multi-frame object of {size:.1f} GB, tmpfs", receivers)
 
 
-PARTS = {"alone": alone, "pdu": pdu, "disk": disk, "everything": everything, "huge": huge}
+def profile(options: argparse.Namespace, base: Path) -> None:
+    """What an object costs beyond receiving it, which says what everything on can reach."""
+    for shape, size in SIZES.items():
+        folder = base / f"profile-{shape}"
+        folder.mkdir()
+        print(f"\n{size}, what it costs beyond receiving it, in one process\n")
+        print("| step | CPU us/object |")
+        print("|---|---|")
+        for step, cost in costs(folder, shape, options.objects).items():
+            print(f"| {step} | {cost:.0f} |", flush=True)
+
+
+PARTS = {
+    "alone": alone,
+    "pdu": pdu,
+    "disk": disk,
+    "everything": everything,
+    "profile": profile,
+    "huge": huge,
+}
 
 
 def _numbers(text: str) -> list[int]:

@@ -6,7 +6,7 @@ Fills an Orthanc and a dcmqrscp, started with their default socket settings (Nag
 on), with studies of 100 CT images of 512 KB, and retrieves all of them with each program in
 turn. The time is that of the programs that ask, from start to end; receivers that are programs
 of their own run before. `pacsfw move` also stores, checks and parses what comes. Slow programs
-get fewer studies. Prints medians. Ends with 1 where a target of issue 5 was not met.
+get fewer studies. Prints medians. Ends with 1 where a target of docs/performance.md was not met.
 """
 
 from __future__ import annotations

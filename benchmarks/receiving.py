@@ -21,6 +21,7 @@ from pathlib import Path
 from pacsfw import assemble
 from pacsfw.api import Clock, Node
 from pacsfw.cli.common import load
+from pacsfw.config import Config, Storage
 from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.ingest.intake import Intake
 from pacsfw.ingest.room import Room
@@ -59,16 +60,21 @@ tags:
 """
 
 
+def configured(folder: Path, port: int) -> tuple[Config, Storage]:
+    """Write the configuration of a collection into a folder, and load it."""
+    path = folder / "conf.yaml"
+    path.write_text(_CONFIGURATION.format(aetitle=AETITLE, port=port, layout="STUDY"))
+    path.chmod(0o600)
+    config = load(path).config
+    assert config.storage is not None
+    return config, config.storage
+
+
 class Everything:
     """What `move` does with what arrives, without asking anybody for it."""
 
     def __init__(self, folder: Path, port: int, workers: int, objects: int) -> None:
-        path = folder / "conf.yaml"
-        path.write_text(_CONFIGURATION.format(aetitle=AETITLE, port=port, layout="STUDY"))
-        path.chmod(0o600)
-        config = load(path).config
-        assert config.storage is not None
-        storage = config.storage
+        config, storage = configured(folder, port)
         self.spool = storage.state / "spool"
         self.spool.mkdir(parents=True)
         storage.directory.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw import assemble
-from pacsfw.api import Clock, Event, Level, Node, RunContext, SpoolFile
+from pacsfw.api import Clock, Event, Node, RunContext, SpoolFile
 from pacsfw.config import Config, Move, Storage, Tag
 from pacsfw.dicom.spool import Spool
 from pacsfw.errors import StateError
@@ -19,6 +19,7 @@ from pacsfw.ledger import Ledger
 from pacsfw.move.arrivals import Arrivals, RequestInbox
 from pacsfw.move.judge import Judge
 from pacsfw.move.move import Mover
+from pacsfw.move.requests import Levels
 from pacsfw.move.study import StudyMover
 from pacsfw.outgoing import Outgoing
 from pacsfw.receiver import Receiver
@@ -82,7 +83,7 @@ class Moving:
         self._around, self._settings = around, settings
         self._arrivals = Arrivals(around.clock, self._expect)
         self._receiver: Receiver | None = None
-        self._levels_refused: set[Level] = set()
+        self._levels = Levels()
         self._spool = around.make_spool()
         self._room = around.room(self._spool)
         self._fatal: Exception | None = None
@@ -220,7 +221,7 @@ class Moving:
             stop=around.stop,
             quiet_seconds=around.timing.quiet,
             owner=owner,
-            levels_refused=self._levels_refused,
+            levels=self._levels,
             notify=around.notify,
         )
 

@@ -19,17 +19,23 @@ PRIVATE = "1.3.46.670589.11.0.0.12.1"
 
 
 def studies(count: int = 6) -> list[Study]:
-    """Some plain ones, two with names in Japanese, and one of a private SOP class."""
-    plain = make_studies(count - 3, days=60, modalities=(("CT", "CT"),), instances=4)
+    """Some plain ones, two with names in Japanese, one of a private SOP class, and a twin.
+
+    The twin has an object with the UID of another study's.
+    """
+    plain = make_studies(count - 4, days=60, modalities=(("CT", "CT"),), instances=4)
     awkward = awkward_studies(study_date="20200301")
     named = [awkward[name] for name in ("japanese, iso 2022", "japanese, utf-8")]
     private = replace(plain[0], number=99, extra={"SOPClassUID": PRIVATE})
-    return [*plain, *named, private]
+    shared = {"SOPInstanceUID": plain[0].sop_uid(1, 1)}
+    twin = replace(plain[0], number=98, patient_id="TWIN", instances=1, extra=shared)
+    return [*plain, *named, private, twin]
 
 
 def held_by(kind: str, studies: Sequence[Study]) -> Sequence[Study]:
-    """Return what an archive takes: dcmqrscp has no objects of private classes."""
-    return [study for study in studies if kind != "dcmqrscp" or "SOPClassUID" not in study.extra]
+    """Return what an archive takes: dcmqrscp has no private classes, and each UID once."""
+    odd = {"SOPClassUID", "SOPInstanceUID"}
+    return [study for study in studies if kind != "dcmqrscp" or not odd & study.extra.keys()]
 
 
 @contextmanager

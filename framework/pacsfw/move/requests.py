@@ -16,6 +16,27 @@ it that are asked for together."""
 Refused: TypeAlias = "AbstractSet[Level]"
 
 
+class Levels:
+    """The retrieve levels that a PACS does not serve, as a run finds out; for all its threads.
+
+    A level at which something came is served, whatever the PACS says of single studies.
+    """
+
+    def __init__(self) -> None:
+        self.refused: set[Level] = set()
+        self._served: set[Level] = set()
+
+    def serves(self, level: Level) -> None:
+        """Note that something came."""
+        self._served.add(level)
+        self.refused.discard(level)
+
+    def refuses(self, level: Level) -> None:
+        """Note that a request was not understood."""
+        if level not in self._served:
+            self.refused.add(level)
+
+
 def requests_for(
     study_uid: str,
     expectation: Expectation,

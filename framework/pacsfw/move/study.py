@@ -23,7 +23,7 @@ from pacsfw.ledger.studies import GOOD
 from pacsfw.move.arrivals import Arrivals
 from pacsfw.move.expected import Ask, Expectation, read_expectation
 from pacsfw.move.judge import Judge
-from pacsfw.move.requests import requests_for, series_of
+from pacsfw.move.requests import Levels, requests_for, series_of
 from pacsfw.move.statuses import MAY_HELP, STRAINED, ending_of, worst
 
 AFTER_A_BREAK = 3
@@ -49,8 +49,7 @@ class Attempt:
 class StudyMover:
     """Works for one thread; owns that thread's transfer and its way of asking.
 
-    ``levels_refused`` are the retrieve levels that the PACS does not serve, found out by all
-    threads together; ``owner`` names the transfer in messages.
+    ``levels`` is shared with the other threads; ``owner`` names the transfer in messages.
     """
 
     def __init__(
@@ -67,14 +66,14 @@ class StudyMover:
         stop: threading.Event,
         quiet_seconds: float,
         owner: str,
-        levels_refused: set[Level],
+        levels: Levels,
         notify: Callable[[Event], None],
     ) -> None:
         self.transfer, self._owner = transfer, owner
         self._ask, self._rest, self._inbox = ask, rest, inbox
         self._arrivals, self._ledger, self._judge = arrivals, ledger, judge
         self._clock, self._stop, self._quiet_seconds = clock, stop, quiet_seconds
-        self._levels_refused, self._notify = levels_refused, notify
+        self._levels, self._notify = levels, notify
 
     def move(self, study_uid: str, attempt: int = 1) -> Attempt:
         """Bring one study over and settle it, unless the run is stopped meanwhile.
@@ -156,7 +155,8 @@ class StudyMover:
         RemoteError
             The PACS was not reached.
         """
-        requests = self._missing(study_uid, expectation, attempt)
+        refused: set[Level] = set()
+        requests = self._missing(study_uid, expectation, attempt, refused)
         if requests:
             self._ledger.studies.requested(study_uid, self._clock.now())
         outcomes: list[Outcome] = []
@@ -172,13 +172,16 @@ class StudyMover:
             outcomes.append(outcome)
             ending = ending_of(outcome)
             if ending == "mismatch":
-                self._levels_refused.add(request.level)
-                requests = self._missing(study_uid, expectation, attempt)
+                refused.add(request.level)
+                self._levels.refuses(request.level)
+                requests = self._missing(study_uid, expectation, attempt, refused)
                 if requests and requests[0].level != request.level:
                     outcomes.pop()  # another level may be understood
                     continue
                 break
             came = bool(outcome.completed) or self._arrivals.news(study_uid) > before
+            if came:
+                self._levels.serves(request.level)
             fruitless = 0 if came else fruitless + 1
             if ending in ("busy", "silent", "refused", "cancelled"):
                 break
@@ -187,14 +190,16 @@ class StudyMover:
                 requests += series_of([request])  # perhaps it just does not serve objects
         return worst(outcomes) if outcomes else None
 
-    def _missing(self, study_uid: str, expectation: Expectation, attempt: int) -> list[Request]:
+    def _missing(
+        self, study_uid: str, expectation: Expectation, attempt: int, refused: set[Level]
+    ) -> list[Request]:
         requests = requests_for(
             study_uid,
             expectation,
             self._ledger.instances.stored_by_series(study_uid),
             given_up=self._ledger.evidence.given_up(study_uid),
             attempt=attempt,
-            refused=self._levels_refused,
+            refused=self._levels.refused | refused,
         )
         return list(requests)
 

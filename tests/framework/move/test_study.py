@@ -14,6 +14,7 @@ from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.move.arrivals import Arrivals, RequestInbox
 from pacsfw.move.judge import Judge
+from pacsfw.move.requests import Levels
 from pacsfw.move.study import StudyMover
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,7 +74,7 @@ class Room:
         self.ledger = open_ledger(folder / "state")
         self.ledger.studies.add(STUDY, {}, "find", selected=True)
         self.runs = itertools.count(1)
-        self.levels_refused = set()
+        self.levels = Levels()
 
     def path(self, uid):
         return self.archive / f"{uid}.dcm"
@@ -112,7 +113,7 @@ class Room:
             stop=stop or threading.Event(),
             quiet_seconds=0.01,
             owner="",
-            levels_refused=self.levels_refused,
+            levels=self.levels,
             notify=lambda event: None,
         )
         done = mover.move(STUDY, attempt)
@@ -195,7 +196,23 @@ def test_a_level_that_is_not_understood_is_left_at_once_and_for_good(room):
 
     assert [level for level, _ in requested(pacs)] == ["STUDY", "IMAGE", "SERIES"]
     assert verdict.state == "complete"
-    assert room.levels_refused == {"IMAGE"}
+    assert room.levels.refused == {"IMAGE"}
+
+
+def test_a_level_at_which_something_came_is_not_left_for_one_odd_answer(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1"])
+    room.move(pacs)
+    pacs.levels = ("STUDY", "SERIES")
+    room.move(pacs, attempt=2)
+    assert room.levels.refused == {"IMAGE"}
+
+    room.levels.serves("IMAGE")
+    room.levels.refuses("IMAGE")
+    pacs.levels, pacs.sends = ("STUDY", "SERIES"), ["1.1", "1.2"]
+    _, verdict = room.move(pacs, attempt=2)
+
+    assert [level for level, _ in requested(pacs)][-2:] == ["IMAGE", "SERIES"]
+    assert (verdict.state, room.levels.refused) == ("complete", set())
 
 
 def test_a_pacs_that_only_serves_single_objects_is_asked_for_them(room):

@@ -34,9 +34,10 @@ bench-receive: .venv/.installed-dev  ## the receiver beside DCMTK, Orthanc and o
 	$(BIN)/python benchmarks/bench_receive.py; receive=$$?; \
 	$(BIN)/python benchmarks/bench_retrieve.py && exit $$receive
 
-bench-move: .venv/.installed-dev  ## move by C-MOVE, C-GET, WADO beside other programs (STUDIES=20)
+bench-move: .venv/.installed-dev  ## move by C-MOVE, C-GET, WADO beside other programs (STUDIES=20); resuming
 	sh scripts/install-peers.sh
-	$(BIN)/python benchmarks/bench_move.py
+	$(BIN)/python benchmarks/bench_move.py; moved=$$?; \
+	$(BIN)/python benchmarks/bench_resume.py && exit $$moved
 
 attack: .venv/.installed-dev  ## a receiver under attack beside a C-MOVE, SECONDS=600
 	sh scripts/install-peers.sh

@@ -192,7 +192,7 @@ def _serve(pipe: Connection, build: Callable[[Any], Callable[[Any], Any]], spec:
     while True:
         try:
             jobs = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # reset: it died before it had heard all
             return
         for job in jobs:
             try:
@@ -202,5 +202,5 @@ def _serve(pipe: Connection, build: Callable[[Any], Callable[[Any], Any]], spec:
             try:
                 # At once: should the next one kill us, it is known that this one is done.
                 write_frame(pipe.fileno(), pickle.dumps(outcome))
-            except BrokenPipeError:
+            except (BrokenPipeError, ConnectionResetError):
                 return

@@ -156,6 +156,7 @@ def test_a_kill_changes_nothing_in_the_end(point, pacs, collection, undisturbed,
     assert_same(collected, undisturbed)
 
 
+@pytest.mark.full
 def test_many_kills_in_a_row_change_nothing_in_the_end(pacs, collection, undisturbed, start):
     collected = collection(pacs)
     for count in (1, 4, 8, 13, 17):

@@ -185,7 +185,9 @@ def test_faults_at_work_cost_their_own_item_or_use(
     installed, embedded_pacs, collection, capsys, monkeypatch, caplog
 ):
     installed("atwork")
-    monkeypatch.setattr(pacsfw.run, "Timing", partial(Timing, quiet=1.0, grace=5.0, call=0.3))
+    monkeypatch.setattr(
+        pacsfw.run, "Timing", partial(Timing, quiet=1.0, grace=5.0, pause=0.1, call=0.3)
+    )
     studies = make_studies(3, days=14, modalities=(("CT",),), instances=2)
     collected = collection(
         embedded_pacs(studies), changes={"sort_by: PATIENT": "sort_by: hostile", "tags:\n": AT_WORK}

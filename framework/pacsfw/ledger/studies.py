@@ -205,10 +205,11 @@ class Studies:
             return frozenset(row[0] for row in rows)
 
     def rate(self) -> tuple[int, float, int] | None:
-        """Return bytes stored, seconds, and studies of the complete ones; None without any.
+        """Return bytes that came, seconds, and studies of the complete ones; None without any.
 
         Seconds are those in which at least one of them was on its way, from its (last) request
-        to its verdict: where several are moved at once, a second counts once.
+        to its verdict: where several are moved at once, a second counts once. What was there
+        before that request does not count.
         """
         marks = ", ".join("?" for _ in GOOD)
         with self._database.reading() as connection:
@@ -217,6 +218,7 @@ class Studies:
                 " FROM studies JOIN instances USING (study_uid)"
                 f" WHERE verdict IN ({marks}) AND instances.state = 'stored'"
                 " AND julianday(settled_at) > julianday(requested_at)"
+                " AND julianday(received_at) >= julianday(requested_at)"
                 " GROUP BY study_uid HAVING sum(size) > 0",
                 GOOD,
             ).fetchall()

@@ -136,9 +136,10 @@ def test_without_a_patient_id_a_study_is_not_listed_by_patient(ledger):
 def move(ledger: Ledger, uid: str, begin: float, end: float, size: int = 1000) -> None:
     """Have a study of one object requested and complete, in seconds after NOW."""
     ledger.studies.add(uid, {}, "find")
-    ledger.instances.record(instance(f"{uid}.9", study_uid=uid, size=size), NOW)
+    ended = NOW + timedelta(seconds=end)
+    ledger.instances.record(instance(f"{uid}.9", study_uid=uid, size=size), ended)
     ledger.studies.requested(uid, NOW + timedelta(seconds=begin))
-    ledger.studies.settle(uid, COMPLETE, NOW + timedelta(seconds=end), {})
+    ledger.studies.settle(uid, COMPLETE, ended, {})
 
 
 def test_before_anything_was_moved_there_is_no_rate(ledger):
@@ -175,6 +176,17 @@ def test_the_rate_is_that_of_complete_studies_and_of_stored_objects(ledger):
     move(ledger, "1.3", 1000, 1001, size=0)
 
     assert ledger.studies.rate() == (1000, pytest.approx(10), 1)
+
+
+def test_what_came_before_the_last_request_is_not_in_the_rate(ledger):
+    move(ledger, "1.1", 0, 10)
+    ledger.instances.record(
+        instance("1.1.8", study_uid="1.1", size=5), NOW + timedelta(seconds=1001)
+    )
+    ledger.studies.requested("1.1", NOW + timedelta(seconds=1000))
+    ledger.studies.settle("1.1", COMPLETE, NOW + timedelta(seconds=1002), {})
+
+    assert ledger.studies.rate() == (5, pytest.approx(2), 1)
 
 
 @pytest.mark.parametrize("first", ["unsolicited", "patient", "list"])

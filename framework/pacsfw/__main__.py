@@ -1,5 +1,5 @@
 """``python -m pacsfw``."""
 
-from pacsfw.cli import main
+from pacsfw.cli import program
 
-raise SystemExit(main())
+program()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import pacsfw.run
-from pacsfw.cli import main
+from pacsfw.cli import program
 from pacsfw.moving import Timing
 
 GRACE = 4.0
 
 if __name__ == "__main__":
     pacsfw.run.Timing = partial(Timing, quiet=0.5, grace=GRACE, pause=0.1)  # type: ignore[misc, assignment]
-    sys.exit(main(sys.argv[1:]))
+    program()

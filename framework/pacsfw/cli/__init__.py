@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import NoReturn
 
 import click
 
@@ -128,6 +130,14 @@ def cli() -> None:
 
     Everything is described in one YAML or JSON file; start with `pacsfw config init`.
     """
+
+
+def program() -> NoReturn:
+    """Run the command of the command line, and leave with its exit code."""
+    code = main()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # all that is left is to leave
+    sys.exit(code)
 
 
 def main(args: Sequence[str] | None = None) -> int:

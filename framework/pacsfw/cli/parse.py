@@ -76,10 +76,11 @@ def _collection(loaded: Loaded, workers: int) -> int:
 
     console, clock = Console(), Clock()
     collection = Collection(loaded, "parse", observers=display(loaded), clock=clock)
-    with private_files(), collection, signals(collection):
-        collection.parse(workers)
-        summary = collection.parsed()
-    return _end(summary, console, interrupted=collection.interrupted)
+    with private_files(), signals(collection):
+        with collection:
+            collection.parse(workers)
+            summary = collection.parsed()
+        return _end(summary, console, interrupted=collection.interrupted)
 
 
 def _tree(loaded: Loaded, wish: Wish) -> int:
@@ -92,11 +93,12 @@ def _tree(loaded: Loaded, wish: Wish) -> int:
 
     console, clock = Console(), Clock()
     parsing = Parsing(loaded, wish, observers=display(loaded), clock=clock)
-    with private_files(), parsing, signals(parsing):
-        if parsing.begun:
-            click.echo(f"going on behind {parsing.begun:,} files (state: {wish.state})")
-        parsing.run()
-    return _end(parsing.summary(), console, interrupted=parsing.interrupted)
+    with private_files(), signals(parsing):
+        with parsing:
+            if parsing.begun:
+                click.echo(f"going on behind {parsing.begun:,} files (state: {wish.state})")
+            parsing.run()
+        return _end(parsing.summary(), console, interrupted=parsing.interrupted)
 
 
 def _end(summary: ParseSummary, console: Console, *, interrupted: bool) -> int:

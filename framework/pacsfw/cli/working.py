@@ -42,9 +42,19 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
     for warning in loaded.config.warnings:
         click.echo(f"warning: {warning}", err=True)
     collection = Collection(loaded, command, observers=display(loaded), clock=clock)
+    with private_files(), signals(collection):
+        return _carry_out(collection, command, steps, console)
+
+
+def _carry_out(
+    collection: Collection,
+    command: str,
+    steps: Callable[[Collection, Console], None],
+    console: Console,
+) -> int:
     summary = None
     try:
-        with private_files(), collection, signals(collection):
+        with collection:
             try:
                 steps(collection, console)
             except PacsfwError:
@@ -96,7 +106,7 @@ def serve(config: Path | None, quiet: float) -> int:
         assert net is not None and net.dest is not None  # noqa: S101, PT018 - it listens
         click.echo(f"{net.dest.aetitle} listens on port {port}; Ctrl-C or SIGTERM ends it")
 
-    with private_files(), collection, signals(collection):
+    with private_files(), signals(collection), collection:
         collection.serve(quiet, listening)
         summary = collection.summary()
     render(replace(summary, found=sum(summary.verdicts.values())), Console())

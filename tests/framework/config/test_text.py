@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pacsfw.config import json_text, yaml_text
@@ -169,17 +169,11 @@ trees = st.dictionaries(
 )
 
 
-# A busy machine is no fault.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@patient
 @given(trees, st.sampled_from([None, 1, "\t"]))
 def test_json_reads_what_json_writes(tree: dict[str, Any], indent: int | str | None) -> None:
     assert json_text.read(json.dumps(tree, indent=indent), "c").tree == tree
 
 
-@patient
 @given(trees)
 def test_yaml_reads_what_it_writes(tree: dict[str, Any]) -> None:
     found = yaml_text.read(yaml_text.dump(tree), "c").tree
@@ -187,7 +181,6 @@ def test_yaml_reads_what_it_writes(tree: dict[str, Any]) -> None:
     assert repr(found) == repr(tree)
 
 
-@patient
 @given(st.text())
 def test_no_text_escapes_as_anything_but_a_configuration_error(text: str) -> None:
     for reader in (yaml_text, json_text):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pacsfw.config import Window
@@ -143,11 +143,6 @@ windows = st.builds(
 instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31), timezones=st.just(UTC))
 
 
-# A busy machine is no fault.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@patient
 @given(windows, instants)
 def test_the_state_flips_at_the_next_change_and_not_before(window: Window, now: datetime) -> None:
     change = window.next_change(now)
@@ -164,7 +159,6 @@ def test_the_state_flips_at_the_next_change_and_not_before(window: Window, now: 
         instant += step
 
 
-@patient
 @given(windows, instants)
 def test_the_clock_on_the_wall_alone_decides(window: Window, now: datetime) -> None:
     wall = now.astimezone(window.timezone)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from receiving import configured
+from storing import configured
 from wire_objects import SHAPES, part10
 
 from pacsfw import assemble

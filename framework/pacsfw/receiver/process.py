@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import ipaddress
 import logging
 import os
 import queue
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacsfw.api import Node
+from pacsfw.receiver.addresses import is_allowed
+from pacsfw.receiver.load import Load, Loads
 from pacsfw.receiver.messages import Note, Ready, Report, Stop, encode
 from pacsfw.receiver.notes import Notes
 from pacsfw.receiver.progress import Progress
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _LAST_SECONDS = 1.0
 """How long interrupted associations may take to remove their unfinished files."""
 _TICK_SECONDS = 0.25
+_YIELD_SECONDS = 0.002
+"""What a process leaves to others with fewer connections, to take a new one."""
 _AT_ONCE = 64
 """Connections that a process without room takes in at a time."""
 
@@ -48,6 +51,8 @@ class Plan:
     """How many there are; they share the associations that are allowed."""
     wanted_until: ctypes.c_double
     """Until when, on the monotonic clock, objects are taken; shared with the driver."""
+    loads: Loads
+    """How many connections each process has; shared by them."""
     known: KnownUids
     """From the driver: a process would need long to import the dictionary."""
     durable: bool = False
@@ -55,7 +60,12 @@ class Plan:
 
 
 def main(
-    listener: socket.socket, orders: Connection, reports: Connection, plan: Plan, writer: str
+    listener: socket.socket,
+    orders: Connection,
+    reports: Connection,
+    plan: Plan,
+    place: int,
+    writer: str,
 ) -> None:
     """Run a receiver process until the driver stops it or dies.
 
@@ -67,6 +77,8 @@ def main(
         From the driver and to it.
     plan
         What is the same for all of them.
+    place
+        Which one of them this is; they count from 0.
     writer
         The ID under which this one writes to the spool.
     """
@@ -74,7 +86,7 @@ def main(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    _Process(listener, orders, reports, plan, writer).run()
+    _Process(listener, orders, reports, plan, Load(plan.loads, place), writer).run()
 
 
 @dataclass(slots=True)
@@ -93,6 +105,7 @@ class _Process:
         orders: Connection,
         reports: Connection,
         plan: Plan,
+        load: Load,
         writer: str,
     ) -> None:
         # Slow to import, and the driver that imports this module has no use for it.
@@ -105,7 +118,7 @@ class _Process:
         self._listener = listener
         self._orders, self._reports = orders, reports
         self._reports_lock = threading.Lock()
-        self._plan = plan
+        self._plan, self._load = plan, load
         self._spool = Spool(plan.spool, self._tell, writer, durable=plan.durable)
         limits, tls = plan.node.limits, plan.node.tls
         self._share = -(-limits.associations // plan.processes)
@@ -199,6 +212,8 @@ class _Process:
         """Take a connection in, if there is one; tell whether there was."""
         if self._deadline is not None:
             return False  # a connection came together with the order to stop
+        if self._load.is_above_others():
+            time.sleep(_YIELD_SECONDS)
         try:
             sock, (host, *_) = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
@@ -209,22 +224,17 @@ class _Process:
             self._note(logging.ERROR, f"a connection had to wait: {error.strerror}")
             time.sleep(0.1)
             return False
-        if not self._is_allowed(host):
+        if not is_allowed(host, self._plan.node.accept.addresses):
             self._note(logging.WARNING, f"connection from {host}: closed: not among the addresses")
             sock.close()
             return True
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._lobby.enter(sock, host)
+        self._tell_load()
         return True
 
-    def _is_allowed(self, host: str) -> bool:
-        allowed = self._plan.node.accept.addresses
-        if not allowed:
-            return True
-        address = ipaddress.ip_address(host.partition("%")[0])
-        if isinstance(address, ipaddress.IPv6Address):
-            address = address.ipv4_mapped or address
-        return any(address in network for network in allowed)
+    def _tell_load(self) -> None:
+        self._load.is_now(len(self._open) + len(self._lobby))
 
     def _admit(self, guest: Guest) -> bool:
         """Begin the association of a guest, if there is room for it."""
@@ -274,6 +284,7 @@ class _Process:
         self._lobby.admit_waiting()
         with self._open_lock:
             free = len(self._open) < self._share
+        self._tell_load()
         if free and self._deadline is None:
             self._listen(True)
 
@@ -284,6 +295,7 @@ class _Process:
             return
         self._next_tick = now + _TICK_SECONDS
         self._lobby.tick()
+        self._tell_load()
         if self._telling.empty():
             self._telling.put(partial(self._announce, now))
         for association, visit in self._visits():

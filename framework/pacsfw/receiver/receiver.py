@@ -72,7 +72,8 @@ class Receiver:
         self._node = node
         # Shared memory, not a message: a request must not be faster than its announcement.
         self._wanted_until = _spawn.RawValue("d", math.inf)
-        self._plan = Plan(node, spool, processes, self._wanted_until, known_uids(), durable)
+        loads = _spawn.RawArray("i", processes)
+        self._plan = Plan(node, spool, processes, self._wanted_until, loads, known_uids(), durable)
         self._processes = processes
         self._notify = notify
         self._listener: socket.socket | None = None
@@ -103,8 +104,8 @@ class Receiver:
         self._plan.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._listener = _listen(self._node)
         with self._changed:
-            for _ in range(self._processes):
-                self._workers.append(self._start_worker())
+            for place in range(self._processes):
+                self._workers.append(self._start_worker(place))
         # Else multiprocessing would wait for ever, at exit, for processes nobody stopped.
         atexit.register(self.stop, 0)
         self._thread.start()
@@ -166,9 +167,9 @@ class Receiver:
             why = error.strerror or type(error).__name__
             raise StateError(f"TLS cannot be offered: {why}") from error
 
-    def _start_worker(self) -> Worker:
+    def _start_worker(self, place: int) -> Worker:
         assert self._listener is not None  # noqa: S101 - `start` made it
-        worker = Worker(self._listener, self._plan)
+        worker = Worker(self._listener, self._plan, place)
         self._selector.register(worker, selectors.EVENT_READ)
         return worker
 
@@ -241,7 +242,7 @@ class Receiver:
         time.sleep(_REPLACEMENT_PAUSE)
         with self._changed:
             if not self._stopping:
-                self._workers.append(self._start_worker())
+                self._workers.append(self._start_worker(worker.place))
 
 
 def _listen(node: Node) -> socket.socket:

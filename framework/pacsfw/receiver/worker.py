@@ -33,9 +33,12 @@ class Worker:
         The socket on which it accepts.
     plan
         What all receiver processes need to know.
+    place
+        Which one of them this is.
     """
 
-    def __init__(self, listener: socket.socket, plan: Plan) -> None:
+    def __init__(self, listener: socket.socket, plan: Plan, place: int) -> None:
+        self.place = place
         self.ready = False
         self.open: dict[str, Begun] = {}
         """Objects that it announced and that have not ended, by their spool ID."""
@@ -47,7 +50,7 @@ class Worker:
         orders, self._orders = _spawn.Pipe(duplex=False)
         self.process = _spawn.Process(
             target=main,
-            args=(listener, orders, reports, plan, self._writer),
+            args=(listener, orders, reports, plan, place, self._writer),
             name="receiver",
             daemon=True,
         )

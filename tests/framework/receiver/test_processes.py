@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from framework.receiver.listening import Listening
 from pacsfw.api import Node
 from pacsfw.errors import StateError
 from pacsfw.receiver import Receiver
+from pacsfw.receiver.load import Load
 
 DRIVER = """
 import os, sys, threading
@@ -207,3 +210,35 @@ def test_receivers_end_with_their_driver(tmp_path: Path, end: str) -> None:
             assert select.select([handle], [], [], 60)[0], "a receiver goes on"
             os.close(handle)
         driver.wait(60)
+
+
+def test_connections_go_to_the_process_that_has_the_fewest() -> None:
+    loads = multiprocessing.RawArray("i", 3)
+    first, second, third = (Load(loads, place) for place in range(3))
+    assert not first.is_above_others()
+
+    first.is_now(1)
+    second.is_now(2)
+
+    assert first.is_above_others()
+    assert not third.is_above_others()
+    third.is_now(1)
+    assert not first.is_above_others()
+    assert second.is_above_others()
+
+
+def test_associations_are_spread_over_the_processes(tmp_path: Path) -> None:
+    listening = Listening(tmp_path / "spool", processes=2)
+    with ExitStack() as stack:
+        stack.callback(listening.stop)
+        for number in range(12):
+            sender = listening.connect()
+            stack.enter_context(sender.socket)
+            sender.associate()
+            sender.send(p_data(pdv(1, 3, store_request(f"1.2.{number}")), pdv(1, 2, b"whole")))
+            assert sender.status() == 0
+        listening.wait_for(lambda: len(listening.sealed) == 12)
+
+    writers = Counter(sealed.path.name[:16] for sealed in listening.sealed)
+    assert len(writers) == 2
+    assert min(writers.values()) >= 4  # 6, but for a process that was too slow to wake up

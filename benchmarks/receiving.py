@@ -50,7 +50,7 @@ def main() -> int:
     from storing import Everything
 
     with Everything(folder, port, options.workers, options.everything) as everything:
-        receiver = Receiver(node, everything.spool, options.processes, everything.take)
+        receiver = Receiver(node, everything.spool, options.processes, everything.take, digest=True)
         receiver.start()
         print("ready", flush=True)
         over.wait()

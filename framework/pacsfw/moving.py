@@ -103,7 +103,7 @@ class Moving:
             notify=around.notify,
             fatal=self._stop_because,
         )
-        self._pulled = Spool(self._spool, lambda record: self._intake.take([record]))
+        self._pulled = Spool(self._spool, lambda record: self._intake.take([record]), digest=True)
 
     def run(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
         """Take over the spool, and move ``uids``.
@@ -167,7 +167,9 @@ class Moving:
             return
         net = around.config.net
         assert net is not None and net.dest is not None  # noqa: S101, PT018
-        receiver = Receiver(net.dest, self._spool, self._settings.receivers, self._intake.take)
+        receiver = Receiver(
+            net.dest, self._spool, self._settings.receivers, self._intake.take, digest=True
+        )
         receiver.start()
         receiver.expect(False, linger=0)
         self._receiver = receiver

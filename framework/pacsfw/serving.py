@@ -125,7 +125,9 @@ class Serving:
     def _receiving(self) -> Iterator[Receiver]:
         net = self._around.config.net
         assert net is not None and net.dest is not None  # noqa: S101, PT018 - required before
-        receiver = Receiver(net.dest, self._spool, self._receivers, self._intake.take, durable=True)
+        receiver = Receiver(
+            net.dest, self._spool, self._receivers, self._intake.take, durable=True, digest=True
+        )
         receiver.start()
         try:
             yield receiver

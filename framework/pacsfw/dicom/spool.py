@@ -12,6 +12,7 @@ sent.
 from __future__ import annotations
 
 import errno
+import hashlib
 import itertools
 import os
 import threading
@@ -50,7 +51,11 @@ class Begun(NamedTuple):
 
 
 class Sealed(NamedTuple):
-    """An object is whole. ``size`` counts the bytes of the data set, without the File Meta."""
+    """An object is whole.
+
+    ``size`` counts the bytes of the data set, without the File Meta; ``digest`` is their
+    SHA-256, empty where it was not taken as they came.
+    """
 
     file: str
     sop_class: str
@@ -60,6 +65,7 @@ class Sealed(NamedTuple):
     originator_ae: str
     originator_message_id: int | None
     size: int
+    digest: str = ""
 
     @property
     def path(self) -> Path:
@@ -115,6 +121,9 @@ class Spool:
         Who writes, as `new_writer` makes it.
     durable
         Objects survive a power cut once they are sealed.
+    digest
+        Take the SHA-256 of each data set as it comes, while it is in the processor's cache:
+        that of what was sent, and cheaper than to read the file again.
     """
 
     def __init__(
@@ -124,8 +133,9 @@ class Spool:
         writer: str = "",
         *,
         durable: bool = False,
+        digest: bool = False,
     ) -> None:
-        self.folder, self._durable = folder, durable
+        self.folder, self._durable, self._digest = folder, durable, digest
         self._report = report
         self._prefix = f"{folder}/{writer or new_writer()}"
         self._numbers = itertools.count()
@@ -163,7 +173,14 @@ class Spool:
         stem = f"{self._prefix}{next(self._numbers):016x}{origin}"
         facts = (sop_class, sop_uid, calling_ae, originator_ae, originator_message_id)
         return SpoolWriter(
-            stem, head, syntax, facts, self._report, self._one_at_a_time, durable=self._durable
+            stem,
+            head,
+            syntax,
+            facts,
+            self._report,
+            self._one_at_a_time,
+            durable=self._durable,
+            digest=self._digest,
         )
 
 
@@ -178,6 +195,7 @@ class SpoolWriter:
 
     __slots__ = (
         "_announced",
+        "_digest",
         "_durable",
         "_ended",
         "_facts",
@@ -201,8 +219,10 @@ class SpoolWriter:
         one_at_a_time: threading.Lock,
         *,
         durable: bool,
+        digest: bool,
     ) -> None:
         self._durable = durable
+        self._digest = hashlib.sha256() if digest else None
         self._stem, self._syntax, self._facts = stem, syntax, facts
         self._report, self._one_at_a_time = report, one_at_a_time
         self._head: bytes | None = head
@@ -245,6 +265,9 @@ class SpoolWriter:
             raise ValueError("the spool file is closed")
         size = sum(map(len, parts))
         self._size += size
+        if self._digest is not None:
+            for part in parts:
+                self._digest.update(part)
         if self._head is not None:
             parts = [self._head, *parts]
             size += len(self._head)
@@ -286,6 +309,7 @@ class SpoolWriter:
                     originator,
                     message,
                     self._size,
+                    self._digest.hexdigest() if self._digest is not None else "",
                 )
             )
 

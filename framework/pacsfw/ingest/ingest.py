@@ -220,7 +220,7 @@ def keep(path: Path, folder: Path, digest: str) -> Path:
 def _record(sealed: Sealed) -> Instance:
     return Instance(
         sop_uid=sealed.sop_uid,
-        digest=dataset_digest(sealed.path, sealed.size),
+        digest=sealed.digest or dataset_digest(sealed.path, sealed.size),
         study_uid="",
         series_uid="",
         sop_class=sealed.sop_class,

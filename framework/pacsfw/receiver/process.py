@@ -55,8 +55,9 @@ class Plan:
     """How many connections each process has; shared by them."""
     known: KnownUids
     """From the driver: a process would need long to import the dictionary."""
-    durable: bool = False
-    """Whether an object has to survive a power cut before it is answered."""
+    durable: bool
+    digest: bool
+    """As for `pacsfw.dicom.spool.Spool`."""
 
 
 def main(
@@ -119,7 +120,9 @@ class _Process:
         self._orders, self._reports = orders, reports
         self._reports_lock = threading.Lock()
         self._plan, self._load = plan, load
-        self._spool = Spool(plan.spool, self._tell, writer, durable=plan.durable)
+        self._spool = Spool(
+            plan.spool, self._tell, writer, durable=plan.durable, digest=plan.digest
+        )
         limits, tls = plan.node.limits, plan.node.tls
         self._share = -(-limits.associations // plan.processes)
         self._share_per_address = -(-limits.associations_per_address // plan.processes)

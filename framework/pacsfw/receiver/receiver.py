@@ -58,6 +58,8 @@ class Receiver:
     durable
         Answer for an object only once it would survive a power cut: for senders who do not
         keep what they have sent.
+    digest
+        Take the SHA-256 of each data set as it comes.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class Receiver:
         notify: Callable[[Sequence[SpoolRecord]], None],
         *,
         durable: bool = False,
+        digest: bool = False,
     ) -> None:
         self._node = node
         # Shared memory, not a message: a request must not be faster than its announcement.
         self._wanted_until = _spawn.RawValue("d", math.inf)
         loads = _spawn.RawArray("i", processes)
-        self._plan = Plan(node, spool, processes, self._wanted_until, loads, known_uids(), durable)
+        self._plan = Plan(
+            node, spool, processes, self._wanted_until, loads, known_uids(), durable, digest
+        )
         self._processes = processes
         self._notify = notify
         self._listener: socket.socket | None = None

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 import pickle
 import resource
@@ -21,6 +22,7 @@ from pacsfw.dicom.spool import (
     number_of,
     spool_id,
 )
+from pacsfw.ingest.commit import dataset_digest
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -66,6 +68,17 @@ def test_a_sealed_file_holds_the_bytes_behind_our_head(spool: Recorded) -> None:
     assert (meta.sop_class, meta.sop_uid, meta.source_aet) == (CT, "1.2.3", "PACS")
     assert sealed.path.read_bytes()[meta.offset_of_dataset :] == b"abcdefgh"
     assert sealed.size == 8
+
+
+def test_the_digest_is_that_of_the_data_set_as_it_came(tmp_path: Path) -> None:
+    records: list[SpoolRecord] = []
+    writer = Spool(tmp_path, records.append, digest=True).begin(CT, "1.2.3", EXPLICIT, "PACS")
+    writer.write(b"abcd")
+    writer.write_parts([memoryview(b"ef"), b"gh"])
+    writer.seal()
+    sealed = records[-1]
+    assert isinstance(sealed, Sealed)
+    assert sealed.digest == hashlib.sha256(b"abcdefgh").hexdigest() == dataset_digest(sealed.path)
 
 
 def test_begun_is_reported_when_it_is_announced_and_never_after_the_end(spool: Recorded) -> None:

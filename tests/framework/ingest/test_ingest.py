@@ -65,6 +65,14 @@ def test_an_object_is_stored_whole_under_its_layout(room, source):
     assert not sealed.path.exists()
 
 
+def test_a_digest_that_was_taken_on_the_way_is_not_taken_again(room, source):
+    sealed = spooled(room, source[0])
+
+    stored = ingest(room)(sealed._replace(digest="5" * 64))
+
+    assert stored.digest == "5" * 64
+
+
 def test_the_same_object_again_changes_nothing(room, source):
     first = ingest(room)(spooled(room, source[0]))
     again = ingest(room)(spooled(room, source[0]))

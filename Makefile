@@ -34,7 +34,7 @@ bench-receive: .venv/.installed-dev  ## the receiver beside DCMTK, Orthanc and o
 	$(BIN)/python benchmarks/bench_receive.py; receive=$$?; \
 	$(BIN)/python benchmarks/bench_retrieve.py && exit $$receive
 
-bench-move: .venv/.installed-dev  ## move by C-MOVE, C-GET, WADO beside other programs (STUDIES=20); resuming
+bench-move: .venv/.installed-dev  ## move by C-MOVE, C-GET, WADO beside other programs (STUDIES=60); resuming
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_move.py; moved=$$?; \
 	$(BIN)/python benchmarks/bench_resume.py && exit $$moved

@@ -1,6 +1,6 @@
 """`pacsfw move` by C-MOVE, C-GET and WADO-RS beside other programs, on the same Orthanc.
 
-    python benchmarks/bench_move.py [--studies 20] [--runs 3]
+    python benchmarks/bench_move.py [--studies 60] [--runs 3]
 
 Starts an Orthanc of its own, in memory where the system has a place for that, with studies of
 50 CT slices of 512 KB. pacsfw does everything that it does (processes started, expected UIDs
@@ -263,8 +263,8 @@ def show(measured: list[Program], as_json: Path | None) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Time pacsfw move beside other programs.")
-    default = int(os.environ.get("STUDIES", "20"))
-    parser.add_argument("--studies", type=int, default=default, help="default: $STUDIES or 20")
+    default = int(os.environ.get("STUDIES", "60"))
+    parser.add_argument("--studies", type=int, default=default, help="default: $STUDIES or 60")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="programs whose name has this in it")
     parser.add_argument("--json", type=Path, help="write the rates here too")

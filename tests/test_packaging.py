@@ -257,7 +257,7 @@ def test_every_bundled_plugin_is_an_entry_point_of_the_wheel(
     modules = (built.checkout / "plugins" / "pacsfw_plugins").glob("[!_]*.py")
 
     assert plugins == {f"pacsfw_plugins.{module.stem}" for module in modules}
-    assert points["pacsfw"].value == points["pacsanini"].value == "pacsfw.cli:main"
+    assert points["pacsfw"].value == points["pacsanini"].value == "pacsfw.cli:program"
 
 
 def test_an_editable_install_copies_nothing(editable: Environment) -> None:

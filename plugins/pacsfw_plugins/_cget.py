@@ -45,13 +45,8 @@ class CGet(Retrieving):
     model: ClassVar[str] = "study-get"
     use: ClassVar[str] = "cget"
 
-    def __init__(
-        self,
-        inactivity_timeout: float = 900,
-        total_timeout: float = 86400,
-        cancel_grace: float = 15,
-    ) -> None:
-        super().__init__(inactivity_timeout, total_timeout, cancel_grace)
+    def __init__(self, **clocks: float) -> None:
+        super().__init__(**clocks)
         self._query = CFind()
         self._listed: tuple[str, dict[str, dict[str, str]]] = ("", {})
         """The last study of which objects were listed."""

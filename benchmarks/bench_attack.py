@@ -34,7 +34,7 @@ from pacsfw.api import Net, Node, Tls
 from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.dimse.client import echo
 from pacsfw.errors import RemoteError
-from pacsfw.receiver import Receiver
+from pacsfw.steps.receive import Receiver
 from peers import scu
 from peers.certificates import make_certificates
 from peers.orthanc import Orthanc

@@ -11,15 +11,15 @@ from typing import TypeVar
 from storing import configured
 from wire_objects import SHAPES, part10
 
-from pacsfw import assemble
 from pacsfw.api import Clock
+from pacsfw.collection.ingest import build_ingest, ingest_spec
+from pacsfw.collection.run_resources import Timing
 from pacsfw.dicom import integrity
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.spool import Sealed, Spool
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
-from pacsfw.moving import Timing
 
 T = TypeVar("T")
 _TOGETHER = 16
@@ -34,7 +34,7 @@ def costs(folder: Path, shape: str, objects: int) -> dict[str, float]:
     spool.mkdir(parents=True)
     storage.directory.mkdir(exist_ok=True)
     sealed = _spooled(spool, shape, objects + _WARM_UP)
-    ingest = assemble.build_ingest(assemble.ingest_spec(config, storage, (), Timing().call))
+    ingest = build_ingest(ingest_spec(config, storage, (), Timing().call))
     for one in sealed[:_WARM_UP]:
         ingest(one)
     sealed = sealed[_WARM_UP:]

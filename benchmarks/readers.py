@@ -38,7 +38,7 @@ def pacsfw(files: list[str]) -> Rows:
 def _pacsfw(files: list[str], kinds: dict[str, str]) -> Rows:
     from pacsfw.config.model import Tag
     from pacsfw.dicom.header import HeaderReader
-    from pacsfw.tags.rows import RowReader
+    from pacsfw.steps.tags.row_reader import RowReader
 
     tags = [
         Tag(names=(name,), alias=name, default=None, callbacks=(), type=kind, where="")  # type: ignore[arg-type]
@@ -148,7 +148,7 @@ def main() -> None:
     if method in _PACKAGES:  # importing is not reading
         importlib.import_module(method)
     elif method.startswith(("pacsfw", "pydicom")):
-        importlib.import_module("pacsfw.tags.rows")
+        importlib.import_module("pacsfw.steps.tags.row_reader")
     begun = time.perf_counter()
     rows = list(METHODS[method](files))
     seconds = time.perf_counter() - begun

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pacsfw.api import Node
 from pacsfw.dicom.spool import SpoolRecord
-from pacsfw.receiver import Receiver
+from pacsfw.steps.receive import Receiver
 
 AETITLE = "PACSFW"
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from receiving import AETITLE
 
-from pacsfw import assemble
 from pacsfw.api import Clock
 from pacsfw.cli.common import load
+from pacsfw.collection.ingest import build_ingest, ingest_spec
+from pacsfw.collection.run_resources import Timing
 from pacsfw.config import Config, Storage
 from pacsfw.dicom.spool import Sealed
-from pacsfw.ingest.intake import Intake
-from pacsfw.ingest.room import Room
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
-from pacsfw.move.arrivals import Arrivals
-from pacsfw.moving import Timing
+from pacsfw.steps.ingest.capacity import Room
+from pacsfw.steps.ingest.intake import Intake
+from pacsfw.steps.move.arrivals import Arrivals
 
 _CONFIGURATION = """\
 net:
@@ -81,8 +81,8 @@ class Everything:
             clock,
             Room((self.spool, storage.directory), storage.reserve, storage.backlog),
             workers=workers,
-            build=assemble.build_ingest,
-            spec=assemble.ingest_spec(config, storage, (), Timing().call),
+            build=build_ingest,
+            spec=ingest_spec(config, storage, (), Timing().call),
             on_the_way=self._arrivals.on_the_way,
             arrived=self._arrived,
             notify=lambda _: None,

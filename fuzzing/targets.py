@@ -18,7 +18,7 @@ from pydicom.filereader import read_dataset
 from pynetdicom import pdu as reference
 
 from pacsfw.dicom import integrity
-from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.integrity import Damaged
 from pacsfw.dicom.part10 import file_head, read_file_meta

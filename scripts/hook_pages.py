@@ -17,7 +17,7 @@ from pathlib import Path
 from pacsfw import api, hookspecs
 from pacsfw.cli.plugins_show import Option, render
 from pacsfw.plugins import HOOKS, PluginPlan, discover
-from pacsfw.registry import Offer
+from pacsfw.plugins.registry import Offer
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "hooks"
 CONTRACTS = {

@@ -4,125 +4,160 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORK = ROOT / "framework" / "pacsfw"
 PLUGINS = ROOT / "plugins" / "pacsfw_plugins"
 
-LAYERS = (
-    {"errors"},
-    {"api"},
-    {"hookspecs"},
-    {"durable"},
-    {"dicom", "convert", "words"},
-    {"dimse"},
-    {"offers"},
-    {"registry", "candidates"},
-    {"plugins"},
-    {"config", "ledger", "workers"},
-    {
-        "find",
-        "probe",
-        "move",
-        "receiver",
-        "ingest",
-        "tags",
-        "tree",
-        "deliver",
-        "converting",
-        "report",
-        "send",
-        "verify",
-    },
-    {"assemble"},
-    {"archive", "delivery", "converters"},
-    {"finding", "reparsing", "readers", "verifying", "outgoing"},
-    {"moving", "parsing_loop"},
-    {"serving"},
-    {"parsing", "parse"},
-    {"standing"},
-    {"run"},
-    {"testing"},
-    {"cli"},
-    {"__main__"},
-)
-"""Lowest first. A room imports lower layers and itself, never its neighbours."""
+LAYERS = """\
+errors
+api
+hookspecs
+durable words
+convert dicom
+dimse ledger workers
+plugins
+config
+probe report send steps
+parse collection
+testing
+cli
+"""
+"""Lowest first. A room imports lower layers and itself, never its neighbours on a line."""
 
+STEPS = {"find", "move", "receive", "ingest", "tags", "deliver", "convert", "verify"}
 FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "durable", "words", "dicom", "dimse"}
 HEAVY = {"pydicom", "pynetdicom", "requests"}
+OF_THE_TOP = {"__version__", "Component", "hookimpl"}
+LINES = 350
 
 
 def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
-    """Yield (module, line, at module level) for every import that runs."""
+    """Yield (module, line, at module level) for every import, those for typing included."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
     top_level = {id(node) for node in tree.body}
     for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno, id(node) in top_level
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            module = node.module or ""
             for alias in node.names:
-                yield f"{module}.{alias.name}", node.lineno, id(node) in top_level
-
-
-def room(path: Path) -> str:
-    first = path.relative_to(FRAMEWORK).parts[0]
-    return first.removesuffix(".py")
-
-
-def layer_of(name: str) -> int:
-    return next(number for number, rooms in enumerate(LAYERS) if name in rooms)
+                yield f"{node.module}.{alias.name}", node.lineno, id(node) in top_level
 
 
 def framework_modules() -> list[Path]:
-    return sorted(path for path in FRAMEWORK.rglob("*.py") if path != FRAMEWORK / "__init__.py")
+    return sorted(
+        path
+        for path in FRAMEWORK.rglob("*.py")
+        if path.parent / path.name != FRAMEWORK / "__init__.py"
+    )
 
 
 def plugin_modules() -> list[Path]:
     return sorted(PLUGINS.rglob("*.py"))
 
 
+def room(path: Path) -> str:
+    return path.relative_to(FRAMEWORK).parts[0].removesuffix(".py")
+
+
+def layers() -> dict[str, int]:
+    rows = enumerate(LAYERS.splitlines())
+    return {name: number for number, row in rows for name in row.split()}
+
+
+def at(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def file_of(module: str, root: Path) -> Path | None:
+    """Return the file that an import of ``module``, or of a name in it, reads."""
+    parts = module.split(".")[1:]
+    for length in (len(parts), len(parts) - 1):
+        base = root.joinpath(*parts[:length])
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
 def test_every_room_has_a_layer() -> None:
-    rooms = {room(path) for path in framework_modules()}
-
-    assert rooms == set().union(*LAYERS)
+    assert {room(path) for path in framework_modules()} - {"__main__"} == set(layers())
 
 
-@pytest.mark.parametrize("path", framework_modules(), ids=lambda p: str(p.relative_to(FRAMEWORK)))
-def test_imports_go_to_lower_layers_only(path: Path) -> None:
-    here = room(path)
-    for module, line, _ in imports(path):
-        parts = module.split(".")
-        assert parts[0] not in ("pacsfw_plugins", "framework", "plugins", "tests"), f"{path}:{line}"
-        if parts[0] != "pacsfw" or len(parts) == 1:
-            continue
-        there = parts[1]
-        if there in ("__version__", "Component", "hookimpl") or there == here:
-            continue
-        assert layer_of(there) < layer_of(here), f"{path}:{line}: {here} imports {there}"
+def test_imports_go_to_lower_layers_only() -> None:
+    layer = layers() | {"__main__": 99}
+    wrong = [
+        f"{at(path, line)}: {room(path)} imports {module}"
+        for path in framework_modules()
+        for module, line, _ in imports(path)
+        if (parts := module.split("."))[0] == "pacsfw"
+        and len(parts) > 1
+        and parts[1] not in OF_THE_TOP | {room(path)}
+        and layer[parts[1]] >= layer[room(path)]
+    ]
+
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", plugin_modules(), ids=lambda path: path.name)
-def test_bundled_plugins_import_what_authors_may_import(path: Path) -> None:
-    for module, line, at_top in imports(path):
-        parts = module.split(".")
-        if parts[0] == "pacsfw" and len(parts) > 1 and parts[1] not in ("Component", "hookimpl"):
-            assert parts[1] in FOR_PLUGINS, f"{path}:{line}: {module}"
-        if not path.name.startswith("_"):
-            assert not (at_top and parts[0] in HEAVY), f"{path}:{line}: {module} is slow to import"
+def test_the_program_imports_neither_its_plugins_nor_the_repository() -> None:
+    wrong = [
+        f"{at(path, line)}: {module}"
+        for path in framework_modules()
+        for module, line, _ in imports(path)
+        if module.split(".")[0] in ("pacsfw_plugins", "framework", "plugins", "tests")
+    ]
+
+    assert wrong == []
+
+
+def test_no_step_imports_another() -> None:
+    steps = FRAMEWORK / "steps"
+    wrong = [
+        f"{at(path, line)}: {module}"
+        for path in sorted(steps.rglob("*.py"))
+        for module, line, _ in imports(path)
+        if module.startswith("pacsfw.steps.")
+        and module.split(".")[2] != path.relative_to(steps).parts[0]
+    ]
+
+    assert {path.name for path in steps.iterdir() if path.is_dir()} - {"__pycache__"} == STEPS
+    assert wrong == []
+
+
+def test_imports_form_no_circle() -> None:
+    """Between files, also within a room, and also of imports for typing and in functions."""
+    graph: dict[Path, set[Path]] = {}
+    for package, modules in ((FRAMEWORK, framework_modules()), (PLUGINS, plugin_modules())):
+        for path in modules:
+            found = {
+                file_of(module, package)
+                for module, _, _ in imports(path)
+                if module.split(".")[0] == package.name
+            }
+            graph[path] = {each for each in found if each is not None and each != path}
+
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as err:
+        circle = " -> ".join(str(path.relative_to(ROOT)) for path in err.args[1])
+        raise AssertionError(circle) from None
+
+
+def test_bundled_plugins_import_what_authors_may_import() -> None:
+    wrong = [
+        f"{at(path, line)}: {module}"
+        for path in plugin_modules()
+        for module, line, _ in imports(path)
+        if (parts := module.split("."))[0] == "pacsfw"
+        and len(parts) > 1
+        and parts[1] not in FOR_PLUGINS | OF_THE_TOP
+    ]
+
+    assert wrong == []
 
 
 def test_schemas_hold_no_python() -> None:
@@ -130,8 +165,10 @@ def test_schemas_hold_no_python() -> None:
     assert not list((ROOT / "schemas").rglob("*.py"))
 
 
-@pytest.mark.parametrize(
-    "path", [*framework_modules(), *plugin_modules()], ids=lambda path: path.name
-)
-def test_modules_stay_small(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
+def test_modules_stay_small() -> None:
+    sizes = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in [*framework_modules(), *plugin_modules()]
+    }
+
+    assert {path: lines for path, lines in sizes.items() if lines > LINES} == {}

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from pacsfw.api import Answer, Found, QueryProvider, Slice
-from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.dicom.levels import LEVEL_OF, LEVELS
 from pacsfw.dicom.matching import matches

@@ -23,8 +23,8 @@ from pydicom.uid import (
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from pacsfw.dicom import charset
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.elements import charset_of
-from pacsfw.dicom.faults import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.tagpath import parse

@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-import pacsfw.run
-from pacsfw.moving import Timing
+from pacsfw.collection import collection as conductor
+from pacsfw.collection.run_resources import Timing
 from pacsfw.testing import FaultyPACS
 from support.documented import Collected
 
@@ -16,7 +16,7 @@ from support.documented import Collected
 @pytest.fixture(autouse=True)
 def short_deadlines(monkeypatch):
     """What will not come is given up on sooner than on a real network."""
-    monkeypatch.setattr(pacsfw.run, "Timing", partial(Timing, quiet=1.0, grace=5.0, pause=0.1))
+    monkeypatch.setattr(conductor, "Timing", partial(Timing, quiet=1.0, grace=5.0, pause=0.1))
 
 
 @pytest.fixture

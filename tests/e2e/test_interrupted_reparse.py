@@ -14,7 +14,7 @@ import pytest
 
 from pacsfw.api import Observer, RunFinished
 from pacsfw.cli.common import load
-from pacsfw.run import Collection
+from pacsfw.collection.collection import Collection
 from pacsfw.testing import make_studies
 
 SLOW = """\

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from pynetdicom import evt
 
-from framework.dimse.scripted import scripted
 from pacsfw.api import Clock, Request, RunContext, Slice
 from pacsfw.dimse import command, pdu
 from pacsfw.dimse.command import Element, Field
 from pacsfw_plugins.query_cfind import pacsfw_query_providers
 from pacsfw_plugins.transfer_cmove import pacsfw_transfers
+from unit.dimse.scripted import scripted
 
 STUDIES = Slice(level="STUDY", match={"StudyDate": "20200101"})
 

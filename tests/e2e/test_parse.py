@@ -224,7 +224,7 @@ def slow(disc, monkeypatch):
     with_callback(disc, "season")
     expected = disc.parse("expected.csv").read_bytes()
     site = disc.folder / "sitecustomize.py"
-    site.write_text("import pacsfw.parsing_loop\npacsfw.parsing_loop.CHUNK = 3\n")
+    site.write_text("import pacsfw.parse.loop\npacsfw.parsing_loop.CHUNK = 3\n")
     monkeypatch.setenv("PYTHONPATH", str(disc.folder))
     return disc, expected
 

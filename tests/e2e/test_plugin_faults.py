@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-import pacsfw.run
+from pacsfw.collection import collection as conductor
 from pacsfw.cli import main, plugins_doctor
-from pacsfw.moving import Timing
+from pacsfw.collection.run_resources import Timing
 from pacsfw.testing import make_studies
 
 DISTS = Path(__file__).parents[1] / "data" / "dists"
@@ -186,7 +186,7 @@ def test_faults_at_work_cost_their_own_item_or_use(
 ):
     installed("atwork")
     monkeypatch.setattr(
-        pacsfw.run, "Timing", partial(Timing, quiet=1.0, grace=5.0, pause=0.1, call=0.3)
+        conductor, "Timing", partial(Timing, quiet=1.0, grace=5.0, pause=0.1, call=0.3)
     )
     studies = make_studies(3, days=14, modalities=(("CT",),), instances=2)
     collected = collection(

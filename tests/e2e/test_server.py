@@ -17,8 +17,6 @@ from typing import Any
 import pytest
 
 from e2e.test_transfers import verdicts
-from framework.dimse.scripted import net
-from framework.dimse.wire import CT, Sender, p_data, pdv, store_request
 from pacsfw.dicom.spool import Spool
 from pacsfw.send.files import Sendable, files, look
 from pacsfw.send.send import Sent, send
@@ -26,6 +24,8 @@ from pacsfw.testing import make_studies, write_studies
 from peers.process import NO_DELAY, free_port, require
 from peers.readback import by_uid
 from support.documented import Collected
+from unit.dimse.scripted import net
+from unit.dimse.wire import CT, Sender, p_data, pdv, store_request
 
 STUDIES = make_studies(3, instances=2)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-import pacsfw.deliver.outbox as outbox
+import pacsfw.steps.deliver.outbox as outbox
 from pacsfw.testing import make_studies
 from pacsfw_plugins.sink_sql import SqlSink
 from support.documented import rows

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import pacsfw.run
+from pacsfw.collection import collection as conductor
 from pacsfw.cli import program
-from pacsfw.moving import Timing
+from pacsfw.collection.run_resources import Timing
 
 GRACE = 4.0
 
 if __name__ == "__main__":
-    pacsfw.run.Timing = partial(Timing, quiet=0.5, grace=GRACE, pause=0.1)  # type: ignore[misc, assignment]
+    conductor.Timing = partial(Timing, quiet=0.5, grace=GRACE, pause=0.1)  # type: ignore[misc, assignment]
     program()

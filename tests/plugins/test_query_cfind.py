@@ -10,12 +10,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import evt
 
-from framework.dimse.scripted import net, scripted
 from pacsfw.api import Answer, Clock, Found, Net, QueryProvider, RunContext, Slice
 from pacsfw.errors import RemoteError
 from pacsfw.testing import awkward_studies, make_studies, write_studies
 from pacsfw_plugins.query_cfind import pacsfw_query_providers
 from peers.process import free_port
+from unit.dimse.scripted import net, scripted
 
 ALL = Slice(level="STUDY", match={"StudyDate": "20200101-20201231"}, returns=("PatientName",))
 

@@ -11,9 +11,6 @@ import pytest
 from pydicom.datadict import tag_for_keyword
 from pynetdicom import evt
 
-from framework.dimse import wire
-from framework.dimse.rawpacs import PATIENT_FIND, STUDY_FIND, Peer, raw_pacs, response, study
-from framework.dimse.scripted import net, scripted
 from pacsfw.api import Net, Node, Profile, Slice
 from pacsfw.dimse import identifier, rows
 from pacsfw.errors import RemoteError
@@ -21,6 +18,9 @@ from pacsfw.testing import Study, awkward_studies, make_studies, write_studies
 from pacsfw_plugins import _cfind
 from peers.readback import dump
 from plugins.test_query_cfind import answering, ask, provider, row
+from unit.dimse import wire
+from unit.dimse.rawpacs import PATIENT_FIND, STUDY_FIND, Peer, raw_pacs, response, study
+from unit.dimse.scripted import net, scripted
 
 KEYS = ("PatientName", "PatientID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID")
 

@@ -12,11 +12,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from framework.dimse.scripted import net
 from pacsfw.api import Answer, Clock, Found, Net, QueryProvider, RunContext, Slice
 from pacsfw.errors import ConfigError
 from pacsfw.testing import EmbeddedPACS, Study, awkward_studies, make_studies, write_studies
 from pacsfw_plugins import query_cfind, query_folder
+from unit.dimse.scripted import net
 
 SAMPLES = Path(pydicom.data.__file__).parent / "test_files"
 STUDY_KEYS = (

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from framework.dimse.scripted import net
 from pacsfw.api import Answer, DicomWeb, QueryProvider, Slice
 from pacsfw.errors import ConfigError, PluginError
-from pacsfw.offers import Offer
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.registry import Registry
+from pacsfw.plugins.records import Offer
+from pacsfw.plugins.registry import Registry
 from pacsfw.testing import awkward_studies, make_studies, write_studies
 from pacsfw_plugins import query_cfind, query_qido
 from peers.orthanc import Orthanc
 from plugins.scripted_web import ask, context
+from unit.dimse.scripted import net
 
 STUDY_KEYS = (
     "PatientID",

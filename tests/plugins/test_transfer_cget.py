@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from framework.dimse.scripted import net
 from pacsfw.api import Outcome, Profile, Request
 from pacsfw.errors import ConfigError, RemoteError
 from pacsfw.testing import EmbeddedPACS, Study, make_studies, write_studies
@@ -21,6 +20,7 @@ from peers.process import free_port
 from peers.readback import dataset_bytes
 from plugins.pulling import PullInbox, opened
 from plugins.scripted_web import context
+from unit.dimse.scripted import net
 
 (COMPONENT,) = pacsfw_transfers()
 PRIVATE = "1.3.46.670589.11.0.0.12.4"

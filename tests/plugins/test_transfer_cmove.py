@@ -10,16 +10,16 @@ from pydicom.dataset import Dataset
 from pynetdicom import evt
 from pynetdicom.presentation import build_context
 
-from framework.dimse.scripted import net, scripted
-from framework.receiver.listening import Listening
 from pacsfw.api import Clock, Net, Node, Outcome, Profile, Request, RunContext, SpoolFile, Transfer
 from pacsfw.dicom.spool import Sealed
 from pacsfw.errors import RemoteError
-from pacsfw.receiver import Receiver
+from pacsfw.steps.receive import Receiver
 from pacsfw.testing import Study, make_studies, write_studies
 from pacsfw_plugins.transfer_cmove import pacsfw_transfers
 from peers.process import free_port
 from peers.readback import dataset_bytes
+from unit.dimse.scripted import net, scripted
+from unit.steps.receive.listening import Listening
 
 REQUEST = Request(study_uid="1.2.3")
 

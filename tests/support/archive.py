@@ -10,9 +10,9 @@ from pydicom.datadict import dictionary_VR
 
 from pacsfw.api import Answer, Clock, Found, Profile, Slice
 from pacsfw.dicom.matching import matches
-from pacsfw.find.criteria import Criteria
-from pacsfw.find.find import search
 from pacsfw.ledger import open_ledger
+from pacsfw.steps.find.criteria import Criteria
+from pacsfw.steps.find.search import search
 
 QUESTIONS = 3000
 """More than any search of these tests needs."""

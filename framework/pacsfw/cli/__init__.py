@@ -13,10 +13,10 @@ from typing import NoReturn
 import click
 
 from pacsfw import __version__
-from pacsfw.candidates import NO_PLUGINS_VARIABLE, PluginPlan
 from pacsfw.errors import INTERRUPTED, ComponentConflict, PacsfwError, PluginError
-from pacsfw.offers import CommandOffer, PluginFailure
 from pacsfw.plugins import discover
+from pacsfw.plugins.discovery import NO_PLUGINS_VARIABLE, PluginPlan
+from pacsfw.plugins.records import CommandOffer, PluginFailure
 
 COMMANDS = {
     "run": "Find, move and parse: the whole collection, resumable.",

@@ -20,7 +20,7 @@ def command(config: Path | None) -> int:
     from rich.console import Console
 
     from pacsfw.cli.working import work
-    from pacsfw.run import Collection
+    from pacsfw.collection.collection import Collection
 
     def steps(collection: Collection, _: Console) -> None:
         collection.find(again=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pacsfw.config import Loaded
-    from pacsfw.parsing import Wish
+    from pacsfw.parse.job import Wish
     from pacsfw.report.parsed import ParseSummary
 
 GO_ON = "give the same command again to go on"
@@ -72,7 +72,7 @@ def _collection(loaded: Loaded, workers: int) -> int:
 
     from pacsfw.api import Clock
     from pacsfw.cli.working import display, private_files, signals
-    from pacsfw.run import Collection
+    from pacsfw.collection.collection import Collection
 
     console, clock = Console(), Clock()
     collection = Collection(loaded, "parse", observers=display(loaded), clock=clock)
@@ -89,7 +89,7 @@ def _tree(loaded: Loaded, wish: Wish) -> int:
 
     from pacsfw.api import Clock
     from pacsfw.cli.working import display, private_files, signals
-    from pacsfw.parsing import Parsing
+    from pacsfw.parse.job import Parsing
 
     console, clock = Console(), Clock()
     parsing = Parsing(loaded, wish, observers=display(loaded), clock=clock)
@@ -120,7 +120,7 @@ def _wish(
     force: bool,
     state: Path | None,
 ) -> Wish:
-    from pacsfw.parsing import Wish, state_beside
+    from pacsfw.parse.job import Wish, state_beside
 
     config = loaded.config
     if source is None:

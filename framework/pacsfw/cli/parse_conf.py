@@ -13,7 +13,7 @@ from pacsfw.cli.new_file import see_that_it_can_be_written, write
 from pacsfw.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pacsfw.tags.proposal import ProposedTag
+    from pacsfw.steps.tags.proposal import ProposedTag
 
 FILE = "tags.yaml"
 _SUFFIXES = {".yaml", ".yml", ".json"}
@@ -70,7 +70,7 @@ def command(output: Path, sample: Path | None, without_identifying: bool, force:
 def _write(path: Path, tags: Sequence[ProposedTag], *, of_sample: bool) -> None:
     from pacsfw.config import tags_of_tree
     from pacsfw.plugins import PluginPlan, discover
-    from pacsfw.tags.proposal import as_json, as_yaml
+    from pacsfw.steps.tags.proposal import as_json, as_yaml
 
     # What is written must load: better to find out here than when it is used.
     tags_of_tree([tag.tree() for tag in tags], discover(PluginPlan()))
@@ -79,9 +79,9 @@ def _write(path: Path, tags: Sequence[ProposedTag], *, of_sample: bool) -> None:
 
 
 def _of_sample(path: Path) -> list[ProposedTag]:
-    from pacsfw.dicom.faults import UnreadableObject
+    from pacsfw.dicom.decoding_errors import UnreadableObject
     from pacsfw.dicom.header import read_header
-    from pacsfw.tags.proposal import filled
+    from pacsfw.steps.tags.proposal import filled
 
     try:
         return list(filled(read_header(path)))
@@ -101,7 +101,7 @@ def _asked() -> list[ProposedTag]:
 
 
 def _names() -> list[str]:
-    from pacsfw.tags.proposal import proposed
+    from pacsfw.steps.tags.proposal import proposed
 
     names: list[str] = []
     while True:
@@ -118,7 +118,7 @@ def _names() -> list[str]:
 
 
 def _about(names: Sequence[str], taken: set[str]) -> ProposedTag:
-    from pacsfw.tags.proposal import proposed
+    from pacsfw.steps.tags.proposal import proposed
 
     tag = proposed(names)
     if tag.concern:

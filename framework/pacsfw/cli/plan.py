@@ -23,9 +23,9 @@ def command(config: Path | None, *, as_json: bool) -> int:
 
     from pacsfw.api import Clock
     from pacsfw.cli.working import display, log_to_stderr, private_files
+    from pacsfw.collection.collection import Collection
     from pacsfw.report.plan import exit_code, make_plan
     from pacsfw.report.plan_table import render, to_json
-    from pacsfw.run import Collection
 
     log_to_stderr()
     loaded = load(config)

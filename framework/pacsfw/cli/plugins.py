@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pacsfw.candidates import PluginPlan
 from pacsfw.errors import ComponentConflict, PluginError
 from pacsfw.plugins import discover
+from pacsfw.plugins.discovery import PluginPlan
 
 if TYPE_CHECKING:
-    from pacsfw.offers import Offer
-    from pacsfw.registry import Registry
+    from pacsfw.plugins.records import Offer
+    from pacsfw.plugins.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 

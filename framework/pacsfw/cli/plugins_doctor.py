@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pacsfw.candidates import BUNDLED, DISABLE_VARIABLE
 from pacsfw.errors import ComponentConflict, PacsfwError, PluginError
-from pacsfw.offers import Offer, PluginFailure
-from pacsfw.registry import Registry
+from pacsfw.plugins.discovery import BUNDLED, DISABLE_VARIABLE
+from pacsfw.plugins.records import Offer, PluginFailure
+from pacsfw.plugins.registry import Registry
 
 SLOW_SECONDS = 0.5
 """An import that takes longer is named: every command waits for it."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacsfw.errors import UnknownComponent
-from pacsfw.offers import Offer
-from pacsfw.registry import KINDS, Registry
+from pacsfw.plugins.records import Offer
+from pacsfw.plugins.registry import KINDS, Registry
 
 _USED = {
     "query": "find:\n  use: {name}\n{options}",

@@ -22,7 +22,7 @@ def command(config: Path | None, ignore_window: bool, again: bool) -> int:
     from rich.console import Console
 
     from pacsfw.cli.working import work
-    from pacsfw.run import Collection
+    from pacsfw.collection.collection import Collection
 
     def steps(collection: Collection, console: Console) -> None:
         answered = collection.find(again=False)

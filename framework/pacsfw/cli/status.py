@@ -20,10 +20,10 @@ def command(config: Path | None, as_json: bool) -> int:
     from rich.console import Console
 
     from pacsfw.api import Clock
+    from pacsfw.collection.status import forecast_of, summarize
     from pacsfw.ledger import open_existing
     from pacsfw.report.status import render, to_json
     from pacsfw.report.summary import exit_code
-    from pacsfw.standing import forecast_of, summarize
 
     loaded = load(config)
     loaded.config.require("storage")

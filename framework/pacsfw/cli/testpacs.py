@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 import click
 
-from pacsfw.cli.faults import with_faults
+from pacsfw.cli.testpacs_options import with_faults
 from pacsfw.errors import RemoteError, StateError
 
 if TYPE_CHECKING:

@@ -34,9 +34,9 @@ def command(config: Path | None, offline: bool, manifest: Path | None, as_json: 
 
     from pacsfw.api import Clock
     from pacsfw.cli.working import log_to_stderr, private_files
+    from pacsfw.collection.collection import Collection
     from pacsfw.ledger import has_ledger
     from pacsfw.report.verified import render
-    from pacsfw.run import Collection
 
     log_to_stderr()
     loaded = load(config)

@@ -17,12 +17,12 @@ import click
 from rich.console import Console
 
 from pacsfw.api import Clock, Observer
-from pacsfw.candidates import BUNDLED
 from pacsfw.cli.common import load
+from pacsfw.collection.collection import Collection
 from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, PacsfwError, RemoteError
+from pacsfw.plugins.discovery import BUNDLED
 from pacsfw.report.summary import exit_code, render
-from pacsfw.run import Collection
 
 PROGRESS = "progress"
 """The observer that is shown without being asked for."""

@@ -12,7 +12,7 @@ from pacsfw.config.files import Located
 from pacsfw.config.model import Use
 from pacsfw.config.values import SQLITE, is_url, split_sqlite
 from pacsfw.errors import PacsfwError, PluginError
-from pacsfw.registry import Registry
+from pacsfw.plugins.registry import Registry
 
 _BUILT = frozenset({"layout", "callback", "converter"})
 """Kinds whose components are made here once: only their factory knows what they accept."""

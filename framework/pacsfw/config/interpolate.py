@@ -16,7 +16,7 @@ from typing import Any
 from pacsfw.config.document import Document, Place, Problems, below
 from pacsfw.config.files import Located
 from pacsfw.errors import PacsfwError, PluginError
-from pacsfw.registry import Registry
+from pacsfw.plugins.registry import Registry
 
 _REFERENCE = re.compile(r"\$\$|\$\{([^{}]*)\}|\$\{")
 _VARIABLE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)

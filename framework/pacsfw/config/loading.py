@@ -18,7 +18,7 @@ from pacsfw.config.listener import hide_passwords
 from pacsfw.config.model import Config, Loaded, Tag, Use
 from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.plugins import PluginPlan
-from pacsfw.registry import Registry
+from pacsfw.plugins.registry import Registry
 
 
 def load(

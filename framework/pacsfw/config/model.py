@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from pacsfw.config.document import Place
 from pacsfw.config.window import Window
 from pacsfw.errors import ConfigError
 from pacsfw.plugins import PluginPlan
-from pacsfw.registry import Registry
+from pacsfw.plugins.registry import Registry
 
 QueryLevel: TypeAlias = Literal["PATIENT", "STUDY"]
 Scope: TypeAlias = Literal["instance", "series", "study"]
@@ -34,6 +35,11 @@ class Use:
     id: str = ""
     where: str = ""
     """``conf.yaml:12:5: sinks[0]``, for messages."""
+
+    @property
+    def identity(self) -> str:
+        """A text that is the same as long as the component and its options are."""
+        return json.dumps([self.name, dict(self.options)], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +167,11 @@ class Config:
     warnings: tuple[str, ...]
     raw: Mapping[str, Any] = field(repr=False)
     secrets: frozenset[Place]
+
+    @property
+    def undeclared_charset(self) -> str:
+        """The character set of objects that declare none: ``net.called_node.charset``."""
+        return self.net.called.charset if self.net and self.net.called else ""
 
     def require(self, *names: str) -> None:
         """See that the sections a command needs are there.

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from jsonschema import Draft202012Validator
 
-from pacsfw.registry import Registry
+from pacsfw.plugins.registry import Registry
 
 AUTO = "auto"
 """The ``move.use`` that leaves the choice of a transfer to what the PACS offers."""

@@ -13,8 +13,8 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from pacsfw.dicom import reading
+from pacsfw.dicom.decoding_errors import decoding, unreadable
 from pacsfw.dicom.elements import Leaf, NeedsDataset, as_pydicom, find, plain
-from pacsfw.dicom.faults import decoding, unreadable
 from pacsfw.dicom.inflating import Bomb
 from pacsfw.dicom.pydicom_reading import found_in, read_dataset
 from pacsfw.dicom.reading import Extent

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pacsfw.errors import StateError
+from pacsfw.ledger.component_faults import Faults
 from pacsfw.ledger.conversions import Conversions
 from pacsfw.ledger.deliveries import Deliveries
 from pacsfw.ledger.evidence import Evidence
-from pacsfw.ledger.faults import Faults
 from pacsfw.ledger.instances import Instances
 from pacsfw.ledger.provenance import Provenance
 from pacsfw.ledger.questions import Questions

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import ABSENT
 from pacsfw.dicom.tagpath import parse as parse_path

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pacsfw.api import Column
-from pacsfw.tags.frames import to_arrow, to_pandas
-from pacsfw.tree.reading import CellFault, Parsed, Unparsed
-from pacsfw.tree.tally import Tally, told
-from pacsfw.tree.walk import Item
+from pacsfw.parse.tree.file_reader import CellFault, Parsed, Unparsed
+from pacsfw.parse.tree.tally import Tally, told
+from pacsfw.parse.tree.walk import Item
+from pacsfw.steps.tags.frames import to_arrow, to_pandas
 from pacsfw.workers import Crashed
 
 if TYPE_CHECKING:

@@ -21,12 +21,12 @@ from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.tagpath import TagPath
 from pacsfw.errors import ConfigError
 from pacsfw.parse.rows import ParsedRow, Rows
+from pacsfw.parse.tree.file_reader import CellFault, Parsed, Unparsed
+from pacsfw.parse.tree.files import Here, files_of
+from pacsfw.parse.tree.walk import Item
+from pacsfw.parse.worker import ReadSpec, build_file_reader, file_reader, row_reader
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.readers import ReadSpec, build_file_reader, file_reader, row_reader
-from pacsfw.registry import Registry
-from pacsfw.tree.files import Here, files_of
-from pacsfw.tree.reading import CellFault, Parsed, Unparsed
-from pacsfw.tree.walk import Item
+from pacsfw.plugins.registry import Registry
 from pacsfw.workers import OrderedPool
 
 Callback: TypeAlias = "str | Mapping[str, Any] | Callable[[Any], Any]"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydicom.uid import MediaStorageDirectoryStorage
 
-from pacsfw.dicom.faults import UnreadableObject
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.tagpath import parse

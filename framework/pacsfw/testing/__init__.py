@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pacsfw.testing.embedded import EmbeddedPACS, Logged
-from pacsfw.testing.faults import Faults
 from pacsfw.testing.faulty import FaultyPACS
+from pacsfw.testing.pacs_faults import Faults
 from pacsfw.testing.population import population
 from pacsfw.testing.synthetic import Study, awkward_studies, make_studies, write_studies
 

@@ -12,7 +12,7 @@ from pacsfw.dicom.levels import LEVEL_OF, LEVELS, REQUIRED_STUDY_KEYS
 from pacsfw.dicom.matching import RANGE_VRS, matches
 from pacsfw.testing._archive import BadIdentifier
 from pacsfw.testing._records import COUNTED_AT, UNIQUE_KEYS, Entity, Texts
-from pacsfw.testing.faults import OPTIONAL, Faults
+from pacsfw.testing.pacs_faults import OPTIONAL, Faults
 
 NO_KEYS = frozenset(
     {

@@ -15,7 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
 from pacsfw.testing._records import Instance
-from pacsfw.testing.faults import Faults
+from pacsfw.testing.pacs_faults import Faults
 
 if TYPE_CHECKING:
     from pacsfw.testing._state import State

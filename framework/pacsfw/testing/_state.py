@@ -15,7 +15,7 @@ from pacsfw.testing._archive import Archive
 from pacsfw.testing._request import Request
 from pacsfw.testing._sending import Copies
 from pacsfw.testing.embedded import Logged, Settings
-from pacsfw.testing.faults import Faults
+from pacsfw.testing.pacs_faults import Faults
 
 HEALTHY = Faults()
 

@@ -22,7 +22,7 @@ from typing import Any, Self, cast
 
 from pacsfw.api import Level
 from pacsfw.errors import RemoteError
-from pacsfw.testing.faults import Faults
+from pacsfw.testing.pacs_faults import Faults
 from pacsfw.testing.synthetic import Study
 
 HOST = "127.0.0.1"

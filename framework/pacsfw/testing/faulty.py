@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.testing.embedded import EmbeddedPACS
-from pacsfw.testing.faults import Faults
+from pacsfw.testing.pacs_faults import Faults
 from pacsfw.testing.synthetic import Study
 
 

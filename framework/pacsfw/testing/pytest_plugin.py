@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pacsfw.registry import Registry
+    from pacsfw.plugins.registry import Registry
     from pacsfw.testing import EmbeddedPACS, FaultyPACS, Study
     from pacsfw.testing.collecting import Collected
 

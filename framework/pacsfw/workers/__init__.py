@@ -1,7 +1,7 @@
 """Supervised processes that do the work which hostile bytes could hurt."""
 
-from pacsfw.workers.lane import Crashed
 from pacsfw.workers.ordered import OrderedPool
 from pacsfw.workers.pool import Done, WorkerPool
+from pacsfw.workers.worker_process import Crashed
 
 __all__ = ["Crashed", "Done", "OrderedPool", "WorkerPool"]

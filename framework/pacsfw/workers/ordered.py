@@ -11,8 +11,8 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from pacsfw.workers.lane import Answer, Crashed
 from pacsfw.workers.pool import WorkerPool
+from pacsfw.workers.worker_process import Answer, Crashed
 
 BATCH = 64
 """Jobs in one message at most."""

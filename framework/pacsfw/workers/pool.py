@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from pacsfw.errors import PacsfwError
-from pacsfw.workers.lane import Answer, Lane
+from pacsfw.workers.worker_process import Answer, Lane
 
 _STOP = object()
 Done: TypeAlias = "Callable[[Sequence[Answer]], None]"

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 from jsonschema import Draft202012Validator
 
 from pacsfw.api import Clock, Closing, Component, Net, RunContext
-from pacsfw.candidates import Candidate
 from pacsfw.plugins import registry_of
-from pacsfw.registry import PLAIN_CALLABLES, Registry
+from pacsfw.plugins.discovery import Candidate
+from pacsfw.plugins.registry import PLAIN_CALLABLES, Registry
 
 
 class ComponentContract:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pacsfw.api import Converter, Produced, Stored
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.errors import Skip
-from pacsfw.ingest.commit import dataset_digest
+from pacsfw.steps.ingest.commit import dataset_digest
 from pacsfw.testing.contracts.component import ComponentContract
 from pacsfw.testing.synthetic import Study, make_studies
 

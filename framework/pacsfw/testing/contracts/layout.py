@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pacsfw.api import Header, Layout
 from pacsfw.errors import Skip
-from pacsfw.ingest.paths import target
+from pacsfw.steps.ingest.paths import target
 from pacsfw.testing.contracts.component import ComponentContract
 from pacsfw.testing.contracts.headers import awkward_headers, ordinary_headers
 

@@ -1,0 +1,133 @@
+"""The faults of ``pacsfw testpacs`` as options: each sets the field of `Faults` of its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from pacsfw.testing.pacs_faults import RETRIEVE_LEVELS
+
+
+def _status(_ctx: click.Context, _param: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    if re.fullmatch("[0-9A-Fa-f]{4}", value) is None:
+        raise click.BadParameter(f"{value!r} is not a status: four hexadecimal digits")
+    return int(value, 16)
+
+
+def _names(_ctx: click.Context, _param: click.Parameter, value: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in value.split(",") if name.strip())
+
+
+def _models(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[str, ...]:
+    return ("study", "patient") if value == "both" else (value,)
+
+
+OF_QUERIES = (
+    click.option("--cap", type=click.IntRange(0), help="At most so many rows in an answer ..."),
+    click.option(
+        "--cap-status",
+        type=click.Choice(["0000", "FE00", "A700"], case_sensitive=False),
+        metavar="[0000|FE00|A700]",
+        default="0000",
+        show_default=True,
+        callback=_status,
+        help="... which then ends with this status.",
+    ),
+    click.option(
+        "--cap-before-filter", is_flag=True, help="Apply the cap before the optional keys."
+    ),
+    click.option(
+        "--ignore-keys",
+        metavar="KEYWORD,...",
+        default="",
+        callback=_names,
+        help="Do not match these keys; 'optional' are all that need not be supported.",
+    ),
+    click.option("--no-optional-keys", is_flag=True, help="Do not return optional keys."),
+    click.option("--no-charset", is_flag=True, help="Leave out SpecificCharacterSet."),
+    click.option(
+        "--case-sensitive", is_flag=True, help="Compare patient names and the AE title exactly."
+    ),
+    click.option(
+        "--open-ranges", is_flag=True, help="Let no date be before every date, and so with times."
+    ),
+    click.option(
+        "--slow", type=click.FloatRange(0), metavar="SECONDS", default=0, help="Wait at each row."
+    ),
+    click.option("--abort-after", type=click.IntRange(0), help="A-ABORT after so many rows."),
+    click.option(
+        "--reject-after", type=click.IntRange(0), help="Accept so many associations, then none."
+    ),
+    click.option("--lying-counts", is_flag=True, help="Make all numbers of ... one too high."),
+    click.option(
+        "--models",
+        type=click.Choice(["study", "patient", "both"]),
+        default="both",
+        show_default=True,
+        callback=_models,
+        help="The Query/Retrieve models.",
+    ),
+    click.option("--no-image-level", is_flag=True, help="Refuse queries at IMAGE level."),
+)
+
+
+def _last(name: str, what: str) -> Callable[..., Any]:
+    help_ = f"The last objects of each study, so many, {what}."
+    return click.option(name, type=click.IntRange(0), default=0, help=help_)
+
+
+def _seconds(name: str, help_: str) -> Callable[..., Any]:
+    kind = click.FloatRange(0)
+    return click.option(name, type=kind, metavar="SECONDS", default=0, help=help_)
+
+
+OF_RETRIEVES = (
+    click.option(
+        "--heals-after",
+        type=click.IntRange(0),
+        help="The faults of retrieves, below, end after so many retrieves of each study.",
+    ),
+    click.option(
+        "--refuse", metavar="STATUS", callback=_status, help="Answer every retrieve with this."
+    ),
+    click.option(
+        "--retrieve-level",
+        "retrieve_levels",
+        type=click.Choice(RETRIEVE_LEVELS, case_sensitive=False),
+        multiple=True,
+        default=RETRIEVE_LEVELS,
+        help="Serve retrieves at this level only; can be given several times.",
+    ),
+    click.option("--busy", type=click.IntRange(0), help="A701 to more than so many at a time."),
+    _last("--lose", "get lost, and are counted as sent"),
+    _last("--fail", "fail"),
+    _last("--truncate", "are cut short"),
+    click.option("--no-failed-list", is_flag=True, help="Do not name what failed."),
+    click.option("--stop-at-failure", is_flag=True, help="End with C000 at the first failure."),
+    click.option("--no-counts", is_flag=True, help="Do not count sub-operations."),
+    click.option("--no-pending", is_flag=True, help="Send no pending responses."),
+    click.option("--send-nothing", is_flag=True, help="Send nothing, and call it a success."),
+    click.option("--wrong-study", is_flag=True, help="Send another study."),
+    click.option("--duplicate", is_flag=True, help="Send every object twice."),
+    click.option("--change", is_flag=True, help="Send other content when sending again."),
+    _seconds("--late", "Send the objects so long after the final response."),
+    click.option("--scatter", is_flag=True, help="Send each object over another association."),
+    click.option("--sender", metavar="AETITLE", default="", help="Send from this AE title."),
+    click.option("--lower-titles", is_flag=True, help="Send from and to lower-case AE titles."),
+    click.option("--die-after", type=click.IntRange(0), help="A-ABORT after so many objects."),
+    click.option("--silent", is_flag=True, help="Never answer a retrieve."),
+    _seconds("--pending-every", "Say this often, for ever, that it goes on."),
+    click.option("--deaf", is_flag=True, help="Ignore C-CANCEL."),
+)
+
+
+def with_faults(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for every fault."""
+    for option in reversed((*OF_QUERIES, *OF_RETRIEVES)):
+        function = option(function)
+    return function

@@ -1,0 +1,1 @@
+"""One collection, wired: the only room that knows every step."""

@@ -1,0 +1,337 @@
+"""The conductor: the only module that knows every step.
+
+A `Collection` is what a configuration describes, open for work; `find` and `move` are its
+two steps. Each is a loop over what the ledger says is missing, so running it again goes on
+where it ended.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted, Transfer
+from pacsfw.collection.components import components
+from pacsfw.collection.dataset_folder import check_layout, make_archive
+from pacsfw.collection.find import Finding, exists
+from pacsfw.collection.ingest import build_ingest, ingest_spec
+from pacsfw.collection.move import Moving
+from pacsfw.collection.outputs import Outgoing, observers_of, sending_out
+from pacsfw.collection.pacs import asking, build_transfer, open_provider, pacs_query, transfer_use
+from pacsfw.collection.reparse import TAGS_FACT, Reparsing
+from pacsfw.collection.run_resources import Surroundings, Timing
+from pacsfw.collection.serve import Serving
+from pacsfw.collection.status import finished, summarize, summarize_rows
+from pacsfw.collection.study_list import worklist
+from pacsfw.collection.tables import Delivery
+from pacsfw.collection.verify import Verifying
+from pacsfw.config import Loaded
+from pacsfw.config.values import without_password
+from pacsfw.errors import INTERRUPTED, ConfigError
+from pacsfw.ledger import open_ledger
+from pacsfw.report.observers import Observers
+from pacsfw.report.parsed import ParseSummary
+from pacsfw.report.plan import Survey
+from pacsfw.report.summary import Summary, exit_code
+from pacsfw.report.verified import Verified
+from pacsfw.steps.find.study_list import WORK_LIST
+from pacsfw.steps.move.selection import select
+from pacsfw.workers import OrderedPool
+
+WORKERS = 2
+"""Processes that read files, where no ``move`` section says how many."""
+
+
+class Collection:
+    """One configured collection. A context manager: holds the ledger's lock while open.
+
+    Raises
+    ------
+    ConfigError
+        A section that the work needs is missing.
+    StateError
+        Another pacsfw works on it, a folder cannot be written, or the stored files were
+        laid out by another ``sort_by``.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        command: str,
+        *,
+        observers: Sequence[tuple[str, Observer]] = (),
+        clock: Clock | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        self.config, self._registry = loaded.config, loaded.registry
+        self.config.require("storage")
+        assert self.config.storage is not None  # noqa: S101 - required just now
+        self._storage = self.config.storage
+        self._command = command
+        self._clock, self._timing = clock or Clock(), timing or Timing()
+        self._stop = threading.Event()
+        self._interrupted = False
+        self._busy = False
+        self._moving: Moving | None = None
+        self._problems: list[str] = []
+        self._notes: list[str] = []
+        configured = observers_of(self.config, self._registry)
+        self._observers = Observers([*observers, *configured])
+
+    @property
+    def interrupted(self) -> bool:
+        """Tell whether somebody asked the run to stop."""
+        return self._interrupted
+
+    @property
+    def busy(self) -> bool:
+        """Tell whether objects are moved or read: then `interrupt` ends the run gently."""
+        return self._busy
+
+    def __enter__(self) -> Self:
+        """Take the lock, check the layout, open the observers."""
+        make_archive(self._storage.directory)
+        self._ledger = open_ledger(self._storage.state)
+        try:
+            check_layout(self.config, self._storage, self._ledger)
+            self._context = self._make_context()
+        except BaseException:
+            self._ledger.close()
+            raise
+        self._observers.open(self._context)
+        self._notify(RunStarted(at=self._clock.now(), command=self._command))
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Tell the observers how it ended, and let the next one in."""
+        try:
+            self._notify(self._finished(exc))
+        finally:
+            self._observers.close()
+            run, now = self._context.run_id, self._clock.now()
+            self._ledger.faults.replace(run, "observer", self._observers.faults(), now)
+            self._ledger.close()
+
+    def find(self, *, again: bool) -> str | None:
+        """Ask the PACS and write the work list.
+
+        Parameters
+        ----------
+        again
+            Ask also where this very query was answered whole before and its list exists.
+
+        Returns
+        -------
+        str or None
+            When the query had been answered before, if it was not asked again.
+        """
+        return self._finding("find").find(again=again)
+
+    def survey(self) -> Survey:
+        """Ask the PACS what there is to collect; no list is written, nothing is moved."""
+        return self._finding("find").survey()
+
+    def move(self, *, ignore_window: bool = False, again: bool = False) -> None:
+        """Request what the work list names and the ledger lacks; deliver the rows.
+
+        Parameters
+        ----------
+        again
+            Ask also for what earlier runs gave up.
+        """
+        self.config.require("move")
+        assert self.config.move is not None  # noqa: S101 - required just now
+        use, why = transfer_use(self.config, self._registry)
+        transfer = build_transfer(use, self._registry)
+        if transfer.needs_receiver:
+            self.config.require("net.called_node", "net.dest_node.port")
+        if why:
+            self._notes.append(f"transfer {use.name}: {why}")
+        listed = self._select(transfer)
+        if again:
+            self._ledger.evidence.try_again()
+        after = self.config.move.recheck_after
+        recheck = self._clock.now() - after if after else None
+        unfinished = set(self._ledger.studies.unfinished(recheck))
+        uids = [uid for uid in listed if uid in unfinished]
+        with self._delivering(self._changed_tags()) as outgoing:
+            around = self._surroundings(outgoing)
+            self._moving = Moving(around, replace(self.config.move, use=use))
+            self._moving.run(uids, len(listed), ignore_window=ignore_window)
+
+    def parse(self, workers: int = 0) -> None:
+        """Read the rows of all stored objects anew and deliver them; nothing is moved.
+
+        Parameters
+        ----------
+        workers
+            Number of processes; 0: as ``move.workers`` says.
+        """
+        self.config.require("tags")
+        with self._delivering(self._delivery.tags_identity(), workers):
+            pass
+
+    def serve(self, quiet: float, listening: Callable[[int], None]) -> None:
+        """Receive what others send until `interrupt`, then finish what has arrived.
+
+        ``quiet`` is that of `Serving`, ``listening`` that of its `run`.
+        """
+        self.config.require("net.dest_node.port")
+        move = self.config.move
+        receivers, workers = (move.receivers, move.workers) if move else (1, WORKERS)
+        with self._delivering(self._changed_tags()) as outgoing:
+            around = self._surroundings(outgoing)
+            Serving(around, quiet, receivers, workers).run(listening)
+        self._interrupted = False  # to be stopped is how it ends
+
+    def verify(self, manifest: Path, *, offline: bool) -> Verified:
+        """Compare the PACS, the ledger and the disk, and write what there is into a manifest."""
+        if not offline:
+            self.config.require("move")
+        verifying = Verifying(
+            config=self.config,
+            storage=self._storage,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self._context,
+            clock=self._clock,
+            notify=self._notify,
+        )
+        return verifying.run(manifest, offline=offline)
+
+    def interrupt(self) -> None:
+        """Request nothing more, cancel what runs, finish what has arrived."""
+        self._interrupted = True
+        self._stop.set()
+        if self._moving is not None:
+            self._moving.cancel()
+
+    def summary(self) -> Summary:
+        """Return what the collection has come to."""
+        found = summarize(self.config, self._storage, self._ledger, self._problems)
+        found = replace(found, notes=[*found.notes, *self._notes])
+        if self._command == "find":
+            # What was moved before is not what this command was asked about.
+            return replace(found, verdicts={}, reasons=(), converted={}, conversion_reasons=())
+        return found
+
+    def parsed(self) -> ParseSummary:
+        """Return what the rows of the stored objects have come to."""
+        return summarize_rows(self.config, self._storage, self._ledger, self._problems)
+
+    def _finished(self, exc: BaseException | None) -> RunFinished:
+        """Return what observers are told at the end, in numbers."""
+        summary = self.summary()
+        if self._interrupted or isinstance(exc, KeyboardInterrupt):
+            code = INTERRUPTED
+        else:
+            code = exit_code(summary) if exc is None else getattr(exc, "exit_code", 1)
+        return finished(summary, self._clock.now(), code)
+
+    def _notify(self, event: Event) -> None:
+        self._observers.notify(event)
+
+    def _make_context(self) -> RunContext:
+        workdir = self._storage.state / "work"
+        workdir.mkdir(mode=0o700, exist_ok=True)
+        return self.config.run_context(
+            workdir, self._clock, components(self.config, self._registry)
+        )
+
+    @cached_property
+    def _delivery(self) -> Delivery:
+        return Delivery(self.config, self._storage, self._registry, self._ledger)
+
+    def _changed_tags(self) -> str:
+        """Return what identifies today's tags if stored rows were read by others, else ""."""
+        now = self._delivery.tags_identity()
+        before = self._ledger.fact(TAGS_FACT)
+        if before != now and not self._ledger.instances.any_stored():
+            self._ledger.remember(TAGS_FACT, now)
+            return ""
+        return now if before != now else ""
+
+    def _finding(self, *required: str) -> Finding:
+        self.config.require(*required)
+        assert self.config.find is not None  # noqa: S101 - required just now
+        return Finding(
+            config=self.config,
+            settings=self.config.find,
+            storage=self._storage,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self._context,
+            clock=self._clock,
+            notify=self._notify,
+        )
+
+    def _select(self, transfer: Transfer) -> list[str]:
+        assert self.config.move is not None  # noqa: S101 - required before
+        target = self._storage.resources
+        use = pacs_query(self.config, transfer, self._registry)
+        with worklist(target, self._registry, self._context) as sink:
+            if not (exists(target) and sink.has(WORK_LIST)):
+                raise ConfigError(
+                    f"{without_password(target)}: the work list does not exist: "
+                    "`pacsfw find` writes it"
+                )
+            with closing(open_provider(use, self._registry, self._context)) as provider:
+                ask = asking(provider, use.name)
+                selection = select(sink, self.config.move.level, self._ledger, ask)
+        for note in selection.notes:
+            logging.getLogger("pacsfw.move").warning("%s", note)
+        self._problems += selection.problems
+        return selection.uids
+
+    @contextmanager
+    def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outgoing]:
+        """Open sinks and converters; read the stored rows by ``tags`` first if not empty."""
+        self._busy = True
+        with sending_out(
+            self._delivery,
+            self.config,
+            self._storage,
+            self._ledger,
+            self._context,
+            self._stop,
+            self._notify,
+            self._problems,
+            anew=bool(tags),
+        ) as outgoing:
+            if tags and self._reparsing(workers).run(tags):
+                outgoing.refresh()
+            yield outgoing
+
+    def _reparsing(self, workers: int) -> Reparsing:
+        move = self.config.move
+        size = workers or (move.workers if move else WORKERS)
+        spec = ingest_spec(self.config, self._storage, self._delivery.wanted, self._timing.call)
+        pool = OrderedPool(size, build_ingest, spec)
+        return Reparsing(self._ledger, pool, self._clock, self._stop, self._notify)
+
+    def _surroundings(self, outgoing: Outgoing) -> Surroundings:
+        return Surroundings(
+            config=self.config,
+            storage=self._storage,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self._context,
+            clock=self._clock,
+            timing=self._timing,
+            stop=self._stop,
+            outgoing=outgoing,
+            wanted=self._delivery.wanted,
+            notify=self._notify,
+        )

@@ -1,0 +1,53 @@
+"""Which components a collection uses, and whose they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pacsfw.api import Used
+from pacsfw.collection.pacs import build_transfer, pacs_query, transfer_use
+from pacsfw.config import Config, Tag, Use
+from pacsfw.plugins.records import Offer
+from pacsfw.plugins.registry import Registry
+
+
+def callbacks_of(tags: Sequence[Tag], registry: Registry) -> dict[str, str]:
+    """Name the callbacks of the tags, under ``callback``; empty where there are none."""
+    uses = [use for tag in tags for use in tag.callbacks]
+    named = dict.fromkeys(registry.describe("callback", use.name) for use in uses)
+    return {"callback": ", ".join(named)} if named else {}
+
+
+def components(config: Config, registry: Registry) -> tuple[Used, ...]:
+    """Return every component that the configuration uses, once, and whose it is."""
+    found: dict[tuple[str, str], Offer] = {}
+
+    def add(kind: str, offer: Offer) -> None:
+        found.setdefault((kind, offer.reference), offer)
+
+    uses: list[tuple[str, Use]] = [("query", config.find.use)] if config.find else []
+    if config.move:
+        use, _ = transfer_use(config, registry)
+        asked = pacs_query(config, build_transfer(use, registry), registry)
+        uses += [("transfer", use), ("query", asked)]
+    uses += [("callback", use) for tag in config.tags for use in tag.callbacks]
+    uses += [("converter", convert.use) for convert in config.converts]
+    uses += [("sink", use) for use in config.sinks]
+    uses += [("observer", use) for use in config.observers]
+    if config.storage:
+        uses.append(("layout", config.storage.sort_by))
+        targets = [config.storage.resources]
+        targets += [config.storage.resources_meta] if config.tags else []
+        for target in targets:
+            add("sink", registry.sink_for(target))
+    for kind, use in uses:
+        add(kind, registry.select(kind, use.name))
+    return tuple(
+        Used(
+            kind=kind,
+            name=offer.component.name,
+            distribution=offer.distribution,
+            version=offer.version,
+        )
+        for (kind, _), offer in sorted(found.items())
+    )

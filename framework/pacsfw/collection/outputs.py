@@ -1,0 +1,93 @@
+"""What leaves a collection during a run: rows, objects to convert, and news of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pacsfw.api import Event, Observer, RunContext
+from pacsfw.collection.converters import converting
+from pacsfw.collection.tables import Delivery
+from pacsfw.config import Config, Storage
+from pacsfw.ledger import Ledger
+from pacsfw.plugins.registry import Registry
+from pacsfw.steps.convert.conversions import Conversions
+from pacsfw.steps.deliver.outbox import Outbox
+
+
+def observers_of(config: Config, registry: Registry) -> list[tuple[str, Observer]]:
+    """Build the observers that the configuration lists, each with its name and owner."""
+    return [
+        (
+            registry.describe("observer", use.name),
+            registry.build("observer", use.name, use.options),
+        )
+        for use in config.observers
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Every sink and every converter, at work."""
+
+    outboxes: Sequence[Outbox] = ()
+    conversions: Sequence[Conversions] = ()
+
+    def settled(self, study_uid: str) -> None:
+        """Deliver and convert this study soon."""
+        for outbox in self.outboxes:
+            outbox.settled(study_uid)
+        for conversions in self.conversions:
+            conversions.settled(study_uid)
+
+    def refresh(self) -> None:
+        """Deliver what is due: the rows have been read anew."""
+        for outbox in self.outboxes:
+            outbox.refresh()
+
+    def remember(self, ledger: Ledger, context: RunContext) -> None:
+        """Keep in the ledger what could not be done, and by whom."""
+        sinks = [(each.component, each.problem, 1) for each in self.outboxes if each.problem]
+        converters = [(c.convert.component, c.problem, 1) for c in self.conversions if c.problem]
+        now = context.clock.now()
+        ledger.faults.replace(context.run_id, "sink", sinks, now)
+        ledger.faults.replace(context.run_id, "converter", converters, now)
+
+
+@contextmanager
+def sending_out(
+    delivery: Delivery,
+    config: Config,
+    storage: Storage,
+    ledger: Ledger,
+    context: RunContext,
+    stop: threading.Event,
+    notify: Callable[[Event], None],
+    problems: list[str],
+    *,
+    anew: bool,
+) -> Iterator[Outgoing]:
+    """Open sinks and converters; at the end wait for both, and add what failed to problems.
+
+    Parameters
+    ----------
+    stop
+        Set where the run is to end: what is not converted then stays due.
+    anew
+        As in `Delivery.open`.
+    """
+    outgoing = Outgoing()
+    try:
+        with (
+            delivery.open(context, problems, anew=anew) as outboxes,
+            converting(config, storage, ledger, context, stop, notify) as conversions,
+        ):
+            outgoing = Outgoing(outboxes, conversions)
+            yield outgoing
+    finally:
+        outgoing.remember(ledger, context)
+        for each in outgoing.conversions:
+            if each.problem:
+                problems.append(f"converter {each.convert.component}: {each.problem}")

@@ -1,0 +1,153 @@
+"""Where a collection stands: what its ledger knows, for the closing table and for status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pacsfw.api import ERRORS, RunFinished
+from pacsfw.collection.find import coverage, exists
+from pacsfw.config import Config, Storage
+from pacsfw.config.values import is_url, sibling, without_password
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.evidence import TRIALS
+from pacsfw.report.estimate import Estimate
+from pacsfw.report.forecast import Forecast, forecast
+from pacsfw.report.parsed import ParseSummary
+from pacsfw.report.plan import rates
+from pacsfw.report.summary import Summary
+from pacsfw.steps.convert.conversions import due
+from pacsfw.steps.ingest.ingest import QUARANTINE, VERSIONS
+
+
+def summarize(
+    config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
+) -> Summary:
+    """Return what the ledger knows of a collection, for the closing table and for status."""
+    origins = ledger.studies.origins()
+    last = ledger.searches.last()
+    instances, size = ledger.instances.totals()
+    tables = [storage.resources_meta] if config.tags else []
+    tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
+    notes = []
+    if unsolicited := origins.get("unsolicited", 0):
+        notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
+    notes += _kept(storage, ledger)
+    if last is not None:
+        problems = [*problems, *last.problems]
+        notes += last.notes
+    unlisted = ledger.studies.without_patient(last.id) if last else 0
+    if unlisted and config.find and config.find.level == "PATIENT":
+        advice = "find.query_level STUDY lists them"
+        problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
+    return Summary(
+        found=ledger.searches.found(last.id) if last else origins.get("find", 0),
+        questions=ledger.questions.counts(last.id) if last else {},
+        unproven=coverage(ledger, last) if last else (),
+        deselected=ledger.studies.deselected(),
+        verdicts=ledger.studies.counts(),
+        reasons=ledger.studies.reasons(),
+        instances=instances,
+        size=size,
+        quarantined=ledger.instances.quarantine_reasons(),
+        series=ledger.evidence.series_counts(),
+        cell_errors=ledger.instances.cell_errors(),
+        converted={
+            convert.id: {
+                **ledger.conversions.counts(convert.id),
+                "due": len(due(ledger, convert)),
+            }
+            for convert in config.converts
+        },
+        conversion_reasons=[
+            (convert.id, *reason)
+            for convert in config.converts
+            for reason in ledger.conversions.reasons(convert.id)
+        ],
+        archive=str(storage.directory),
+        quarantine=str(storage.state / QUARANTINE),
+        worklist=without_password(storage.resources) if exists(storage.resources) else "",
+        tables=[without_password(target) for target in tables if exists(target)],
+        error_tables=_error_tables(tables) if ledger.instances.any_fault() else (),
+        problems=problems,
+        notes=notes,
+    )
+
+
+def _error_tables(tables: Sequence[str]) -> list[str]:
+    """Return the files of errors beside the tables; in a database they are at the same URL."""
+    beside = (sibling(target, ERRORS.name) for target in tables if not is_url(target))
+    return [path for path in beside if exists(path)]
+
+
+def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | None:
+    """Return when the studies on the work list will be here; None where nothing is left."""
+    if config.move is None:
+        return None
+    left = frozenset(ledger.studies.unfinished())
+    if not left:
+        return None
+    estimate = Estimate(ledger.instances.by_modality())
+    for attributes, complete in ledger.studies.listed(left):
+        estimate.add(attributes, complete=complete)
+    load = estimate.to_fetch("on the work list and not complete")
+    rate = rates(ledger.studies.rate())
+    return forecast(load, rate, config.move.window, now)
+
+
+def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
+    """Return what observers are told at the end of a run: numbers only."""
+    states = ("done", "skipped", "failed", "due")
+    converted = summary.converted.values()
+    return RunFinished(
+        at=at,
+        counts=summary.verdicts,
+        exit_code=code,
+        found=summary.found,
+        unproven=len(summary.unproven),
+        instances=summary.instances,
+        size=summary.size,
+        quarantined=sum(summary.quarantined.values()),
+        converted={state: sum(each.get(state, 0) for each in converted) for state in states}
+        if converted
+        else {},
+        problems=len(summary.problems),
+    )
+
+
+def summarize_rows(
+    config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
+) -> ParseSummary:
+    """Return what the rows of the stored objects have come to, for `pacsfw parse`."""
+    files, _ = ledger.instances.totals()
+    faults = ledger.instances.cell_errors()
+    # What could not be read at all is under no column.
+    failed = {reason: number for (column, reason), number in faults.items() if not column}
+    return ParseSummary(
+        files=files,
+        rows=files - sum(failed.values()),
+        failed=failed,
+        cells={f"{column}: {why}": n for (column, why), n in faults.items() if column},
+        tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
+        problems=problems,
+    )
+
+
+def _kept(storage: Storage, ledger: Ledger) -> list[str]:
+    """Say what is kept although the PACS would not send it today, and what is given up."""
+    flags = ledger.evidence.flags()
+    kinds = (
+        (
+            f"studies not asked for any more, after {TRIALS} runs in vain",
+            "`pacsfw move --again` asks once more",
+            ledger.studies.given_up(),
+        ),
+        ("objects that the PACS does not list any more", "kept", flags.get("vanished", 0)),
+        (
+            "other content of objects that are stored",
+            f"kept in {storage.state / VERSIONS}",
+            ledger.instances.versions(),
+        ),
+        ("objects that a rejection note names", "kept", flags.get("rejected", 0)),
+    )
+    return [f"{what}: {number}; {then}" for what, then, number in kinds if number]

@@ -1,0 +1,217 @@
+"""``verify``, wired: every file is read, every study asked about, every verdict taken anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from pacsfw.api import Clock, Event, RunContext, Verdict
+from pacsfw.collection.pacs import asking, build_transfer, open_provider, pacs_query, transfer_use
+from pacsfw.config import Config, Storage
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.evidence import FLAGS
+from pacsfw.ledger.instances import Instance
+from pacsfw.ledger.studies import GOOD, Study
+from pacsfw.plugins.registry import Registry
+from pacsfw.report.verified import Verified
+from pacsfw.steps.ingest.ingest import QUARANTINE, keep
+from pacsfw.steps.move.expected import Ask, read_expectation
+from pacsfw.steps.move.judge import Judge
+from pacsfw.steps.verify.disk import Checked, check_files, strangers
+from pacsfw.steps.verify.manifest import Manifest
+
+STRANGERS = "unknown_files.txt"
+"""In the state folder: the files of the archive that the ledger does not know."""
+
+
+class Verifying:
+    """Verifies one collection."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        storage: Storage,
+        registry: Registry,
+        ledger: Ledger,
+        context: RunContext,
+        clock: Clock,
+        notify: Callable[[Event], None],
+    ) -> None:
+        self._config, self._storage, self._registry = config, storage, registry
+        self._ledger, self._context, self._clock = ledger, context, clock
+        self._judge = Judge(
+            run=context.run_id,
+            ledger=ledger,
+            archive=storage.directory,
+            clock=clock,
+            components={},
+            settled=lambda _: None,
+            notify=notify,
+        )
+        self._result = Verified()
+
+    def run(self, manifest: Path, *, offline: bool) -> Verified:
+        """Check all files, ask about all studies on the work list, and write the manifest.
+
+        Raises
+        ------
+        RemoteError
+            The PACS could not be asked.
+        StateError
+            The manifest cannot be written.
+        """
+        known: set[str] = set()
+        with Manifest(manifest) as writer, self._asking(offline=offline) as ask:
+            for uid in self._ledger.studies.uids():
+                self._study(uid, ask, writer, known)
+            writer.study({})
+            for each in self._check(self._ledger.instances.kept_of_study("")):
+                writer.file(each, None, [])
+        self._list_strangers(known | self._converted(), manifest)
+        self._result.verdicts = self._ledger.studies.counts()
+        self._result.flags = self._ledger.evidence.flags()
+        self._result.manifest = str(manifest)
+        return self._result
+
+    @contextmanager
+    def _asking(self, *, offline: bool) -> Iterator[Ask | None]:
+        if offline:
+            yield None
+            return
+        use, _ = transfer_use(self._config, self._registry)
+        transfer = build_transfer(use, self._registry)
+        use = pacs_query(self._config, transfer, self._registry)
+        provider = open_provider(use, self._registry, self._context)
+        try:
+            yield asking(provider, use.name)
+        finally:
+            provider.close()
+
+    def _study(self, uid: str, ask: Ask | None, writer: Manifest, known: set[str]) -> None:
+        checked = self._check(self._ledger.instances.kept_of_study(uid))
+        lost = [
+            each.instance
+            for each in checked
+            if each.condition in ("missing", "damaged") and each.instance.state == "stored"
+        ]
+        for each in checked:
+            self._reckon(each)
+            if each.instance.state == "stored":
+                known.add(each.instance.path)
+        study = self._ledger.studies.get(uid)
+        if study is not None and study.verdict is not None:
+            self._judge_again(study, lost, ask if study.selected else None)
+            study = self._ledger.studies.get(uid)
+        self._write(uid, checked, study, writer)
+
+    def _check(self, instances: Sequence[Instance]) -> list[Checked]:
+        stored = [one for one in instances if one.state == "stored"]
+        others = [one for one in instances if one.state != "stored"]
+        threads = self._config.move.workers if self._config.move else 2
+        return [
+            *check_files(stored, self._storage.directory, threads),
+            *check_files(others, self._storage.state, threads),
+        ]
+
+    def _reckon(self, checked: Checked) -> None:
+        """Count a file; what is not what it was leaves the archive, and is fetched again."""
+        instance = checked.instance
+        self._result.files += 1
+        self._result.bytes += checked.bytes
+        # What is in quarantine may have been no DICOM from the beginning.
+        expected = ("whole", "damaged") if instance.state == "quarantined" else ("whole",)
+        if checked.condition in expected:
+            return
+        found = self._result.conditions
+        found[checked.condition] = found.get(checked.condition, 0) + 1
+        if checked.condition == "damaged" and instance.state == "stored":
+            path = self._storage.directory / instance.path
+            digest = checked.sha256 or f"damaged-{instance.digest}"
+            kept = keep(path, self._storage.state / QUARANTINE, digest)
+            kept = kept.relative_to(self._storage.state)
+            self._ledger.instances.forget(instance)
+            self._ledger.instances.record(_spoilt(instance, digest, kept), self._clock.now())
+        elif checked.condition == "missing":
+            self._ledger.instances.forget(instance)
+
+    def _judge_again(self, study: Study, lost: Sequence[Instance], ask: Ask | None) -> None:
+        assert study.verdict is not None  # noqa: S101 - seen by the caller
+        if ask is None:
+            if lost:
+                self._judge.settle(study.uid, _without(study.verdict, lost))
+            return
+        expectation = read_expectation(ask, study.uid)
+        self._result.asked += 1
+        if not expectation.strength or self._judge.knows_less(study.uid, expectation):
+            self._result.unanswered += 1
+            if lost:
+                self._judge.settle(study.uid, _without(study.verdict, lost))
+            return
+        verdict = self._judge.conclude(study.uid, expectation, None)
+        before = study.verdict
+        self._result.grown += before.state in GOOD and len(verdict.missing) > len(lost)
+
+    def _write(
+        self, uid: str, checked: Sequence[Checked], study: Study | None, writer: Manifest
+    ) -> None:
+        verdict = study.verdict if study else None
+        evidence = self._ledger.evidence
+        writer.study(self._ledger.provenance.of_study(uid))
+        flagged = {flag: evidence.flagged(uid, flag) for flag in FLAGS}
+        for each in checked:
+            if each.condition in ("whole", "unreadable"):
+                flags = [name for name, uids in flagged.items() if each.instance.sop_uid in uids]
+                writer.file(each, verdict, flags)
+        if verdict is None:
+            return
+        series = {sop: one.uid for one in evidence.series(uid) for sop in one.missing}
+        for sop_uid in verdict.missing:
+            writer.missing(uid, series.get(sop_uid, ""), sop_uid, verdict)
+
+    def _converted(self) -> set[str]:
+        """Return the files of the archive that converters made, relative to it."""
+        archive = self._storage.directory
+        made = map(Path, self._ledger.conversions.paths())
+        return {
+            path.relative_to(archive).as_posix() for path in made if path.is_relative_to(archive)
+        }
+
+    def _list_strangers(self, known: set[str], manifest: Path) -> None:
+        target = self._storage.state / STRANGERS
+        found = strangers(self._storage.directory, self._storage.state, known)
+        with target.open("w", encoding="utf-8", errors="surrogateescape") as file:
+            for path in found:
+                if path == manifest:
+                    continue
+                self._result.unknown += 1
+                file.write(f"{path}\n")
+        if self._result.unknown:
+            self._result.unknown_listed = str(target)
+        else:
+            target.unlink()
+
+
+def _spoilt(instance: Instance, digest: str, kept: Path) -> Instance:
+    return replace(
+        instance,
+        digest=digest,
+        state="quarantined",
+        reason="its file in the archive was damaged",
+        path=kept.as_posix(),
+        row=(),
+        errors=(),
+    )
+
+
+def _without(verdict: Verdict, lost: Sequence[Instance]) -> Verdict:
+    """Return the verdict of a study of which these objects are not here any more."""
+    missing = sorted({*verdict.missing, *(one.sop_uid for one in lost)})
+    return replace(
+        verdict,
+        state="short",
+        reason=f"{len(missing)} objects missing, {len(lost)} of them lost on the disk",
+        missing=tuple(missing),
+    )

@@ -1,0 +1,285 @@
+"""`pacsfw parse -i`: a table of the tags of any tree of files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pacsfw.api import (
+    COLUMNS,
+    ERRORS,
+    Batch,
+    Clock,
+    Observer,
+    RunContext,
+    RunFinished,
+    RunStarted,
+)
+from pacsfw.config import Loaded, Use
+from pacsfw.config.columns import columns_of
+from pacsfw.config.values import is_url, split_sqlite
+from pacsfw.errors import INTERRUPTED, ConfigError, StateError
+from pacsfw.ledger import open_ledger
+from pacsfw.parse.loop import Loop
+from pacsfw.parse.worker import ReadSpec, build_file_reader
+from pacsfw.report.observers import Observers
+from pacsfw.report.parsed import ParseSummary
+from pacsfw.steps.deliver.provenance import column_rows
+from pacsfw.steps.deliver.sources import instance_table
+from pacsfw.steps.deliver.targets import Target, wanted_by
+from pacsfw.steps.deliver.writing import Written, patiently
+from pacsfw.steps.tags.identity import tags_identity
+from pacsfw.workers import OrderedPool
+
+REQUEST_FACT = "parse-request"
+"""Ledger fact: what identifies source, target and tags."""
+
+STATE_SUFFIX = ".state"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What shall be read into which table.
+
+    Attributes
+    ----------
+    root
+        Absolute path of a folder, file, zip archive or DICOMDIR.
+    target
+        Absolute path or URL of the table.
+    state
+        Where it is kept how far it is; removed at the end.
+    workers
+        Number of processes.
+    limit
+        Look at so many files; 0: at every one.
+    anew
+        Begin anew, and replace the tables that are there.
+    """
+
+    root: Path
+    target: str
+    state: Path
+    workers: int
+    limit: int = 0
+    anew: bool = False
+
+
+def file_of(target: str) -> str:
+    """Return the path of the file or folder of a target; empty for a database elsewhere."""
+    return split_sqlite(target)[0] if is_url(target) else target
+
+
+def state_beside(target: str) -> Path:
+    """Return where the state of a parse is kept: beside the table, or in the working directory."""
+    if not (file := file_of(target)):
+        digest = hashlib.sha256(target.encode()).hexdigest()[:8]
+        return Path.cwd() / f"pacsfw-parse-{digest}{STATE_SUFFIX}"
+    return Path(file + STATE_SUFFIX)
+
+
+class Parsing:
+    """One parse of a tree. A context manager: holds the lock of its state while open.
+
+    Raises
+    ------
+    ConfigError
+        There are no tags, or the table is there already and was not begun by this parse.
+    StateError
+        Another pacsfw works on it, or what was begun here was something else.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        wish: Wish,
+        *,
+        observers: Sequence[tuple[str, Observer]] = (),
+        clock: Clock | None = None,
+    ) -> None:
+        self._config, self._registry, self._wish = loaded.config, loaded.registry, wish
+        self._config.require("tags")
+        self._clock = clock or Clock()
+        self._observers = Observers(observers)
+        self._stop = threading.Event()
+        self.interrupted = False
+        self.busy = True
+        self._tables = self._make_tables()
+        self._loop: Loop
+
+    def __enter__(self) -> Self:
+        """Take the lock, see that this is what was begun here, open the tables."""
+        wish = self._wish
+        if wish.anew:
+            self._remove()
+        begun = (wish.state / "ledger.sqlite").exists()
+        if not begun:
+            self._refuse_to_overwrite()
+        self._ledger = open_ledger(wish.state)
+        try:
+            self._check_request()
+            self._context = self._make_context()
+            for written in self._tables:
+                written.sink.open(self._context)
+            if wish.anew and is_url(wish.target):
+                self._empty_tables()
+            self._loop = self._make_loop()
+        except BaseException:
+            self._ledger.close()
+            raise
+        self._observers.open(self._context)
+        self._observers.notify(RunStarted(at=self._clock.now(), command="parse"))
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the tables; with everything read the state has served its purpose."""
+        try:
+            for written in self._tables:
+                written.sink.close()
+        finally:
+            code = INTERRUPTED if self.interrupted else self.summary().exit_code
+            code = code if exc is None else getattr(exc, "exit_code", 1)
+            self._observers.notify(RunFinished(at=self._clock.now(), counts={}, exit_code=code))
+            self._observers.close()
+            self._ledger.close()
+        if not self._loop.has_begun or (exc is None and not self.interrupted):
+            shutil.rmtree(self._wish.state)
+
+    @property
+    def begun(self) -> int:
+        """How many files earlier runs of this parse have looked at."""
+        return self._loop.tally.files
+
+    def interrupt(self) -> None:
+        """Begin no further file; what is under way is delivered, and a later run goes on."""
+        self.interrupted = True
+        self._stop.set()
+
+    def run(self) -> None:
+        """Read what is left of the tree.
+
+        Raises
+        ------
+        StateError
+            A table cannot be written, or the tree cannot be listed.
+        """
+        try:
+            self._loop.run(self._wish.limit)
+        except OSError as err:
+            raise StateError(f"{self._wish.root}: cannot be read: {err.strerror}") from err
+        for written in self._tables:
+            if written.table == COLUMNS:
+                self._deliver_columns(written)
+
+    def _make_loop(self) -> Loop:
+        wish, (objects, *others) = self._wish, self._tables
+        spec = ReadSpec(
+            plugins=self._config.plugins,
+            tags=self._config.tags,
+            workdir=self._context.workdir,
+            describes=objects.sink.holds_many,
+            wanted=wanted_by([self._objects]),
+            charset=self._config.undeclared_charset,
+        )
+        return Loop(
+            str(wish.root),
+            frozenset(self._own_paths()),
+            [objects, *(each for each in others if each.table == ERRORS)],
+            self._ledger,
+            OrderedPool(wish.workers, build_file_reader, spec),
+            self._clock,
+            self._stop,
+            self._observers.notify,
+        )
+
+    def summary(self) -> ParseSummary:
+        """Return what the files have come to, those of earlier runs of this parse included."""
+        tally = self._loop.tally
+        return ParseSummary(
+            files=tally.files,
+            rows=tally.rows,
+            harmless=tally.harmless,
+            failed=tally.failed,
+            folders=tally.folders,
+            cells=tally.cells,
+            tables=[(written.table.name, written.name) for written in self._tables],
+        )
+
+    def _make_tables(self) -> list[Written]:
+        """Return the table of objects and what stands beside it."""
+        sink = self._registry.sink_for(self._wish.target)
+        use = Use(sink.reference, {"path": self._wish.target})
+        objects = Target(use, self._registry.build("sink", use.name, use.options))
+        columns = [column for tag in self._config.tags for column in columns_of(tag)]
+        self._objects = objects
+        tables = [(objects, instance_table(columns))]
+        for table in (ERRORS, COLUMNS):
+            beside = objects.beside(table.name, self._registry)
+            if beside is not None:
+                tables.append((beside, table))
+        return [Written(target.name, target.sink, table) for target, table in tables]
+
+    def _deliver_columns(self, written: Written) -> None:
+        rows = column_rows(self._config.tags, self._registry)
+        batch = Batch(table=COLUMNS, key="", rows=rows)
+        patiently(written, lambda: written.sink.begin(COLUMNS), self._clock, self._stop)
+        patiently(written, lambda: written.sink.rewrite(COLUMNS, [batch]), self._clock, self._stop)
+
+    def _own_paths(self) -> list[str]:
+        """Return what we write, which may lie below the tree that is read."""
+        paths = {file_of(written.name.partition("#")[0]) for written in self._tables}
+        return [*sorted(paths - {""}), str(self._wish.state)]
+
+    def _ours_alone(self) -> list[str]:
+        """Return what holds nothing else than this parse: a database may."""
+        return [str(self._wish.state)] if is_url(self._wish.target) else self._own_paths()
+
+    def _empty_tables(self) -> None:
+        for each in self._tables:
+            patiently(each, partial(each.sink.rewrite, each.table, ()), self._clock, self._stop)
+
+    def _check_request(self) -> None:
+        wish, charset = self._wish, self._config.undeclared_charset
+        tags = tags_identity(self._config.tags, self._registry, charset)
+        now = json.dumps([str(wish.root), self._tables[0].name, tags])
+        before = self._ledger.fact(REQUEST_FACT)
+        if before not in (None, now):
+            raise StateError(
+                f"{wish.state}: a parse of another folder, table or other tags was begun here: "
+                "give these again to go on, or --force to begin anew"
+            )
+        self._ledger.remember(REQUEST_FACT, now)
+
+    def _refuse_to_overwrite(self) -> None:
+        for path in self._ours_alone():
+            if os.path.lexists(path):
+                raise ConfigError(
+                    f"{path}: exists already and is left as it is; --force replaces it"
+                )
+
+    def _remove(self) -> None:
+        for path in map(Path, self._ours_alone()):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _make_context(self) -> RunContext:
+        workdir = self._wish.state / "work"
+        shutil.rmtree(workdir, ignore_errors=True)  # members that a kill left unpacked
+        workdir.mkdir(mode=0o700)
+        return self._config.run_context(workdir, self._clock)

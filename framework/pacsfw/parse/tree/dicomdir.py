@@ -1,0 +1,88 @@
+"""DICOMDIR: the files that a media directory names (PS3.3 annex F, PS3.10 section 8)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from pacsfw.dicom.decoding_errors import decoding
+from pacsfw.dicom.header import FileHeader
+from pacsfw.parse.tree.walk import Item
+
+MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
+"""SOP Class of a DICOMDIR."""
+
+
+def references(header: FileHeader) -> list[tuple[str, ...]]:
+    """Return the Referenced File ID (0004,1500) of every record, in their order.
+
+    Returns
+    -------
+    list of tuple
+        The components of each; what could lead out of the folder is not among them.
+
+    Raises
+    ------
+    UnreadableObject
+        The records cannot be decoded.
+    """
+    found = []
+    with decoding("DirectoryRecordSequence", header.warnings):
+        for record in header.dataset.get("DirectoryRecordSequence") or ():
+            names = record.get("ReferencedFileID")
+            if names:
+                steps = [names] if isinstance(names, str) else names
+                found.append(tuple(str(step).strip("\0 ") for step in steps))
+    return [steps for steps in found if all(map(_is_plain, steps))]
+
+
+def _is_plain(step: str) -> bool:
+    return step not in ("", ".", "..") and "/" not in step and "\0" not in step
+
+
+def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
+    """Return the files that a DICOMDIR names, each once, in the order of their paths.
+
+    Discs are often mounted with names in small letters or with a version (``IM000001;1``):
+    where there is no such name as written, one that differs in that only is taken.
+
+    Parameters
+    ----------
+    path
+        The DICOMDIR.
+    named
+        What `references` found in it.
+    """
+    folder = os.path.dirname(path)  # noqa: PTH120
+    listings: dict[str, dict[str, str]] = {}
+    found = set()
+    for steps in named:
+        place = folder
+        for step in steps:
+            place = _step(place, step, listings)
+            if not place:
+                missing = os.path.join(folder, *steps)  # noqa: PTH118
+                found.add(Item(missing, lost="the DICOMDIR names it, but it is not there"))
+                break
+        else:
+            found.add(Item(place))
+    return sorted(found, key=lambda item: PurePath(item.path).parts)
+
+
+def _step(folder: str, name: str, listings: dict[str, dict[str, str]]) -> str:
+    path = os.path.join(folder, name)  # noqa: PTH118
+    if os.path.lexists(path):
+        return path
+    if folder not in listings:
+        try:
+            names = os.listdir(folder)  # noqa: PTH208
+        except OSError:
+            names = []
+        listings[folder] = {_folded(each): each for each in sorted(names, reverse=True)}
+    found = listings[folder].get(_folded(name))
+    return os.path.join(folder, found) if found else ""  # noqa: PTH118
+
+
+def _folded(name: str) -> str:
+    return name.upper().removesuffix(";1").removesuffix(".")

@@ -1,0 +1,168 @@
+"""What a worker process makes of a file: a row, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydicom.dataset import Dataset
+
+from pacsfw.api import Row
+from pacsfw.dicom.decoding_errors import UnreadableObject
+from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
+from pacsfw.parse.tree.dicomdir import MEDIA_STORAGE_DIRECTORY, named_files, references
+from pacsfw.parse.tree.walk import Item
+from pacsfw.parse.tree.zips import Unpackable, Unpacker
+
+CLASS_IN_META = "MediaStorageSOPClassUID"
+"""Of the File Meta, what tells a DICOMDIR from an object; has to be among what is read."""
+
+NOT_DICOM = "not DICOM"
+DIRECTORY = "DICOMDIR"
+HARMLESS = frozenset({NOT_DICOM, DIRECTORY})
+"""Kinds of files without a row that are as they should be."""
+
+DAMAGED = "damaged"
+UNREADABLE = "unreadable"
+INCOMPLETE = "DICOMDIR that names missing files"
+NOT_LOOKED_INTO = "folder not looked into"
+CRASHED = "ended or stopped its worker"
+
+
+class CellFault(NamedTuple):
+    """Why a cell of a row is empty although the object has the tag; holds no value."""
+
+    column: str
+    tag: str
+    stage: str
+    reason: str
+    plugin: str
+
+
+class About(NamedTuple):
+    """What an object is, for sinks that keep more than rows."""
+
+    sop_uid: str
+    sop_class: str
+    study_uid: str
+    series_uid: str
+    syntax: str
+    size: int
+    attributes: Mapping[str, Any]
+
+
+class Parsed(NamedTuple):
+    """A file that has a row."""
+
+    row: Row
+    errors: Sequence[CellFault]
+    about: About | None = None
+
+
+class Unparsed(NamedTuple):
+    """A file that has none, or a folder that was not looked into."""
+
+    kind: str
+    reason: str
+
+
+class Listing(NamedTuple):
+    """A job: list the files that a DICOMDIR names."""
+
+    path: str
+
+
+ReadRow = Callable[[FileHeader, Path | None], Parsed]
+
+
+class FileReader:
+    """Reads one file after the other; never raises, whatever is in them.
+
+    Parameters
+    ----------
+    headers
+        Reads the header of a file.
+    read_row
+        Makes the row.
+    folder
+        Where members of archives are unpacked to, one at a time.
+    """
+
+    def __init__(self, headers: HeaderReader, read_row: ReadRow, folder: Path) -> None:
+        self._headers, self._read_row = headers, read_row
+        self._unpacker = Unpacker(folder)
+
+    def __call__(self, item: Item | Listing) -> Parsed | Unparsed | list[Item] | None:
+        """Do one job: read a file or member, or list what a DICOMDIR names, None if it is none."""
+        return self._list(item.path) if isinstance(item, Listing) else self.read(item)
+
+    def read(self, item: Item) -> Parsed | Unparsed:
+        """Read one file or member."""
+        if item.lost:
+            return Unparsed(UNREADABLE if item.is_file else NOT_LOOKED_INTO, item.lost)
+        try:
+            if not item.member:
+                return self._made_of(Path(item.path), item)
+            with self._unpacker.unpacked(item.path, item.number) as path:
+                return self._made_of(path, item)
+        except Unpackable as err:
+            return Unparsed(DAMAGED, str(err))
+        except OSError as err:
+            return Unparsed(UNREADABLE, f"cannot be read: {err.strerror or type(err).__name__}")
+
+    def of(self, dataset: Dataset) -> Parsed | Unparsed:
+        """Read what pydicom has read."""
+        try:
+            return self._read_row(self._headers.of(dataset), None)
+        except UnreadableObject as err:
+            return Unparsed(DAMAGED, err.fault)
+
+    def close(self) -> None:
+        """Close the archive that is open."""
+        self._unpacker.close()
+
+    def _list(self, path: str) -> list[Item] | None:
+        try:
+            header = self._headers.read(Path(path))
+            if not _is_directory(header):
+                return None
+            named = references(header)
+        except (UnreadableObject, OSError):
+            return None  # read as any other file, it is told what is wrong
+        return named_files(path, named)
+
+    def _made_of(self, path: Path, item: Item) -> Parsed | Unparsed:
+        try:
+            header = self._headers.read(path)
+            if _is_directory(header):
+                return _directory(header, item)
+            return self._read_row(header, path)
+        except UnreadableObject as err:
+            if looks_like_dicom(_start(path), item.member or item.path):
+                return Unparsed(DAMAGED, err.fault)
+            return Unparsed(NOT_DICOM, "not DICOM")
+
+
+def _is_directory(header: FileHeader) -> bool:
+    return bool(header.get(CLASS_IN_META) == MEDIA_STORAGE_DIRECTORY)
+
+
+def _directory(header: FileHeader, item: Item) -> Unparsed:
+    """Say what a DICOMDIR is: no object; that of a folder may name files that are not there."""
+    if item.member:
+        return Unparsed(DIRECTORY, "a DICOMDIR")
+    named = references(header)
+    missing = sum(bool(each.lost) for each in named_files(item.path, named))
+    if missing:
+        why = f"a DICOMDIR: of {len(named)} files that it names, {missing} are not there"
+        return Unparsed(INCOMPLETE, why)
+    return Unparsed(DIRECTORY, f"a DICOMDIR: the {len(named)} files that it names are there")
+
+
+def _start(path: Path) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(PREFIX_LENGTH)
+    return b""

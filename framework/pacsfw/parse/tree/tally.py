@@ -1,0 +1,65 @@
+"""What came of the files that were looked at. It adds up: files = rows + files without one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pacsfw.parse.tree.file_reader import CRASHED, HARMLESS, Parsed, Unparsed
+from pacsfw.parse.tree.walk import Item
+from pacsfw.workers import Crashed
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts; as JSON they go into the state of a parse."""
+
+    files: int = 0
+    rows: int = 0
+    harmless: Counter[str] = field(default_factory=Counter)
+    """Files without a row that are as they should be, by reason."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """The other files without a row, by reason."""
+    folders: Counter[str] = field(default_factory=Counter)
+    """Folders that were not looked into, by reason; they are no files."""
+    cells: Counter[str] = field(default_factory=Counter)
+    """Cells that stayed empty because something failed, by column and reason."""
+
+    def see(self, item: Item, outcome: Parsed | Unparsed | Crashed) -> None:
+        """Count one outcome."""
+        if isinstance(outcome, Parsed):
+            self.files += 1
+            self.rows += 1
+            for error in outcome.errors:
+                self.cells[f"{error.column}: {error.reason}"] += 1
+            return
+        kind, reason = told(outcome)
+        if not item.is_file:
+            self.folders[reason] += 1
+            return
+        self.files += 1
+        if kind in HARMLESS:
+            self.harmless[kind] += 1
+        else:
+            self.failed[reason] += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def of_json(cls, tree: Mapping[str, Any]) -> Tally:
+        """Return what `as_json` gave."""
+        return cls(
+            tree["files"], tree["rows"],
+            *(Counter(tree[name]) for name in ("harmless", "failed", "folders", "cells")),
+        )  # fmt: skip
+
+
+def told(outcome: Unparsed | Crashed) -> tuple[str, str]:
+    """Return kind and reason of what has no row."""
+    if isinstance(outcome, Crashed):
+        return CRASHED, outcome.reason
+    return outcome.kind, outcome.reason

@@ -1,0 +1,262 @@
+"""(kind, name) -> component, with the plugin that owns it."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import entrypoints
+
+from pacsfw.api import Component
+from pacsfw.errors import (
+    ComponentConflict,
+    ConfigError,
+    PacsfwError,
+    PluginError,
+    UnknownComponent,
+)
+from pacsfw.plugins.records import (
+    CommandOffer,
+    Hooks,
+    Offer,
+    PluginFailure,
+    PluginInfo,
+    SectionOffer,
+)
+
+KINDS = ("query", "transfer", "layout", "callback", "converter", "sink", "observer")
+"""Kinds of components; each has a hook that offers it."""
+
+PLAIN_CALLABLES = frozenset({"layout", "callback"})
+"""Kinds whose ``module:attribute`` is the function itself, not a factory."""
+
+
+class Registry:
+    """What all usable plugins offer. Read-only once built.
+
+    ``hint`` is added where a name is not found, such as that plugins are switched off.
+    """
+
+    def __init__(
+        self,
+        offers: Iterable[Offer],
+        *,
+        sections: Mapping[str, SectionOffer] | None = None,
+        failures: Iterable[PluginFailure] = (),
+        disabled: Iterable[str] = (),
+        plugins: Iterable[PluginInfo] = (),
+        hooks: Hooks | None = None,
+        hint: str = "",
+    ) -> None:
+        self._offers = tuple(offers)
+        self.sections = dict(sections or {})
+        self.failures = tuple(failures)
+        self.disabled = tuple(disabled)
+        self.plugins = tuple(plugins)
+        self._hooks = hooks
+        self._hint = hint
+
+    def offers(self, kind: str | None = None) -> tuple[Offer, ...]:
+        """Return every offer (of one kind), in a stable order."""
+        return tuple(offer for offer in self._offers if kind is None or offer.kind == kind)
+
+    def select(self, kind: str, name: str) -> Offer:
+        """Return the one component that ``name`` means.
+
+        Parameters
+        ----------
+        kind
+            One of `KINDS`.
+        name
+            ``name``, ``distribution/name`` or ``module:attribute``.
+
+        Raises
+        ------
+        UnknownComponent
+            Nothing offers it; the message has close names and plugins that failed.
+        ComponentConflict
+            Several distributions offer it.
+        PluginError
+            A module it needs is not installed.
+        """
+        if ":" in name:
+            return self._reference(kind, name)
+        distribution, _, bare = name.rpartition("/")
+        matching = [
+            offer
+            for offer in self.offers(kind)
+            if offer.component.name == bare and distribution in ("", offer.distribution)
+        ]
+        if not matching:
+            raise UnknownComponent(self._unknown(kind, name))
+        if len(matching) > 1:
+            choices = " or ".join(f"'{offer.distribution}/{bare}'" for offer in matching)
+            owners = ", ".join(f"{offer.plugin!r} of {offer.owner}" for offer in matching)
+            raise ComponentConflict(
+                f"{kind} {bare!r} is offered by {owners}: say {choices}, or disable one plugin"
+            )
+        self._check_requirements(matching[0])
+        return matching[0]
+
+    def describe(self, kind: str, name: str) -> str:
+        """Name a component with its distribution and version, for messages and the ledger."""
+        return self.select(kind, name).described
+
+    def sink_for(self, target: str) -> Offer:
+        """Return the sink that claims the suffix or scheme of ``target``; the longest claim wins.
+
+        Raises
+        ------
+        UnknownComponent
+            None claims it.
+        ComponentConflict
+            Several do.
+        PluginError
+            A module it needs is not installed.
+        """
+        claims = [(c, offer) for offer in self.offers("sink") for c in offer.component.accepts]
+        fitting = [
+            (claim, offer)
+            for claim, offer in claims
+            if (target.startswith(claim) if claim.endswith(":") else target.endswith(claim))
+        ]
+        scheme, is_url, _ = target.partition("://")
+        shown = f"{scheme}://..." if is_url else target  # the rest may hold a password
+        if not fitting:
+            known = ", ".join(sorted({claim for claim, _ in claims}))
+            raise UnknownComponent(f"no sink writes {shown!r}; known suffixes and schemes: {known}")
+        longest = max(len(claim) for claim, _ in fitting)  # .csv.gz before .gz
+        best = {id(offer): offer for claim, offer in fitting if len(claim) == longest}
+        if len(best) > 1:
+            owners = ", ".join(
+                f"{offer.component.name!r} of {offer.owner}" for offer in best.values()
+            )
+            plugins = " or ".join(
+                f"'{offer.distribution}/{offer.plugin}'" for offer in best.values()
+            )
+            raise ComponentConflict(
+                f"{shown!r} is claimed by the sinks {owners}: disable one of their plugins "
+                f"(plugins.disable: {plugins})"
+            )
+        (offer,) = best.values()
+        self._check_requirements(offer)
+        return offer
+
+    def build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+        """Select a component and make an object of it.
+
+        Raises
+        ------
+        ConfigError
+            The factory refused the options.
+        PluginError
+            The component is unknown, or its factory failed otherwise.
+        """
+        offer = self.select(kind, name)
+        try:
+            return offer.component.factory(**options)
+        except PacsfwError:
+            raise
+        except (TypeError, ValueError) as err:
+            raise ConfigError(f"{kind} {name!r} (from {offer.owner}): {err}") from err
+        except (Exception, SystemExit) as err:  # plugin boundary: name the owner
+            raise PluginError(
+                f"{kind} {name!r} (from {offer.owner}) failed to start: {type(err).__name__}: {err}"
+            ) from err
+
+    def resolve_secret(self, scheme: str, reference: str) -> str | None:
+        """Ask the plugins for the value of ``${scheme:reference}``; the first answer wins.
+
+        Raises
+        ------
+        PluginError
+            None answered and one failed.
+        """
+        return self._hooks.resolve_secret(scheme, reference) if self._hooks else None
+
+    def config_loaded(self, config: Mapping[str, Any]) -> None:
+        """Show the valid configuration to every plugin that asked for it.
+
+        Raises
+        ------
+        ConfigError
+            A plugin refuses it.
+        PluginError
+            A plugin failed over it.
+        """
+        if self._hooks is not None:
+            self._hooks.config_loaded(config)
+
+    def implementing(self, hook: str) -> list[PluginInfo]:
+        """Return the plugins that have a hook whose offers have no names."""
+        keys = set(self._hooks.implementing(hook)) if self._hooks else set()
+        return [each for each in self.plugins if f"{each.distribution}/{each.plugin}" in keys]
+
+    def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
+        """Ask the plugins for their commands.
+
+        Returns
+        -------
+        tuple
+            The commands, and the plugins that could not say theirs.
+        """
+        return self._hooks.commands() if self._hooks else ([], [])
+
+    def _reference(self, kind: str, name: str) -> Offer:
+        target = name.replace("pacsanini.convert:", "pacsfw.convert:", 1)
+        try:
+            found = entrypoints.EntryPoint.from_string(target, name).load()
+        except entrypoints.BadEntryPoint as err:
+            raise UnknownComponent(f"{kind} {name!r} is not of the form module:attribute") from err
+        except ImportError as err:
+            raise UnknownComponent(f"{kind} {name!r} cannot be imported: {err}") from err
+        except AttributeError as err:
+            raise UnknownComponent(f"{kind} {name!r} does not exist: {err}") from err
+        except (Exception, SystemExit) as err:  # plugin boundary: user code ran at import
+            raise PluginError(f"{kind} {name!r}: {type(err).__name__}: {err}") from err
+        if not callable(found):
+            raise PluginError(f"{kind} {name!r} is not callable")
+        module = target.partition(":")[0]
+        component: Component[Any] = Component(
+            name=name, factory=(lambda: found) if kind in PLAIN_CALLABLES else found, schema={}
+        )
+        return Offer(kind, component, module, *_distribution_of(module))
+
+    def _check_requirements(self, offer: Offer) -> None:
+        for requirement in offer.component.requires:
+            module, _, extra = requirement.rstrip("]").partition("[")
+            if importlib.util.find_spec(module) is None:
+                what = f"{offer.distribution}[{extra}]" if extra else module
+                raise PluginError(
+                    f"{offer.kind} {offer.component.name!r} (from {offer.owner}) needs the module "
+                    f"{module!r}: pip install '{what}'"
+                )
+
+    def _unknown(self, kind: str, name: str) -> str:
+        known = sorted({offer.component.name for offer in self.offers(kind)})
+        bare = name.rpartition("/")[2]
+        near = [candidate for candidate in known if candidate.lower() == bare.lower()]
+        near = near or difflib.get_close_matches(bare, known, 1)
+        message = f"no {kind} is named {name!r}"
+        if near:
+            message += f" (did you mean {near[0]!r}?)"
+        else:
+            message += f"; known: {', '.join(known) or 'none'}"
+        hints = [self._hint] if self._hint else []
+        hints += [f"not loaded: {failure}" for failure in self.failures]
+        return "; ".join([message, *hints, *self._disabled_hint()])
+
+    def _disabled_hint(self) -> list[str]:
+        return [f"disabled: {', '.join(self.disabled)}"] if self.disabled else []
+
+
+def _distribution_of(module: str) -> tuple[str, str]:
+    """Return distribution and version of a module, as far as it is called like its package."""
+    try:
+        found = importlib.metadata.distribution(module.partition(".")[0])
+        return found.metadata["Name"], found.version
+    except Exception:  # noqa: BLE001 - none, or broken metadata of somebody else
+        return module, ""

@@ -1,0 +1,1 @@
+"""The steps of a collection. None imports another; `pacsfw.collection` wires them."""

@@ -1,0 +1,286 @@
+"""The driver's side of the convert step: what is due, and what became of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pacsfw.api import Clock, Converted, Event
+from pacsfw.config import Convert, Storage
+from pacsfw.errors import PacsfwError
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.conversions import Conversion, State
+from pacsfw.ledger.instances import Instance
+from pacsfw.steps.convert.placing import place
+from pacsfw.steps.convert.worker import Job, Made, Refused
+from pacsfw.workers import Crashed, Done, WorkerPool
+
+STAGING = "convert"
+"""Folder for files that are being written, inside the state folder."""
+
+_log = logging.getLogger("pacsfw.convert")
+
+
+@dataclass(slots=True)
+class _Study:
+    """A study some items of which are being converted."""
+
+    version: int
+    left: int
+    failed: bool = False
+    again: bool = False
+    """Something of it changed meanwhile: look at it again when this is done."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    studies: dict[str, _Study] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class Conversions:
+    """Converts what one use of a converter lacks, in processes of its own.
+
+    Instances are converted as soon as their study has a verdict; series and studies only
+    where nothing is known to be missing of the study. What is due is read from the ledger,
+    so nothing is forgotten, and what failed is tried again by the next run.
+    """
+
+    def __init__(
+        self,
+        convert: Convert,
+        storage: Storage,
+        ledger: Ledger,
+        clock: Clock,
+        pool_of: Callable[[Done], WorkerPool],
+        *,
+        stop: threading.Event,
+        notify: Callable[[Event], None],
+    ) -> None:
+        self.convert, self._storage, self._ledger = convert, storage, ledger
+        self.problem = ""
+        self._clock, self._pool_of, self._stop, self._notify = clock, pool_of, stop, notify
+        self._root = convert.directory or storage.directory
+        self._staging = _staging(storage.state, self._root) / convert.id
+        self._fingerprint = fingerprint(convert)
+        self._pool: WorkerPool | None = None
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._work, name=f"convert {convert.id}", daemon=True
+        )
+        self._progress = _Progress()
+
+    def open(self) -> None:
+        """Queue what earlier runs left to do, and files that somebody removed."""
+        shutil.rmtree(self._staging, ignore_errors=True)
+        known = self._ledger.conversions.outputs(self.convert.id)
+        for item in {item for item, path in known if not os.path.lexists(path)}:
+            self._ledger.conversions.forget(self.convert.id, item)
+        for uid in due(self._ledger, self.convert):
+            self._queue.put(uid)
+        self._thread.start()
+
+    def settled(self, study_uid: str) -> None:
+        """Look at this study soon."""
+        self._queue.put(study_uid)
+
+    def close(self) -> None:
+        """Convert what is queued, unless the run is stopped, and end the processes."""
+        self._queue.put(None)
+        self._thread.join()
+        if self._pool is not None:
+            self._pool.wait()
+            while not self._queue.empty():  # studies that changed while they were converted
+                self._queue.put(None)
+                self._work()
+                self._pool.wait()
+            self._pool.close()
+        with suppress(OSError):
+            shutil.rmtree(self._staging)
+
+    def _work(self) -> None:
+        while (uid := self._queue.get()) is not None:
+            if self._stop.is_set() or self.problem:
+                continue  # it stays due in the ledger
+            try:
+                self._look_at(uid)
+            except Exception as err:  # noqa: BLE001 - thread boundary: the run must hear of it
+                self._give_up(err)
+
+    def _look_at(self, uid: str) -> None:
+        """Submit the items of a study that are due."""
+        study = self._ledger.studies.get(uid)
+        if study is None or study.verdict is None:
+            return
+        if self.convert.scope != "instance" and study.verdict.state in ("short", "failed"):
+            return
+        with self._progress.lock:
+            if (running := self._progress.studies.get(uid)) is not None:
+                running.again = True
+                return
+            jobs = list(self._jobs(uid))
+            if not jobs:
+                self._finished(uid, study.version)
+                return
+            self._progress.studies[uid] = _Study(study.version, len(jobs))
+        for job in jobs:
+            if self._stop.is_set() or self.problem:
+                return  # the study stays due
+            self._started().submit(job)
+
+    def _jobs(self, uid: str) -> Iterator[Job]:
+        known = self._ledger.conversions.of_study(self.convert.id, uid)
+        items = self._items(uid)
+        for item in known.keys() - items.keys():
+            _remove(self._ledger.conversions.remove(self.convert.id, item))
+        for item, instances in items.items():
+            print_of_item = _of_item(self._fingerprint, instances)
+            before = known.get(item)
+            if before and before.fingerprint == print_of_item and before.state != "failed":
+                continue
+            files = tuple(each.as_stored(self._storage.directory) for each in instances)
+            folder = os.path.commonpath([stored.path.parent for stored in files])
+            yield Job(
+                item=item,
+                study_uid=uid,
+                fingerprint=print_of_item,
+                files=files,
+                staging=self._staging / hashlib.sha256(item.encode()).hexdigest()[:32],
+                target=self._root / Path(folder).relative_to(self._storage.directory),
+            )
+
+    def _items(self, uid: str) -> Mapping[str, Sequence[Instance]]:
+        """Return what is converted as a whole, by the name the ledger has for it."""
+        items: dict[str, list[Instance]] = {}
+        for each in self._ledger.instances.of_study(uid):
+            names = {
+                "instance": each.path,
+                "series": f"{uid}/{each.series_uid}",
+                "study": uid,
+            }
+            items.setdefault(names[self.convert.scope], []).append(each)
+        return items
+
+    def _started(self) -> WorkerPool:
+        if self._pool is None:
+            pool = self._pool_of(self._guarded_done)
+            pool.start()
+            self._pool = pool
+        return self._pool
+
+    def _guarded_done(self, answers: Sequence[tuple[Job, Made | Refused | Crashed]]) -> None:
+        try:
+            for job, outcome in answers:
+                self._done(job, outcome)
+        except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
+            self._give_up(err)
+
+    def _done(self, job: Job, outcome: Made | Refused | Crashed) -> None:
+        state: State = "done"
+        reason, outputs = "", outcome.outputs if isinstance(outcome, Made) else ()
+        if isinstance(outcome, Made):
+            reason = place(self._ledger, self._storage.state, self.convert.id, job, outputs)
+        elif isinstance(outcome, Refused):
+            reason = outcome.reason or "no reason given"
+            state = "skipped" if outcome.skipped else "failed"
+        else:
+            reason = outcome.reason
+        if reason and state == "done":
+            state, outputs = "failed", ()
+        if state == "failed" and self.convert.skip_failed:
+            state = "skipped"
+        conversion = Conversion(
+            converter=self.convert.id,
+            item=job.item,
+            study_uid=job.study_uid,
+            fingerprint=job.fingerprint,
+            state=state,
+            reason=reason,
+            component=self.convert.component,
+        )
+        _remove(self._ledger.conversions.record(conversion, outputs, self._clock.now()))
+        shutil.rmtree(job.staging, ignore_errors=True)
+        self._count(job.study_uid, failed=state == "failed")
+        self._notify(
+            Converted(
+                at=self._clock.now(),
+                study_uid=job.study_uid,
+                converter=self.convert.id,
+                component=self.convert.component,
+                state=state,
+                reason=reason,
+                outputs=len(outputs),
+            )
+        )
+
+    def _count(self, uid: str, *, failed: bool) -> None:
+        with self._progress.lock:
+            study = self._progress.studies[uid]
+            study.left -= 1
+            study.failed |= failed
+            if study.left:
+                return
+            del self._progress.studies[uid]
+            if study.again:
+                self._queue.put(uid)
+            elif not study.failed:
+                self._finished(uid, study.version)
+
+    def _finished(self, uid: str, version: int) -> None:
+        self._ledger.conversions.finished(self.convert.id, uid, self._fingerprint, version)
+
+    def _give_up(self, err: Exception) -> None:
+        # Messages of our own errors are safe; any other text may quote a path.
+        why = str(err) if isinstance(err, PacsfwError) else type(err).__name__
+        strerror = getattr(err, "strerror", None)
+        self.problem = self.problem or (f"{why}: {strerror}" if strerror else why)
+        _log.error("converter %s: %s", self.convert.component, self.problem)
+
+
+def fingerprint(convert: Convert) -> str:
+    """Return a text that changes with the converter, its version and its options.
+
+    A digest, since options may hold secrets, which the ledger must not.
+    """
+    told = [
+        convert.use.name,
+        dict(convert.use.options),
+        convert.component,
+        str(convert.directory or ""),
+    ]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def due(ledger: Ledger, convert: Convert) -> Sequence[str]:
+    """Return the studies of which something is left to convert."""
+    return ledger.conversions.due(
+        convert.id, fingerprint(convert), whole=convert.scope != "instance"
+    )
+
+
+def _of_item(converter: str, instances: Sequence[Instance]) -> str:
+    sources = sorted((each.sop_uid, each.digest, each.path) for each in instances)
+    return hashlib.sha256(json.dumps([converter, sources]).encode()).hexdigest()
+
+
+def _staging(state: Path, root: Path) -> Path:
+    """Return a folder on the disk of ``root``, so that moving a file there is one step."""
+    root.mkdir(parents=True, exist_ok=True)
+    if state.stat().st_dev == root.stat().st_dev:
+        return state / STAGING
+    return root / ".pacsfw" / STAGING
+
+
+def _remove(paths: Sequence[str]) -> None:
+    """Remove files that are no longer of any item."""
+    for path in paths:
+        Path(path).unlink(missing_ok=True)

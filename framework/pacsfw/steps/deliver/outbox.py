@@ -1,0 +1,246 @@
+"""One thread per table; what a sink lacks is read from the ledger, so nothing is forgotten."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+from pacsfw.api import Batch, RunContext, Sink
+from pacsfw.errors import PacsfwError, Retry
+from pacsfw.ledger import Ledger
+from pacsfw.steps.deliver.sources import Source
+
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""Seconds between the attempts to reach a sink; the last one for as long as the run goes on."""
+LAST_PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Those once the run has ended; then the rest waits for the next run."""
+
+_REWRITE = "rewrite"
+"""In the queue, where the keys of studies (UIDs) are, what `rewrite_now` asks for."""
+
+_log = logging.getLogger("pacsfw.deliver")
+
+
+class Outbox:
+    """Delivers one table to one sink, in a thread of its own.
+
+    While the sink cannot be reached (it raises `Retry`) everything stays due in the ledger,
+    and the thread tries again.
+
+    Parameters
+    ----------
+    name
+        Names the table in the ledger and in messages: its target.
+    source
+        What there is to deliver.
+    component
+        The sink with its distribution and version, for messages and the ledger.
+    follows
+        It stands beside another table: with that one gone, what another collection may
+        have left here is of no use, and is replaced.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        source: Source,
+        ledger: Ledger,
+        *,
+        component: str = "",
+        follows: bool = False,
+    ) -> None:
+        self.name = name
+        self.component = component or name
+        self._follows = follows
+        self.problem = ""
+        self._sink, self._source, self._ledger = sink, source, ledger
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
+        self._ending = threading.Event()
+        self._context: RunContext
+        self._opened = self._prepared = False
+        self._rewrite = False
+        self._anew = False
+        self._held = False
+
+    def open(self, context: RunContext, *, anew: bool) -> None:
+        """Open the sink, go back to the committed position and start delivering.
+
+        Parameters
+        ----------
+        anew
+            The rows of the ledger are not yet those of this table: deliver only once
+            `refresh` is called, and then everything.
+
+        Raises
+        ------
+        StateError
+            The sink's target was changed by somebody else, or cannot be used.
+        """
+        self._context, self._anew, self._held = context, anew, anew
+        try:
+            self._prepare()
+        except Retry as err:
+            self._warn(err)
+        except PacsfwError:
+            self._sink.close()
+            raise
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary: the rest goes on
+            self._fail(err)
+        self._thread.start()
+        if not anew:
+            self._queue_due()
+
+    def refresh(self) -> None:
+        """Deliver what is due: the rows have been read anew."""
+        self._held = False
+        self._queue_due()
+
+    def settled(self, study_uid: str) -> None:
+        """Deliver this study soon."""
+        self._queue.put(study_uid)
+
+    def rewrite_now(self) -> None:
+        """Write the table anew if it has to be, and do not wait for the end of the run."""
+        self._queue.put(_REWRITE)
+
+    def finish(self) -> None:
+        """Nothing more will come: deliver what is due, write a changed table anew."""
+        if self._ending.is_set():
+            return
+        if not self._held:
+            self._queue_due()
+        self._queue.put(None)
+        self._ending.set()
+
+    def close(self) -> None:
+        """Wait until all is delivered, and close the sink."""
+        self.finish()
+        self._thread.join()
+        try:
+            self._sink.close()
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
+            self._fail(err)
+
+    def _prepare(self) -> None:
+        """Bring the target to where the ledger knows it, or plan to write it anew."""
+        if self._prepared:
+            return
+        sink, table, deliveries = self._sink, self._source.table, self._ledger.deliveries
+        if not self._opened:
+            sink.open(self._context)
+            self._opened = True
+        there = sink.has(table.name)
+        position = deliveries.position(self.name)
+        if not deliveries.is_begun(self.name) and not (there and self._follows):
+            sink.begin(table)
+            deliveries.begin(self.name, sink.position())
+        elif not deliveries.is_begun(self.name):
+            sink.restore(table, 0)
+            deliveries.mark_dirty(self.name)
+            self._rewrite = sink.rewrites
+        elif there and position is not None and not self._anew:
+            sink.restore(table, position)
+        elif sink.rewrites:
+            if there and position is not None:
+                sink.check(position)
+            deliveries.mark_dirty(self.name)
+            self._rewrite = True
+        else:
+            deliveries.forget(self.name)
+        self._prepared = True
+
+    def _queue_due(self) -> None:
+        for key in self._source.due(self.name):
+            self._queue.put(key)
+
+    def _work(self) -> None:
+        while (key := self._queue.get()) is not None:
+            if key == _REWRITE:
+                self._rewrite_if_due()
+            elif not self._held:  # else it stays due in the ledger
+                self._attempt(self._deliver, key)
+        self._rewrite_if_due()
+
+    def _rewrite_if_due(self) -> None:
+        if self._rewrite and not self._held:
+            self._attempt(self._write_anew)
+
+    def _attempt(self, work: Callable[..., None], *arguments: str) -> None:
+        """Do something with the sink, again and again while it cannot be reached."""
+        if self.problem:
+            return
+        failed = ""
+        for _ in self._chances():
+            try:
+                self._prepare()
+                work(*arguments)
+            except Retry as err:
+                if not failed:
+                    self._warn(err)
+                failed = str(err)
+            except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
+                self._fail(err)
+                return
+            else:
+                if failed:
+                    _log.warning("table %s: can be reached again", self.name)
+                return
+        self.problem = f"{failed}; its rows are delivered at the next run"
+
+    def _chances(self) -> Iterator[None]:
+        """Yield for each attempt, after pauses that grow; the last a while after the run's end."""
+        wait, running = self._context.clock.wait, iter(PAUSES)
+        yield
+        while not self._ending.is_set():
+            wait(self._ending, next(running, PAUSES[-1]))
+            yield
+        for pause in LAST_PAUSES:
+            wait(threading.Event(), pause)
+            yield
+
+    def _deliver(self, key: str) -> None:
+        version = self._source.version(key)
+        if version is None or self._rewrite:
+            return
+        had = self._ledger.deliveries.version(self.name, key)
+        if had == version:
+            return
+        if had is not None and self._sink.appends:
+            self._ledger.deliveries.mark_dirty(self.name)
+            self._rewrite = True
+            return
+        self._sink.deliver(self._source.batch(key))
+        self._ledger.deliveries.commit(
+            self.name, key, version, self._sink.position(), self.component
+        )
+
+    def _write_anew(self) -> None:
+        versions: list[tuple[str, int]] = []
+        self._sink.rewrite(self._source.table, self._batches(versions))
+        position = self._sink.position()
+        self._ledger.deliveries.rewritten(self.name, versions, position, self.component)
+        self._rewrite = False
+
+    def _batches(self, versions: list[tuple[str, int]]) -> Iterator[Batch]:
+        for key in self._source.all_keys():
+            version = self._source.version(key)
+            assert version is not None  # noqa: S101 - keys are never removed
+            versions.append((key, version))
+            yield self._source.batch(key)
+
+    def _warn(self, err: Retry) -> None:
+        _log.warning("table %s: %s: trying again", self.name, err)
+
+    def _fail(self, err: BaseException) -> None:
+        # Messages of our own errors are safe; any other text may quote a row.
+        self.problem = str(err) if isinstance(err, PacsfwError) else type(err).__name__
+        _log.error(
+            "table %s: sink %s: %s: its rows stay in the ledger",
+            self.name,
+            self.component,
+            self.problem,
+        )

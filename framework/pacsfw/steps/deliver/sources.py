@@ -1,0 +1,209 @@
+"""What there is to deliver: the rows of each table, by key, as the ledger has them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from pacsfw.api import COLUMNS, ERRORS, Batch, Column, ColumnType, Row, Table
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.cells import from_json
+from pacsfw.ledger.instances import CellError, Instance
+
+PATH_COLUMN = "dicom_path"
+"""The last column of the instance table: where the file is."""
+
+FILE_STAGE = "file"
+"""The stage of an error by which a file has no row at all."""
+
+NO_STUDY = ""
+"""The key of what belongs to no study."""
+
+
+class Source(Protocol):
+    """A table whose rows come in keys; a key has a version that changes with its rows."""
+
+    table: Table
+
+    def due(self, sink: str) -> Sequence[str]:
+        """Return the keys whose present version this sink lacks."""
+
+    def all_keys(self) -> Iterable[str]:
+        """Return every key that belongs in the table."""
+
+    def version(self, key: str) -> int | None:
+        """Return the present version of a key; None where there is no such key."""
+
+    def batch(self, key: str) -> Batch:
+        """Return the rows of a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A header attribute that a sink wants beside the columns (`Sink.attributes`)."""
+
+    keyword: str
+    type: ColumnType
+
+
+class InstanceRows:
+    """One row per stored object, by study.
+
+    Parameters
+    ----------
+    table
+        Its columns; the last is `PATH_COLUMN`.
+    archive
+        ``storage.directory``.
+    wanted
+        What the cells of the ledger hold after those of the columns.
+    """
+
+    def __init__(
+        self, table: Table, ledger: Ledger, archive: Path, wanted: Sequence[Wanted] = ()
+    ) -> None:
+        self.table = table
+        self._ledger, self._archive, self._wanted = ledger, archive, wanted
+
+    def due(self, sink: str) -> Sequence[str]:
+        """Return the settled studies whose present version this sink lacks."""
+        return self._ledger.deliveries.due(sink)
+
+    def all_keys(self) -> Iterable[str]:
+        """Return every study that was ever settled."""
+        return self._ledger.deliveries.settled()
+
+    def version(self, key: str) -> int | None:
+        """Return the version of a study."""
+        study = self._ledger.studies.get(key)
+        return None if study is None else study.version
+
+    def batch(self, key: str) -> Batch:
+        """Return the rows of a study."""
+        study = self._ledger.studies.get(key)
+        instances = self._ledger.instances.of_study(key)
+        verdict = study.verdict if study else None
+        return Batch(
+            table=self.table,
+            key=key,
+            rows=[self._row(instance) for instance in instances],
+            files=[instance.as_stored(self._archive) for instance in instances],
+            verdict=verdict and replace(verdict, stored=len(instances)),
+            attributes=[self._attributes(instance) for instance in instances],
+        )
+
+    def _row(self, instance: Instance) -> Row:
+        columns = self.table.columns[:-1]
+        # A row that could not be read has no cells at all.
+        cells: Iterable[object] = instance.row[: len(columns)] or [None] * len(columns)
+        values = (from_json(column.type, cell) for column, cell in zip(columns, cells, strict=True))
+        return (*values, str(self._archive / instance.path))
+
+    def _attributes(self, instance: Instance) -> Mapping[str, Any]:
+        cells = instance.row[len(self.table.columns) - 1 :]
+        return {
+            each.keyword: from_json(each.type, cell)
+            for each, cell in zip(self._wanted, cells, strict=False)
+            if cell is not None
+        }
+
+
+class ErrorRows:
+    """One row per failure, by study; `NO_STUDY` has the objects of which none could be read.
+
+    Parameters
+    ----------
+    archive, state
+        Where stored and quarantined objects are.
+    """
+
+    table = ERRORS
+
+    def __init__(self, ledger: Ledger, archive: Path, state: Path) -> None:
+        self._ledger, self._archive, self._state = ledger, archive, state
+
+    def due(self, sink: str) -> Sequence[str]:
+        """Return the keys of which the sink lacks the present version."""
+        deliveries, last = self._ledger.deliveries, self.version(NO_STUDY)
+        loose = last and deliveries.version(sink, NO_STUDY) != last
+        return [*([NO_STUDY] if loose else []), *deliveries.due(sink)]
+
+    def all_keys(self) -> Iterator[str]:
+        """Return every study that was ever settled, and none."""
+        yield NO_STUDY
+        yield from self._ledger.deliveries.settled()
+
+    def version(self, key: str) -> int | None:
+        """Return the version of a study, or that of the objects without one."""
+        if key == NO_STUDY:
+            return self._ledger.instances.last_without_study()
+        study = self._ledger.studies.get(key)
+        return None if study is None else study.version
+
+    def batch(self, key: str) -> Batch:
+        """Return what failed in a study."""
+        rows = [self._row(*fault) for fault in self._ledger.instances.faults(key)]
+        return Batch(table=ERRORS, key=key, rows=rows)
+
+    def _row(self, instance: Instance, error: CellError | None) -> Row:
+        if instance.state != "stored":
+            return error_row(self._state / instance.path, stage=FILE_STAGE, reason=instance.reason)
+        assert error is not None  # noqa: S101 - only objects without a row have none
+        return error_row(
+            self._archive / instance.path,
+            column=error.column,
+            tag=error.tag,
+            stage=error.stage,
+            reason=error.reason,
+            plugin=error.component,
+        )
+
+
+class ColumnRows:
+    """One row per column of the table of objects; see `pacsfw.steps.deliver.provenance`."""
+
+    table = COLUMNS
+
+    def __init__(self, ledger: Ledger, rows: Sequence[Row]) -> None:
+        self._ledger, self._rows = ledger, rows
+        digest = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+        self._version = int(digest[:15], 16)  # fits the ledger's 64 bits
+
+    def due(self, sink: str) -> Sequence[str]:
+        """Return the one key, unless the sink has these very rows."""
+        had = self._ledger.deliveries.version(sink, NO_STUDY)
+        return [] if had == self._version else [NO_STUDY]
+
+    def all_keys(self) -> Sequence[str]:
+        """Return the one key."""
+        return [NO_STUDY]
+
+    def version(self, key: str) -> int | None:
+        """Return what identifies the rows; studies are no keys of this table."""
+        return self._version if key == NO_STUDY else None
+
+    def batch(self, key: str) -> Batch:
+        """Return all rows."""
+        return Batch(table=COLUMNS, key=key, rows=self._rows)
+
+
+def error_row(
+    file: Path,
+    *,
+    column: str = "",
+    tag: str = "",
+    stage: str,
+    reason: str,
+    plugin: str = "",
+) -> Row:
+    """Return a row of `ERRORS`; what is empty becomes an empty cell."""
+    return tuple(text or None for text in (str(file), column, tag, stage, reason, plugin))
+
+
+def instance_table(columns: Iterable[Column]) -> Table:
+    """Return the table of objects: the columns of the tags, and last where the file is."""
+    return Table("instances", (*columns, Column(PATH_COLUMN)))

@@ -1,0 +1,263 @@
+"""Proving that a region was answered whole, or naming the parts where that failed.
+
+A limit of rows that a PACS puts on its answers is the same for every answer. So an answer
+with the final status Success and fewer rows than the largest one ever seen is whole. The
+largest one is compared with the answers to its parts: had it been cut at a limit, parts
+that each lack some of its rows would have room for rows that it does not have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS, Division, by_text, divide
+from pacsfw.steps.find.journal import Journal
+from pacsfw.steps.find.questions import Questions, Reply
+from pacsfw.steps.find.region import EARLIEST, LATEST, Region
+
+IGNORED = "the PACS ignores a key of the question"
+"""Why a region is not proven that is only to be had by asking for more."""
+
+WIDER = 183
+"""Days by which a lone day is widened to see a larger answer."""
+
+
+class Coverage:
+    """Covers regions, one question at a time.
+
+    Parameters
+    ----------
+    questions
+        Puts them to the PACS.
+    journal
+        Keeps what became of each region, and knows what an interrupted search has settled.
+    may_widen
+        Whether questions may be asked with fewer keys than a region has.
+    """
+
+    def __init__(self, questions: Questions, journal: Journal, *, may_widen: bool) -> None:
+        self._questions, self._journal = questions, journal
+        self._may_widen = may_widen
+
+    def cover(self, region: Region, *, named: bool = False) -> set[str] | None:
+        """Ask for a region until it is proven, or its unproven parts are named.
+
+        Parameters
+        ----------
+        named
+            What cannot be proven is part of something that will be named anyway.
+
+        Returns
+        -------
+        set of str or None
+            The studies (patients) found; None where an earlier run had asked for some.
+
+        Raises
+        ------
+        RemoteError
+            The PACS cannot be asked, or refuses whatever it is asked.
+        """
+        state, detail = self._journal.state_of(region)
+        if state is None:
+            return self._settle(region, self._questions.put(region), named=named)
+        if state == "divided":
+            division = json.loads(detail)
+            for part in division["parts"]:
+                self.cover(Region.parse(part), named=named)
+            self._close(region, division["axis"], division["hole"], None, named=named)
+        return None
+
+    def cover_undated(self, region: Region) -> None:
+        """Cover the studies of a region without dates that have no StudyDate themselves."""
+        if self._journal.state_of(region)[0]:
+            self.cover(region)  # an interrupted search may not have settled all its parts
+            return
+        # Some archives count an empty date as earlier than any other.
+        early = self._questions.put(replace(region, days=(EARLIEST, EARLIEST + 1)))
+        if self._is_whole(early) and early.tally.has_empty_date:
+            self._journal.settle(region, "proven")
+            return
+        reply = self._questions.put(region)
+        if reply.is_final:
+            self._settle(region, reply, named=False)
+        else:
+            self._questions.learn(cut=True)
+            self._close(region, "StudyDate", "studies without a StudyDate", reply, named=False)
+
+    def _is_whole(self, reply: Reply) -> bool:
+        return reply.answer.whole and reply.tally.rows < self._questions.largest
+
+    def _settle(self, region: Region, reply: Reply, *, named: bool) -> set[str] | None:
+        whole = reply.answer.whole
+        if self._is_whole(reply):
+            return self._prove(region, reply)
+        if reply.is_final and not whole:
+            self._journal.settle(region, "unproven", "" if named else reply.answer.ended)
+            return reply.tally.uids
+        self._questions.learn(cut=not whole)
+        self._questions.ignored |= reply.ignored
+        if region.exact_keys & reply.ignored:
+            self._journal.settle(region, "unproven", IGNORED)
+            return reply.tally.uids
+        division = None
+        if not reply.ignored & dict(region.keys).keys():
+            division = divide(
+                region,
+                reply.tally,
+                cut=not whole,
+                ignored=self._questions.ignored,
+                modalities=self._questions.modalities,
+            )
+        by_days = division is not None and division.axis == "StudyDate" and division.independent
+        if whole and not by_days and self._wider_is_larger(region, reply):
+            return self._prove(region, reply)
+        if division is None:
+            self._give_up(region, reply, named=named)
+            return reply.tally.uids
+        if not whole:
+            return self._conquer(region, division, reply, None, named=named)
+        # Where no limit was met so far, the parts are not expected to bring anything new.
+        to_compare = not self._questions.cut
+        replies = [self._questions.put(part, to_compare=to_compare) for part in division.parts]
+        if any(
+            division.axis in part.ignored or _is_unsupported(division, part) for part in replies
+        ):
+            self._questions.ignored.add(division.axis)
+            return self._settle(region, self._with_texts(region, reply), named=named)
+        if self._adds_up(region, division, reply, replies):
+            self._close(region, division.axis, division.hole, reply, named=named)
+            return reply.tally.uids
+        known = None if to_compare else replies
+        return self._conquer(region, division, reply, known, named=named)
+
+    def _prove(self, region: Region, reply: Reply) -> set[str]:
+        self._journal.settle(region, "proven")
+        return reply.tally.uids
+
+    def _conquer(
+        self,
+        region: Region,
+        division: Division,
+        reply: Reply,
+        replies: Sequence[Reply] | None,
+        *,
+        named: bool,
+    ) -> set[str] | None:
+        """Settle a region by settling its parts."""
+        parts = [part.text for part in division.parts]
+        detail = json.dumps({"parts": parts, "axis": division.axis, "hole": division.hole})
+        self._journal.settle(region, "divided", detail)
+        within_named = named or division.axis in (*TEXT_KEYS, MODALITIES)
+        found: set[str] | None = set()
+        for number, part in enumerate(division.parts):
+            if replies is None and self._journal.state_of(part)[0]:
+                studies = self.cover(part, named=within_named)
+            else:
+                answered = replies[number] if replies else self._questions.put(part)
+                if division.axis in answered.ignored or _is_unsupported(division, answered):
+                    self._questions.ignored.add(division.axis)
+                    return self._settle(region, self._with_texts(region, reply), named=named)
+                studies = self._settle(part, answered, named=within_named)
+            found = None if found is None or studies is None else found | studies
+        lost = set() if found is None else reply.tally.uids - found - _spare(division, reply)
+        if lost:
+            reason = f"studies of its answer that the answers to its parts lack: {len(lost)}"
+            self._journal.settle(region, "unproven", "" if named else reason)
+        else:
+            self._close(region, division.axis, division.hole, reply, named=named)
+        return None if found is None else found | reply.tally.uids
+
+    def _adds_up(
+        self, region: Region, division: Division, reply: Reply, replies: Sequence[Reply]
+    ) -> bool:
+        """Compare the parts with the whole; False leaves them to be settled one by one."""
+        if not all(part.answer.whole for part in replies):
+            self._questions.learn(cut=True)
+            return False
+        if _has_all(replies, reply):
+            return False
+        spare = _spare(division, reply)
+        if _is_sum(replies, reply, spare):
+            return True
+        # The archive may have changed between the questions: ask for the whole once more.
+        again = self._questions.put(region)
+        if again.answer.whole and not _has_all(replies, again) and _is_sum(replies, again, spare):
+            return True
+        self._questions.learn(cut=True)
+        return False
+
+    def _wider_is_larger(self, region: Region, reply: Reply) -> bool:
+        """See whether the PACS answers a wider question with more rows; it need not end."""
+        if self._questions.cut or not self._may_widen or region.seconds:
+            return False
+        days = region.days
+        if region.keys:
+            wider = Region(days=days)
+        elif days:
+            wider = Region(days=(max(days[0] - WIDER, EARLIEST), min(days[1] + WIDER, LATEST)))
+        else:
+            return False
+        self._may_widen = self._questions.put(wider, enough=reply.tally.rows + 1).was_enough
+        return reply.tally.rows < self._questions.largest
+
+    def _close(
+        self, region: Region, axis: str, hole: str, reply: Reply | None, *, named: bool
+    ) -> None:
+        """Settle a region whose parts are settled, and whatever may be in none of them."""
+        seen = self._questions
+        if axis == "StudyTime" and seen.ranges_take_untimed and axis not in seen.ignored:
+            hole = ""
+        if not hole:
+            self._journal.settle(region, "proven")
+            return
+        if seen.cut:
+            reason = f"the PACS cuts its answers short, and {hole} may be missing"
+            if seen.untimed_seen or not region.days or "StudyDate" in seen.ignored:
+                self._look_by_text(region, reply)
+        else:
+            reason = f"no larger answer was ever seen: a limit might hide {hole}"
+        self._journal.settle(region, "unproven", "" if named else reason)
+
+    def _look_by_text(self, region: Region, reply: Reply | None) -> None:
+        """Find what other divisions cannot reach, as far as the texts seen lead to it."""
+        keys = [key for key in TEXT_KEYS if key not in self._questions.ignored]
+        division = by_text(region, self._with_texts(region, reply).tally, keys)
+        if division is not None:
+            for part in division.parts:
+                self.cover(part, named=True)
+
+    def _with_texts(self, region: Region, reply: Reply | None) -> Reply:
+        return reply if reply is not None and reply.tally.texts else self._questions.put(region)
+
+    def _give_up(self, region: Region, reply: Reply, *, named: bool) -> None:
+        if reply.answer.whole and not self._questions.cut:
+            # The largest answer of all, and nothing hints at a limit; nothing excludes one.
+            reason = f"no larger answer than these {reply.tally.rows} rows was ever seen"
+        else:
+            reason = f"{reply.answer.ended}; it cannot be divided further"
+        self._journal.settle(region, "unproven", "" if named else reason)
+
+
+def _has_all(parts: Sequence[Reply], whole: Reply) -> bool:
+    """Tell whether a part has all rows of the whole: then it is as much in doubt."""
+    return any(part.tally.uids >= whole.tally.uids for part in parts)
+
+
+def _is_sum(parts: Sequence[Reply], whole: Reply, spare: set[str]) -> bool:
+    union = set[str]().union(*(part.tally.uids for part in parts))
+    return union <= whole.tally.uids <= union | spare
+
+
+def _spare(division: Division, reply: Reply) -> set[str]:
+    """Return the rows of the whole that need not be in any part of a division."""
+    if not division.hole:
+        return reply.tally.neighbours
+    holes = {"StudyTime": reply.tally.untimed, "StudyDate": reply.tally.undated}
+    return holes.get(division.axis, reply.tally.uids) | reply.tally.neighbours
+
+
+def _is_unsupported(division: Division, part: Reply) -> bool:
+    """Tell whether a part was refused for its key, not for its size."""
+    return part.is_refused and not part.is_too_much and division.axis != "StudyDate"

@@ -1,0 +1,94 @@
+"""What `find` looks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from pacsfw.api import Profile
+from pacsfw.config import Filter
+from pacsfw.dicom.levels import LEVEL_OF
+from pacsfw.steps.find import cohort, filters
+from pacsfw.steps.find.region import Region, Span
+
+STUDY_KEYS = (
+    "StudyInstanceUID",
+    "PatientID",
+    "PatientName",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ModalitiesInStudy",
+    "NumberOfStudyRelatedInstances",
+)
+"""Asked of every study, beside what filters and search fields need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """What `find` looks for. Both dates are None where a cohort alone says it."""
+
+    start: date | None
+    end: date | None
+    modality: str
+    search_fields: tuple[str, ...]
+    filters: tuple[Filter, ...] = ()
+    members: Sequence[cohort.Member] = ()
+    has_cohort: bool = False
+    """Whether there is a cohort, be it without any row."""
+    undated: bool = False
+    max_studies: int = 0
+
+    @property
+    def days(self) -> Span | None:
+        """The range of days as ordinals."""
+        if self.start is None or self.end is None:
+            return None
+        return self.start.toordinal(), self.end.toordinal()
+
+    @property
+    def series_keywords(self) -> tuple[str, ...]:
+        """What has to be asked of the series of each study."""
+        return tuple(each.keyword for each in filters.series_filters(self.filters))
+
+    @property
+    def returns(self) -> tuple[str, ...]:
+        """The keywords to ask back of studies."""
+        wanted = (
+            *STUDY_KEYS,
+            *self.search_fields,
+            *(each.keyword for each in filters.study_filters(self.filters)),
+            *(key for member in self.members for key in member.keys),
+        )
+        return tuple(key for key in dict.fromkeys(wanted) if LEVEL_OF.get(key) != "SERIES")
+
+
+def regions(criteria: Criteria, profile: Profile) -> dict[Region, list[cohort.Member]]:
+    """Return the regions to cover, each with the rows of the cohort that ask for it.
+
+    Without a cohort no row asks; several rows may ask for one region.
+    """
+    if not criteria.has_cohort:
+        return {
+            Region(keys=tuple(sorted(keys.items())), days=criteria.days): []
+            for keys in filters.pushed(criteria.filters, profile)
+        }
+    found: dict[Region, list[cohort.Member]] = {}
+    for member in criteria.members:
+        keys = cohort.match_keys(member, profile)
+        days = criteria.days or _days(member.keys.get("StudyDate", ""))
+        region = Region(keys=tuple(sorted(keys.items())), days=days)
+        found.setdefault(region, []).append(member)
+    return found
+
+
+def _days(key: str) -> Span | None:
+    """Return the days that a key of StudyDate means; None where it leaves an end open."""
+    first, _, last = key.partition("-")
+    try:
+        low = datetime.strptime(first, "%Y%m%d").replace(tzinfo=UTC).date()
+        high = datetime.strptime(last or first, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
+    return None if key.endswith("-") else (low.toordinal(), high.toordinal())

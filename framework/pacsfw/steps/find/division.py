@@ -1,0 +1,171 @@
+"""Cutting a region into smaller ones.
+
+Cuts by day are exact: a range of dates only ever means studies that have a date. Cuts by
+second leave out studies without a StudyTime, and cuts by the beginning of a text those
+whose text begins in a way that nobody has seen yet. Such a division has a *hole*.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from pacsfw.steps.find.region import EARLIEST, LAST_SECOND, LATEST, Region, Span, Tally
+
+TEXT_KEYS = ("PatientID", "AccessionNumber")
+"""Keys that every archive has to match (PS3.4 C.6) and whose beginnings divide well."""
+
+LONGEST = 32
+"""Characters by which texts are divided at most; nothing but an ill will needs more."""
+
+MODALITIES = "ModalitiesInStudy"
+
+USUAL = (date(1950, 1, 1).toordinal(), date(2099, 12, 31).toordinal())
+"""Days on which studies are usually made: saves halving two thousand years of none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Parts that make up a region, but for the hole.
+
+    ``independent`` says that every part should lack some row of the whole.
+    """
+
+    axis: str
+    parts: tuple[Region, ...]
+    independent: bool
+    hole: str = ""
+
+
+def divide(
+    region: Region, tally: Tally, *, cut: bool, ignored: Collection[str], modalities: bool
+) -> Division | None:
+    """Divide a region by the first axis that can: days, seconds, modalities, texts.
+
+    Parameters
+    ----------
+    tally
+        The rows that its question brought.
+    cut
+        Whether they are known not to be all.
+    ignored
+        Keys that the PACS was seen to ignore.
+    modalities
+        Whether ModalitiesInStudy may be sent as a matching key.
+
+    Returns
+    -------
+    Division or None
+        None where nothing is left to divide by.
+    """
+    found = None
+    if "StudyDate" not in ignored:
+        found = by_day(region, tally, cut=cut)
+    if found is None and "StudyTime" not in ignored:
+        found = by_second(region, tally, cut=cut)
+    if found is None and modalities:
+        found = _by_value(region, tally)
+    return found or by_text(region, tally, [key for key in TEXT_KEYS if key not in ignored])
+
+
+def by_day(region: Region, tally: Tally, *, cut: bool) -> Division | None:
+    """Divide a range of days; all days are first divided into usual and unusual ones."""
+    hole = ""
+    if region.level != "STUDY" or region.seconds:
+        return None
+    if region.days is None:
+        low, high = USUAL
+        spans, independent = [(EARLIEST, low - 1), USUAL, (high + 1, LATEST)], False
+        hole = "studies without a StudyDate"
+    elif not region.has_several_days:
+        return None
+    else:
+        spans, independent = _spans(tally.days, region.days, cut=cut)
+    parts = tuple(replace(region, days=span) for span in spans)
+    return Division("StudyDate", parts, independent, hole)
+
+
+def by_second(region: Region, tally: Tally, *, cut: bool) -> Division | None:
+    """Divide the day, or a part of it, down to a single second."""
+    limits = region.seconds or (0, LAST_SECOND)
+    if limits[0] == limits[1] or region.level != "STUDY":
+        return None
+    spans, independent = _spans(tally.seconds, limits, cut=cut)
+    hole = "" if region.seconds else "studies without a StudyTime"
+    parts = tuple(replace(region, seconds=span) for span in spans)
+    return Division("StudyTime", parts, independent, hole)
+
+
+def by_text(region: Region, tally: Tally, keys: Sequence[str]) -> Division | None:
+    """Divide by how the texts of one of these keys begin, as far as the rows show.
+
+    Where a digit occurs, every digit is asked for; other characters only as they were seen.
+    """
+    for key in keys:
+        pattern = dict(region.keys).get(key, "*")
+        if not pattern.endswith("*") or len(pattern) > LONGEST:
+            continue
+        values = [
+            value
+            for value in tally.texts.get(key, ())
+            if value.startswith(pattern[:-1]) and not set(value) & set("*?\\")
+        ]
+        values = [value for value in values if value]
+        if values:
+            return _by_beginning(region, key, pattern[:-1], values)
+    return None
+
+
+def _by_beginning(region: Region, key: str, begin: str, values: list[str]) -> Division:
+    following = {value[len(begin)] for value in values if len(value) > len(begin)}
+    independent = len(following) + (begin in values) > 1
+    if any(char.isdecimal() for char in following):
+        following |= set("0123456789")
+    patterns = [f"{begin}{char}*" for char in sorted(following)]
+    if begin in values:
+        patterns.append(begin)
+    parts = tuple(_with_key(region, key, pattern) for pattern in patterns)
+    return Division(key, parts, independent, f"studies whose {key} is empty or begins otherwise")
+
+
+def _by_value(region: Region, tally: Tally) -> Division | None:
+    rows = tally.texts.get(MODALITIES, ())
+    seen = {part for value in rows for part in value.split("\\") if part}
+    if MODALITIES in dict(region.keys) or not seen:
+        return None
+    parts = tuple(_with_key(region, MODALITIES, value) for value in sorted(seen))
+    return Division(MODALITIES, parts, len(seen) > 1, "studies of another modality")
+
+
+def _with_key(region: Region, key: str, value: str) -> Region:
+    return replace(region, keys=tuple(sorted({**dict(region.keys), key: value}.items())))
+
+
+def _spans(found: Counter[int], limits: Span, *, cut: bool) -> tuple[list[Span], bool]:
+    """Cut a range in two so that each half holds some of what was found.
+
+    A lone value is set apart instead. What was cut short and fills less than half the range
+    is likely one end of it: then the range is halved, whatever was found.
+    """
+    low, high = limits
+    values = sorted(value for value in found if low <= value <= high)
+    if not values or (cut and (values[-1] - values[0]) * 2 < high - low):
+        middle = (low + high) // 2
+        return [(low, middle), (middle + 1, high)], False
+    if values[0] == values[-1]:
+        lone = values[0]
+        spans = [(low, lone - 1), (lone, lone), (lone + 1, high)]
+        return [span for span in spans if span[0] <= span[1]], False
+    middle = min(_median(found, values), values[-2])
+    return [(low, middle), (middle + 1, high)], True
+
+
+def _median(found: Counter[int], values: list[int]) -> int:
+    half, passed = sum(found[value] for value in values) / 2, 0
+    for value in values:
+        passed += found[value]
+        if passed >= half:
+            return value
+    return values[-1]

@@ -1,0 +1,62 @@
+"""What the ledger is told of a search, and what it knows of an interrupted one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pacsfw.api import Answer, Clock, Slice
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.searches import RegionState, Search
+from pacsfw.steps.find.region import Region
+
+
+class Journal:
+    """Keeps the evidence of one search.
+
+    Parameters
+    ----------
+    before_settling
+        Called before a region is recorded as settled: its studies have to be in the ledger.
+    """
+
+    def __init__(
+        self, ledger: Ledger, search: Search, clock: Clock, before_settling: Callable[[], None]
+    ) -> None:
+        self._ledger, self.search, self.clock = ledger, search, clock
+        self._before_settling = before_settling
+        self._settled = dict(ledger.searches.settled(search.id))
+        self._learned = (search.largest, search.cut)
+
+    def question(self, asked: Slice, answer: Answer, rows: int, seconds: float) -> None:
+        """Keep how one question was answered."""
+        self._ledger.questions.record(
+            self.search.id,
+            self.search.query,
+            asked,
+            answer,
+            rows=rows,
+            seconds=seconds,
+            at=self.clock.now(),
+        )
+
+    def learned(self, largest: int, *, cut: bool) -> None:
+        """Keep what is known of the limits of the PACS."""
+        if self._learned != (largest, cut):
+            self._learned = (largest, cut)
+            self._ledger.searches.learned(self.search.id, largest=largest, cut=cut)
+
+    def settle(self, region: Region, state: RegionState, detail: str = "") -> None:
+        """Record what became of a region, after its studies."""
+        self._before_settling()
+        self._settled[region.text] = (state, detail)
+        self._ledger.searches.settle(self.search.id, region.text, state, detail)
+
+    def state_of(self, region: Region) -> tuple[RegionState | None, str]:
+        """Return what an interrupted or this search has settled about a region."""
+        return self._settled.get(region.text, (None, ""))
+
+    def forget(self, level: str) -> None:
+        """Have everything of a level asked again."""
+        for text in [text for text in self._settled if Region.parse(text).level == level]:
+            del self._settled[text]
+            self._ledger.searches.unsettle(self.search.id, text)

@@ -1,0 +1,175 @@
+"""From the criteria to covered regions: what is asked, in which order, and what remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pacsfw.api import Answer, Found, Profile, Slice
+from pacsfw.dicom import matching
+from pacsfw.steps.find import matches
+from pacsfw.steps.find.cohort import Member
+from pacsfw.steps.find.coverage import IGNORED, Coverage
+from pacsfw.steps.find.criteria import Criteria, regions
+from pacsfw.steps.find.division import MODALITIES
+from pacsfw.steps.find.journal import Journal
+from pacsfw.steps.find.matches import Matches
+from pacsfw.steps.find.questions import Put, Questions
+from pacsfw.steps.find.region import Region
+
+
+class Planner:
+    """Covers all that the criteria mean.
+
+    Parameters
+    ----------
+    put
+        Puts one question to the PACS.
+    patients_first
+        Tells whether every question has to name a patient; may connect to find out.
+    """
+
+    def __init__(
+        self,
+        criteria: Criteria,
+        put: Put,
+        patients_first: Callable[[], bool],
+        profile: Profile,
+        found: Matches,
+        journal: Journal,
+    ) -> None:
+        self._criteria, self._profile = criteria, profile
+        self._put, self._patients_first = put, patients_first
+        self._matches, self._journal = found, journal
+        self._patients: list[str] | None = None
+        self._series_questions_need_patient = False
+        self._questions = Questions(
+            self._asking,
+            found.take,
+            journal,
+            criteria.returns,
+            modalities=MODALITIES in profile.before_limit,
+            ignored=profile.ignored,
+        )
+
+    def run(self) -> None:
+        """Ask until everything is proven, or what is not proven is named.
+
+        Raises
+        ------
+        RemoteError
+            The PACS cannot be asked. What was found until then is in the ledger.
+        TooMany
+            More studies match than the configuration allows.
+        """
+        try:
+            wanted = regions(self._criteria, self._profile)
+            needs_patients = self._patients_first()
+            coverage = Coverage(self._questions, self._journal, may_widen=not needs_patients)
+            self._series_questions_need_patient = needs_patients
+            wider: dict[Region, list[Member]] = {}
+            in_vain: list[Region] = []
+            for region, members in wanted.items():
+                self._matches.members = members
+                if needs_patients and "*" in dict(region.keys).get("PatientID", "*"):
+                    self._patient_by_patient(region, coverage)
+                    continue
+                if not region.exact_keys & self._questions.ignored:
+                    self._cover(region, coverage)
+                if not needs_patients and self._was_in_vain(region):
+                    wider.setdefault(replace(region, keys=()), []).extend(members)
+                    in_vain.append(region)
+            for region, members in wider.items():
+                self._matches.members = members
+                self._cover(region, coverage)
+            # Not before: a search that is killed has to know that it still needs those.
+            for region in in_vain:
+                self._excuse(region)
+        finally:
+            self._matches.flush()
+
+    def _was_in_vain(self, region: Region) -> bool:
+        """Tell whether a key is ignored; then all that ask by it are answered by one question."""
+        if not region.exact_keys & self._questions.ignored:
+            state = self._journal.state_of(region)
+            undated = self._journal.state_of(replace(region, days=None))
+            return ("unproven", IGNORED) in (state, undated)
+        return True
+
+    def _excuse(self, region: Region) -> None:
+        """Leave a region unnamed that was not proven: a wider one stands for it."""
+        for asked in (region, replace(region, days=None)):
+            if self._journal.state_of(asked)[0] == "unproven":
+                self._journal.settle(asked, "unproven")
+
+    def _cover(self, region: Region, coverage: Coverage) -> None:
+        if self._criteria.undated and region.days and "PatientID" in dict(region.keys):
+            # One patient: dates are told apart here.
+            coverage.cover(replace(region, days=None))
+            return
+        coverage.cover(region)
+        if self._criteria.undated and region.days:
+            coverage.cover_undated(replace(region, days=None))
+
+    def _patient_by_patient(self, region: Region, coverage: Coverage) -> None:
+        """Enumerate the patients, then ask for the studies of each (PS3.4 C.6.1)."""
+        if self._patients is None:
+            self._patients = self._enumerated()
+        keys = dict(region.keys)
+        wanted = keys.pop("PatientID", "*")
+        for patient in self._patients:
+            if matching.matches("LO", wanted, [patient]):
+                of_patient = tuple(sorted({**keys, "PatientID": patient}.items()))
+                self._cover(replace(region, keys=of_patient), coverage)
+
+    def _enumerated(self) -> list[str]:
+        """Return the IDs of all patients that can be asked for; name the others."""
+        patients: set[str] = set()
+        everyone = Region(level="PATIENT")
+
+        def take(patient_id: str, _found: Found) -> None:
+            patients.add(patient_id)
+
+        # An interrupted search has proven what it did; but whom it found is not kept.
+        self._journal.forget("PATIENT")
+        questions = Questions(self._put, take, self._journal, ("PatientID",), level="PATIENT")
+        Coverage(questions, self._journal, may_widen=False).cover(everyone)
+        nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]
+        if nameless:
+            reason = (
+                "this PACS answers only for a patient by ID, and patients have an ID that cannot "
+                f"be asked for (empty, or with a wildcard or backslash): {len(nameless)}"
+            )
+            self._journal.settle(replace(everyone, keys=(("PatientID", ""),)), "unproven", reason)
+        return sorted(patients.difference(nameless))
+
+    def _asking(self, question: Slice, emit: Callable[[Found], None]) -> Answer:
+        """Put a question; then ask for the series of the studies that wait for it."""
+        self._matches.dates_asked = "StudyDate" in question.match
+        answer = self._put(question, emit)
+        waiting = self._matches.waiting()
+        largest = max(self._questions.largest, len(waiting))
+        for uid, attributes in waiting.items():
+            self._ask_series(uid, attributes, largest)
+        return answer
+
+    def _ask_series(self, uid: str, attributes: dict[str, str], largest: int) -> None:
+        """Ask for the series of a study; by modality, too, where the answer may be limited."""
+        of_patient = attributes if self._series_questions_need_patient else {}
+        asked = matches.question(uid, of_patient, self._criteria.series_keywords)
+        answer, rows = self._put_and_keep(asked)
+        wanted = self._criteria.modality
+        has_it = any(row.attributes.get("Modality") == wanted for row in rows)
+        if wanted and not has_it and len(rows) >= largest:
+            by_modality = {**asked.match, "Modality": wanted}
+            answer, found = self._put_and_keep(replace(asked, match=by_modality))
+            rows += found
+        self._matches.series(uid, attributes, answer, rows)
+
+    def _put_and_keep(self, asked: Slice) -> tuple[Answer, list[Found]]:
+        rows: list[Found] = []
+        started = self._journal.clock.monotonic()
+        answer = self._put(asked, rows.append)
+        seconds = self._journal.clock.monotonic() - started
+        self._journal.question(asked, answer, len(rows), seconds)
+        return answer, rows

@@ -1,0 +1,190 @@
+"""The find step: ask, keep in the ledger, write the work list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from pacsfw.api import (
+    Answer,
+    Clock,
+    Event,
+    Found,
+    Level,
+    Net,
+    Profile,
+    ResourcesFound,
+    Sink,
+    Slice,
+)
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.searches import Search
+from pacsfw.steps.find import cohort, study_list
+from pacsfw.steps.find.criteria import Criteria
+from pacsfw.steps.find.journal import Journal
+from pacsfw.steps.find.matches import Matches, Seen
+from pacsfw.steps.find.planner import Planner
+from pacsfw.steps.find.questions import Put
+
+
+def fingerprint(criteria: Criteria, level: Level, net: Net | None, use: str) -> str:
+    """Name a query: the same text means the same question to the same PACS."""
+    called, web = (net.called, net.dicomweb) if net else (None, None)
+    identity = [
+        level,
+        use,
+        criteria.days,
+        criteria.modality,
+        sorted(criteria.returns),
+        [[each.keyword, each.wanted, each.unwanted, each.fold] for each in criteria.filters],
+        [sorted(member.keys.items()) for member in criteria.members],
+        criteria.has_cohort,
+        criteria.undated,
+        [called.aetitle, called.ip, called.port] if called else [],
+        web.url if web else "",
+    ]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+
+def search(
+    criteria: Criteria,
+    query: str,
+    *,
+    put: Put,
+    patients_first: Callable[[], bool],
+    profile: Profile,
+    ledger: Ledger,
+    clock: Clock,
+    notify: Callable[[Event], None],
+) -> Search:
+    """Ask the PACS for everything that the criteria mean; the studies go to the ledger.
+
+    A search that was interrupted within a day goes on where it ended.
+
+    Parameters
+    ----------
+    query
+        The `fingerprint`, under which the evidence is kept.
+
+    Returns
+    -------
+    Search
+        Not finished yet: `finish` it when its studies are where they belong.
+
+    Raises
+    ------
+    RemoteError
+        The PACS could not be asked.
+    TooMany
+        More studies match than ``find.max_studies``.
+    """
+    begun = ledger.searches.begin(query, clock.now())
+    matches = Matches(criteria, ledger, begun.id)
+    journal = Journal(ledger, begun, clock, matches.flush)
+
+    def put_and_tell(question: Slice, emit: Callable[[Found], None]) -> Answer:
+        answer = put(question, emit)
+        if question.level == "STUDY":
+            tell()
+        return answer
+
+    def tell() -> None:
+        notify(ResourcesFound(at=clock.now(), total=matches.total))
+
+    tell()  # a search that goes on has found some already
+    matches.check_limit()
+    Planner(criteria, put_and_tell, patients_first, profile, matches, journal).run()
+    ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
+    return begun
+
+
+def write(
+    begun: Search,
+    criteria: Criteria,
+    level: Level,
+    *,
+    ledger: Ledger,
+    sink: Sink,
+    list_exists: bool,
+    outcomes: Path | None,
+    clock: Clock,
+) -> None:
+    """List what a search found in ``storage.resources``, and finish the search.
+
+    Parameters
+    ----------
+    level
+        STUDY or PATIENT: one row per study or per patient; studies are asked either way,
+        because dates and modality are no keys of the patient level (PS3.4 C.6.1.1).
+    list_exists
+        Whether there is a work list already.
+    outcomes
+        Where the outcome of every row of the cohort is written; None without a cohort.
+    """
+    study_list.write(sink, ledger, begun.id, level, criteria.search_fields, exists=list_exists)
+    if outcomes is not None:
+        problems = _write_outcomes(outcomes, criteria, begun, ledger)
+        ledger.searches.remark(begun.id, problems=problems)
+    # Only now: a kill before this line makes the next run go on with this search.
+    ledger.searches.finish(begun, clock.now())
+
+
+def answered_at(query: str, ledger: Ledger) -> str | None:
+    """Return when this query was last answered and proven whole, or None."""
+    last = ledger.searches.last(query)
+    if last is None or last.finished_at is None:
+        return None
+    doubtful = last.problems or ledger.searches.unproven(last.id)
+    return None if doubtful else last.finished_at.isoformat()
+
+
+def _write_outcomes(path: Path, criteria: Criteria, begun: Search, ledger: Ledger) -> list[str]:
+    """Write the outcome of every row of the cohort; return what is not as it should be."""
+    matched: dict[int, list[Mapping[str, str]]] = {
+        number: [attributes for _, attributes in rows]
+        for number, rows in groupby(ledger.searches.matched(begun.id), key=lambda each: each[0])
+    }
+    outcomes = [cohort.judge(each, matched.get(each.number, [])) for each in criteria.members]
+    cohort.write_outcomes(path, outcomes)
+    counts: dict[str, int] = {}
+    for outcome in outcomes:
+        counts[outcome.fate] = counts.get(outcome.fate, 0) + 1
+    return [
+        f"find.cohort: {state} rows: {counts[state]:,}; {path} names them"
+        for state in ("missing", "ambiguous")
+        if counts.get(state)
+    ]
+
+
+def _problems(seen: Seen) -> Iterator[str]:
+    if seen.not_uids:
+        yield (
+            f"studies answered with a StudyInstanceUID that is not a UID, which cannot be "
+            f"requested: {seen.not_uids:,}"
+        )
+    for lack, answers in seen.without.items():
+        if answers and answers == seen.examined[lack]:
+            yield f"{lack}, so nothing can be matched by it"
+    if seen.unknown_series:
+        yield (
+            "studies kept although their modality or series could not be read whole: "
+            f"{seen.unknown_series:,}"
+        )
+
+
+def _notes(seen: Seen) -> Iterator[str]:
+    for keyword, studies in seen.capitals.items():
+        yield (
+            f"find.filters.{keyword}: studies about which capitals or accents alone decide: "
+            f"{studies:,}; `ignore_case: true` disregards these"
+        )
+    if seen.undated:
+        yield f"studies without a StudyDate that were seen: {seen.undated:,}"
+    if seen.outside:
+        yield (
+            "studies of other dates that the PACS answered with, and that were left out: "
+            f"{seen.outside:,}"
+        )

@@ -1,0 +1,257 @@
+"""What a worker process does with one object: read its header, place it, make its row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pacsfw.api import Layout
+from pacsfw.dicom import integrity
+from pacsfw.dicom.adoption import rewrite_head
+from pacsfw.dicom.decoding_errors import UnreadableObject
+from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.dicom.spool import Sealed
+from pacsfw.dicom.tagpath import parse
+from pacsfw.errors import ComponentError, Skip
+from pacsfw.ledger.instances import CellError, Instance
+from pacsfw.steps.ingest.commit import Occupied, OtherContent, commit, dataset_digest
+from pacsfw.steps.ingest.paths import target
+from pacsfw.steps.ingest.rejection import rejected
+
+ReadRow = Callable[[FileHeader], tuple[Sequence[Any], Sequence[CellError]]]
+"""From a header to JSON cells, one per configured tag, and the errors behind empty ones."""
+
+_LONGEST_PATH = 4096  # bytes with the final NUL, Linux's PATH_MAX
+_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+QUARANTINE = "quarantine"
+"""Folder for objects that could not be stored, inside the state folder."""
+VERSIONS = "versions"
+"""Folder, likewise, for other content of objects that are stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reparse:
+    """A job: read the row of a stored object again."""
+
+    instance: Instance
+    number: int = 0
+    """Its number in the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritable:
+    """Outcome when the archive takes no more files; the object stays in the spool."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """Outcome when the spool file is gone: a worker of a killed driver was still at it."""
+
+
+class _Refused(Exception):
+    """The object cannot be stored; the text is the reason, without values of the object."""
+
+
+class Ingest:
+    """Turns jobs into outcomes; never raises, whatever is in an object.
+
+    Parameters
+    ----------
+    archive
+        ``storage.directory``.
+    state
+        ``storage.state``.
+    layout, layout_name
+        Names the folders and the file of an object; quoted in reasons as it is named.
+    read_row
+        Makes the table row.
+    reader
+        Reads headers: what the row needs at once, what the layout needs from the second on.
+    known
+        The studies whose objects are stored; those of others are quarantined. None: of all.
+    durable
+        At no moment may a power cut take an object.
+    """
+
+    def __init__(
+        self,
+        archive: Path,
+        state: Path,
+        layout: Layout,
+        layout_name: str,
+        read_row: ReadRow,
+        reader: HeaderReader | None = None,
+        known: frozenset[str] | None = None,
+        *,
+        durable: bool = False,
+    ) -> None:
+        self._archive, self._state = archive, state
+        self._below, self._state_below = (f"{each.as_posix()}/" for each in (archive, state))
+        self._durable_below = archive if durable else None
+        self._layout, self._layout_name = layout, layout_name
+        self._read_row = read_row
+        self._known = known
+        self._reader = reader or HeaderReader()
+        self._reader.want([*map(parse, _UIDS), *integrity.PATHS])
+
+    def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable | Vanished:
+        """Do one job."""
+        if isinstance(job, Reparse):
+            return self._reparse(job.instance)
+        if not self._archive.is_dir():
+            return Unwritable("storage.directory is no folder any more")
+        try:
+            return self._store(job)
+        except OSError as err:
+            if isinstance(err, FileNotFoundError) and not job.path.exists():
+                return Vanished()
+            return Unwritable(err.strerror or type(err).__name__)
+
+    def _store(self, sealed: Sealed) -> Instance:
+        record, spooled = _record(sealed), sealed.path
+        try:
+            header = self._reader.read(spooled)
+            record = _identify(record, header)
+            _check_identity(record, header)
+            if self._known is not None and record.study_uid not in self._known:
+                raise _Refused("unsolicited: nobody asked for its study")
+            header.warnings += integrity.check(spooled, header)
+            if record.sop_uid != sealed.sop_uid:
+                rewrite_head(sealed, record.sop_uid)
+            path = self._place(header)
+            row, errors = self._read_row(header)
+            rejects = rejected(header, record.sop_class)
+            if not commit(
+                spooled,
+                path,
+                record.sop_uid,
+                record.digest,
+                record.syntax,
+                durable_below=self._durable_below,
+            ):
+                record = _as_stored(record, path)
+        except OtherContent as err:
+            if not self._is_of_series(path, record):
+                reason = f"{err}, of another series or study: the layout does not keep them apart"
+                return quarantine(sealed, self._state, reason, record)
+            kept = keep(spooled, self._state / VERSIONS, record.digest)
+            return as_version(record, kept.relative_to(self._state))
+        except (UnreadableObject, integrity.Damaged, _Refused, Occupied) as err:
+            return quarantine(sealed, self._state, str(err), record)
+        return replace(
+            record,
+            path=path.as_posix()[len(self._below) :],
+            row=tuple(row),
+            errors=tuple(errors),
+            rejects=rejects,
+        )
+
+    def _is_of_series(self, path: Path, record: Instance) -> bool:
+        """Tell whether the object at ``path`` says that it is of the same study and series."""
+        try:
+            there = _identify(record, self._reader.read(path))
+        except (UnreadableObject, OSError):
+            return False
+        return (there.study_uid, there.series_uid) == (record.study_uid, record.series_uid)
+
+    def _reparse(self, instance: Instance) -> Instance:
+        try:
+            row, errors = self._read_row(self._reader.read(self._archive / instance.path))
+        except (UnreadableObject, OSError) as err:
+            return without_row(instance, f"{type(err).__name__}: the stored file cannot be read")
+        return replace(instance, row=tuple(row), errors=tuple(errors))
+
+    def _place(self, header: FileHeader) -> Path:
+        try:
+            names = self._layout(header)
+        except Skip as err:
+            raise _Refused(f"left out by layout {self._layout_name}: {err}") from err
+        except Exception as err:
+            why = str(err) if isinstance(err, ComponentError) else type(err).__name__
+            raise _Refused(f"layout {self._layout_name} failed: {why}") from err
+        try:
+            path = target(self._archive, names)
+        except (TypeError, ValueError) as err:
+            raise _Refused(f"layout {self._layout_name}: {err}") from err
+        if path == self._state or path.as_posix().startswith(self._state_below):
+            raise _Refused(f"layout {self._layout_name} points into the state folder")
+        if len(os.fsencode(path)) >= _LONGEST_PATH:
+            raise _Refused(f"layout {self._layout_name} gives it too long a path")
+        return path
+
+
+def without_row(instance: Instance, reason: str) -> Instance:
+    """Return a stored object whose row cannot be read: it has no cells at all."""
+    error = CellError(column="", tag="", stage="read", component="", reason=reason)
+    return replace(instance, row=(), errors=(error,))
+
+
+def quarantine(
+    sealed: Sealed, state: Path, reason: str, record: Instance | None = None
+) -> Instance:
+    """Keep an object that cannot be stored, with its bytes, under the name of its digest."""
+    record = record or _record(sealed)
+    kept = keep(sealed.path, state / QUARANTINE, record.digest)
+    return replace(
+        record, state="quarantined", reason=reason, path=kept.relative_to(state).as_posix()
+    )
+
+
+def as_version(record: Instance, kept: Path) -> Instance:
+    """Return an object of which other content is stored: it has no row in the table."""
+    reason = "other content is stored under the same SOP Instance UID"
+    return replace(record, state="version", reason=reason, path=kept.as_posix(), row=(), errors=())
+
+
+def keep(path: Path, folder: Path, digest: str) -> Path:
+    """Move a file into a folder of the state, under the name of its digest."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    kept = folder / f"{digest}.dcm"
+    path.replace(kept)
+    return kept
+
+
+def _record(sealed: Sealed) -> Instance:
+    return Instance(
+        sop_uid=sealed.sop_uid,
+        digest=sealed.digest or dataset_digest(sealed.path, sealed.size),
+        study_uid="",
+        series_uid="",
+        sop_class=sealed.sop_class,
+        syntax=sealed.syntax,
+        size=sealed.size,
+        path="",
+        state="stored",
+        calling_ae=sealed.calling_ae,
+    )
+
+
+def _identify(record: Instance, header: FileHeader) -> Instance:
+    """Take the UIDs from the data set: archives have announced others in the C-STORE request."""
+    uids = {keyword: str(header.get(keyword) or "").strip("\0 ") for keyword in _UIDS}
+    return replace(
+        record,
+        study_uid=uids["StudyInstanceUID"],
+        series_uid=uids["SeriesInstanceUID"],
+        sop_uid=uids["SOPInstanceUID"] or record.sop_uid,
+    )
+
+
+def _check_identity(record: Instance, header: FileHeader) -> None:
+    if not record.study_uid:
+        raise _Refused("it has no StudyInstanceUID")
+    if not header.get("SOPInstanceUID"):  # `record` has that of the request then
+        raise _Refused("it has no SOPInstanceUID")
+
+
+def _as_stored(record: Instance, path: Path) -> Instance:
+    """Describe the encoding of the object that is in the archive already, and stays."""
+    meta = read_file_meta(path)
+    size = path.stat().st_size - meta.offset_of_dataset
+    return replace(record, digest=dataset_digest(path), syntax=meta.syntax, size=size)

@@ -1,0 +1,158 @@
+"""The driver's side of ingest: from what receivers report to what the ledger knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pacsfw.api import Clock, Event, InstanceIngested
+from pacsfw.dicom.adoption import adopt
+from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.errors import StateError
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.instances import Instance
+from pacsfw.steps.ingest.capacity import Room
+from pacsfw.steps.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
+from pacsfw.workers import Crashed, WorkerPool
+
+AHEAD = 64
+"""Objects that a worker is given before it has answered for them."""
+
+_Outcome = Instance | Unwritable | Vanished | Crashed
+
+
+class Intake:
+    """Hands sealed objects to the workers and records what came of them.
+
+    Parameters
+    ----------
+    workers, build, spec
+        How many worker processes there are, and what makes an `Ingest` in each of them.
+    room
+        Counts what waits to be stored.
+    on_the_way
+        Told of spool records before anything is done with them.
+    arrived
+        Told of objects once the ledger has them: the spool record each came from, what is
+        kept, and whether that is news.
+    fatal
+        Told of what makes going on pointless: the ledger or the archive cannot be written.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Path,
+        archive: Path,
+        state: Path,
+        clock: Clock,
+        room: Room,
+        *,
+        workers: int,
+        build: Callable[[Any], Callable[[Any], Any]],
+        spec: Any,
+        on_the_way: Callable[[Sequence[SpoolRecord]], None],
+        arrived: Callable[[Sequence[tuple[Sealed, Instance, bool]]], None],
+        notify: Callable[[Event], None],
+        fatal: Callable[[Exception], None],
+    ) -> None:
+        self._ledger, self._clock = ledger, clock
+        self._spool, self._archive, self._state = spool, archive, state
+        self._on_the_way, self._arrived, self._notify = on_the_way, arrived, notify
+        self._fatal, self._room = fatal, room
+        self._pool = WorkerPool(workers, build, spec, self._guarded_done, ahead=AHEAD)
+
+    def start(self) -> None:
+        """Start the workers and take over what an earlier run left in the spool."""
+        self._pool.start()
+        self.take(adopt(self._spool))
+
+    def take(self, records: Sequence[SpoolRecord]) -> None:
+        """Take reports of a receiver or of a pulling transfer; blocks under back-pressure."""
+        self._on_the_way(records)
+        for record in records:
+            if isinstance(record, Sealed):
+                self._room.enter(record.size)
+                self._pool.submit(record)
+            else:
+                assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
+
+    def wait(self) -> None:
+        """Wait until every queued job is done."""
+        self._pool.wait()
+
+    def close(self) -> None:
+        """Finish what is queued and end the workers."""
+        self._pool.close()
+
+    def _guarded_done(self, answers: Sequence[tuple[Sealed, Any]]) -> None:
+        try:
+            self._done(answers)
+        except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
+            self._fatal(err)
+        finally:
+            self._room.leave(sum(job.size for job, _ in answers))
+
+    def _done(self, answers: Sequence[tuple[Sealed, _Outcome]]) -> None:
+        """Record what came of objects: of as many as there are in one transaction."""
+        now = self._clock.now()
+        objects: list[tuple[Sealed, Instance, bool]] = []
+        with self._ledger.together():
+            for job, outcome in answers:
+                instance = self._kept(job, outcome)
+                if instance is not None:
+                    objects.append((job, instance, self._record(instance, now)))
+        for job, _, _ in objects:
+            job.path.unlink(missing_ok=True)  # where it is kept until the ledger knows the object
+        if objects:
+            self._arrived(objects)
+        for _, instance, _ in objects:
+            self._notify(
+                InstanceIngested(
+                    at=now,
+                    study_uid=instance.study_uid,
+                    stored=instance.state != "quarantined",
+                    size=instance.size,
+                )
+            )
+        for _, outcome in answers:
+            if isinstance(outcome, Unwritable):
+                raise StateError(f"the archive cannot be written: {outcome.reason}")
+
+    def _kept(self, job: Sealed, outcome: _Outcome) -> Instance | None:
+        """Return what is kept of an object; None where it stays in the spool, or is gone."""
+        if isinstance(outcome, Unwritable):
+            return None
+        if isinstance(outcome, Vanished) or not (
+            isinstance(outcome, Instance) or job.path.exists()
+        ):
+            # If it is in the archive the ledger lacks it: it is asked for again, and found.
+            self._on_the_way([Discarded(job.file, job.sop_uid, "its spool file is gone")])
+            return None
+        if isinstance(outcome, Crashed):
+            outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
+        if outcome.state == "stored" and self._is_version(outcome):
+            outcome = self._set_aside(outcome)
+        return outcome
+
+    def _record(self, instance: Instance, now: datetime) -> bool:
+        if instance.study_uid:
+            self._ledger.studies.add(instance.study_uid, {}, "unsolicited")
+        for study_uid, sop_uid in instance.rejects:
+            self._ledger.evidence.flag(study_uid, [sop_uid], "rejected", now)
+        return self._ledger.instances.record(instance, now)
+
+    def _is_version(self, instance: Instance) -> bool:
+        """Tell whether other content of this object is stored, where the layout put that."""
+        twins = self._ledger.instances.twins(instance)
+        return any((self._archive / twin.path).is_file() for twin in twins)
+
+    def _set_aside(self, instance: Instance) -> Instance:
+        """Take it out of the archive: what came first is what the table tells of."""
+        path, folder = self._archive / instance.path, self._state / VERSIONS
+        kept = folder / f"{instance.digest}.dcm"
+        if path.exists() or not kept.exists():
+            kept = keep(path, folder, instance.digest)
+        return as_version(instance, kept.relative_to(self._state))

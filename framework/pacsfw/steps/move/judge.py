@@ -1,0 +1,153 @@
+"""Judging studies: what the PACS should have sent, what is here, and what became of the rest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pacsfw.api import Clock, Event, Outcome, StudySettled, Verdict
+from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.evidence import WHOLE_STUDY
+from pacsfw.ledger.studies import GOOD
+from pacsfw.steps.move.expected import Expectation
+from pacsfw.steps.move.series import judge_series, with_series
+from pacsfw.steps.move.statuses import COUNTS, ending_of
+from pacsfw.steps.move.verdict import judge
+
+
+class Judge:
+    """Takes the verdicts of a run, and keeps the evidence. May be shared by threads.
+
+    Parameters
+    ----------
+    run
+        Identifies the run: what is still missing counts as tried once in each.
+    settled
+        Told of every study with a new verdict.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        ledger: Ledger,
+        archive: Path,
+        clock: Clock,
+        components: Mapping[str, str],
+        settled: Callable[[str], None],
+        notify: Callable[[Event], None],
+    ) -> None:
+        self._run, self._ledger, self._archive, self._clock = run, ledger, archive, clock
+        self._components, self._settled, self._notify = components, settled, notify
+
+    def conclude(
+        self, study_uid: str, expectation: Expectation, outcome: Outcome | None
+    ) -> Verdict:
+        """Make what is stored durable, judge the study, and settle it.
+
+        Parameters
+        ----------
+        outcome
+            How its request ended; None where nothing was requested.
+        """
+        self.make_durable(study_uid)
+        stored = self._ledger.instances.stored_by_series(study_uid)
+        here = frozenset[str]().union(*stored.values())
+        vanished = self._vanished(study_uid, expectation, here)
+        if expectation.uids is not None:
+            whole = expectation.uids | vanished
+            expectation = replace(expectation, uids=whole, count=len(whole))
+        held = self._ledger.instances.quarantined_uids(study_uid)
+        verdict = judge(expectation, here, held, outcome)
+        listed = {uid: uids - vanished for uid, uids in stored.items()}
+        verdict = with_series(verdict, judge_series(expectation, listed))
+        self.settle(study_uid, verdict, outcome)
+        return verdict
+
+    def settle(self, study_uid: str, verdict: Verdict, outcome: Outcome | None = None) -> None:
+        """Record a verdict and what follows from it."""
+        evidence, now = self._ledger.evidence, self._clock.now()
+        lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
+        tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
+        with self._ledger.together():
+            if tried:
+                evidence.tried(study_uid, lacking, self._run)
+            self._ledger.studies.settle(study_uid, verdict, now, self._components)
+            evidence.judge(study_uid, verdict.series)
+            evidence.settle_trials(study_uid, lacking)
+        self._notify(
+            StudySettled(at=now, study_uid=study_uid, verdict=verdict, components=self._components)
+        )
+        self._settled(study_uid)
+
+    def knows_less(self, study_uid: str, expectation: Expectation) -> bool:
+        """Tell whether a complete study was judged on better evidence than there is now."""
+        study = self._ledger.studies.get(study_uid)
+        if study is None or study.verdict is None or study.verdict.state not in GOOD:
+            return False
+        by_uid = study.verdict.source == "image-uids"
+        return expectation.strength < (2 if by_uid else 1)
+
+    def all_given_up(self, study_uid: str, verdict: Verdict) -> bool:
+        """Tell whether all that a study lacks is not asked for any more."""
+        lacking = set(verdict.missing or (WHOLE_STUDY,))
+        return lacking <= self._ledger.evidence.given_up(study_uid)
+
+    def _vanished(
+        self, study_uid: str, expectation: Expectation, stored: frozenset[str]
+    ) -> frozenset[str]:
+        """Flag what the PACS listed once and does not any more; it stays."""
+        evidence = self._ledger.evidence
+        flagged = evidence.flagged(study_uid, "vanished")
+        if expectation.uids is None:
+            return flagged & stored
+        gone = stored - expectation.uids if self._was_listed(study_uid) else flagged & stored
+        gone -= expectation.uids
+        evidence.unflag(study_uid, flagged & expectation.uids, "vanished")
+        evidence.flag(study_uid, gone - flagged, "vanished", self._clock.now())
+        return gone
+
+    def _was_listed(self, study_uid: str) -> bool:
+        """Tell whether all that is stored of the study was once on the list of the PACS."""
+        study = self._ledger.studies.get(study_uid)
+        verdict = study.verdict if study else None
+        return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")
+
+    def make_durable(self, study_uid: str) -> None:
+        """Files first, then their folders, before the ledger calls anything complete."""
+        folders: dict[Path, None] = {}
+        for instance in self._ledger.instances.of_study(study_uid):
+            path = self._archive / instance.path
+            if not _sync(path, instance.size):
+                # Somebody removed it, or a power cut took its end: what is not there is
+                # not stored, and is asked again.
+                self._ledger.instances.forget(instance)
+                continue
+            folder = path.parent
+            while folder not in folders and folder.is_relative_to(self._archive):
+                folders[folder] = None
+                folder = folder.parent
+        for folder in folders:
+            _sync(folder)
+
+
+def _sync(path: Path, size: int | None = None) -> bool:
+    """Sync a file or folder; False if it is gone, or no file with a data set of ``size``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        if size is not None:
+            offset = read_file_meta(descriptor).offset_of_dataset
+            if os.fstat(descriptor).st_size != offset + size:
+                return False
+        os.fsync(descriptor)
+    except ValueError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -1,0 +1,276 @@
+"""The move step: study after study, inside the window, several at a time."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import tenacity
+
+from pacsfw.api import Clock, Event, MoveStarted, Paused, Waiting
+from pacsfw.errors import PacsfwError, RemoteError
+from pacsfw.steps.move.arrivals import Arrivals
+from pacsfw.steps.move.study import Attempt, StudyMover
+from pacsfw.steps.move.throttle import Throttle
+
+REFUSED_LIMIT = 3
+"""So many studies in a row that the PACS refuses for a reason that people have to mend (it
+does not know our AE title, say) end the run."""
+UNREACHED_LIMIT = 3
+"""So many requests in a row that never reached the PACS end the run."""
+RESTART_LIMIT = 10
+"""The same for a PACS that answered before; with the pauses this lasts about six minutes."""
+
+_LOOK_SECONDS = 30.0
+_ROOM_SECONDS = 5.0
+_LONGEST_PAUSE = 60.0
+
+_log = logging.getLogger("pacsfw.move")
+
+
+class Window(Protocol):
+    """When requests are allowed."""
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether something may be requested at ``now``."""
+
+    def next_change(self, now: datetime) -> datetime | None:
+        """Return when that changes next; None when it never does."""
+
+
+class Mover:
+    """Runs the transfer threads.
+
+    Parameters
+    ----------
+    window
+        None: requests are always allowed.
+    workers
+        Makes a `StudyMover`, called once in each thread; what it returns second gives back
+        what the thread holds.
+    threads
+        How many studies are requested at a time, at most.
+    attempts
+        How often a study that is not complete is asked for in one run.
+    pause
+        Seconds before it is asked for again; each further pause is twice as long.
+    lacking
+        Says why nothing more should be requested for the moment; empty: there is room.
+    """
+
+    def __init__(
+        self,
+        *,
+        window: Window | None,
+        workers: Callable[[], tuple[StudyMover, Callable[[], None]]],
+        threads: int,
+        attempts: int,
+        pause: float = 1.0,
+        arrivals: Arrivals,
+        clock: Clock,
+        stop: threading.Event,
+        notify: Callable[[Event], None],
+        lacking: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._window, self._workers = window, workers
+        self._threads, self._attempts, self._pause = threads, attempts, pause
+        self._arrivals, self._clock, self._stop, self._notify = arrivals, clock, stop, notify
+        self._lacking, self._paused = lacking, False
+        self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._running: list[StudyMover] = []
+        self._throttle = Throttle(threads)
+        self._unreached, self._refused, self._reached = 0, 0, False
+        self._unreachable: RemoteError | None = None
+        self._failure: PacsfwError | None = None
+
+    def move(self, study_uids: Sequence[str], total: int) -> None:
+        """Move the studies that are not complete; ``total`` are on the work list.
+
+        Raises
+        ------
+        RemoteError
+            The PACS could not be reached at all, or no longer.
+        """
+        self._notify(MoveStarted(at=self._clock.now(), total=total, done=total - len(study_uids)))
+        for uid in study_uids:
+            self._queue.put(uid)
+        threads = [
+            threading.Thread(target=self._work, name=f"transfer-{number}", daemon=True)
+            for number in range(min(self._threads, len(study_uids)))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        failure = self._failure or self._unreachable
+        if failure is not None:
+            raise failure
+
+    def judge_late(self) -> None:
+        """Settle anew the studies for which objects came after their verdict."""
+        late = self._arrivals.take_late()
+        if late and not self._stop.is_set():
+            worker, close = self._workers()
+            try:
+                for uid in sorted(late):
+                    worker.judge_again(uid)
+            finally:
+                close()
+
+    def cancel(self) -> None:
+        """End the running requests; the threads end by themselves once ``stop`` is set."""
+        with self._lock:
+            for worker in self._running:
+                worker.transfer.cancel()
+
+    def _work(self) -> None:
+        try:
+            worker, close = self._workers()
+            try:
+                self._move_from_queue(worker)
+            finally:
+                close()
+        except PacsfwError as err:
+            self._fail(err)
+        except Exception as err:  # noqa: BLE001 - thread boundary: the run must end with it
+            # The text of an error may quote a path, and that the patient in it.
+            why = err.strerror if isinstance(err, OSError) else None
+            self._fail(PacsfwError(f"move: {type(err).__name__}{f': {why}' if why else ''}"))
+
+    def _move_from_queue(self, worker: StudyMover) -> None:
+        with self._lock:
+            self._running.append(worker)
+        try:
+            while not self._stop.is_set():
+                try:
+                    uid = self._queue.get_nowait()
+                except queue.Empty:
+                    return
+                self._move_with_retries(worker, uid)
+        finally:
+            with self._lock:
+                self._running.remove(worker)
+
+    def _move_with_retries(self, worker: StudyMover, uid: str) -> None:
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts)
+            | tenacity.stop_when_event_set(self._stop),
+            wait=tenacity.wait_exponential_jitter(
+                multiplier=self._pause, jitter=self._pause, max=_LONGEST_PAUSE
+            ),
+            retry=tenacity.retry_if_result(bool),
+            sleep=self._sleep,
+            retry_error_callback=lambda _: None,
+        )
+        numbers = itertools.count(1)
+        retrying(lambda: self._move_once(worker, uid, next(numbers)))
+
+    def _sleep(self, seconds: float) -> None:
+        self._clock.wait(self._stop, seconds)
+
+    def _move_once(self, worker: StudyMover, uid: str, number: int) -> bool:
+        """Move a study; True when another attempt may do better."""
+        if not self._may_request():
+            return False
+        entered = self._throttle.enter(self._stop.is_set)
+        if entered is None:
+            return False
+        done = Attempt(again=True, strained=True)
+        try:
+            done = worker.move(uid, number)
+        except RemoteError as err:
+            self._not_reached(err)
+            return True
+        finally:
+            if self._throttle.leave(entered, strained=done.strained):
+                limit = self._throttle.limit
+                _log.warning(
+                    "the PACS is busy or sends nothing: asking for %d at a time now", limit
+                )
+        self._answered(done)
+        return done.again
+
+    def _not_reached(self, err: RemoteError) -> None:
+        """Count it, and wait a while where the PACS answered before.
+
+        Raises
+        ------
+        RemoteError
+            It stays away.
+        """
+        with self._lock:
+            self._unreached += 1
+            self._unreachable = err
+            failures = self._unreached
+            if failures >= (RESTART_LIMIT if self._reached else UNREACHED_LIMIT):
+                raise err
+        if self._reached:
+            # It answered before: it may be starting anew, which takes minutes.
+            seconds = min(_LONGEST_PAUSE, self._pause * 2.0**failures)
+            _log.warning("%s; trying again in %.0f s", err, seconds)
+            self._sleep(seconds)
+
+    def _answered(self, done: Attempt) -> None:
+        """Take note that the PACS is there.
+
+        Raises
+        ------
+        RemoteError
+            It refuses whatever is asked.
+        """
+        with self._lock:
+            self._unreached, self._unreachable, self._reached = 0, None, True
+            self._refused = self._refused + 1 if done.refused else 0
+            if self._refused >= REFUSED_LIMIT:
+                raise RemoteError(f"the PACS refuses every request: {done.refused}")
+
+    def _may_request(self) -> bool:
+        """Wait until requests are allowed and there is room; False when the run is stopped."""
+        while self._wait_for_window():
+            lacking = self._lacking()
+            self._tell_pause(lacking)
+            if not lacking:
+                return True
+            self._clock.wait(self._stop, _ROOM_SECONDS)
+        return False
+
+    def _tell_pause(self, lacking: str) -> None:
+        """Tell once, whichever thread sees it first, that nothing is requested or it goes on."""
+        with self._lock:
+            if self._paused == bool(lacking):
+                return
+            self._paused = bool(lacking)
+        self._notify(Paused(at=self._clock.now(), reason=lacking))
+        if lacking:
+            _log.warning("nothing more is requested for now: %s", lacking)
+        else:
+            _log.warning("there is room again: requesting goes on")
+
+    def _wait_for_window(self) -> bool:
+        """Wait until requests are allowed; False when the run is stopped meanwhile."""
+        told = False
+        while not self._stop.is_set():
+            now = self._clock.now()
+            if self._window is None or self._window.is_open(now):
+                if told:
+                    self._notify(Waiting(at=now, until=None, reason="the window is open"))
+                return True
+            opens = self._window.next_change(now)
+            if not told:
+                reason = "outside the allowed hours (move.start_time, move.end_time)"
+                self._notify(Waiting(at=now, until=opens, reason=reason))
+                told = True
+            seconds = (opens - now).total_seconds() if opens else _LOOK_SECONDS
+            self._clock.wait(self._stop, max(0.0, min(_LOOK_SECONDS, seconds)))
+        return False
+
+    def _fail(self, err: PacsfwError) -> None:
+        with self._lock:
+            self._failure = self._failure or err
+        self._stop.set()

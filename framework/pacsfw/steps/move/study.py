@@ -1,0 +1,222 @@
+"""Moving one study: ask what it has, request what is missing, wait until settled, judge it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pacsfw.api import (
+    Clock,
+    Event,
+    Inbox,
+    Level,
+    Outcome,
+    Request,
+    StudyStarted,
+    Transfer,
+    Verdict,
+)
+from pacsfw.errors import PacsfwError, RemoteError
+from pacsfw.ledger import Ledger
+from pacsfw.ledger.studies import GOOD
+from pacsfw.steps.move.arrivals import Arrivals
+from pacsfw.steps.move.expected import Ask, Expectation, read_expectation
+from pacsfw.steps.move.judge import Judge
+from pacsfw.steps.move.requests import Levels, requests_for, series_of
+from pacsfw.steps.move.statuses import MAY_HELP, STRAINED, ending_of, worst
+
+AFTER_A_BREAK = 3
+"""So many quiet periods are waited after an association that broke off: whether the PACS goes
+on sending then is left open (PS3.4 C.4.2.3.1)."""
+
+FRUITLESS = 3
+"""So many requests for objects in a row that brought nothing, and the others are not put."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How one attempt at a study went."""
+
+    again: bool
+    """The study is incomplete, and asking again may help."""
+    strained: bool = False
+    """The PACS had too much to do, or fell silent."""
+    refused: str = ""
+    """What the PACS said where it refuses whatever is asked."""
+
+
+class StudyMover:
+    """Works for one thread; owns that thread's transfer and its way of asking.
+
+    ``levels`` is shared with the other threads; ``owner`` names the transfer in messages.
+    """
+
+    def __init__(
+        self,
+        *,
+        transfer: Transfer,
+        ask: Ask,
+        rest: Callable[[], None],
+        inbox: Callable[[str], Inbox],
+        arrivals: Arrivals,
+        ledger: Ledger,
+        judge: Judge,
+        clock: Clock,
+        stop: threading.Event,
+        quiet_seconds: float,
+        owner: str,
+        levels: Levels,
+        notify: Callable[[Event], None],
+    ) -> None:
+        self.transfer, self._owner = transfer, owner
+        self._ask, self._rest, self._inbox = ask, rest, inbox
+        self._arrivals, self._ledger, self._judge = arrivals, ledger, judge
+        self._clock, self._stop, self._quiet_seconds = clock, stop, quiet_seconds
+        self._levels, self._notify = levels, notify
+
+    def move(self, study_uid: str, attempt: int = 1) -> Attempt:
+        """Bring one study over and settle it, unless the run is stopped meanwhile.
+
+        Parameters
+        ----------
+        attempt
+            How often this run has come to the study, this time included.
+
+        Raises
+        ------
+        RemoteError
+            The PACS could not be reached; a study without a verdict is settled as failed.
+        """
+        self._notify(StudyStarted(at=self._clock.now(), study_uid=study_uid))
+        try:
+            return self._move(study_uid, attempt)
+        except RemoteError as err:
+            study = self._ledger.studies.get(study_uid)
+            if study is None or study.verdict is None or study.verdict.state == "failed":
+                self._judge.settle(study_uid, Verdict(state="failed", reason=str(err)))
+            raise
+        finally:
+            self._arrivals.untrack(study_uid)
+
+    def judge_again(self, study_uid: str) -> None:
+        """Settle a study anew for which objects came late."""
+        study = self._ledger.studies.get(study_uid)
+        if study is None or study.verdict is None or not study.selected:
+            return
+        expectation = read_expectation(self._ask, study_uid)
+        if not self._judge.knows_less(study_uid, expectation):
+            self._judge.conclude(study_uid, expectation, None)
+
+    def _move(self, study_uid: str, attempt: int) -> Attempt:
+        stored = self._ledger.instances.stored_uids(study_uid)
+        self._arrivals.track(study_uid, stored)
+        expectation = read_expectation(self._ask, study_uid)
+        self._arrivals.expect(study_uid, expectation.uids)
+        if self._judge.knows_less(study_uid, expectation):
+            self._ledger.studies.checked(study_uid, self._clock.now())
+            return Attempt(again=False)
+        outcome = self._request(study_uid, expectation, attempt)
+        if self._stop.is_set():
+            return Attempt(again=False)
+        if outcome is not None:
+            self._wait_until_settled(study_uid, expectation, outcome)
+            if self._stop.is_set():
+                return Attempt(again=False)
+            # The study may have grown meanwhile: the verdict is taken against what is true
+            # now, but not against less than what was known before.
+            now = read_expectation(self._ask, study_uid)
+            expectation = now if now.strength >= expectation.strength else expectation
+        verdict = self._judge.conclude(study_uid, expectation, outcome)
+        return self._what_next(study_uid, verdict, outcome, attempt)
+
+    def _what_next(
+        self, study_uid: str, verdict: Verdict, outcome: Outcome | None, attempt: int
+    ) -> Attempt:
+        ending = ending_of(outcome) if outcome else "done"
+        if verdict.state in GOOD:
+            return Attempt(again=False, strained=ending == "busy")
+        # What is in quarantine came, and would come again; once it is asked for all the same.
+        held = self._ledger.instances.quarantined_uids(study_uid)
+        all_held = bool(verdict.missing) and set(verdict.missing) <= held and attempt > 1
+        worth = verdict.state in ("short", "failed") and ending in MAY_HELP and not all_held
+        nothing = ending == "done" and verdict.state == "failed"
+        return Attempt(
+            again=worth and not self._judge.all_given_up(study_uid, verdict),
+            strained=ending in STRAINED or nothing,
+            refused=verdict.reason if ending == "refused" and verdict.state == "failed" else "",
+        )
+
+    def _request(self, study_uid: str, expectation: Expectation, attempt: int) -> Outcome | None:
+        """Ask for what is missing; None where nothing is.
+
+        Raises
+        ------
+        RemoteError
+            The PACS was not reached.
+        """
+        refused: set[Level] = set()
+        requests = self._missing(study_uid, expectation, attempt, refused)
+        if requests:
+            self._ledger.studies.requested(study_uid, self._clock.now())
+        outcomes: list[Outcome] = []
+        fruitless = 0
+        while requests and not self._stop.is_set():
+            request = requests.pop(0)
+            before = self._arrivals.news(study_uid)
+            outcome = self._fetch(request)
+            if self._stop.is_set():
+                break
+            if not outcome.reached:
+                raise RemoteError(outcome.ended)
+            outcomes.append(outcome)
+            ending = ending_of(outcome)
+            if ending == "mismatch":
+                refused.add(request.level)
+                self._levels.refuses(request.level)
+                requests = self._missing(study_uid, expectation, attempt, refused)
+                if requests and requests[0].level != request.level:
+                    outcomes.pop()  # another level may be understood
+                    continue
+                break
+            came = bool(outcome.completed) or self._arrivals.news(study_uid) > before
+            if came:
+                self._levels.serves(request.level)
+            fruitless = 0 if came else fruitless + 1
+            if ending in ("busy", "silent", "refused", "cancelled"):
+                break
+            if request.level == "IMAGE" and fruitless >= FRUITLESS:
+                requests = [each for each in requests if each.level != "IMAGE"]
+                requests += series_of([request])  # perhaps it just does not serve objects
+        return worst(outcomes) if outcomes else None
+
+    def _missing(
+        self, study_uid: str, expectation: Expectation, attempt: int, refused: set[Level]
+    ) -> list[Request]:
+        requests = requests_for(
+            study_uid,
+            expectation,
+            self._ledger.instances.stored_by_series(study_uid),
+            given_up=self._ledger.evidence.given_up(study_uid),
+            attempt=attempt,
+            refused=self._levels.refused | refused,
+        )
+        return list(requests)
+
+    def _fetch(self, request: Request) -> Outcome:
+        self._rest()
+        try:
+            return self.transfer.fetch(request, self._inbox(request.study_uid))
+        except PacsfwError:
+            raise
+        except Exception as err:  # noqa: BLE001 - plugin boundary: it costs this study only
+            return Outcome(
+                status=None, ended=f"transfer {self._owner} failed: {type(err).__name__}"
+            )
+
+    def _wait_until_settled(
+        self, study_uid: str, expectation: Expectation, outcome: Outcome
+    ) -> None:
+        broken = ending_of(outcome) == "silent"
+        quiet = self._quiet_seconds * (AFTER_A_BREAK if broken else 1)
+        self._arrivals.settle(study_uid, expectation.uids, quiet, self._stop)

@@ -1,0 +1,290 @@
+"""One association with a sender: C-STORE into the spool, C-ECHO, and an orderly end.
+
+The state machine is that of PS3.8 section 9.2 as an acceptor goes through it, one thread
+per association, over a blocking socket.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Mapping
+
+from pacsfw.api import Node
+from pacsfw.dicom.spool import Spool
+from pacsfw.dimse import command, pdu, status
+from pacsfw.dimse.command import Command, Element, Field
+from pacsfw.dimse.known_uids import KnownUids
+from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
+from pacsfw.dimse.pdu_reader import PduReader
+from pacsfw.dimse.tls import end_of_stream
+from pacsfw.steps.receive.reports import Note
+from pacsfw.steps.receive.responses import Responses
+from pacsfw.steps.receive.store_request import Message
+
+# Members of an enumeration are slow to look up, and these are for every object.
+_COMMAND_FIELD, _C_CANCEL_RQ, _C_STORE_RQ = (
+    Element.COMMAND_FIELD,
+    Field.C_CANCEL_RQ,
+    Field.C_STORE_RQ,
+)
+_LINGER = 1.0
+"""Seconds we leave the peer to close the connection after the last PDU."""
+
+
+class Association:
+    """Serves one connection.
+
+    Parameters
+    ----------
+    sock
+        The accepted connection; closed by `serve`.
+    node
+        Who we are, whom we let in and how much the peer may take.
+    spool
+        Where the objects go.
+    known
+        What the dictionary of UIDs knows.
+    tell
+        Is told of what goes wrong; called from the serving thread.
+    request
+        What has come already: the A-ASSOCIATE-RQ PDU.
+    wanted
+        Tells whether objects are taken at the moment.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        node: Node,
+        spool: Spool,
+        known: KnownUids,
+        tell: Callable[[Note], None],
+        request: bytes | bytearray = b"",
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._socket = sock
+        self._peer = _address(sock)
+        self._node = node
+        self._spool, self._known = spool, known
+        self._tell = tell
+        self._wanted = wanted
+        limits = node.limits
+        self._reader = PduReader(
+            sock,
+            max_pdu=pdu.MAX_PDU,
+            idle_timeout=limits.associate_timeout,
+            pdu_timeout=min(limits.associate_timeout, limits.pdu_timeout),
+            read_ahead=request,
+        )
+        self.objects = 0
+        self._calling = ""
+        self._contexts: Mapping[int, Context] = {}
+        self._command = bytearray()
+        self._requests = command.Decoder()
+        self._responses = Responses(0)
+        self._message: Message | None = None
+        self._interrupted = ""
+
+    @property
+    def received(self) -> int:
+        """Bytes that have come so far."""
+        return self._reader.received
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it is the peer's turn: we wait for bytes."""
+        return self._reader.waiting
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._message is not None or bool(self._command)
+
+    def serve(self) -> None:
+        """Serve the connection until it ends; never raises for what the peer does."""
+        ending = "the sender ended the association in the middle of it"
+        reply = b""
+        try:
+            reply = self._answer_request() or self._exchange()
+        except pdu.ProtocolError as error:
+            ending = "the sender broke the protocol"
+            reply = pdu.abort(error.reason)
+            self._note(logging.WARNING, f"aborted: {error}")
+        except pdu.PeerTooSlow as error:
+            ending = "the sender was too slow"
+            reply = pdu.abort(pdu.AbortReason.NOT_SPECIFIED)
+            self._note(logging.WARNING, f"aborted: {error}")
+        except pdu.ConnectionLost as error:
+            ending = "the connection was lost"
+            if self._contexts and not self._interrupted:
+                self._note(logging.INFO, str(error))
+        finally:
+            if self._interrupted:
+                ending = self._interrupted
+                reply = pdu.abort(pdu.AbortReason.NOT_SPECIFIED)
+            if self._message is not None:
+                self._message.discard(ending)
+            if reply:
+                self._close_with(reply)
+            self._socket.close()
+
+    def interrupt(self, why: str) -> None:
+        """Abort the association; called from another thread, which does not wait for it."""
+        self._interrupted = why
+        try:
+            # That of TLS sockets would make the serving thread go on without TLS.
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)
+        except OSError:
+            return  # it has ended by itself
+
+    def _answer_request(self) -> bytes:
+        """Answer the association request; return the last PDU where it ends there."""
+        kind, body = self._reader.read()
+        if kind != pdu.PduType.ASSOCIATE_RQ:
+            raise _unexpected(kind)
+        answer = negotiate(
+            bytes(body), self._node.aetitle, pdu.MAX_PDU, self._known, self._node.accept
+        )
+        self._calling = answer.calling_ae
+        if isinstance(answer, Rejected):
+            self._note(logging.WARNING, f"rejected: {answer.reason}")
+            return answer.reply
+        self._accept(answer)
+        return b""
+
+    def _accept(self, answer: Accepted) -> None:
+        self._contexts = answer.contexts
+        self._responses = Responses(answer.peer_max_pdu)
+        self._reader.idle_timeout = self._node.limits.idle_timeout
+        self._reader.pdu_timeout = self._node.limits.pdu_timeout
+        self._send(answer.reply)
+
+    def _exchange(self) -> bytes:
+        """Serve requests until the association ends; return the last PDU to send."""
+        while not self._interrupted:
+            if values := self._reader.values():
+                self._take(values)
+                continue
+            kind, body = self._reader.read()
+            if kind == pdu.PduType.P_DATA:
+                self._take(list(pdu.pdvs(body)))
+            elif kind == pdu.PduType.RELEASE_RQ:
+                return pdu.release_response()
+            if kind == pdu.PduType.ABORT:
+                return b""
+            raise _unexpected(kind)
+        return b""
+
+    def _take(self, values: list[pdu.Value]) -> None:
+        for context_id, is_command, is_last, fragment in values:
+            if is_command:
+                self._take_command(context_id, is_last, fragment)
+            else:
+                self._take_data(context_id, is_last, fragment)
+        if self._message is not None:
+            self._message.write_out()
+
+    def _take_command(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
+        if context_id not in self._contexts:
+            raise pdu.ProtocolError(f"presentation context {context_id} was not accepted")
+        if self._message is not None:
+            raise pdu.ProtocolError("a command began before the data set of the last one ended")
+        data = bytes(fragment)
+        if self._command or not is_last:
+            self._command += fragment
+            if len(self._command) > command.MAX_COMMAND:
+                raise pdu.ProtocolError(f"command set longer than {command.MAX_COMMAND} bytes")
+            if not is_last:
+                return
+            data = bytes(self._command)
+            self._command.clear()
+        try:
+            self._begin(self._requests.decode(data), context_id)
+        except ValueError as error:
+            raise pdu.ProtocolError(str(error)) from error
+
+    def _begin(self, request: Command, context_id: int) -> None:
+        """Begin to carry out a request, and end it too when no data set follows."""
+        field = request.required(_COMMAND_FIELD)
+        if field == _C_CANCEL_RQ:
+            return
+        message = Message(request, context_id, self._note)
+        if field == _C_STORE_RQ:
+            self._begin_store(message)
+        elif field == Field.C_ECHO_RQ:
+            message.status = status.SUCCESS
+        elif field & 0x8000:
+            raise pdu.ProtocolError(f"a response (command field {field:04X}) to no request")
+        self._message = message
+        if not request.has_data_set:
+            self._end(message)
+
+    def _begin_store(self, message: Message) -> None:
+        context = self._contexts[message.context_id]
+        request = message.request
+        if context.abstract_syntax == VERIFICATION:
+            message.status = status.SOP_CLASS_NOT_SUPPORTED
+            return
+        if not request.has_data_set:
+            message.status, message.comment = status.CANNOT_STORE, "no data set"
+            return
+        if not self._wanted():
+            message.status, message.comment = status.NOT_AUTHORIZED, "nothing is requested"
+            return
+        message.store(self._spool, context, self._calling)
+
+    def _take_data(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
+        message = self._message
+        if message is None:
+            raise pdu.ProtocolError("data set without a command")
+        if context_id != message.context_id:
+            raise pdu.ProtocolError("data set in another presentation context than its command")
+        message.take(fragment)
+        if message.size > self._node.limits.object_size:
+            raise pdu.ProtocolError(f"an object of more than {self._node.limits.object_size} bytes")
+        if is_last:
+            self._end(message)
+
+    def _end(self, message: Message) -> None:
+        self.objects += message.end()
+        self._message = None
+        self._send(self._responses.to(message))
+
+    def announce(self, now: float) -> None:
+        """Report the object that is arriving, if it takes long; called from another thread."""
+        message = self._message
+        if message is not None:
+            message.announce(now)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            why = "it did not read" if isinstance(error, BlockingIOError) else str(error)
+            raise pdu.ConnectionLost(f"the peer took no answer: {why}") from error
+
+    def _close_with(self, data: bytes) -> None:
+        """Send the last PDU, and let the peer close first so that it gets to see it."""
+        try:
+            self._socket.settimeout(_LINGER)
+            self._socket.sendall(data)
+            end_of_stream(self._socket)
+            self._socket.recv(1)
+        except OSError:
+            return  # it closed in its own way
+
+    def _note(self, level: int, text: str) -> None:
+        calling = f" ({self._calling})" if self._calling else ""
+        self._tell(Note(level, f"association from {self._peer}{calling}: {text}"))
+
+
+def _unexpected(kind: pdu.PduType) -> pdu.ProtocolError:
+    return pdu.ProtocolError(f"unexpected {kind.name} PDU", pdu.AbortReason.UNEXPECTED_PDU)
+
+
+def _address(sock: socket.socket) -> str:
+    try:
+        return str(sock.getpeername()[0])
+    except OSError:
+        return "a peer that is gone"

@@ -1,0 +1,269 @@
+"""The driver's side of the Storage SCP: the socket, the processes and what they report."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import logging
+import math
+import multiprocessing
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+from pacsfw.api import Node
+from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.dimse.known_uids import known_uids
+from pacsfw.errors import StateError
+from pacsfw.steps.receive.process import Plan
+from pacsfw.steps.receive.reports import Note, Ready, Report
+from pacsfw.steps.receive.worker import Worker
+
+log = logging.getLogger(__name__)
+
+LINGER_SECONDS = 60.0
+"""So long after the last request ended objects of it may still come."""
+
+_BACKLOG = 128
+_BIND_SECONDS = 3.0
+"""How long to wait for a port: a predecessor that was killed may still be closing."""
+_READY_SECONDS = 120.0
+_GATHER = 0.002
+"""Seconds in which reports may gather: to wake up for each object would slow the senders."""
+_REPLACEMENT_PAUSE = 1.0
+_BEYOND_GRACE = 2.0
+
+_spawn = multiprocessing.get_context("spawn")
+
+
+class Receiver:
+    """The Storage SCP.
+
+    Parameters
+    ----------
+    node
+        Our AE title, the address and port to listen on (port 0: any free one), whom to let
+        in, and how much a sender may take.
+    spool
+        Folder for the objects; made if it is missing.
+    processes
+        How many processes share the work.
+    notify
+        Is told of every object, in order, from one thread, with what has come at once.
+        While it works the senders wait, so it should be quick.
+    durable
+        Answer for an object only once it would survive a power cut: for senders who do not
+        keep what they have sent.
+    digest
+        Take the SHA-256 of each data set as it comes.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        spool: Path,
+        processes: int,
+        notify: Callable[[Sequence[SpoolRecord]], None],
+        *,
+        durable: bool = False,
+        digest: bool = False,
+    ) -> None:
+        self._node = node
+        # Shared memory, not a message: a request must not be faster than its announcement.
+        self._wanted_until = _spawn.RawValue("d", math.inf)
+        loads = _spawn.RawArray("i", processes)
+        self._plan = Plan(
+            node, spool, processes, self._wanted_until, loads, known_uids(), durable, digest
+        )
+        self._processes = processes
+        self._notify = notify
+        self._listener: socket.socket | None = None
+        self._workers: list[Worker] = []
+        self._selector = selectors.DefaultSelector()
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._broken = ""
+        self._thread = threading.Thread(target=self._watch, name="receiver", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        if self._listener is None:
+            raise StateError("the receiver is not listening")
+        return int(self._listener.getsockname()[1])
+
+    def start(self) -> None:
+        """Listen, and return once every process accepts associations.
+
+        Raises
+        ------
+        StateError
+            The port is in use or may not be opened, the files for TLS are unusable, or a
+            process does not start.
+        """
+        self._check_tls()
+        self._plan.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._listener = _listen(self._node)
+        with self._changed:
+            for place in range(self._processes):
+                self._workers.append(self._start_worker(place))
+        # Else multiprocessing would wait for ever, at exit, for processes nobody stopped.
+        atexit.register(self.stop, 0)
+        self._thread.start()
+        with self._changed:
+            settled = self._changed.wait_for(
+                lambda: self._broken or all(worker.ready for worker in self._workers),
+                _READY_SECONDS,
+            )
+            broken = self._broken
+        if broken or not settled:
+            self.stop(0)
+            raise StateError(broken or f"no receiver process in {_READY_SECONDS:.0f} s")
+
+    def open_files(self) -> frozenset[Begun]:
+        """Return the objects that were announced and are neither sealed nor discarded."""
+        with self._changed:
+            return frozenset(begun for worker in self._workers for begun in worker.open.values())
+
+    def expect(self, expected: bool, linger: float = LINGER_SECONDS) -> None:
+        """Say whether something is requested, or nothing any more.
+
+        Where unsolicited objects are rejected, all are (0124, not authorized) from
+        ``linger`` seconds after that. Before this is called all are taken.
+        """
+        if self._node.accept.unsolicited == "reject":
+            self._wanted_until.value = math.inf if expected else time.monotonic() + linger
+
+    def stop(self, grace: float) -> None:
+        """Accept no new association, give running ones ``grace`` seconds, and end.
+
+        Returns within a few seconds after that, whatever peers and processes do.
+        Every object has been reported sealed or discarded by then.
+        """
+        atexit.unregister(self.stop)
+        with self._changed:
+            self._stopping = True
+            workers = list(self._workers)
+        if self._listener is not None:
+            self._listener.close()
+        for worker in workers:
+            worker.stop(grace)
+        if self._thread.ident is not None:
+            self._thread.join(grace + _BEYOND_GRACE)
+        for worker in workers:
+            if worker.process.is_alive():
+                log.warning("receiver process %s is killed: it did not end", worker.process.pid)
+                worker.process.kill()
+        if self._thread.ident is not None:
+            self._thread.join(_BEYOND_GRACE)
+
+    def _check_tls(self) -> None:
+        if self._node.tls is None:
+            return
+        from pacsfw.dimse.tls import server_context
+
+        try:
+            server_context(self._node.tls)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise StateError(f"TLS cannot be offered: {why}") from error
+
+    def _start_worker(self, place: int) -> Worker:
+        assert self._listener is not None  # noqa: S101 - `start` made it
+        worker = Worker(self._listener, self._plan, place)
+        self._selector.register(worker, selectors.EVENT_READ)
+        return worker
+
+    def _watch(self) -> None:
+        """Take what the processes report until none is left."""
+        while self._workers:
+            for key, _ in self._selector.select():
+                worker = cast(Worker, key.fileobj)
+                reports = worker.hear()
+                if reports is None:
+                    self._ended(worker)
+                    continue
+                self._take(worker, reports)
+            time.sleep(_GATHER)
+        self._selector.close()
+
+    def _take(self, worker: Worker, reports: Sequence[Report]) -> None:
+        records: list[SpoolRecord] = []
+        with self._changed:
+            for report in reports:
+                if isinstance(report, Note):
+                    log.log(report.level, "%s", report.text)
+                elif isinstance(report, Ready):
+                    worker.ready = True
+                    self._changed.notify_all()
+                else:
+                    worker.note(report)
+                    records.append(report)
+        if records:
+            self._tell(records)
+
+    def _tell(self, records: Sequence[SpoolRecord]) -> None:
+        try:
+            self._notify(records)
+        except Exception as error:  # noqa: BLE001 - the other objects still have to be told of
+            for record in records:
+                log.critical("%s: was not taken over: %s", record.file, type(error).__name__)
+
+    def _left_behind(self, worker: Worker) -> list[Sealed | Discarded]:
+        try:
+            return worker.left_behind()
+        except OSError as error:
+            # The next start adopts it; the other processes go on.
+            log.critical(
+                "%s: %s: what a process left there waits", self._plan.spool, error.strerror
+            )
+            return []
+
+    def _ended(self, worker: Worker) -> None:
+        """Settle what a process left behind, and replace it unless we are stopping."""
+        worker.process.join(_BEYOND_GRACE)
+        self._selector.unregister(worker)
+        worker.close()
+        with self._changed:
+            left = self._left_behind(worker)
+            self._workers.remove(worker)
+            stopping = self._stopping
+        if left:
+            self._tell(left)
+        if stopping:
+            return
+        ending = f"receiver process ended unexpectedly (exit code {worker.process.exitcode})"
+        if not worker.ready:
+            with self._changed:
+                self._broken = f"{ending} before it could listen"
+                self._changed.notify_all()
+            log.critical("%s; it is not replaced", self._broken)
+            return
+        log.error("%s; another one takes over", ending)
+        time.sleep(_REPLACEMENT_PAUSE)
+        with self._changed:
+            if not self._stopping:
+                self._workers.append(self._start_worker(worker.place))
+
+
+def _listen(node: Node) -> socket.socket:
+    family = socket.AF_INET6 if ":" in node.bind else socket.AF_INET
+    where = f"port {node.port} on {node.bind or 'every address'}"
+    deadline = time.monotonic() + _BIND_SECONDS
+    while True:
+        try:
+            return socket.create_server(
+                (node.bind, node.port), family=family, backlog=_BACKLOG, reuse_port=False
+            )
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise StateError(f"{where} cannot be listened on: {error.strerror}") from error
+            if time.monotonic() > deadline:
+                raise StateError(
+                    f"{where} is in use: another run or another DICOM program listens there"
+                ) from error
+        time.sleep(0.1)

@@ -1,0 +1,42 @@
+"""Whether rows were read in the same way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from pacsfw.config import Tag
+from pacsfw.plugins import BUNDLED
+from pacsfw.plugins.origin import source_of
+from pacsfw.plugins.registry import Registry
+
+
+def tags_identity(tags: Sequence[Tag], registry: Registry, charset: str) -> str:
+    """Return a text that is the same as long as rows are read in the same way.
+
+    That is by the same tags, code of their callbacks, and character set.
+
+    Give it the tags that sinks want, too: rows read without these are not whole.
+
+    A digest, since options of callbacks may hold secrets, which the ledger must not.
+    """
+    parts = [_without_places(asdict(tag)) for tag in tags]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
+    digest.update(charset.encode())
+    for use in (use for tag in tags for use in tag.callbacks):
+        offer = registry.select("callback", use.name)
+        digest.update(offer.owner.encode())
+        if offer.distribution != BUNDLED:
+            digest.update(source_of(offer.component.factory(**use.options)))
+    return digest.hexdigest()
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_places(item) for key, item in value.items() if key != "where"}
+    if isinstance(value, list | tuple):
+        return [_without_places(item) for item in value]
+    return value

@@ -1,0 +1,44 @@
+"""Raw values: what is in the object, before anything was made of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pacsfw.dicom.charset import decoder
+from pacsfw.dicom.elements import Leaf
+from pacsfw.steps.tags.typed import BINARY, NUMBERS, TEXT
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+def raw_text(leaves: Sequence[Leaf | None], undeclared: str) -> str | None:
+    r"""Return encoded values as text.
+
+    Text is in its character set with all its blanks; characters that control something, and
+    bytes that are not of the set, are written ``\x00``. Numbers and binary values are written
+    in hexadecimal digits. The values of several items are joined by a backslash.
+
+    Parameters
+    ----------
+    leaves
+        The encoded elements, None for an item without one.
+    undeclared
+        The character set of objects that declare none.
+    """
+    texts = ["" if leaf is None else _text(leaf, undeclared) for leaf in leaves]
+    return "\\".join(texts) if texts else None
+
+
+def _text(leaf: Leaf, undeclared: str) -> str:
+    value = leaf.value
+    if type(value) is not bytes:
+        return ""
+    if leaf.vr in BINARY or leaf.vr in NUMBERS or leaf.vr == "AT":
+        return value.hex()
+    try:
+        text = decoder(leaf.charset, undeclared)(value) if leaf.vr in TEXT else ""
+    except ValueError:
+        text = ""
+    text = text or value.decode("ascii", "backslashreplace")
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -1,0 +1,149 @@
+"""Rows of the metadata table: one per object, the cells of each tag of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from traceback import walk_tb
+from typing import Any
+
+from pacsfw.api import Row, TagCallback
+from pacsfw.config import Tag
+from pacsfw.config.columns import columns_of
+from pacsfw.dicom.decoding_errors import decoding
+from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.tagpath import parse
+from pacsfw.dicom.wanted import Plan
+from pacsfw.errors import ComponentError
+from pacsfw.steps.tags.cell_errors import CellFailed, TagError
+from pacsfw.steps.tags.raw import raw_text
+from pacsfw.steps.tags.source import Source, fit
+
+_TYPE_OF_CALLBACK = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
+"""The callbacks that do no more than the type of the column does."""
+
+
+class RowReader:
+    """Reads the rows of one table. Compile it once per worker, then `read` each header.
+
+    Parameters
+    ----------
+    tags
+        The tags in the order of the columns.
+    callbacks
+        For each tag, its chain of callbacks as the registry built them.
+
+    Attributes
+    ----------
+    columns
+        The columns of a row.
+    paths
+        What a `pacsfw.dicom.header.HeaderReader` has to read for it.
+
+    Raises
+    ------
+    ValueError
+        A tag path makes no sense; the message begins with the place in the configuration.
+    """
+
+    def __init__(self, tags: Sequence[Tag], callbacks: Sequence[Sequence[TagCallback]]) -> None:
+        self._tags = [_TagReader(tag, chain) for tag, chain in zip(tags, callbacks, strict=True)]
+        self.columns = tuple(column for tag in tags for column in columns_of(tag))
+        self.paths = frozenset(source.path for tag in self._tags for source in tag.sources)
+        self._covered: Plan | None = None
+
+    def read(self, header: FileHeader) -> tuple[Row, tuple[TagError, ...]]:
+        """Read one row.
+
+        Returns
+        -------
+        tuple
+            The values in the order of `columns`, and one error for each cell that is
+            empty because its value could not be decoded, converted or fitted to its type,
+            or because a required one is not there.
+
+        Raises
+        ------
+        UnreadableObject, OSError
+            The header had not been read for these tags, and reading it now failed.
+        """
+        if header.plan is not self._covered:
+            self._covered = header.cover(self.paths)
+        cells: list[Any] = []
+        errors: list[TagError] = []
+        for tag in self._tags:
+            tag.read(header, cells, errors)
+        return tuple(cells), tuple(errors)
+
+
+class _TagReader:
+    """How the columns of one tag are read."""
+
+    def __init__(self, tag: Tag, callbacks: Sequence[TagCallback]) -> None:
+        uses = [use.name for use in tag.callbacks]
+        only = uses[0] if len(uses) == 1 else ""
+        self._chain = list(zip(uses, callbacks, strict=True))
+        if _TYPE_OF_CALLBACK.get(only) == tag.type:
+            self._chain = []
+        try:
+            self.sources = [Source(parse(name), tag.type, tag.vr) for name in tag.names]
+        except ValueError as error:
+            raise ValueError(f"{tag.where}: {error}") from error
+        self._tag = tag
+
+    def read(self, header: FileHeader, cells: list[Any], errors: list[TagError]) -> None:
+        """Append the cells of one object, and what is wrong with them."""
+        for source in self.sources:
+            try:
+                found, value = self._read(source, header)
+            except CellFailed as failed:
+                errors.append(self._error(source, failed))
+                found, value = True, None
+            if found:
+                cells.append(value)
+                if self._tag.raw:
+                    cells.append(raw_text(source.leaves(header), header.charset))
+                return
+        if self._tag.required:
+            missing = CellFailed("required", "the object has no value for it")
+            errors.append(self._error(self.sources[0], missing))
+        cells.append(self._tag.default)
+        if self._tag.raw:
+            cells.append(None)
+
+    def _read(self, source: Source, header: FileHeader) -> tuple[bool, Any]:
+        """Return whether there is a value, and the cell that is made of it."""
+        if not self._chain:
+            value = source.cell(header)
+            return value is not None, value
+        value = source.value(header)
+        if value is None:
+            return False, None
+        value = self._call_back(source, value, header)
+        return True, fit(value, self._tag.type, source.path, header)
+
+    def _call_back(self, source: Source, value: Any, header: FileHeader) -> Any:
+        with decoding(source.path.text, header.warnings):  # for values that decode on use
+            for name, callback in self._chain:
+                if value is None:
+                    break
+                try:
+                    value = callback(value)
+                except Exception as error:  # noqa: BLE001 - a plugin's code, its fault is data
+                    raise CellFailed("callback", _place(error), name) from None
+        return value
+
+    def _error(self, source: Source, failed: CellFailed) -> TagError:
+        return TagError(
+            self._tag.alias, source.path.text, failed.stage, failed.component, failed.reason
+        )
+
+
+def _place(error: Exception) -> str:
+    """Say what was raised where, but not its text, which may quote the value."""
+    if isinstance(error, ComponentError):
+        return str(error)
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    file = Path(frame.f_code.co_filename)
+    name = type(error).__name__
+    return name if file == Path(__file__) else f"{name} at {file.name}:{line}"

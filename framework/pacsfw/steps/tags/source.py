@@ -1,0 +1,187 @@
+"""One place that a column is read from: a tag path, and how its value becomes a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableSequence
+from functools import lru_cache, partial
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.valuerep import AMBIGUOUS_VR
+
+from pacsfw.api import ColumnType
+from pacsfw.config.cells import cell
+from pacsfw.dicom import names
+from pacsfw.dicom.charset import ESCAPE, decoder
+from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
+from pacsfw.dicom.elements import Leaf, find
+from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.tagpath import ABSENT, EVERY, Many, TagPath
+from pacsfw.dicom.values import is_empty
+from pacsfw.steps.tags.cell_errors import CellFailed
+from pacsfw.steps.tags.typed import TEXT, Undecodable, is_nothing, natural, typed
+
+_ONLY_DATASET = AMBIGUOUS_VR | {"SQ"}
+_SINGLE_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"})
+_LISTS = frozenset({"texts", "ints", "floats"})
+_CACHED = 1024
+"""Cells of a column that are kept: values repeat from slice to slice."""
+
+
+class Source:
+    """Reads one tag path into cells of one type.
+
+    Parameters
+    ----------
+    path
+        Where the value is.
+    column_type
+        The type of the cells.
+    vr
+        What a value of VR UN is taken for if no dictionary knows it.
+    """
+
+    def __init__(self, path: TagPath, column_type: ColumnType, vr: str = "") -> None:
+        self.path = path
+        self._type, self._vr = column_type, vr
+        step = path.steps[0]
+        plain = len(path.steps) == 1 and step.index is None and not path.component
+        self._tag = step.tag if plain and not step.creator and column_type != "json" else None
+        self._makers: dict[str, Callable[[bytes], Any]] = {}
+
+    def cell(self, header: FileHeader) -> Any:
+        """Return the cell, None where there is no value.
+
+        Raises
+        ------
+        CellFailed
+            The value cannot be decoded, or does not fit the type.
+        """
+        raw = None if self._tag is None else header.found.get(self._tag)
+        if raw is None:
+            return None if self._tag is not None else self._any(header)
+        vr, value = raw
+        if type(value) is not bytes or vr == "UN" or not header.encoding.little:
+            return self._any(header)
+        if vr in TEXT and not (value.isascii() and ESCAPE not in value):
+            return self._any(header)
+        make = self._makers.get(vr)
+        if make is None:
+            if vr in _ONLY_DATASET:
+                return self._any(header)
+            make = self._makers[vr] = self._maker(vr)
+        try:
+            return make(value)
+        except ValueError as error:
+            raise _failed(error) from None
+
+    def value(self, header: FileHeader) -> Any:
+        """Return the value as pydicom gives it, None where there is none or it is empty.
+
+        Raises
+        ------
+        CellFailed
+            It cannot be decoded.
+        """
+        try:
+            value = header.value(self.path, self._vr)
+        except UnreadableObject as error:
+            raise CellFailed("decode", error.fault) from None
+        return None if value is ABSENT or is_empty(value) else value
+
+    def leaves(self, header: FileHeader) -> list[Leaf | None]:
+        """Return the encoded elements, None for each item without one."""
+        found = find(self.path, header.found, header.encoding)
+        if found is ABSENT:
+            return []
+        many = found if isinstance(found, Many) else [found]
+        return [None if leaf is ABSENT else self._declared(leaf) for leaf in many]
+
+    def _declared(self, leaf: Leaf) -> Leaf:
+        return leaf._replace(vr=self._vr) if self._vr and leaf.vr == "UN" else leaf
+
+    def _maker(self, vr: str) -> Callable[[bytes], Any]:
+        """Return what makes cells of values without any byte beyond ASCII if it is text."""
+        make = partial(self._make, vr)
+        if self._type == "text" and vr in _SINGLE_TEXT:
+            return partial(_plain_text, make)
+        cached = lru_cache(_CACHED)(make)
+        return partial(_own_list, cached) if self._type in _LISTS else cached
+
+    def _make(self, vr: str, value: bytes) -> Any:
+        values = natural(vr, value, True, _ascii)
+        return None if is_nothing(values) else typed(values, self._type, vr)
+
+    def _any(self, header: FileHeader) -> Any:
+        """Return the cell, whatever kind of value it is."""
+        leaves = self.leaves(header)
+        if not leaves and not self.path.is_group:
+            return None
+        kinds = {leaf.vr for leaf in leaves if leaf is not None}
+        if self._type == "json" or self.path.is_group or kinds & _ONLY_DATASET:
+            return self._from_dataset(header)
+        try:
+            values = [each for leaf in leaves for each in self._natural(leaf, header.charset)]
+            if is_nothing(values):
+                return None
+            return typed(values, self._type, next(iter(kinds)))
+        except ValueError as error:
+            raise _failed(error) from None
+
+    def _natural(self, leaf: Leaf | None, undeclared: str) -> list[Any]:
+        if leaf is None:
+            return [None]
+        if type(leaf.value) is not bytes:
+            raise Undecodable("a value that is too long")
+        decode = decoder(leaf.charset, undeclared)
+        values = natural(leaf.vr, leaf.value, leaf.little, decode)
+        index = self.path.steps[-1].index
+        if index is not None and index != EVERY:
+            values = values[index : index + 1] or [None]
+        if self.path.component is not None:
+            values = [names.part(each or "", self.path.component) for each in values]
+        return values
+
+    def _from_dataset(self, header: FileHeader) -> Any:
+        value = self.value(header)
+        if value is None:
+            return None
+        if self._type == "json" and not isinstance(value, Dataset | MutableSequence):
+            value = [value]  # as in the DICOM JSON model: a list, also of one value
+        return fit(value, self._type, self.path, header)
+
+
+def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) -> Any:
+    """Make a cell of what pydicom or a callback gave.
+
+    Raises
+    ------
+    CellFailed
+        It does not fit the type.
+    """
+    try:
+        with decoding(path.text, header.warnings):
+            return cell(value, column_type)
+    except UnreadableObject:
+        reason = f"{type(value).__name__} does not fit the column's type {column_type}"
+        raise CellFailed("type", reason) from None
+
+
+def _plain_text(make: Callable[[bytes], Any], value: bytes) -> str | None:
+    """Return a single text as it is, and let ``make`` see to the others."""
+    text = value.decode("latin-1").strip(" \0")
+    return make(value) if "\\" in text or "\0" in text else text or None
+
+
+def _own_list(make: Callable[[bytes], list[Any] | None], value: bytes) -> list[Any] | None:
+    """Return a list that nobody else has."""
+    made = make(value)
+    return None if made is None else made.copy()
+
+
+def _ascii(value: bytes) -> str:
+    return value.decode("ascii")
+
+
+def _failed(error: ValueError) -> CellFailed:
+    return CellFailed("decode" if isinstance(error, Undecodable) else "type", str(error))

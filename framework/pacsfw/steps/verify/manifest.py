@@ -1,0 +1,124 @@
+"""The manifest: what a collection consists of and on what evidence, one JSON object a line.
+
+It needs neither the ledger nor pacsfw to be read: paths are relative to the archive, and
+``sha256`` is that of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pacsfw.api import Verdict
+from pacsfw.errors import StateError
+from pacsfw.ledger.instances import Instance
+from pacsfw.steps.verify.disk import Checked
+
+
+class Manifest:
+    """Writes beside the target, and replaces it when all is written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._draft = path.with_name(f".{path.name}.part")
+        self._components: dict[str, list[str]] = {}
+
+    def __enter__(self) -> Self:
+        """Begin.
+
+        Raises
+        ------
+        StateError
+            The file cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = self._draft.open("w", encoding="utf-8")
+        except OSError as err:
+            raise StateError(f"{self._path}: cannot be written: {err.strerror}") from err
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._file.close()
+            self._draft.unlink(missing_ok=True)
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._draft.replace(self._path)
+
+    def study(self, components: Mapping[str, Sequence[str]]) -> None:
+        """Begin a study: what follows was brought and made by these components, by kind."""
+        self._components = {kind: list(named) for kind, named in components.items()}
+
+    def file(self, checked: Checked, verdict: Verdict | None, flags: Sequence[str]) -> None:
+        """Add an object that is on the disk."""
+        instance = checked.instance
+        self._add(
+            instance,
+            verdict,
+            path=instance.path,
+            state=instance.state if checked.condition == "whole" else checked.condition,
+            bytes=checked.bytes,
+            sha256=checked.sha256,
+            flags=list(flags),
+        )
+
+    def missing(self, study_uid: str, series_uid: str, sop_uid: str, verdict: Verdict) -> None:
+        """Add an object that the PACS lists and that is not here."""
+        nothing: dict[str, Any] = {
+            "path": None,
+            "state": "missing",
+            "bytes": None,
+            "sha256": None,
+            "flags": [],
+        }
+        self._write(
+            {
+                "study_instance_uid": study_uid,
+                "series_instance_uid": series_uid,
+                "sop_instance_uid": sop_uid,
+                "sop_class_uid": "",
+                "transfer_syntax_uid": "",
+                **nothing,
+                **_evidence(verdict),
+            }
+        )
+
+    def _add(self, instance: Instance, verdict: Verdict | None, **facts: Any) -> None:
+        self._write(
+            {
+                "study_instance_uid": instance.study_uid,
+                "series_instance_uid": instance.series_uid,
+                "sop_instance_uid": instance.sop_uid,
+                "sop_class_uid": instance.sop_class,
+                "transfer_syntax_uid": instance.syntax,
+                **facts,
+                "dataset_sha256": instance.digest,
+                **_evidence(verdict),
+            }
+        )
+
+    def _write(self, line: dict[str, Any]) -> None:
+        line["components"] = self._components
+        self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _evidence(verdict: Verdict | None) -> dict[str, Any]:
+    """Return what became of the study that an object belongs to."""
+    return {
+        "verdict": verdict.state if verdict else None,
+        "reason": verdict.reason if verdict else "",
+        "expected": verdict.expected if verdict else None,
+        "source": verdict.source if verdict else "",
+    }

@@ -1,0 +1,138 @@
+"""A small real registry, and configurations written to disk and loaded from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import chdir
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pacsfw.api import Component, ConfigSection
+from pacsfw.config import Loaded, load
+from pacsfw.errors import PacsfwError
+from pacsfw.plugins import PluginPlan
+from pacsfw.plugins.records import Offer, SectionOffer
+from pacsfw.plugins.registry import Registry
+from pacsfw_plugins.secrets import pacsfw_resolve_secret
+from support.documented import DOCUMENTED
+
+PATH_OPTION = {
+    "type": "object",
+    "properties": {"path": {"type": "string"}, "level": {"type": "integer", "maximum": 9}},
+    "required": ["path"],
+    "additionalProperties": False,
+}
+SPEED_OPTION = {
+    "type": "object",
+    "properties": {"speed": {"type": "integer"}, "password": {"type": "string", "minLength": 8}},
+    "additionalProperties": False,
+}
+
+
+def template(pattern: str) -> Callable[[Any], list[str]]:
+    if "PatientNmae" in pattern:
+        raise ValueError("unknown DICOM keyword 'PatientNmae' (did you mean 'PatientName'?)")
+    return lambda _header: [pattern]
+
+
+def broken() -> Any:
+    raise RuntimeError("out of order")
+
+
+def offers() -> Iterator[Offer]:
+    def offer(kind: str, name: str, factory: Any = lambda **_: str, **more: Any) -> Offer:
+        return Offer(kind, Component(name=name, factory=factory, **more), "mine", "house", "1.2")
+
+    yield offer("query", "cfind")
+    yield offer("transfer", "cmove", schema=SPEED_OPTION)
+    yield offer("layout", "PATIENT")
+    yield offer(
+        "layout",
+        "template",
+        template,
+        schema={"type": "object", "properties": {"pattern": {"type": "string"}}},
+    )
+    yield offer("callback", "str")
+    yield offer("callback", "int")
+    yield offer("callback", "broken", broken)
+    yield offer("sink", "csv", schema=PATH_OPTION, accepts=(".csv",))
+    yield offer("sink", "jsonl", schema=PATH_OPTION, accepts=(".jsonl",))
+    yield offer("sink", "sql", schema=PATH_OPTION, accepts=("sqlite:",))
+    yield offer("observer", "bell", schema=SPEED_OPTION)
+    yield offer("converter", "oven", lambda: SimpleNamespace(scope="series"))
+    yield offer("converter", "odd", lambda: SimpleNamespace(scope="patient"))
+
+
+class Hooks:
+    """A store of secrets."""
+
+    def resolve_secret(self, scheme: str, reference: str) -> str | None:
+        if scheme == "vault" and reference == "down":
+            raise OSError("sesame is not to be seen")
+        if scheme == "vault":
+            return f"sesame-{reference}"
+        return pacsfw_resolve_secret(scheme, reference) if scheme == "file" else None
+
+    def implementing(self, hook: str) -> list[str]:
+        return []
+
+    def config_loaded(self, config: Mapping[str, Any]) -> None:
+        """Refuse nothing."""
+
+    def commands(self) -> tuple[list[Any], list[Any]]:
+        return [], []
+
+
+def make_registry(_plan: PluginPlan) -> Registry:
+    lamp = {"type": "object", "properties": {"watt": {"type": "integer"}}}
+    section = SectionOffer(ConfigSection(key="lamp", schema=lamp), "mine", "house", "1.2")
+    return Registry(
+        offers(),
+        sections={"lamp": section},
+        hooks=Hooks(),
+    )
+
+
+class Desk:
+    """A working directory with a configuration in it."""
+
+    documented = DOCUMENTED
+    """The configuration of the predecessor's guide, unchanged."""
+    registry_for = staticmethod(make_registry)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, text: str | bytes, name: str = "conf.yaml") -> Path:
+        path = self.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)
+        return path
+
+    def load(
+        self,
+        text: str | bytes,
+        name: str = "conf.yaml",
+        registry_for: Callable[[PluginPlan], Registry] = make_registry,
+        env: Mapping[str, str] | None = None,
+    ) -> Loaded:
+        self.write(text, name)
+        return load(
+            Path(name), registry_for, env=env or {}, cwd=self.folder, home=self.folder / "home"
+        )
+
+    def refusal(self, text: str | bytes, name: str = "conf.yaml", **more: Any) -> list[str]:
+        """Return the lines with which a configuration is refused."""
+        with pytest.raises(PacsfwError) as caught:
+            self.load(text, name, **more)
+        return str(caught.value).splitlines()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    (tmp_path / "home").mkdir()
+    with chdir(tmp_path):
+        yield Desk(tmp_path)

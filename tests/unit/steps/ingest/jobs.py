@@ -1,0 +1,53 @@
+"""What runs in the worker processes of the intake's tests; importable by them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from pacsfw.ledger.instances import Instance
+from pacsfw.steps.ingest.ingest import Vanished
+
+
+def build_crashing(spec: Any) -> Callable[[Any], Any]:
+    """Every job kills its process."""
+
+    def work(job: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return work
+
+
+def build_vanishing(spec: Any) -> Callable[[Any], Any]:
+    """The file of every job is gone."""
+
+    def work(job: Any) -> Any:
+        return Vanished()
+
+    return work
+
+
+def build_marking(spec: Any) -> Callable[[Any], Any]:
+    """Every row becomes what the spec is."""
+
+    def work(job: Any) -> Any:
+        return replace(job.instance, row=(spec,))
+
+    return work
+
+
+def build_storing(folder: Any) -> Callable[[Any], Any]:
+    """Every object is moved into a folder under the name of its spool file."""
+
+    def work(job: Any) -> Any:
+        job.path.replace(folder / job.path.name)
+        return Instance(
+            sop_uid=job.sop_uid, digest=job.path.stem, study_uid="1", series_uid="1.1",
+            sop_class="", syntax="", size=1, path=job.path.name, state="stored",
+            rejects=[("1", "1.9")],
+        )  # fmt: skip
+
+    return work

@@ -1,0 +1,346 @@
+"""One study, from what the PACS says to the verdict: what must not be called complete."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pacsfw.api import Answer, Clock, Found, Outcome, Transfer
+from pacsfw.dicom.part10 import file_head
+from pacsfw.ledger import open_ledger
+from pacsfw.ledger.instances import Instance
+from pacsfw.steps.move.arrivals import Arrivals, RequestInbox
+from pacsfw.steps.move.judge import Judge
+from pacsfw.steps.move.requests import Levels
+from pacsfw.steps.move.study import StudyMover
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+STUDY = "1.2"
+WHOLE = Answer(whole=True, ended="0000: Success", status=0)
+BROKEN = Answer(whole=False, ended="the connection to the PACS was lost")
+
+
+class Pacs(Transfer):
+    """Lists the objects it holds, sends those it likes, and may lose its tongue after that."""
+
+    def __init__(
+        self,
+        room,
+        *,
+        holds,
+        sends,
+        mute_afterwards=False,
+        levels=("STUDY", "SERIES", "IMAGE"),
+        status=0,
+        stumbles_at=(),
+    ):
+        self.room, self.holds, self.sends = room, holds, sends
+        self.mute_afterwards, self.mute = mute_afterwards, False
+        self.levels, self.status, self.stumbles_at = levels, status, stumbles_at
+        self.requests = []
+
+    def ask(self, slice_):
+        if self.mute:
+            return BROKEN, []
+        if slice_.level == "SERIES":
+            return WHOLE, [Found({"SeriesInstanceUID": "1.2.9"})] if self.holds else []
+        return WHOLE, [Found({"SOPInstanceUID": uid}) for uid in self.holds]
+
+    def fetch(self, request, inbox):
+        self.requests.append(request)
+        if request.level not in self.levels:
+            return Outcome(status=0xA900, ended="A900")
+        sent = 0
+        for uid in self.sends:
+            if request.sop_uids and uid not in request.sop_uids:
+                continue
+            if uid in self.stumbles_at:
+                return Outcome(status=0xC000, ended="C000", completed=0)
+            self.room.store(uid)
+            sent += 1
+        self.mute = self.mute_afterwards
+        return Outcome(status=self.status, ended=f"{self.status:04X}", completed=sent)
+
+
+class Room:
+    """An archive with its ledger."""
+
+    def __init__(self, folder):
+        self.archive = folder / "archive"
+        self.archive.mkdir()
+        self.ledger = open_ledger(folder / "state")
+        self.ledger.studies.add(STUDY, {}, "find", selected=True)
+        self.runs = itertools.count(1)
+        self.levels = Levels()
+
+    def path(self, uid):
+        return self.archive / f"{uid}.dcm"
+
+    def store(self, uid):
+        self.path(uid).write_bytes(file_head("1", uid, "1.2.840.10008.1.2", "") + b"0123456789")
+        self.ledger.instances.record(
+            Instance(
+                sop_uid=uid, digest="d", study_uid=STUDY, series_uid="1.2.9", sop_class="",
+                syntax="",
+                size=10, path=self.path(uid).name, state="stored",
+            ),
+            NOW,
+        )  # fmt: skip
+
+    def move(self, pacs, attempt=1, stop=None):
+        arrivals = Arrivals(Clock())
+        judge = Judge(
+            run=f"run {next(self.runs)}",
+            ledger=self.ledger,
+            archive=self.archive,
+            clock=Clock(),
+            components={},
+            settled=lambda uid: None,
+            notify=lambda event: None,
+        )
+        mover = StudyMover(
+            transfer=pacs,
+            ask=pacs.ask,
+            rest=lambda: None,
+            inbox=lambda uid: RequestInbox(uid, "US", arrivals, lambda *_: None),
+            arrivals=arrivals,
+            ledger=self.ledger,
+            judge=judge,
+            clock=Clock(),
+            stop=stop or threading.Event(),
+            quiet_seconds=0.01,
+            owner="",
+            levels=self.levels,
+            notify=lambda event: None,
+        )
+        done = mover.move(STUDY, attempt)
+        return done.again, self.ledger.studies.get(STUDY).verdict
+
+
+@pytest.fixture
+def room(tmp_path):
+    room = Room(tmp_path)
+    yield room
+    room.ledger.close()
+
+
+def test_everything_that_the_pacs_lists_makes_a_study_complete(room):
+    again, verdict = room.move(Pacs(room, holds=["1.1", "1.2"], sends=["1.1", "1.2"]))
+
+    assert (again, verdict.state) == (False, "complete")
+
+
+def test_what_was_known_before_the_request_counts_when_the_pacs_falls_silent(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1"], mute_afterwards=True)
+
+    again, verdict = room.move(pacs)
+
+    assert (again, verdict.state) == (True, "short")
+    assert verdict.missing == ("1.2",)
+
+
+@pytest.mark.parametrize("kept", [0, 100, -1])
+def test_a_file_that_a_power_cut_cut_short_is_not_stored(room, kept):
+    room.store("1.1")
+    whole = room.path("1.1").read_bytes()
+    room.path("1.1").write_bytes(whole[:kept])
+    pacs = Pacs(room, holds=["1.1"], sends=["1.1"])
+
+    again, verdict = room.move(pacs)
+
+    assert again
+    assert verdict.state in ("short", "failed")
+    assert room.ledger.instances.stored_uids(STUDY) == frozenset()
+    assert room.move(pacs)[1].state == "complete"
+
+
+def test_a_folder_that_became_a_file_costs_its_objects_only(room):
+    room.store("1.1")
+    room.ledger.instances.record(
+        Instance(
+            sop_uid="1.2", digest="d", study_uid=STUDY, series_uid="", sop_class="", syntax="",
+            size=10, path="1.1.dcm/1.2.dcm", state="stored",
+        ),
+        NOW,
+    )  # fmt: skip
+
+    _, verdict = room.move(Pacs(room, holds=["1.1", "1.2"], sends=[]))
+
+    assert (verdict.state, verdict.missing) == ("short", ("1.2",))
+
+
+def requested(pacs):
+    return [(request.level, request.sop_uids) for request in pacs.requests]
+
+
+def test_only_what_is_missing_is_asked_for_again(room):
+    pacs = Pacs(room, holds=["1.1", "1.2", "1.3"], sends=["1.1", "1.3"])
+
+    room.move(pacs)
+    pacs.sends = ["1.2"]
+    again, verdict = room.move(pacs, attempt=2)
+
+    assert requested(pacs) == [("STUDY", ()), ("IMAGE", ("1.2",))]
+    assert (again, verdict.state) == (False, "complete")
+
+
+def test_a_level_that_is_not_understood_is_left_at_once_and_for_good(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1"], levels=("STUDY", "SERIES"))
+    room.move(pacs)
+    pacs.sends = ["1.1", "1.2"]
+
+    _, verdict = room.move(pacs, attempt=2)
+
+    assert [level for level, _ in requested(pacs)] == ["STUDY", "IMAGE", "SERIES"]
+    assert verdict.state == "complete"
+    assert room.levels.refused == {"IMAGE"}
+
+
+def test_a_level_at_which_something_came_is_not_left_for_one_odd_answer(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1"])
+    room.move(pacs)
+    pacs.levels = ("STUDY", "SERIES")
+    room.move(pacs, attempt=2)
+    assert room.levels.refused == {"IMAGE"}
+
+    room.levels.serves("IMAGE")
+    room.levels.refuses("IMAGE")
+    pacs.levels, pacs.sends = ("STUDY", "SERIES"), ["1.1", "1.2"]
+    _, verdict = room.move(pacs, attempt=2)
+
+    assert [level for level, _ in requested(pacs)][-2:] == ["IMAGE", "SERIES"]
+    assert (verdict.state, room.levels.refused) == ("complete", set())
+
+
+def test_a_pacs_that_only_serves_single_objects_is_asked_for_them(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1", "1.2"], levels=("IMAGE",))
+
+    _, verdict = room.move(pacs)
+
+    assert [level for level, _ in requested(pacs)] == ["STUDY", "SERIES", "IMAGE"]
+    assert verdict.state == "complete"
+
+
+def test_what_three_runs_asked_for_in_vain_is_given_up(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1"])
+
+    for _ in range(3):
+        assert room.ledger.studies.unfinished() == [STUDY]
+        again, verdict = room.move(pacs)
+
+    assert (again, verdict.state, verdict.missing) == (False, "short", ("1.2",))
+    assert room.ledger.studies.unfinished() == []
+    assert room.ledger.studies.given_up() == 1
+    asked = len(pacs.requests)
+    room.move(pacs)
+    assert len(pacs.requests) == asked, "what was given up was asked for"
+
+    room.ledger.evidence.try_again()
+    pacs.sends = ["1.2"]
+    assert room.ledger.studies.unfinished() == [STUDY]
+    assert room.move(pacs)[1].state == "complete"
+
+
+def test_new_objects_of_a_study_that_was_given_up_are_asked_for(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1"])
+    for _ in range(3):
+        room.move(pacs)
+
+    pacs.holds, pacs.sends = ["1.1", "1.2", "1.3"], ["1.3"]
+    _, verdict = room.move(pacs)
+
+    assert requested(pacs)[-1] == ("IMAGE", ("1.3",))
+    assert verdict.missing == ("1.2",)
+
+
+@pytest.mark.parametrize("status", [0xA701, 0x0213])
+def test_a_run_in_which_the_pacs_was_too_busy_is_no_trial(room, status):
+    pacs = Pacs(room, holds=["1.1"], sends=[], status=status)
+
+    for _ in range(4):
+        room.move(pacs)
+
+    assert room.ledger.studies.unfinished() == [STUDY]
+
+
+def test_objects_over_which_the_pacs_stumbles_do_not_cost_the_others(room):
+    """It sends in order and ends at the first object it cannot send."""
+    holds = [f"1.{number}" for number in range(1, 8)]
+    pacs = Pacs(room, holds=holds, sends=holds, stumbles_at={"1.3"})
+
+    for attempt in (1, 2, 3):
+        _, verdict = room.move(pacs, attempt=attempt)
+
+    assert verdict.missing == ("1.3",)
+
+
+def test_what_vanished_at_the_pacs_is_flagged_and_kept(room):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1", "1.2"])
+    room.move(pacs)
+    asked = len(pacs.requests)
+
+    pacs.holds = ["1.1"]
+    _, verdict = room.move(pacs)
+    assert (verdict.state, verdict.expected) == ("complete", 2)
+    assert room.ledger.evidence.flagged(STUDY, "vanished") == {"1.2"}
+
+    pacs.holds = []
+    room.move(pacs)
+    assert room.ledger.evidence.flagged(STUDY, "vanished") == {"1.1", "1.2"}
+    assert len(pacs.requests) == asked
+
+    pacs.holds = ["1.1", "1.2"]
+    room.move(pacs)
+    assert room.ledger.evidence.flagged(STUDY, "vanished") == frozenset()
+    assert room.path("1.2").exists()
+
+
+def test_a_complete_study_is_not_judged_anew_on_less_than_it_was(room):
+    pacs = Pacs(room, holds=["1.1"], sends=["1.1"])
+    room.move(pacs)
+
+    pacs.mute = True
+    again, verdict = room.move(pacs)
+
+    assert (again, verdict.state, verdict.source) == (False, "complete", "image-uids")
+    assert len(pacs.requests) == 1
+
+
+def test_a_complete_study_is_asked_about_again_when_its_time_has_come(room):
+    pacs = Pacs(room, holds=["1.1"], sends=["1.1"])
+    room.move(pacs)
+    assert room.ledger.studies.unfinished() == []
+
+    later = Clock().now() + timedelta(days=1)
+    assert room.ledger.studies.unfinished(later) == [STUDY]
+    pacs.holds, pacs.sends = ["1.1", "1.2"], ["1.2"]
+    _, verdict = room.move(pacs)
+
+    assert requested(pacs)[-1] == ("IMAGE", ("1.2",))
+    assert (verdict.state, verdict.expected) == ("complete", 2)
+
+
+def test_a_request_that_was_cancelled_by_the_end_of_the_run_is_no_failure(room):
+    pacs = Pacs(room, holds=["1.1"], sends=[])
+    stop = threading.Event()
+
+    def cancelled(request, inbox):
+        stop.set()
+        return Outcome(status=None, ended="cancelled before it was requested", reached=False)
+
+    pacs.fetch = cancelled
+    again, verdict = room.move(pacs, stop=stop)
+
+    assert (again, verdict) == (False, None)
+
+
+def test_every_series_has_its_verdict_in_the_ledger(room):
+    room.move(Pacs(room, holds=["1.1", "1.2"], sends=["1.1"]))
+
+    (series,) = room.ledger.evidence.series(STUDY)
+
+    assert (series.uid, series.state, series.missing) == ("1.2.9", "short", ("1.2",))
+    assert room.ledger.evidence.series_counts() == {"short": 1}

@@ -55,7 +55,7 @@ def costs(folder: Path, shape: str, objects: int) -> dict[str, float]:
     batches = [instances[at : at + _TOGETHER] for at in range(0, objects, _TOGETHER)]
 
     def record(batch: Sequence[Instance]) -> None:
-        with ledger.together():
+        with ledger.transaction():
             for instance in batch:
                 ledger.studies.add(instance.study_uid, {}, "unsolicited")
                 ledger.instances.record(instance, now)

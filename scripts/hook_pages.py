@@ -31,10 +31,10 @@ CONTRACTS = {
 }
 """What components of a kind are, in `pacsfw.api`."""
 BESIDE = {
-    "query": ("Slice", "Found", "Answer"),
+    "query": ("Query", "QueryRow", "QueryResult"),
     "transfer": ("Request", "Inbox", "SpoolFile", "Outcome"),
     "layout": ("Header",),
-    "converter": ("Stored", "Produced"),
+    "converter": ("Stored", "OutputFile"),
     "sink": ("Batch", "Table", "Column", "Verdict"),
     "observer": ("Event",),
 }

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from pacsfw.api import Answer, Found, Level, Net, Node, QueryProvider, RunContext, Slice
+from pacsfw.api import Level, Net, Node, Query, QueryProvider, QueryResult, QueryRow, RunContext
 from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
@@ -53,7 +53,7 @@ class CFind(QueryProvider):
         self._accepted: tuple[Root, ...] = ()
 
     @property
-    def patients_first(self) -> bool:
+    def requires_patient_id(self) -> bool:
         """Whether Patient Root is all there is; opens an association to find out."""
         if self._root == "auto" and not self._accepted:
             self._open_association()
@@ -73,15 +73,15 @@ class CFind(QueryProvider):
 
     def close(self) -> None:
         """Release the association."""
-        self.rest()
+        self.release()
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Release the association; the next question opens another one."""
         association, self._association = self._association, None
         if association is not None:
             association.release()
 
-    def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:
+    def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one slice by one C-FIND request.
 
         Raises
@@ -98,7 +98,7 @@ class CFind(QueryProvider):
             answer, _ = self._ask_once(query, emit)
         return answer
 
-    def _ask_once(self, query: Slice, emit: Callable[[Found], None]) -> tuple[Answer, bool]:
+    def _ask_once(self, query: Query, emit: Callable[[QueryRow], None]) -> tuple[QueryResult, bool]:
         """Ask; False as well where the association ended before anything was heard."""
         _, called = self._nodes()
         association = self._open_association()
@@ -158,13 +158,13 @@ class _Question:
     def __init__(
         self,
         association: Requestor,
-        query: Slice,
+        query: Query,
         root: Root,
         called: Node,
-        emit: Callable[[Found], None],
+        emit: Callable[[QueryRow], None],
     ) -> None:
         self._association, self._model, self._emit = association, _MODELS[root], emit
-        self._enough = query.enough
+        self._enough = query.max_rows
         self._own_key = identifier.unique_keys(query.level, root)[-1]
         # A patient may be stored without an ID, and is one all the same.
         self._needs_key = query.level != "PATIENT"
@@ -206,7 +206,7 @@ class _Question:
             self._keys_ignored |= status == _OPTIONAL_KEYS_IGNORED
             self._take(message)
 
-    def answer(self, status: int | None, ended: str = "") -> Answer:
+    def answer(self, status: int | None, ended: str = "") -> QueryResult:
         """Return how it ended; ``ended`` says it where there is no final status."""
         if status is not None:
             ended = describe(status, "C-FIND")
@@ -218,7 +218,7 @@ class _Question:
             evidence["cancelled"] = True
             besides = "" if status in (SUCCESS, CANCELLED) and not self._problem else f" ({ended})"
             ended = f"ended by us, since {self._rows} rows were enough{besides}"
-        return Answer(whole=whole, ended=ended, status=status, evidence=evidence)
+        return QueryResult(complete=whole, status_text=ended, status=status, evidence=evidence)
 
     def _next(self, response_timeout: float, until: float, total_timeout: float) -> Message:
         left = until - time.monotonic()
@@ -243,7 +243,7 @@ class _Question:
         if self._needs_key and not row.get(self._own_key):
             self._problem = f"an answer had no {self._own_key}"
             return
-        self._emit(Found(row))
+        self._emit(QueryRow(row))
 
 
 def _status(message: Message) -> int:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import ClassVar
 
 from pacsfw.api import (
-    Answer,
-    Found,
     Inbox,
     Outcome,
+    Query,
+    QueryResult,
+    QueryRow,
     Request,
     RunContext,
-    Slice,
     is_uid,
 )
 from pacsfw.dimse.identifier import STUDY_ROOT_GET
@@ -63,7 +63,7 @@ class CGet(Retrieving):
     def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
         outcomes: list[Outcome] = []
         steps = self._steps(request)
-        self._query.rest()  # the PACS may allow few associations
+        self._query.release()  # the PACS may allow few associations
         for step, classes in steps:
             outcomes.append(self._get(step, classes, inbox))
             if outcomes[-1].status in (None, CANCELLED):
@@ -105,7 +105,7 @@ class CGet(Retrieving):
         """Return the SOP Classes in Study, which few PACS name (PS3.4 C.3.4)."""
         key = "SOPClassesInStudy"
         match = {"StudyInstanceUID": request.study_uid}
-        answer, rows = self._ask(Slice(level="STUDY", match=match, returns=(key,)))
+        answer, rows = self._ask(Query(level="STUDY", match=match, returns=(key,)))
         if not answer or len(rows) != 1:
             return ()
         classes = rows[0].attributes.get(key, "").split("\\")
@@ -134,14 +134,14 @@ class CGet(Retrieving):
 
     def _series(self, study_uid: str) -> list[str]:
         match = {"StudyInstanceUID": study_uid}
-        _, rows = self._ask(Slice(level="SERIES", match=match, returns=("SeriesInstanceUID",)))
+        _, rows = self._ask(Query(level="SERIES", match=match, returns=("SeriesInstanceUID",)))
         uids = [row.attributes.get("SeriesInstanceUID", "") for row in rows]
         return list(dict.fromkeys(uids)) if all(map(is_uid, uids)) else []
 
     def _of_series(self, study_uid: str, series_uid: str) -> dict[str, str]:
         match = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
         returns = ("SOPInstanceUID", "SOPClassUID")
-        _, rows = self._ask(Slice(level="IMAGE", match=match, returns=returns))
+        _, rows = self._ask(Query(level="IMAGE", match=match, returns=returns))
         found = {}
         for row in rows:
             sop_class = row.attributes.get("SOPClassUID", "")
@@ -149,14 +149,14 @@ class CGet(Retrieving):
             found[uid] = sop_class if is_uid(sop_class) else ""
         return {} if "" in found else found
 
-    def _ask(self, question: Slice) -> tuple[Answer | None, list[Found]]:
+    def _ask(self, question: Query) -> tuple[QueryResult | None, list[QueryRow]]:
         """Return the answer with its rows; None and none unless it is whole."""
-        rows: list[Found] = []
+        rows: list[QueryRow] = []
         try:
             answer = self._query.ask(question, rows.append)
         except RemoteError:
             return None, []  # the request will tell if the PACS is not there at all
-        return (answer, rows) if answer.whole else (None, [])
+        return (answer, rows) if answer.complete else (None, [])
 
 
 def _of_classes(study_uid: str, objects: _Objects, classes: Collection[str]) -> Iterator[Request]:
@@ -194,7 +194,7 @@ def _after_all(first: Outcome, second: Outcome) -> Outcome:
     completed = _sum([first.completed, second.completed])
     failed = None if first.failed is None else max(0, first.failed - (second.completed or 0))
     if second.status is not None and failed == 0:
-        return Outcome(status=SUCCESS, ended="all came, in two requests", completed=completed)
+        return Outcome(status=SUCCESS, status_text="all came, in two requests", completed=completed)
     both = set(first.failed_uids) & set(second.failed_uids)
     return replace(first, completed=completed, failed=failed, failed_uids=tuple(sorted(both)))
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from pacsfw.api import Converter, Produced, RunContext, Stored
+from pacsfw.api import Converter, OutputFile, RunContext, Stored
 from pacsfw.errors import ComponentError, Skip
 
 _OF_ONE = frozenset({"file", "sop_uid"})
@@ -59,7 +59,7 @@ class Command(Converter):
         """Take a folder for links."""
         self._workdir = context.workdir
 
-    def convert(self, files: Sequence[Stored], out: Path) -> Iterable[Produced]:
+    def convert(self, files: Sequence[Stored], out: Path) -> Iterable[OutputFile]:
         """Run the program over one item.
 
         Raises
@@ -82,7 +82,8 @@ class Command(Converter):
             raise ComponentError(f"it wrote more than {self._max_bytes} bytes (max_bytes)")
         sources = tuple(stored.sop_uid for stored in files)
         return [
-            Produced(path=path, media_type=self._type_of(path), sources=sources) for path in written
+            OutputFile(path=path, media_type=self._type_of(path), sources=sources)
+            for path in written
         ]
 
     def _run(self, argv: Sequence[str], values: Mapping[str, str], out: Path) -> int:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from pacsfw.api import Answer, Found, QueryProvider, Slice
+from pacsfw.api import Query, QueryProvider, QueryResult, QueryRow
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.dicom.levels import LEVEL_OF, LEVELS
@@ -52,9 +52,9 @@ class Folder(Indexed, QueryProvider):
         The folder.
     """
 
-    of_pacs: ClassVar[bool] = False
+    authoritative: ClassVar[bool] = False
 
-    def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:
+    def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one slice; the first one waits until every file was looked at.
 
         Keys of a lower level than the one asked for are no keys (PS3.4 C.4.1.2.2.1): they
@@ -71,10 +71,10 @@ class Folder(Indexed, QueryProvider):
         rows, problem, status = 0, "", SUCCESS
         try:
             for entity in _matching(index, query, supported):
-                if query.enough and rows == query.enough:
+                if query.max_rows and rows == query.max_rows:
                     problem, status = f"ended after {rows:,} rows, as asked", CANCELLED
                     break
-                emit(Found({keyword: entity.text(keyword) for keyword in supported}))
+                emit(QueryRow({keyword: entity.text(keyword) for keyword in supported}))
                 rows += 1
         except _Unanswerable as err:
             problem, status = err.args
@@ -86,12 +86,12 @@ class _Unanswerable(Exception):
     """The question is malformed, or a file of the tree is gone; with words and status."""
 
 
-def _answer(index: Index, rows: int, problem: str, status: int, *, ignored: bool) -> Answer:
+def _answer(index: Index, rows: int, problem: str, status: int, *, ignored: bool) -> QueryResult:
     tally = index.tally
     doubt = tally.doubt or ("" if index.studies else "no DICOM file is in it")
-    return Answer(
-        whole=not (problem or doubt),
-        ended=problem or doubt or f"{tally.files:,} files looked at",
+    return QueryResult(
+        complete=not (problem or doubt),
+        status_text=problem or doubt or f"{tally.files:,} files looked at",
         status=status,
         evidence={
             "rows": rows,
@@ -179,7 +179,7 @@ class _Entity:
             raise _Unanswerable(why, _UNABLE) from None
 
 
-def _matching(index: Index, query: Slice, supported: list[str]) -> Iterator[_Entity]:
+def _matching(index: Index, query: Query, supported: list[str]) -> Iterator[_Entity]:
     criteria = [
         (keyword, _vr(keyword), query.match[keyword])
         for keyword in supported

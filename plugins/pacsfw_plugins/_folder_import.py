@@ -50,7 +50,7 @@ class FolderImport(Indexed, Transfer):
         why, taken = "", 0
         for uid, image in self._wanted(request):
             if self._cancelled.is_set():
-                return Outcome(status=None, ended="cancelled", reached=taken > 0)
+                return Outcome(status=None, status_text="cancelled", reached=taken > 0)
             try:
                 _take(image.path, inbox)
                 taken += 1
@@ -59,17 +59,17 @@ class FolderImport(Indexed, Transfer):
                 why = str(err)
             except OSError as err:
                 words = f"an object was not written: {err.strerror}"
-                return Outcome(status=OUT_OF_RESOURCES, ended=words)
+                return Outcome(status=OUT_OF_RESOURCES, status_text=words)
         if failed:
             return Outcome(
                 status=_PARTLY if taken else _NO_SUCH_OBJECT,
-                ended=f"files that could not be taken: {len(failed)}; {why}",
+                status_text=f"files that could not be taken: {len(failed)}; {why}",
                 failed=len(failed),
                 failed_uids=tuple(failed),
             )
         if not taken:
-            return Outcome(status=_NO_SUCH_OBJECT, ended="the folder holds nothing of it")
-        return Outcome(status=SUCCESS, ended=f"{taken} files")
+            return Outcome(status=_NO_SUCH_OBJECT, status_text="the folder holds nothing of it")
+        return Outcome(status=SUCCESS, status_text=f"{taken} files")
 
     def _wanted(self, request: Request) -> Iterator[tuple[str, Image]]:
         study = self.index().studies.get(request.study_uid)

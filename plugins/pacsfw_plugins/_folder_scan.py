@@ -28,7 +28,7 @@ from pacsfw.dicom.elements import charset_of
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.tagpath import parse
-from pacsfw.dicom.wanted import Found
+from pacsfw.dicom.wanted import QueryRow
 from pacsfw_plugins._folder_index import OF_SERIES, OF_STUDY, UIDS, Index, Tally
 
 STATE_FOLDER = ".pacsfw"
@@ -150,7 +150,7 @@ def _attributes(header: FileHeader, tally: Tally) -> dict[str, str] | None:
     return {**found, "SOPClassUID": sop_class}
 
 
-def _texts(elements: Found) -> dict[str, str]:
+def _texts(elements: QueryRow) -> dict[str, str]:
     r"""Return keyword to text: several values joined by ``\``, padding stripped.
 
     Made from the bytes, as answers of a PACS are: what pydicom would refuse to convert is

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pacsfw.api import Converter, Produced, Stored
+from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.errors import ComponentError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class JsonMeta(Converter):
     ) -> None:
         self._inline_bytes, self._omit, self._indent = inline_bytes, invalid == "omit", indent
 
-    def convert(self, files: Sequence[Stored], out: Path) -> Iterable[Produced]:
+    def convert(self, files: Sequence[Stored], out: Path) -> Iterable[OutputFile]:
         """Write the file of one object.
 
         Raises
@@ -48,7 +48,7 @@ class JsonMeta(Converter):
         text = json.dumps(model, ensure_ascii=False, allow_nan=False, indent=self._indent)
         path = out / f"{stored.path.name.removesuffix('.dcm')}.json"
         path.write_text(text + "\n", encoding="utf-8")
-        yield Produced(path=path, media_type="application/dicom+json", sources=(stored.sop_uid,))
+        yield OutputFile(path=path, media_type="application/dicom+json", sources=(stored.sop_uid,))
 
     def _model(self, dataset: Dataset) -> dict[str, Any]:
         model: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pacsfw.api import Answer, Clock, Found, QueryProvider, RunContext, Slice
+from pacsfw.api import Clock, Query, QueryProvider, QueryResult, QueryRow, RunContext
 from pacsfw.dimse.identifier import UNIQUE_KEYS
 from pacsfw.errors import RemoteError
 from pacsfw_plugins._dicomweb import NoAnswer, NoService, in_words, server_of
@@ -53,7 +53,7 @@ class Qido(QueryProvider):
         if self._connection is not None:
             self._connection.close()
 
-    def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:
+    def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one slice by as many requests as it takes.
 
         There is no DIMSE status; the evidence has the last HTTP status and the number of
@@ -78,7 +78,7 @@ class Qido(QueryProvider):
                 unsent = []
             match = {key: value for key, value in query.match.items() if key not in unsent}
             target = f"{path}?{parameters(replace(query, match=match), above)}"
-            ended = self._read(target, pages, query.enough, deadline)
+            ended = self._read(target, pages, query.max_rows, deadline)
         except NoAnswer as err:
             at_the_base = err.status == _NOT_FOUND and query.level == "STUDY"
             if not pages.pages and (isinstance(err, NoService) or at_the_base):
@@ -94,7 +94,9 @@ class Qido(QueryProvider):
             evidence["keys_not_sent"] = unsent
         whole = bool(ended) and not pages.problem
         ended = ended if whole else pages.problem
-        return Answer(whole=whole, ended=ended, status=pages.status, evidence=evidence)
+        return QueryResult(
+            complete=whole, status_text=ended, status=pages.status, evidence=evidence
+        )
 
     def _decodes(self, deadline: float) -> bool:
         """Tell whether the server decodes ``%XX`` in a query.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from pacsfw.api import Found
+from pacsfw.api import QueryRow
 from pacsfw_plugins._dicomweb import in_words
 from pacsfw_plugins._qido_http import Reply
 from pacsfw_plugins._qido_rows import Malformed, texts
@@ -38,7 +38,7 @@ class Pages:
     """
 
     def __init__(
-        self, own_key: str, above: Mapping[str, str], emit: Callable[[Found], None]
+        self, own_key: str, above: Mapping[str, str], emit: Callable[[QueryRow], None]
     ) -> None:
         self._own_key, self._above, self._emit = own_key, above, emit
         self.rows = 0
@@ -122,7 +122,7 @@ class Pages:
                 self._fail("a row came again: the order of the server's list is not stable")
             elif digest not in here:
                 here.add(digest)
-                self._emit(Found(found))
+                self._emit(QueryRow(found))
         self._seen |= here
         self._first = self._first if self.rows else page[0].get(self._own_key, "")
         self._last = page[-1].get(self._own_key, "")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.valuerep import STR_VR
 
-from pacsfw.api import Slice, is_uid
+from pacsfw.api import Query, is_uid
 from pacsfw.dimse.identifier import UNIQUE_KEYS
 
 _COLLECTIONS = {"STUDY": "studies", "SERIES": "series", "IMAGE": "instances"}
@@ -31,7 +31,7 @@ class Malformed(Exception):
     """What came is no DICOM JSON. The message quotes nothing of it."""
 
 
-def resource(query: Slice) -> tuple[str, dict[str, str]]:
+def resource(query: Query) -> tuple[str, dict[str, str]]:
     """Return the path of what is searched, and the unique keys that it contains.
 
     Raises
@@ -52,7 +52,7 @@ def resource(query: Slice) -> tuple[str, dict[str, str]]:
     return path + _COLLECTIONS[query.level], above
 
 
-def parameters(query: Slice, above: Mapping[str, str]) -> str:
+def parameters(query: Query, above: Mapping[str, str]) -> str:
     """Return the query of the address; what the path says is not repeated.
 
     Raises
@@ -69,7 +69,7 @@ def parameters(query: Slice, above: Mapping[str, str]) -> str:
     return "&".join(f"{key}={value}" for key, value in pairs)
 
 
-def encoded(query: Slice, above: Mapping[str, str]) -> list[str]:
+def encoded(query: Query, above: Mapping[str, str]) -> list[str]:
     """Return the keywords whose value has to be percent-encoded."""
     match = {key: value for key, value in query.match.items() if key not in above}
     return [key for key, value in match.items() if "%" in _value(key, value)]

@@ -97,7 +97,9 @@ class Retrieving(Transfer):
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:
         """Request, and wait for the final response, an abort, or one of the clocks."""
         if self._cancelled.is_set():
-            return Outcome(status=None, ended="cancelled before it was requested", reached=False)
+            return Outcome(
+                status=None, status_text="cancelled before it was requested", reached=False
+            )
         return self._fetch(request, inbox)
 
     @abstractmethod
@@ -124,7 +126,7 @@ class Retrieving(Transfer):
         try:
             association = associate(self._net, proposals)
         except RemoteError as error:
-            return Outcome(status=None, ended=str(error), reached=False)
+            return Outcome(status=None, status_text=str(error), reached=False)
         prepare(association)
         return Retrieve(
             self.service, self.sop_class, association, inbox, self._clock, self._clocks,
@@ -252,7 +254,7 @@ class Retrieve:
         last = self._last
         return Outcome(
             status=None,
-            ended=ended,
+            status_text=ended,
             completed=last.completed if last else None,
             failed=last.failed if last else None,
             warning=last.warning if last else None,
@@ -262,7 +264,7 @@ class Retrieve:
         words = describe(response.status, self._service)
         return Outcome(
             status=response.status,
-            ended=f"{reason}; {words}" if reason else words,
+            status_text=f"{reason}; {words}" if reason else words,
             completed=response.completed,
             failed=response.failed,
             warning=response.warning,

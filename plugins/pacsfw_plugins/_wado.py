@@ -123,7 +123,9 @@ class Wado(Transfer):
         objects it is going to send.
         """
         if self._cancelled.is_set():
-            return Outcome(status=None, ended="cancelled before it was requested", reached=False)
+            return Outcome(
+                status=None, status_text="cancelled before it was requested", reached=False
+            )
         bad: list[Outcome] = []
         for path, uid in _paths(request):
             outcome = self._fetch(path, uid, inbox)
@@ -160,11 +162,11 @@ class Wado(Transfer):
             status = _PARTLY if status == dimse.SUCCESS else status
             ended = f"{ended}; {came.why}"
         if status == dimse.SUCCESS:
-            return Outcome(status=status, ended=ended)
+            return Outcome(status=status, status_text=ended)
         failed = [each for each in came.refused if each] or [uid] * bool(uid)
         return Outcome(
             status=status,
-            ended=ended,
+            status_text=ended,
             failed=max(len(came.refused), len(failed)) or None,
             failed_uids=tuple(failed),
         )

@@ -45,7 +45,7 @@ _SILENCE_MILLISECONDS = 60_000
 
 
 class SqlSink(api.Sink):
-    """Keeps patients, studies, series and instances, errors, columns and the work list.
+    """Keeps patients, studies, series and instances, errors, columns and the study list.
 
     Each batch is one transaction: the rows of a study change all at once. Tables and columns
     that are missing are created; nothing is dropped.
@@ -58,7 +58,7 @@ class SqlSink(api.Sink):
         Keep the whole header of each object.
     """
 
-    holds_many: ClassVar[bool] = True
+    multi_table: ClassVar[bool] = True
 
     def __init__(self, path: str, header: bool = False) -> None:
         if not path.startswith(("sqlite:///", "postgresql+psycopg://")) or path == "sqlite:///":
@@ -148,7 +148,7 @@ class SqlSink(api.Sink):
                 _sql_rows.replace(connection, schema, batch)
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give the rows of the work list back as text, in the order of their ``id``.
+        """Give the rows of the study list back as text, in the order of their ``id``.
 
         Yields
         ------

@@ -95,7 +95,7 @@ def test_two_runs_at_a_time_are_refused(pacs, collection, capsys):
 
 def test_a_work_list_that_does_not_exist_is_named(pacs, collection, capsys):
     assert collection(pacs).run("move") == 2
-    assert "resources.csv: the work list does not exist" in capsys.readouterr().err
+    assert "resources.csv: the study list does not exist" in capsys.readouterr().err
 
 
 def test_a_broken_row_of_the_work_list_is_named(pacs, collection, capsys):

@@ -66,7 +66,7 @@ def table_lines(collected: Collected) -> int:
 
 
 KILL_POINTS: dict[str, Callable[[Collected], bool]] = {
-    "the work list is written": lambda c: c.resources.exists(),
+    "the study list is written": lambda c: c.resources.exists(),
     "a file is being received": lambda c: any((c.state / "spool").glob("*.part")),
     "the first object is stored": lambda c: stored(c) >= 1,
     "a study is half there": lambda c: stored(c) >= 6,

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from pynetdicom import evt
 
-from pacsfw.api import Clock, Request, RunContext, Slice
+from pacsfw.api import Clock, Query, Request, RunContext
 from pacsfw.dimse import command, pdu
 from pacsfw.dimse.command import Element, Field
 from pacsfw_plugins.query_cfind import pacsfw_query_providers
 from pacsfw_plugins.transfer_cmove import pacsfw_transfers
 from unit.dimse.scripted import scripted
 
-STUDIES = Slice(level="STUDY", match={"StudyDate": "20200101"})
+STUDIES = Query(level="STUDY", match={"StudyDate": "20200101"})
 
 
 def opened(component, nodes, **options):
@@ -71,7 +71,7 @@ def test_a_move_response_without_status_ends_the_association(aborted):
 
         assert aborted.wait(10)
     assert (outcome.status, outcome.reached) == (None, True)
-    assert "malformed C-MOVE response" in outcome.ended
+    assert "malformed C-MOVE response" in outcome.status_text
 
 
 def test_a_find_response_without_status_leaves_the_next_question_alone(aborted):
@@ -90,9 +90,9 @@ def test_a_find_response_without_status_leaves_the_next_question_alone(aborted):
         second = asked.ask(STUDIES, lambda row: None)
         asked.close()
 
-    assert not first.whole
-    assert "malformed C-FIND response" in first.ended
-    assert second.whole
+    assert not first.complete
+    assert "malformed C-FIND response" in first.status_text
+    assert second.complete
 
 
 def saw_abort(aborted):

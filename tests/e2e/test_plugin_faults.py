@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from pacsfw.collection import collection as conductor
 from pacsfw.cli import main, plugins_doctor
+from pacsfw.collection import collection as conductor
 from pacsfw.collection.run_resources import Timing
 from pacsfw.testing import make_studies
 

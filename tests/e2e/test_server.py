@@ -49,7 +49,9 @@ def collected(tmp_path: Path) -> Collected:
 @contextmanager
 def serving(collected: Any, quiet: float = 0.5) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "pacsfw", "server", "-f", str(collected.conf)]
-    process = subprocess.Popen([*command, "--quiet", str(quiet)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, "--settle-after", str(quiet)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from pacsfw.collection import collection as conductor
 from pacsfw.cli import program
+from pacsfw.collection import collection as conductor
 from pacsfw.collection.run_resources import Timing
 
 GRACE = 4.0

@@ -16,10 +16,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pacsfw.api import Answer, Clock, DicomWeb, Found, Net, Node, QueryProvider, RunContext, Slice
+from pacsfw.api import (
+    Clock,
+    DicomWeb,
+    Net,
+    Node,
+    Query,
+    QueryProvider,
+    QueryResult,
+    QueryRow,
+    RunContext,
+)
 from pacsfw_plugins.query_qido import pacsfw_query_providers
 
-ALL = Slice(level="STUDY", match={"StudyDate": "20200101-20201231"}, returns=("PatientName",))
+ALL = Query(level="STUDY", match={"StudyDate": "20200101-20201231"}, returns=("PatientName",))
 DICOM_JSON = {"Content-Type": "application/dicom+json"}
 
 
@@ -191,8 +201,8 @@ def qido(
         made.close()
 
 
-def ask(asked: QueryProvider, query: Slice = ALL) -> tuple[Answer, list[dict[str, str]]]:
-    rows: list[Found] = []
+def ask(asked: QueryProvider, query: Query = ALL) -> tuple[QueryResult, list[dict[str, str]]]:
+    rows: list[QueryRow] = []
     answer = asked.ask(query, rows.append)
     return answer, [dict(row.attributes) for row in rows]
 

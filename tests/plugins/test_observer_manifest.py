@@ -10,7 +10,7 @@ from pacsfw.plugins import PluginPlan, discover
 from support.context import run_context
 
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
-CSV = api.Used(kind="sink", name="csv", distribution="pacsfw", version="1.2")
+CSV = api.ComponentInfo(kind="sink", name="csv", distribution="pacsfw", version="1.2")
 
 
 def written(path, *events):

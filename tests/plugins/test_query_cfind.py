@@ -10,14 +10,14 @@ import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import evt
 
-from pacsfw.api import Answer, Clock, Found, Net, QueryProvider, RunContext, Slice
+from pacsfw.api import Clock, Net, Query, QueryProvider, QueryResult, QueryRow, RunContext
 from pacsfw.errors import RemoteError
 from pacsfw.testing import awkward_studies, make_studies, write_studies
 from pacsfw_plugins.query_cfind import pacsfw_query_providers
 from peers.process import free_port
 from unit.dimse.scripted import net, scripted
 
-ALL = Slice(level="STUDY", match={"StudyDate": "20200101-20201231"}, returns=("PatientName",))
+ALL = Query(level="STUDY", match={"StudyDate": "20200101-20201231"}, returns=("PatientName",))
 
 
 @contextmanager
@@ -40,8 +40,8 @@ def provider(nodes: Net, **options: Any) -> Iterator[QueryProvider]:
         made.close()
 
 
-def ask(asked: QueryProvider, query: Slice = ALL) -> tuple[Answer, list[dict[str, str]]]:
-    rows: list[Found] = []
+def ask(asked: QueryProvider, query: Query = ALL) -> tuple[QueryResult, list[dict[str, str]]]:
+    rows: list[QueryRow] = []
     answer = asked.ask(query, rows.append)
     return answer, [dict(row.attributes) for row in rows]
 
@@ -66,7 +66,7 @@ def test_every_study_of_a_real_archive_is_found(real_pacs, tmp_path: Path) -> No
     real_pacs.load(write_studies(tmp_path, studies))
     with provider(net(real_pacs.port, real_pacs.aetitle)) as asked:
         answer, rows = ask(asked)
-    assert (answer.whole, answer.status, answer.ended) == (True, 0, "0000: Success")
+    assert (answer.complete, answer.status, answer.status_text) == (True, 0, "0000: Success")
     assert {one["StudyInstanceUID"]: one["PatientName"] for one in rows} == {
         study.uid: study.patient_name for study in studies
     }
@@ -77,13 +77,13 @@ def test_series_and_images_of_a_study_are_found(real_pacs, tmp_path: Path) -> No
     real_pacs.load(write_studies(tmp_path, [study]))
     keys = {"StudyInstanceUID": study.uid}
     with provider(net(real_pacs.port, real_pacs.aetitle)) as asked:
-        answer, series = ask(asked, Slice(level="SERIES", match=keys, returns=("Modality",)))
+        answer, series = ask(asked, Query(level="SERIES", match=keys, returns=("Modality",)))
         uids = set()
         for one in series:
             upper = keys | {"SeriesInstanceUID": one["SeriesInstanceUID"]}
-            _, images = ask(asked, Slice(level="IMAGE", match=upper))
+            _, images = ask(asked, Query(level="IMAGE", match=upper))
             uids |= {image["SOPInstanceUID"] for image in images}
-    assert answer.whole
+    assert answer.complete
     assert [one["Modality"] for one in series] == ["CT", "CT"]
     assert uids == set(study.sop_uids)
 
@@ -91,20 +91,20 @@ def test_series_and_images_of_a_study_are_found(real_pacs, tmp_path: Path) -> No
 def test_a_name_in_another_script_is_matched(dcmqrscp, tmp_path: Path) -> None:
     studies = awkward_studies()
     dcmqrscp.load(write_studies(tmp_path, [studies["japanese, utf-8"], studies["slash"]]))
-    query = Slice(level="STUDY", match={"PatientID": "患者二"}, returns=("PatientName",))
+    query = Query(level="STUDY", match={"PatientID": "患者二"}, returns=("PatientName",))
     with provider(net(dcmqrscp.port, dcmqrscp.aetitle)) as asked:
         answer, rows = ask(asked, query)
-    assert answer.whole
+    assert answer.complete
     assert [one["PatientName"] for one in rows] == [studies["japanese, utf-8"].patient_name]
 
 
 def test_a_question_the_archive_cannot_process_is_not_whole(dcmqrscp) -> None:
-    query = Slice(level="STUDY", match={"QueryRetrieveLevel": "NONSENSE"})
+    query = Query(level="STUDY", match={"QueryRetrieveLevel": "NONSENSE"})
     with provider(net(dcmqrscp.port, dcmqrscp.aetitle)) as asked:
         answer, _ = ask(asked, query)
-    assert not answer.whole
+    assert not answer.complete
     assert answer.status is not None
-    assert answer.ended.startswith(f"{answer.status:04X}: Fail")
+    assert answer.status_text.startswith(f"{answer.status:04X}: Fail")
 
 
 # --- a PACS that does what it wants -------------------------------------------------------
@@ -118,7 +118,7 @@ def test_both_pending_statuses_bring_rows_and_ignored_keys_are_evidence() -> Non
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
         answer, rows = ask(asked)
     assert [one["StudyInstanceUID"] for one in rows] == ["1", "2"]
-    assert answer.whole
+    assert answer.complete
     assert answer.evidence == {"rows": 2, "optional_keys_ignored": True}
 
 
@@ -142,8 +142,8 @@ def test_any_other_end_is_not_whole(status: int, words: str) -> None:
 
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
         answer, rows = ask(asked)
-    assert (answer.whole, answer.status, len(rows)) == (False, status, 1)
-    assert words in answer.ended
+    assert (answer.complete, answer.status, len(rows)) == (False, status, 1)
+    assert words in answer.status_text
 
 
 def test_a_row_without_its_unique_key_makes_the_answer_not_whole() -> None:
@@ -153,9 +153,9 @@ def test_a_row_without_its_unique_key_makes_the_answer_not_whole() -> None:
 
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
         answer, rows = ask(asked)
-    assert (answer.whole, len(rows)) == (False, 1)
-    assert "an answer had no StudyInstanceUID" in answer.ended
-    assert "Doe" not in answer.ended
+    assert (answer.complete, len(rows)) == (False, 1)
+    assert "an answer had no StudyInstanceUID" in answer.status_text
+    assert "Doe" not in answer.status_text
 
 
 def test_an_abort_after_some_rows_is_not_whole() -> None:
@@ -165,8 +165,8 @@ def test_an_abort_after_some_rows_is_not_whole() -> None:
 
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
         answer, rows = ask(asked)
-    assert (answer.whole, answer.status, len(rows)) == (False, None, 1)
-    assert answer.ended == "the PACS aborted the association"
+    assert (answer.complete, answer.status, len(rows)) == (False, None, 1)
+    assert answer.status_text == "the PACS aborted the association"
 
 
 def test_silence_is_not_whole() -> None:
@@ -180,8 +180,8 @@ def test_silence_is_not_whole() -> None:
     with scripted(answering(find)) as nodes, provider(nodes, response_timeout=0.3) as asked:
         answer, _ = ask(asked)
         over.set()
-    assert not answer.whole
-    assert answer.ended == "no response within 0.3 s"
+    assert not answer.complete
+    assert answer.status_text == "no response within 0.3 s"
 
 
 def test_at_rest_the_pacs_has_its_association_back() -> None:
@@ -195,10 +195,10 @@ def test_at_rest_the_pacs_has_its_association_back() -> None:
         provider(nodes) as asked,
     ):
         ask(asked)
-        asked.rest()
+        asked.release()
         assert released.wait(10)
         answer, rows = ask(asked)
-    assert answer.whole
+    assert answer.complete
     assert len(rows) == 1
 
 
@@ -210,8 +210,8 @@ def test_an_answer_without_an_end_is_cut_off() -> None:
     with scripted(answering(find)) as nodes, provider(nodes, total_timeout=0.3) as asked:
         answer, rows = ask(asked)
     assert rows
-    assert not answer.whole
-    assert answer.ended == "it took longer than 0.3 s"
+    assert not answer.complete
+    assert answer.status_text == "it took longer than 0.3 s"
 
 
 def test_one_association_serves_many_questions() -> None:
@@ -220,7 +220,7 @@ def test_one_association_serves_many_questions() -> None:
         scripted(answering(lambda event: iter([])), (evt.EVT_ACCEPTED, opened.append)) as nodes,
         provider(nodes) as asked,
     ):
-        assert [ask(asked)[0].whole for _ in range(3)] == [True] * 3
+        assert [ask(asked)[0].complete for _ in range(3)] == [True] * 3
     assert len(opened) == 1
 
 
@@ -233,10 +233,10 @@ def test_an_association_that_ended_at_rest_is_opened_again() -> None:
         yield 0xFF00, row()
 
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
-        assert ask(asked)[0].whole
+        assert ask(asked)[0].complete
         associations[0].abort()
         answer, rows = ask(asked)
-    assert (answer.whole, len(rows), len(associations)) == (True, 1, 2)
+    assert (answer.complete, len(rows), len(associations)) == (True, 1, 2)
 
 
 def test_an_unreachable_pacs_is_an_error() -> None:
@@ -250,7 +250,7 @@ def test_nothing_of_an_answer_reaches_the_log(caplog: pytest.LogCaptureFixture) 
     def find(event: evt.Event) -> Iterator[Any]:
         yield 0xFF00, row("1", PatientName="Canary^Bird", StudyDate="20200101")
 
-    query = Slice(level="STUDY", match={"PatientID": "CANARY-7"}, returns=("PatientName",))
+    query = Query(level="STUDY", match={"PatientID": "CANARY-7"}, returns=("PatientName",))
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
         _, rows = ask(asked, query)
     assert rows[0]["PatientName"] == "Canary^Bird"

@@ -11,7 +11,7 @@ import pytest
 from pydicom.datadict import tag_for_keyword
 from pynetdicom import evt
 
-from pacsfw.api import Net, Node, Profile, Slice
+from pacsfw.api import Net, Node, Profile, Query
 from pacsfw.dimse import identifier, rows
 from pacsfw.errors import RemoteError
 from pacsfw.testing import Study, awkward_studies, make_studies, write_studies
@@ -42,7 +42,7 @@ def asked_for(seen: list[dict[str, str]]) -> Callable[[Peer], None]:
 
 
 @pytest.mark.parametrize(
-    ("root", "accepted", "model", "patients_first"),
+    ("root", "accepted", "model", "requires_patient_id"),
     [
         ("auto", (), STUDY_FIND, False),
         ("auto", (STUDY_FIND,), STUDY_FIND, False),
@@ -51,20 +51,20 @@ def asked_for(seen: list[dict[str, str]]) -> Callable[[Peer], None]:
         ("patient", (), PATIENT_FIND, True),
     ],
 )
-def test_the_model_is_chosen(root, accepted, model, patients_first) -> None:
+def test_the_model_is_chosen(root, accepted, model, requires_patient_id) -> None:
     seen: list[dict[str, str]] = []
-    query = Slice(level="STUDY", match={"PatientID": "P1"})
+    query = Query(level="STUDY", match={"PatientID": "P1"})
     with raw_pacs(asked_for(seen), *accepted) as nodes, provider(nodes, root=root) as asked:
-        assert ask(asked, query)[0].whole
-        assert asked.patients_first is patients_first
+        assert ask(asked, query)[0].complete
+        assert asked.requires_patient_id is requires_patient_id
     assert [one["model"] for one in seen] == [model]
 
 
 def test_to_know_the_model_the_pacs_is_called_and_the_association_used() -> None:
     seen: list[dict[str, str]] = []
     with raw_pacs(asked_for(seen), PATIENT_FIND) as nodes, provider(nodes) as asked:
-        assert asked.patients_first
-        assert ask(asked, Slice(level="STUDY", match={"PatientID": "P1"}))[0].whole
+        assert asked.requires_patient_id
+        assert ask(asked, Query(level="STUDY", match={"PatientID": "P1"}))[0].complete
     assert len(seen) == 1
 
 
@@ -74,7 +74,7 @@ def test_a_model_that_is_asked_for_and_refused_is_an_error() -> None:
         provider(nodes, root="patient") as asked,
         pytest.raises(RemoteError, match=r"Patient Root .* FIND is not supported"),
     ):
-        ask(asked, Slice(level="STUDY", match={"PatientID": "P1"}))
+        ask(asked, Query(level="STUDY", match={"PatientID": "P1"}))
 
 
 def test_a_profile_says_which_model_is_preferred() -> None:
@@ -84,7 +84,7 @@ def test_a_profile_says_which_model_is_preferred() -> None:
         profile = Profile(models=frozenset({"patient-find", "patient-move"}))
         called = net(nodes.called.port, profile=profile)
         with provider(called) as asked:
-            ask(asked, Slice(level="STUDY", match={"PatientID": "P1"}))
+            ask(asked, Query(level="STUDY", match={"PatientID": "P1"}))
     assert [one["model"] for one in seen] == [PATIENT_FIND]
 
 
@@ -92,10 +92,10 @@ def test_the_unique_keys_of_every_level_are_sent() -> None:
     seen: list[dict[str, str]] = []
     upper = {"PatientID": "P1", "StudyInstanceUID": "1.2", "SeriesInstanceUID": "1.3"}
     questions = [
-        Slice(level="PATIENT", match={"PatientName": "A*"}),
-        Slice(level="STUDY", match={"PatientID": "P1"}),
-        Slice(level="SERIES", match={key: upper[key] for key in list(upper)[:2]}),
-        Slice(level="IMAGE", match=upper),
+        Query(level="PATIENT", match={"PatientName": "A*"}),
+        Query(level="STUDY", match={"PatientID": "P1"}),
+        Query(level="SERIES", match={key: upper[key] for key in list(upper)[:2]}),
+        Query(level="IMAGE", match=upper),
     ]
     with raw_pacs(asked_for(seen), PATIENT_FIND) as nodes, provider(nodes) as asked:
         for question in questions:
@@ -117,8 +117,8 @@ def test_the_unique_keys_of_every_level_are_sent() -> None:
 def test_patients_are_asked_for_in_the_model_that_has_them() -> None:
     seen: list[dict[str, str]] = []
     with raw_pacs(asked_for(seen)) as nodes, provider(nodes) as asked:
-        ask(asked, Slice(level="PATIENT", match={}))
-        ask(asked, Slice(level="STUDY", match={}))
+        ask(asked, Query(level="PATIENT", match={}))
+        ask(asked, Query(level="STUDY", match={}))
     assert [one["model"] for one in seen] == [PATIENT_FIND, STUDY_FIND]
 
 
@@ -129,7 +129,7 @@ def test_patients_cannot_be_asked_for_without_that_model(root: str) -> None:
         provider(nodes, root=root) as asked,
         pytest.raises(RemoteError, match=f"PATIENT level needs the Patient Root.*{root}"),
     ):
-        ask(asked, Slice(level="PATIENT", match={}))
+        ask(asked, Query(level="PATIENT", match={}))
 
 
 def test_a_patient_root_question_without_its_patient_is_not_asked() -> None:
@@ -148,17 +148,17 @@ def test_a_real_archive_is_asked_patient_by_patient(real_pacs, tmp_path: Path) -
     real_pacs.load(write_studies(tmp_path, studies))
     nodes = net(real_pacs.port, real_pacs.aetitle)
     with provider(nodes, root="patient") as asked:
-        answer, patients = ask(asked, Slice(level="PATIENT", match={}))
-        assert answer.whole
+        answer, patients = ask(asked, Query(level="PATIENT", match={}))
+        assert answer.complete
         found = set()
         for patient in patients:
             above = {"PatientID": patient["PatientID"]}
-            for one in ask(asked, Slice(level="STUDY", match=above))[1]:
+            for one in ask(asked, Query(level="STUDY", match=above))[1]:
                 upper = above | {"StudyInstanceUID": one["StudyInstanceUID"]}
-                for series in ask(asked, Slice(level="SERIES", match=upper))[1]:
+                for series in ask(asked, Query(level="SERIES", match=upper))[1]:
                     keys = upper | {"SeriesInstanceUID": series["SeriesInstanceUID"]}
-                    images, rows_ = ask(asked, Slice(level="IMAGE", match=keys))
-                    assert images.whole
+                    images, rows_ = ask(asked, Query(level="IMAGE", match=keys))
+                    assert images.complete
                     found |= {image["SOPInstanceUID"] for image in rows_}
     assert len(patients) == 3
     assert found == {uid for one in studies for uid in one.sop_uids}
@@ -167,8 +167,8 @@ def test_a_real_archive_is_asked_patient_by_patient(real_pacs, tmp_path: Path) -
 # --- enough -----------------------------------------------------------------------------------
 
 
-def enough(rows_wanted: int) -> Slice:
-    return Slice(level="STUDY", match={}, enough=rows_wanted)
+def enough(rows_wanted: int) -> Query:
+    return Query(level="STUDY", match={}, max_rows=rows_wanted)
 
 
 def test_a_question_is_ended_when_there_is_enough() -> None:
@@ -185,8 +185,8 @@ def test_a_question_is_ended_when_there_is_enough() -> None:
     with raw_pacs(script) as nodes, provider(nodes) as asked:
         for _ in range(2):
             answer, found = ask(asked, enough(7))
-            assert (answer.whole, answer.status, len(found)) == (False, 0xFE00, 7)
-            assert answer.ended == "ended by us, since 7 rows were enough"
+            assert (answer.complete, answer.status, len(found)) == (False, 0xFE00, 7)
+            assert answer.status_text == "ended by us, since 7 rows were enough"
             assert answer.evidence == {"rows": 7, "optional_keys_ignored": False, "cancelled": True}
     assert [(one[0x0100], one[0x0120]) for one in cancelled] == [
         (b"\xff\x0f", b"\1\0"),
@@ -200,8 +200,8 @@ def test_a_real_archive_is_told_that_it_is_enough(real_pacs, tmp_path: Path) -> 
     with provider(net(real_pacs.port, real_pacs.aetitle)) as asked:
         cut, some = ask(asked, enough(3))
         whole, all_of_them = ask(asked, enough(12))
-    assert (cut.whole, len(some), cut.evidence["cancelled"]) == (False, 3, True)
-    assert (whole.whole, whole.status, len(all_of_them)) == (True, 0, 12)
+    assert (cut.complete, len(some), cut.evidence["cancelled"]) == (False, 3, True)
+    assert (whole.complete, whole.status, len(all_of_them)) == (True, 0, 12)
 
 
 @pytest.mark.parametrize(("held", "whole"), [(3, True), (4, True), (5, False)])
@@ -213,7 +213,7 @@ def test_an_answer_that_holds_no_more_than_enough_is_whole(held: int, whole: boo
 
     with raw_pacs(script) as nodes, provider(nodes) as asked:
         answer, found = ask(asked, enough(4))
-    assert (answer.whole, answer.status, len(found)) == (whole, 0, min(held, 4))
+    assert (answer.complete, answer.status, len(found)) == (whole, 0, min(held, 4))
     assert ("cancelled" in answer.evidence) is not whole
 
 
@@ -224,8 +224,8 @@ def test_a_failure_after_enough_rows_is_told() -> None:
 
     with raw_pacs(script) as nodes, provider(nodes) as asked:
         answer, _ = ask(asked, enough(1))
-    assert answer.ended.startswith("ended by us, since 1 rows were enough (A700: ")
-    assert (answer.whole, answer.status) == (False, 0xA700)
+    assert answer.status_text.startswith("ended by us, since 1 rows were enough (A700: ")
+    assert (answer.complete, answer.status) == (False, 0xA700)
 
 
 @pytest.mark.parametrize("bound", ["CANCEL_ROWS", "CANCEL_SECONDS"])
@@ -243,8 +243,8 @@ def test_a_pacs_that_goes_on_is_left(bound: str, monkeypatch: pytest.MonkeyPatch
     with raw_pacs(script) as nodes, provider(nodes) as asked:
         answer, found = ask(asked, enough(5))
         assert aborted.wait(10)
-    assert (answer.whole, answer.status, len(found)) == (False, None, 5)
-    assert answer.ended == (
+    assert (answer.complete, answer.status, len(found)) == (False, None, 5)
+    assert answer.status_text == (
         "ended by us, since 5 rows were enough (aborted, because the PACS did not heed C-CANCEL)"
     )
 
@@ -276,9 +276,9 @@ def test_what_came_before_stays(then: bytes, words: str) -> None:
 
     with raw_pacs(script) as nodes, provider(nodes) as asked:
         answer, found = ask(asked)
-    assert (answer.whole, answer.status) == (False, None)
+    assert (answer.complete, answer.status) == (False, None)
     assert [one["StudyInstanceUID"] for one in found] == ["1.2", "1.3"]
-    assert words in answer.ended
+    assert words in answer.status_text
     assert answer.evidence["rows"] == 2
 
 
@@ -291,8 +291,8 @@ def test_a_row_that_cannot_be_read_is_told_and_the_others_stay() -> None:
     with raw_pacs(script) as nodes, provider(nodes) as asked:
         answer, found = ask(asked)
     assert [one["StudyInstanceUID"] for one in found] == ["1.2", "1.4"]
-    assert (answer.whole, answer.evidence["rows"]) == (False, 3)
-    assert answer.ended == "0000: Success, but an answer could not be decoded"
+    assert (answer.complete, answer.evidence["rows"]) == (False, 3)
+    assert answer.status_text == "0000: Success, but an answer could not be decoded"
 
 
 def test_parts_without_end_are_cut_off() -> None:
@@ -303,7 +303,7 @@ def test_parts_without_end_are_cut_off() -> None:
 
     with raw_pacs(script) as nodes, provider(nodes, total_timeout=0.3) as asked:
         answer, _ = ask(asked)
-    assert answer.ended == "it took longer than 0.3 s"
+    assert answer.status_text == "it took longer than 0.3 s"
 
 
 def test_a_pacs_that_takes_no_more_associations_is_an_error() -> None:
@@ -315,7 +315,7 @@ def test_a_pacs_that_takes_no_more_associations_is_an_error() -> None:
         yield 0xFF00, row()
 
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
-        assert ask(asked)[0].whole
+        assert ask(asked)[0].complete
         associations[0].ae.require_calling_aet = ["FRIEND"]
         associations[0].abort()
         with pytest.raises(RemoteError, match="our AE title PACSFW has to be made known"):
@@ -369,8 +369,8 @@ def test_answers_read_as_dcmtk_shows_them(real_pacs, tmp_path: Path) -> None:
     real_pacs.load(write_studies(tmp_path / "made", studies))
     nodes = net(real_pacs.port, real_pacs.aetitle)
     with provider(nodes) as asked:
-        answer, found = ask(asked, Slice(level="STUDY", match={}, returns=KEYS))
-    assert answer.whole
+        answer, found = ask(asked, Query(level="STUDY", match={}, returns=KEYS))
+    assert answer.complete
     shown = by_findscu(nodes, tmp_path / "answers")
     assert {one["StudyInstanceUID"]: one for one in found} == shown
     assert shown.keys() == {one.uid for one in studies}

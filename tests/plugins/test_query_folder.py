@@ -12,7 +12,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from pacsfw.api import Answer, Clock, Found, Net, QueryProvider, RunContext, Slice
+from pacsfw.api import Clock, Net, Query, QueryProvider, QueryResult, QueryRow, RunContext
 from pacsfw.errors import ConfigError
 from pacsfw.testing import EmbeddedPACS, Study, awkward_studies, make_studies, write_studies
 from pacsfw_plugins import query_cfind, query_folder
@@ -32,7 +32,7 @@ STUDY_KEYS = (
     "NumberOfStudyRelatedInstances",
 )
 SERIES_KEYS = ("Modality", "SeriesNumber", "SeriesDescription", "NumberOfSeriesRelatedInstances")
-ALL = Slice(level="STUDY", match={}, returns=STUDY_KEYS)
+ALL = Query(level="STUDY", match={}, returns=STUDY_KEYS)
 
 
 def context(nodes: Net | None = None) -> RunContext:
@@ -69,13 +69,13 @@ def pacs_over(path: Path) -> Iterator[tuple[EmbeddedPACS, QueryProvider]]:
             made.close()
 
 
-def ask(asked: QueryProvider, query: Slice = ALL) -> tuple[Answer, list[dict[str, str]]]:
-    rows: list[Found] = []
+def ask(asked: QueryProvider, query: Query = ALL) -> tuple[QueryResult, list[dict[str, str]]]:
+    rows: list[QueryRow] = []
     answer = asked.ask(query, rows.append)
     return answer, [dict(row.attributes) for row in rows]
 
 
-def ask_folder(path: Path, query: Slice = ALL) -> tuple[Answer, list[dict[str, str]]]:
+def ask_folder(path: Path, query: Query = ALL) -> tuple[QueryResult, list[dict[str, str]]]:
     with folder(path) as asked:
         return ask(asked, query)
 
@@ -84,8 +84,8 @@ def uids(rows: list[dict[str, str]], level: str = "Study") -> set[str]:
     return {row[f"{level}InstanceUID"] for row in rows}
 
 
-def study_slice(**match: str) -> Slice:
-    return Slice(level="STUDY", match=match)
+def study_slice(**match: str) -> Query:
+    return Query(level="STUDY", match=match)
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +131,11 @@ QUESTIONS = [
 def test_answers_are_those_of_a_pacs_over_the_same_files(tree: Path) -> None:
     with pacs_over(tree) as (_, pacs), folder(tree) as asked:
         for match in QUESTIONS:
-            query = Slice(level="STUDY", match=match, returns=STUDY_KEYS)
+            query = Query(level="STUDY", match=match, returns=STUDY_KEYS)
             theirs, expected = ask(pacs, query)
             ours, rows = ask(asked, query)
-            assert theirs.whole, match
-            assert ours.whole, match
+            assert theirs.complete, match
+            assert ours.complete, match
             key = "StudyInstanceUID"
             for row in expected:
                 row.pop("RetrieveAETitle", None)
@@ -154,16 +154,16 @@ def test_series_and_images_are_those_of_a_pacs_over_the_same_files(tree: Path) -
     with pacs_over(tree) as (_, pacs), folder(tree) as asked:
         for study in make_studies(6):
             match = {"StudyInstanceUID": study.uid}
-            query = Slice(level="SERIES", match=match, returns=SERIES_KEYS)
+            query = Query(level="SERIES", match=match, returns=SERIES_KEYS)
             _, expected = ask(pacs, query)
             answer, rows = ask(asked, query)
-            assert answer.whole
+            assert answer.complete
             assert [[row[key] for key in SERIES_KEYS] for row in rows] == [
                 [row[key] for key in SERIES_KEYS] for row in expected
             ]
             match["SeriesInstanceUID"] = rows[0]["SeriesInstanceUID"]
             returns = ("SOPClassUID", "InstanceNumber", "SliceThickness")
-            query = Slice(level="IMAGE", match=match, returns=returns)
+            query = Query(level="IMAGE", match=match, returns=returns)
             _, expected = ask(pacs, query)
             _, rows = ask(asked, query)
             assert [row["SliceThickness"] for row in rows] == ["2.5", "2.5"]
@@ -173,7 +173,7 @@ def test_series_and_images_are_those_of_a_pacs_over_the_same_files(tree: Path) -
 
 
 def test_the_series_of_one_modality_can_be_asked_for_across_studies(tree: Path) -> None:
-    query = Slice(level="SERIES", match={"Modality": "MR"}, returns=("Modality",))
+    query = Query(level="SERIES", match={"Modality": "MR"}, returns=("Modality",))
     _, rows = ask_folder(tree, query)
     expected = [study for study in make_studies(20) if "MR" in study.modalities]
     assert uids(rows) == {study.uid for study in expected}
@@ -182,10 +182,10 @@ def test_the_series_of_one_modality_can_be_asked_for_across_studies(tree: Path) 
 
 def test_patients_are_those_of_the_files(tree: Path) -> None:
     returns = ("PatientName", "NumberOfPatientRelatedStudies", "NumberOfPatientRelatedInstances")
-    query = Slice(level="PATIENT", match={"PatientID": "SYN1-*"}, returns=returns)
+    query = Query(level="PATIENT", match={"PatientID": "SYN1-*"}, returns=returns)
     answer, rows = ask_folder(tree, query)
     expected = make_studies(20, patients=8)
-    assert answer.whole
+    assert answer.complete
     assert len(rows) == 8
     for row in rows:
         own = [study for study in expected if study.patient_id == row["PatientID"]]
@@ -198,7 +198,7 @@ def test_patients_are_those_of_the_files(tree: Path) -> None:
 def test_files_of_the_field_are_found_as_a_pacs_finds_them(tmp_path: Path) -> None:
     """pydicom's own test files: many vendors, syntaxes and defects."""
     shutil.copytree(SAMPLES, tmp_path / "tree")
-    query = Slice(level="STUDY", match={}, returns=("StudyDate", "PatientID"))
+    query = Query(level="STUDY", match={}, returns=("StudyDate", "PatientID"))
     with pacs_over(tmp_path / "tree") as (pacs, provider):
         _, expected = ask(provider, query)
         skipped = pacs.skipped
@@ -207,7 +207,7 @@ def test_files_of_the_field_are_found_as_a_pacs_finds_them(tmp_path: Path) -> No
     assert uids(expected) <= uids(rows)
     more = uids(rows) - uids(expected)
     assert more <= {_study_uid(path) for path in skipped}
-    assert not answer.whole
+    assert not answer.complete
     assert sum(answer.evidence["damaged"].values()) > 0
 
 
@@ -228,9 +228,9 @@ def test_an_absent_value_is_returned_empty_and_a_lower_key_not_at_all(
 ) -> None:
     path, study, _ = one
     returns = ("StudyComments", "Modality", "PatientBirthTime", "RequestAttributesSequence")
-    answer, rows = ask_folder(path, Slice(level="STUDY", match={}, returns=returns))
+    answer, rows = ask_folder(path, Query(level="STUDY", match={}, returns=returns))
     assert rows == [{"StudyInstanceUID": study.uid, "PatientBirthTime": ""}]
-    assert answer.whole
+    assert answer.complete
     assert answer.evidence["optional_keys_ignored"]
 
 
@@ -241,26 +241,26 @@ def test_keys_that_are_all_known_are_said_to_be(one: tuple[Path, Study, list[Pat
 
 def test_an_unknown_keyword_is_an_error(one: tuple[Path, Study, list[Path]]) -> None:
     with pytest.raises(ValueError, match="'StudyDat' is no DICOM keyword"):
-        ask_folder(one[0], Slice(level="IMAGE", match={"StudyDat": "1"}))
+        ask_folder(one[0], Query(level="IMAGE", match={"StudyDat": "1"}))
 
 
 def test_a_malformed_range_is_not_answered_whole(one: tuple[Path, Study, list[Path]]) -> None:
     answer, rows = ask_folder(one[0], study_slice(StudyDate="2020-01-01"))
-    assert (answer.whole, rows) == (False, [])
-    assert answer.ended.startswith("StudyDate: ")
+    assert (answer.complete, rows) == (False, [])
+    assert answer.status_text.startswith("StudyDate: ")
 
 
 def test_after_enough_rows_the_answer_ends(tree: Path) -> None:
-    answer, rows = ask_folder(tree, Slice(level="STUDY", match={}, enough=3))
-    assert (answer.whole, len(rows)) == (False, 3)
-    assert answer.ended == "ended after 3 rows, as asked"
+    answer, rows = ask_folder(tree, Query(level="STUDY", match={}, max_rows=3))
+    assert (answer.complete, len(rows)) == (False, 3)
+    assert answer.status_text == "ended after 3 rows, as asked"
 
 
 def test_as_many_rows_as_enough_is_whole_if_there_are_no_more(
     one: tuple[Path, Study, list[Path]],
 ) -> None:
-    answer, rows = ask_folder(one[0], Slice(level="STUDY", match={}, enough=1))
-    assert (answer.whole, len(rows)) == (True, 1)
+    answer, rows = ask_folder(one[0], Query(level="STUDY", match={}, max_rows=1))
+    assert (answer.complete, len(rows)) == (True, 1)
 
 
 # --- the files of a study -------------------------------------------------------------------
@@ -290,7 +290,7 @@ def test_an_object_in_two_files_counts_once(one: tuple[Path, Study, list[Path]])
     shutil.copy(files[0], path / "copy.dcm")
     answer, (row,) = ask_folder(path)
     assert row["NumberOfStudyRelatedInstances"] == "4"
-    assert (answer.whole, answer.evidence["copies"]) == (True, 1)
+    assert (answer.complete, answer.evidence["copies"]) == (True, 1)
 
 
 def test_two_studies_that_share_an_object_are_both_found(
@@ -315,7 +315,7 @@ def test_other_files_are_counted_and_passed_over(one: tuple[Path, Study, list[Pa
         pipe.bind(str(path / "socket"))
         answer, rows = ask_folder(path)
     assert uids(rows) == {study.uid}
-    assert answer.whole
+    assert answer.complete
     assert answer.evidence["not_dicom"] == 3
     assert answer.evidence["files"] == len(files) + 3
 
@@ -325,7 +325,7 @@ def test_a_dicomdir_is_no_object(one: tuple[Path, Study, list[Path]]) -> None:
     shutil.copy(SAMPLES / "dicomdirtests" / "DICOMDIR", path)
     answer, rows = ask_folder(path)
     assert uids(rows) == {study.uid}
-    assert (answer.whole, answer.evidence["without_study"]) == (True, 1)
+    assert (answer.complete, answer.evidence["without_study"]) == (True, 1)
 
 
 def test_the_state_of_a_collection_is_not_looked_into(
@@ -349,7 +349,7 @@ def test_linked_folders_are_entered_once_even_in_a_circle(
     (path / "c").symlink_to(elsewhere)
     answer, rows = ask_folder(path)
     assert uids(rows) == {study.uid, make_studies(1, seed=2)[0].uid}
-    assert answer.whole
+    assert answer.complete
     assert answer.evidence["files"] == 2 * len(files)
 
 
@@ -370,18 +370,18 @@ def test_what_is_gone_when_it_is_read_again_is_not_passed_over(
     with folder(path) as asked:
         ask(asked)
         files[1].unlink()
-        answer, _ = ask(asked, Slice(level="IMAGE", match={}, returns=("SliceThickness",)))
-    assert not answer.whole
-    assert answer.ended == "a file cannot be read: FileNotFoundError"
+        answer, _ = ask(asked, Query(level="IMAGE", match={}, returns=("SliceThickness",)))
+    assert not answer.complete
+    assert answer.status_text == "a file cannot be read: FileNotFoundError"
 
 
 # --- what may hide a study -------------------------------------------------------------------
 
 
-def doubtful(path: Path, study: Study) -> Answer:
+def doubtful(path: Path, study: Study) -> QueryResult:
     answer, rows = ask_folder(path)
     assert uids(rows) == {study.uid}
-    assert not answer.whole
+    assert not answer.complete
     assert answer.evidence["narrower_helps"] is False
     return answer
 
@@ -398,7 +398,7 @@ def test_a_data_set_without_its_head_may_hide_a_study(
     (path / name).write_bytes(_bare(files[0], implicit=False))
     (path / "implicit").write_bytes(_bare(files[0], implicit=True))
     answer = doubtful(path, study)
-    assert answer.ended == "DICOM files are damaged: 2"
+    assert answer.status_text == "DICOM files are damaged: 2"
     assert answer.evidence["damaged"] == {"not a DICOM Part 10 file": 2}
 
 
@@ -414,7 +414,7 @@ def _bare(path: Path, *, implicit: bool) -> bytes:
 def test_an_empty_dicom_file_may_hide_a_study(one: tuple[Path, Study, list[Path]]) -> None:
     path, study, _ = one
     damage(path, b"")
-    assert doubtful(path, study).ended == "DICOM files are damaged: 1"
+    assert doubtful(path, study).status_text == "DICOM files are damaged: 1"
 
 
 def test_an_object_without_its_study_may_belong_to_another_one(
@@ -436,7 +436,7 @@ def test_a_cut_file_is_damaged_until_it_tells_what_it_is_of(
         file.unlink()
     for number in itertools.chain(range(132, end), [end + 1 + end % 2, len(whole) - 1]):
         (path / f"{number:06d}").write_bytes(whole[:number])
-    series = Slice(level="SERIES", match={}, returns=("NumberOfSeriesRelatedInstances",))
+    series = Query(level="SERIES", match={}, returns=("NumberOfSeriesRelatedInstances",))
     answer, rows = ask_folder(path, series)
     assert [(row["StudyInstanceUID"], row["SeriesInstanceUID"]) for row in rows] == [
         (study.uid, study.series_uid(1))
@@ -451,7 +451,7 @@ def test_a_link_that_leads_nowhere_may_hide_a_study(
     path, study, _ = one
     (path / "archive").symlink_to(path / "unmounted")
     (path / "self").symlink_to(path / "self")
-    assert doubtful(path, study).ended == "files cannot be read: 2"
+    assert doubtful(path, study).status_text == "files cannot be read: 2"
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that gives an I/O error")
@@ -461,7 +461,7 @@ def test_a_file_that_cannot_be_read_may_hide_a_study(
     path, study, _ = one
     (path / "bad-block.dcm").symlink_to("/proc/self/mem")
     answer = doubtful(path, study)
-    assert answer.ended == "files cannot be read: 1"
+    assert answer.status_text == "files cannot be read: 1"
     assert answer.evidence["unreadable_files"] == 1
 
 
@@ -474,7 +474,7 @@ def test_what_is_forbidden_may_hide_a_study(one: tuple[Path, Study, list[Path]])
         answer = doubtful(path, study)
     finally:
         (path / "closed").chmod(0o700)
-    assert answer.ended == "files cannot be read: 1, folders cannot be listed: 1"
+    assert answer.status_text == "files cannot be read: 1, folders cannot be listed: 1"
 
 
 def test_nothing_that_is_said_names_a_file(one: tuple[Path, Study, list[Path]]) -> None:
@@ -486,8 +486,8 @@ def test_nothing_that_is_said_names_a_file(one: tuple[Path, Study, list[Path]]) 
 
 def test_a_folder_without_any_dicom_file_proves_nothing(tmp_path: Path) -> None:
     answer, rows = ask_folder(tmp_path)
-    assert (answer.whole, rows) == (False, [])
-    assert answer.ended == "no DICOM file is in it"
+    assert (answer.complete, rows) == (False, [])
+    assert answer.status_text == "no DICOM file is in it"
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pacsfw.api import Answer, DicomWeb, QueryProvider, Slice
+from pacsfw.api import DicomWeb, Query, QueryProvider, QueryResult
 from pacsfw.errors import ConfigError, PluginError
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw.plugins.records import Offer
@@ -30,7 +30,7 @@ STUDY_KEYS = (
 )
 SERIES_KEYS = ("Modality", "SeriesNumber", "SeriesDescription")
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-EVERYTHING = Slice(level="STUDY", match={}, returns=STUDY_KEYS)
+EVERYTHING = Query(level="STUDY", match={}, returns=STUDY_KEYS)
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +58,11 @@ def opened(module: object, server: Orthanc, **options: int) -> QueryProvider:
     return provider
 
 
-def everything(provider: QueryProvider) -> tuple[list[Answer], list[dict[str, str]]]:
+def everything(provider: QueryProvider) -> tuple[list[QueryResult], list[dict[str, str]]]:
     """Ask for every study, every series of each, and every image of each series."""
     answers, found = [], []
 
-    def add(query: Slice) -> list[dict[str, str]]:
+    def add(query: Query) -> list[dict[str, str]]:
         answer, rows = ask(provider, query)
         # For a study without PatientID Orthanc answers C-FIND with an empty one, QIDO without.
         here = [{key: row.get(key, "") for key in (*UIDS, *query.returns)} for row in rows]
@@ -72,9 +72,9 @@ def everything(provider: QueryProvider) -> tuple[list[Answer], list[dict[str, st
 
     for study in add(EVERYTHING):
         keys = {"StudyInstanceUID": study["StudyInstanceUID"]}
-        for series in add(Slice(level="SERIES", match=keys, returns=SERIES_KEYS)):
+        for series in add(Query(level="SERIES", match=keys, returns=SERIES_KEYS)):
             upper = keys | {"SeriesInstanceUID": series["SeriesInstanceUID"]}
-            add(Slice(level="IMAGE", match=upper, returns=("InstanceNumber",)))
+            add(Query(level="IMAGE", match=upper, returns=("InstanceNumber",)))
     provider.close()
     return answers, sorted(found, key=lambda row: sorted(row.items()))
 
@@ -83,7 +83,7 @@ def everything(provider: QueryProvider) -> tuple[list[Answer], list[dict[str, st
 def test_it_finds_what_cfind_finds(archive: Orthanc, page_size: int) -> None:
     _, by_cfind = everything(opened(query_cfind, archive))
     answers, by_qido = everything(opened(query_qido, archive, page_size=page_size))
-    assert all(answer.whole for answer in answers)
+    assert all(answer.complete for answer in answers)
     assert by_qido == by_cfind
     assert len(by_qido) == 23 + 28 + 56
     names = {row.get("PatientName") for row in by_qido}
@@ -104,18 +104,18 @@ def test_it_finds_what_cfind_finds(archive: Orthanc, page_size: int) -> None:
 )
 def test_keys_are_matched(archive: Orthanc, match: dict[str, str], count: int) -> None:
     provider = opened(query_qido, archive)
-    answer, rows = ask(provider, Slice(level="STUDY", match=match))
+    answer, rows = ask(provider, Query(level="STUDY", match=match))
     provider.close()
-    assert (answer.whole, len(rows)) == (True, count)
+    assert (answer.complete, len(rows)) == (True, count)
     assert "keys_not_sent" not in answer.evidence
 
 
 def test_a_key_that_this_orthanc_would_misread_is_not_sent(archive: Orthanc) -> None:
     match = {"PatientName": "Görgün^*", "StudyDate": "20200615"}
     provider = opened(query_qido, archive)
-    answer, rows = ask(provider, Slice(level="STUDY", match=match))
+    answer, rows = ask(provider, Query(level="STUDY", match=match))
     provider.close()
-    assert (answer.whole, len(rows)) == (True, 13)
+    assert (answer.complete, len(rows)) == (True, 13)
     assert answer.evidence["keys_not_sent"] == ["PatientName"]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pacsfw.api import Slice
+from pacsfw.api import Query
 from pacsfw.errors import RemoteError
 from peers.process import free_port, require
 from plugins.scripted_web import (
@@ -27,8 +27,8 @@ from plugins.scripted_web import (
     serving,
 )
 
-SERIES = Slice(level="SERIES", match={"StudyInstanceUID": "1.2"})
-SECRET = Slice(level="STUDY", match={"PatientID": "CANARY-7"}, returns=("PatientName",))
+SERIES = Query(level="SERIES", match={"StudyInstanceUID": "1.2"})
+SECRET = Query(level="STUDY", match={"PatientID": "CANARY-7"}, returns=("PatientName",))
 
 
 def from_page(number: int, sent: Sent, count: int = 9) -> Script:
@@ -43,7 +43,7 @@ def from_page(number: int, sent: Sent, count: int = 9) -> Script:
     return answer
 
 
-def read(script: Script, query: Slice = SECRET, **settings: Any) -> Any:
+def read(script: Script, query: Query = SECRET, **settings: Any) -> Any:
     options = {"page_size": 4}
     with serving(script) as web, qido(web.url, options=options, **settings) as asked:
         return ask(asked, query)
@@ -82,9 +82,9 @@ def test_who_is_not_let_in_is_told_what_to_check(page: int, status: int, advice:
 @pytest.mark.parametrize("page", [0, 2])
 def test_a_question_that_fails_is_not_whole(page: int, status: int, words: str) -> None:
     answer, rows = read(from_page(page, Sent(status=status, body=b"Doe^John")))
-    assert (answer.whole, answer.status) == (False, status)
-    assert words in answer.ended
-    assert "Doe" not in answer.ended
+    assert (answer.complete, answer.status) == (False, status)
+    assert words in answer.status_text
+    assert "Doe" not in answer.status_text
     assert answer.evidence == {"pages": page, "rows": [0, 0, 7][page]}
     assert len(rows) == answer.evidence["rows"]
 
@@ -93,9 +93,9 @@ def test_no_such_resource_means_a_wrong_address_or_a_study_that_is_gone() -> Non
     gone = from_page(0, Sent(status=404))
     assert "404 Not Found (there is no such resource: check net.dicomweb.url)" in refusal(gone)
     answer, _ = read(from_page(0, Sent(status=404)), SERIES)
-    assert not answer.whole
+    assert not answer.complete
     answer, _ = read(from_page(1, Sent(status=404)))
-    assert answer.ended.endswith("after 1 pages")
+    assert answer.status_text.endswith("after 1 pages")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_busy_server_is_asked_again_when_it_says(
         return Sent(status=status, headers=headers, body=b"") if pages == 2 else good(asked)
 
     got, rows = read(answer, clock=clock)
-    assert (got.whole, len(rows)) == (True, 9)
+    assert (got.complete, len(rows)) == (True, 9)
     assert clock.waits == [waited]
 
 
@@ -158,9 +158,9 @@ def test_what_is_no_list_in_json_is_no_dicomweb(sent: Sent) -> None:
     assert "200 OK, but what came is no list in DICOM JSON: check net.dicomweb.url" in why
     assert "Doe" not in why
     answer, rows = read(from_page(1, sent))
-    assert (answer.whole, len(rows)) == (False, 4)
-    assert "no list in DICOM JSON" in answer.ended
-    assert "Doe" not in answer.ended
+    assert (answer.complete, len(rows)) == (False, 4)
+    assert "no list in DICOM JSON" in answer.status_text
+    assert "Doe" not in answer.status_text
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "Application/DICOM+JSON;charset=utf-8"])
@@ -173,7 +173,7 @@ def test_json_by_its_other_names_is_read(media_type: str) -> None:
         return sent
 
     answered, rows = read(answer)
-    assert (answered.whole, len(rows)) == (True, 3)
+    assert (answered.complete, len(rows)) == (True, 3)
 
 
 # --- a connection that does not hold ------------------------------------------------------------
@@ -182,14 +182,14 @@ def test_json_by_its_other_names_is_read(media_type: str) -> None:
 @pytest.mark.parametrize("page", [0, 1])
 def test_a_body_that_is_cut_off_is_not_whole(page: int) -> None:
     answer, rows = read(from_page(page, Sent(body=b"[]", promised=100)))
-    assert (answer.whole, answer.evidence["pages"], len(rows)) == (False, page, 4 * page)
-    assert answer.ended.startswith("the answer broke off in the middle")
+    assert (answer.complete, answer.evidence["pages"], len(rows)) == (False, page, 4 * page)
+    assert answer.status_text.startswith("the answer broke off in the middle")
 
 
 def test_gzip_that_is_broken_is_not_whole() -> None:
     sent = Sent(body=b"no gzip", headers={"Content-Encoding": "gzip"})
     answer, _ = read(from_page(0, sent))
-    assert answer.ended == "the answer broke off in the middle"
+    assert answer.status_text == "the answer broke off in the middle"
 
 
 @pytest.mark.parametrize("page", [0, 1])
@@ -200,8 +200,8 @@ def test_silence_is_not_whole(page: int) -> None:
     with serving(script) as web, qido(web.url, timeout=1, options={"page_size": 4}) as asked:
         answer, rows = ask(asked)
         over.set()
-    assert (answer.whole, len(rows)) == (False, 4 * page)
-    assert answer.ended.startswith("nothing more came within 1 s")
+    assert (answer.complete, len(rows)) == (False, 4 * page)
+    assert answer.status_text.startswith("nothing more came within 1 s")
 
 
 def test_no_answer_at_all_is_not_whole() -> None:
@@ -214,15 +214,15 @@ def test_no_answer_at_all_is_not_whole() -> None:
     with serving(answer) as web, qido(web.url, timeout=1) as asked:
         got, _ = ask(asked)
         over.set()
-    assert not got.whole
-    assert got.ended == "no answer within 1 s"
+    assert not got.complete
+    assert got.status_text == "no answer within 1 s"
 
 
 def test_a_page_without_an_end_is_cut_off() -> None:
     bomb = gzip.compress(b" " * (65 * 2**20), 9)
     answer, _ = read(from_page(0, Sent(body=bomb, headers={"Content-Encoding": "gzip"})))
-    assert not answer.whole
-    assert answer.ended == "a page is larger than 64 MiB: set a smaller page_size"
+    assert not answer.complete
+    assert answer.status_text == "a page is larger than 64 MiB: set a smaller page_size"
 
 
 def test_a_list_without_an_end_is_cut_off() -> None:
@@ -236,18 +236,18 @@ def test_a_list_without_an_end_is_cut_off() -> None:
     options = {"page_size": 4, "total_timeout": 3}
     with serving(answer) as web, qido(web.url, clock, options) as asked:
         got, rows = ask(asked)
-    assert not got.whole
-    assert "it took" in got.ended
+    assert not got.complete
+    assert "it took" in got.status_text
     assert rows
 
 
 def test_a_connection_that_was_closed_at_rest_is_opened_again() -> None:
     body = b'[{"0020000D": {"vr": "UI", "Value": ["1.2.3"]}}]'
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nContent-Length: %d\r\n\r\n"
-    query = Slice(level="STUDY", match={}, enough=1)
+    query = Query(level="STUDY", match={}, max_rows=1)
     with raw_server(head % len(body) + body) as url, qido(url) as asked:
         for _ in range(3):
-            asked.rest()
+            asked.release()
             _, rows = ask(asked, query)
             assert len(rows) == 1
 
@@ -332,7 +332,7 @@ def test_a_redirect_on_the_same_server_is_followed() -> None:
         return good(asked)
 
     got, rows = read(answer, token="abc")
-    assert (got.whole, len(rows)) == (True, 9)
+    assert (got.complete, len(rows)) == (True, 9)
 
 
 def test_a_redirect_in_circles_is_an_error() -> None:
@@ -372,7 +372,7 @@ def test_a_certificate_is_trusted_by_its_file_or_not_looked_at(
     verify = f"{certificate}.crt" if by_file else False
     with serving(listing(9), certificate) as web, qido(web.url, verify=verify) as asked:
         answer, rows = ask(asked)
-    assert (answer.whole, len(rows)) == (True, 9)
+    assert (answer.complete, len(rows)) == (True, 9)
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])

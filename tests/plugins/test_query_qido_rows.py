@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from pacsfw.api import Slice
+from pacsfw.api import Query
 from plugins.scripted_web import Asked, Sent, Web, ask, listing, qido, row, serving
 
 
-def asked_for(query: Slice) -> Web:
+def asked_for(query: Query) -> Web:
     with serving(listing(0)) as web, qido(web.url) as asked:
-        assert ask(asked, query)[0].whole
+        assert ask(asked, query)[0].complete
     return web
 
 
@@ -44,7 +44,7 @@ def read(elements: dict[str, Any]) -> tuple[Any, list[dict[str, str]]]:
     ],
 )
 def test_each_level_has_its_resource(level: Any, upper: dict[str, str], path: str) -> None:
-    (request,) = asked_for(Slice(level=level, match=upper | {"Modality": "CT"})).asked
+    (request,) = asked_for(Query(level=level, match=upper | {"Modality": "CT"})).asked
     assert request.path == path
     assert request.query == {"Modality": ["CT"], "limit": ["200"], "offset": ["0"]}
     assert request.headers["Accept"] == "application/dicom+json"
@@ -53,18 +53,18 @@ def test_each_level_has_its_resource(level: Any, upper: dict[str, str], path: st
 @pytest.mark.parametrize(
     ("query", "why"),
     [
-        (Slice(level="PATIENT", match={}), "no search at level PATIENT"),
-        (Slice(level="SERIES", match={}), "needs a value for StudyInstanceUID"),
+        (Query(level="PATIENT", match={}), "no search at level PATIENT"),
+        (Query(level="SERIES", match={}), "needs a value for StudyInstanceUID"),
         (
-            Slice(level="IMAGE", match={"StudyInstanceUID": "1.2", "SeriesInstanceUID": "*"}),
+            Query(level="IMAGE", match={"StudyInstanceUID": "1.2", "SeriesInstanceUID": "*"}),
             "needs a value for SeriesInstanceUID",
         ),
-        (Slice(level="SERIES", match={"StudyInstanceUID": "1/../../x"}), "needs a value"),
-        (Slice(level="STUDY", match={"PatientNmae": "x"}), "'PatientNmae' is no DICOM keyword"),
-        (Slice(level="STUDY", match={}, returns=("Nonsense",)), "'Nonsense' is no DICOM keyword"),
+        (Query(level="SERIES", match={"StudyInstanceUID": "1/../../x"}), "needs a value"),
+        (Query(level="STUDY", match={"PatientNmae": "x"}), "'PatientNmae' is no DICOM keyword"),
+        (Query(level="STUDY", match={}, returns=("Nonsense",)), "'Nonsense' is no DICOM keyword"),
     ],
 )
-def test_what_cannot_be_asked_is_an_error(query: Slice, why: str) -> None:
+def test_what_cannot_be_asked_is_an_error(query: Query, why: str) -> None:
     with serving(listing(3)) as web, qido(web.url) as asked:
         with pytest.raises(ValueError, match=why):
             ask(asked, query)
@@ -78,7 +78,7 @@ def test_keys_and_fields_stand_in_the_address() -> None:
         "StudyInstanceUID": "1.2\\1.3",
         "AccessionNumber": "",
     }
-    query = Slice(level="STUDY", match=match, returns=("PatientName", "StudyDate"))
+    query = Query(level="STUDY", match=match, returns=("PatientName", "StudyDate"))
     (request,) = asked_for(query).asked
     assert request.raw == (
         "StudyDate=20200101-20200131&PatientID=A?*&StudyInstanceUID=1.2,1.3"
@@ -89,7 +89,7 @@ def test_keys_and_fields_stand_in_the_address() -> None:
 
 def test_other_characters_are_utf8_percent_encoded() -> None:
     name = "Müller & Söhne^山田=+#%"
-    *_, request = asked_for(Slice(level="STUDY", match={"PatientName": name})).asked
+    *_, request = asked_for(Query(level="STUDY", match={"PatientName": name})).asked
     assert request.raw.startswith("PatientName=M%C3%BCller%20%26%20S%C3%B6hne%5E%E5%B1%B1")
     assert request.query["PatientName"] == [name]
 
@@ -102,8 +102,8 @@ def test_a_server_that_does_not_decode_is_not_asked_what_it_would_misread() -> N
     match = {"PatientID": "A B", "StudyDate": "20200101"}
     with serving(answer) as web, qido(web.url) as asked:
         for _ in range(2):
-            got, rows = ask(asked, Slice(level="STUDY", match=match))
-            assert (got.whole, len(rows)) == (True, 1)
+            got, rows = ask(asked, Query(level="STUDY", match=match))
+            assert (got.complete, len(rows)) == (True, 1)
             assert got.evidence["keys_not_sent"] == ["PatientID"]
     assert [each.raw.partition("&")[0] for each in web.asked[:3]] == [
         "PatientName=*",
@@ -118,8 +118,8 @@ def test_a_server_without_wildcards_is_sent_what_the_standard_says() -> None:
         return Sent(status=400) if "PatientName" in asked.query else Sent([])
 
     with serving(answer) as web, qido(web.url) as asked:
-        got, _ = ask(asked, Slice(level="STUDY", match={"PatientID": "A B"}))
-    assert got.whole
+        got, _ = ask(asked, Query(level="STUDY", match={"PatientID": "A B"}))
+    assert got.complete
     assert got.evidence == {"pages": 1, "rows": 0}
     assert web.asked[-1].query["PatientID"] == ["A B"]
 
@@ -147,7 +147,7 @@ def test_every_kind_of_value_becomes_text() -> None:
         "00080018": {"vr": "UN", "Value": ["1.1"]},
     }
     answer, (got,) = read(elements)
-    assert answer.whole
+    assert answer.complete
     assert got == {
         "StudyInstanceUID": "1.2.1",
         "StudyDate": "20200131",
@@ -176,7 +176,7 @@ def test_sequences_bulk_data_and_private_elements_are_left_out() -> None:
         "FFFFFFFFF": {"vr": "LO", "Value": ["no tag"]},
     }
     answer, rows = read(elements)
-    assert answer.whole
+    assert answer.complete
     assert rows == [{"StudyInstanceUID": "1.2.1"}]
 
 
@@ -224,8 +224,8 @@ def test_a_malformed_row_makes_the_answer_not_whole(broken: Any) -> None:
 
     with serving(answer) as web, qido(web.url) as asked:
         got, found = ask(asked)
-    assert not got.whole
-    assert got.ended == "an answer could not be decoded"
+    assert not got.complete
+    assert got.status_text == "an answer could not be decoded"
     assert [each["StudyInstanceUID"] for each in found] == ["1.2.1", "1.2.3"]
 
 
@@ -238,8 +238,8 @@ def test_a_row_without_its_unique_key_makes_the_answer_not_whole(uid: Any) -> No
 
     with serving(answer) as web, qido(web.url) as asked:
         got, found = ask(asked)
-    assert (got.whole, len(found)) == (False, 1)
-    assert got.ended == "an answer had no StudyInstanceUID"
+    assert (got.complete, len(found)) == (False, 1)
+    assert got.status_text == "an answer had no StudyInstanceUID"
 
 
 def test_rows_below_study_have_the_keys_of_their_resource() -> None:
@@ -248,10 +248,10 @@ def test_rows_below_study_have_the_keys_of_their_resource() -> None:
     def answer(asked: Asked) -> Sent:
         return Sent(series[asked.number("offset") :])
 
-    query = Slice(level="SERIES", match={"StudyInstanceUID": "1.2"})
+    query = Query(level="SERIES", match={"StudyInstanceUID": "1.2"})
     with serving(answer) as web, qido(web.url) as asked:
         got, rows = ask(asked, query)
-    assert got.whole
+    assert got.complete
     assert rows == [{"StudyInstanceUID": "1.2", "SeriesInstanceUID": f"3.{n}"} for n in range(3)]
 
 
@@ -265,5 +265,5 @@ def test_json_in_any_unicode_is_read(encoding: str) -> None:
 
     with serving(answer) as web, qido(web.url) as asked:
         got, found = ask(asked)
-    assert got.whole
+    assert got.complete
     assert found[0]["PatientName"] == "Müller^Jörg"

@@ -187,7 +187,7 @@ def test_cancel_ends_a_request_and_refuses_the_next(inbox: Any):
         cget.cancel()
         thread.join()
         outcomes.append(cget.fetch(request, inbox))
-    assert (outcomes[0].status, outcomes[0].ended) == (0xFE00, "cancelled; FE00: Cancelled")
+    assert (outcomes[0].status, outcomes[0].status_text) == (0xFE00, "cancelled; FE00: Cancelled")
     assert 2 <= len(inbox.sealed) < 60
     assert not outcomes[1].reached
 

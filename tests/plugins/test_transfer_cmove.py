@@ -102,7 +102,7 @@ def test_a_real_archive_sends_the_study_asked_for(real_pacs, study, receiver_por
     with receiving(receiver_port, tmp_path / "spool") as inbox, transfer(nodes) as fetching:
         outcome = fetching.fetch(Request(study_uid=study.uid), inbox)
         inbox.wait_for(6)
-    assert (outcome.status, outcome.ended, outcome.reached) == (0, "0000: Success", True)
+    assert (outcome.status, outcome.status_text, outcome.reached) == (0, "0000: Success", True)
     assert (outcome.completed, outcome.failed) == (6, 0)
     assert inbox.sealed.keys() == set(study.sop_uids)
     assert {record.originator_ae for record in inbox.sealed.values()} == {"PACSFW"}
@@ -126,14 +126,14 @@ def test_a_move_destination_the_archive_does_not_know_is_told(real_pacs, study):
         outcome = fetching.fetch(Request(study_uid=study.uid), Inbox("NOBODY"))
     assert outcome.reached
     assert outcome.status in (0xA801, 0xC000)
-    assert "move destination" in outcome.ended
+    assert "move destination" in outcome.status_text
 
 
 def test_a_move_destination_that_is_down_is_told(real_pacs, study):
     with transfer(net(real_pacs.port, real_pacs.aetitle)) as fetching:
         outcome = fetching.fetch(Request(study_uid=study.uid), Inbox("DEAD"))
     assert outcome.status in (0xA702, 0xC000)
-    assert "destination" in outcome.ended
+    assert "destination" in outcome.status_text
 
 
 def test_dcmqrscp_names_what_it_could_not_send(dcmqrscp, tmp_path):
@@ -188,7 +188,7 @@ def test_an_abort_is_told() -> None:
         yield None, None
 
     outcome = fetched(move)
-    assert (outcome.status, outcome.ended) == (None, "the PACS aborted the association")
+    assert (outcome.status, outcome.status_text) == (None, "the PACS aborted the association")
     assert outcome.reached
 
 
@@ -196,7 +196,7 @@ def test_a_pacs_that_cannot_be_reached_is_told() -> None:
     with transfer(net(free_port())) as fetching:
         outcome = fetching.fetch(REQUEST, Inbox())
     assert (outcome.status, outcome.reached) == (None, False)
-    assert "nothing listens there" in outcome.ended
+    assert "nothing listens there" in outcome.status_text
 
 
 def test_a_profile_without_c_move_refuses_it_before_anything_is_asked() -> None:
@@ -210,14 +210,14 @@ def test_a_profile_without_c_move_refuses_it_before_anything_is_asked() -> None:
 def test_a_profile_that_has_c_move_or_does_not_know_refuses_nothing(models: frozenset[str]) -> None:
     with transfer(net(free_port(), profile=Profile(models=models))) as fetching:
         outcome = fetching.fetch(REQUEST, Inbox())
-    assert "no connection" in outcome.ended
+    assert "no connection" in outcome.status_text
 
 
 def test_a_pacs_that_rejects_us_is_told() -> None:
     with scripted(called="OTHER") as nodes, transfer(nodes) as fetching:
         outcome = fetching.fetch(REQUEST, Inbox())
     assert not outcome.reached
-    assert "called AE title not recognized" in outcome.ended
+    assert "called AE title not recognized" in outcome.status_text
 
 
 class Hanging:
@@ -240,12 +240,12 @@ class Hanging:
 def test_inactivity_cancels_the_request() -> None:
     outcome = fetched(Hanging(heeds_cancel=True), inactivity_timeout=0.2)
     assert outcome.status == 0xA801
-    assert outcome.ended.startswith("no response and no arrival for 0.2 s; A801")
+    assert outcome.status_text.startswith("no response and no arrival for 0.2 s; A801")
 
 
 def test_the_total_clock_cancels_the_request() -> None:
     outcome = fetched(Hanging(heeds_cancel=True), total_timeout=0.2)
-    assert outcome.ended.startswith("not done after 0.2 s; A801")
+    assert outcome.status_text.startswith("not done after 0.2 s; A801")
 
 
 def test_what_does_not_heed_a_cancel_is_aborted() -> None:
@@ -255,7 +255,7 @@ def test_what_does_not_heed_a_cancel_is_aborted() -> None:
             outcome = fetching.fetch(REQUEST, Inbox())
         hanging.over.set()
     assert outcome.status is None
-    assert outcome.ended.endswith("cancelling was not answered")
+    assert outcome.status_text.endswith("cancelling was not answered")
 
 
 def test_cancel_from_another_thread_ends_a_request_and_refuses_the_next() -> None:
@@ -268,7 +268,7 @@ def test_cancel_from_another_thread_ends_a_request_and_refuses_the_next() -> Non
         fetching.cancel()
         thread.join()
         outcomes.append(fetching.fetch(REQUEST, Inbox()))
-    assert outcomes[0].ended.startswith("cancelled; A801")
+    assert outcomes[0].status_text.startswith("cancelled; A801")
     assert (outcomes[1].reached, outcomes[1].status) == (False, None)
 
 
@@ -305,7 +305,7 @@ def test_arrivals_keep_a_silent_request_alive() -> None:
     with scripted(moving(hanging)) as nodes, transfer(nodes, clock, **options) as fetching:
         outcome = fetching.fetch(REQUEST, Trickle(clock, hanging.over))
     assert clock.time > 20
-    assert outcome.ended.startswith("A801")
+    assert outcome.status_text.startswith("A801")
 
 
 def test_a_real_archive_is_cancelled(embedded_pacs, receiver_port, tmp_path) -> None:
@@ -322,7 +322,7 @@ def test_a_real_archive_is_cancelled(embedded_pacs, receiver_port, tmp_path) -> 
         fetching.cancel()
         thread.join()
     assert outcomes[0].status == 0xFE00
-    assert outcomes[0].ended == "cancelled; FE00: Cancelled"
+    assert outcomes[0].status_text == "cancelled; FE00: Cancelled"
     assert 2 <= len(inbox.sealed) < 60
 
 

@@ -93,7 +93,7 @@ def test_what_orthanc_does_not_have_is_told(archive: Any, inbox: Any):
     with opened(COMPONENT, web(archive[0].dicomweb_url.rstrip("/"))) as wado:
         outcome = wado.fetch(Request(study_uid="1.2.3"), inbox)
     assert (outcome.status, outcome.completed) == (0x0112, None)
-    assert outcome.ended.startswith("404 Not Found")
+    assert outcome.status_text.startswith("404 Not Found")
 
 
 # --- what is asked ----------------------------------------------------------------------------
@@ -101,7 +101,7 @@ def test_what_orthanc_does_not_have_is_told(archive: Any, inbox: Any):
 
 def test_objects_are_asked_for_as_they_are_stored(files: Any, inbox: Any):
     outcome, (asked,) = fetch(whole(files), inbox)
-    assert outcome.ended == "200 OK: 3 objects"
+    assert outcome.status_text == "200 OK: 3 objects"
     assert asked.path == f"/dicom-web/studies/{STUDY.uid}"
     assert asked.headers["Accept"] == (
         'multipart/related; type="application/dicom"; transfer-syntax=*'
@@ -184,7 +184,7 @@ def test_a_truncated_answer_keeps_what_is_whole(
     outcome, _ = fetch(sent, inbox)
     assert outcome.status is None
     assert outcome.reached
-    assert ("broke off" if promised else "ends before its last part") in outcome.ended
+    assert ("broke off" if promised else "ends before its last part") in outcome.status_text
     assert inbox.uids == set(STUDY.sop_uids[:2])
     assert len(inbox.discarded) == 1
 
@@ -194,7 +194,7 @@ def test_a_part_that_is_no_dicom_file_costs_that_part_only(files: Any, inbox: An
     sent = Sent(body=body(*contents), headers={"Content-Type": MULTIPART})
     outcome, _ = fetch(sent, inbox)
     assert (outcome.status, outcome.failed) == (0xB000, 2)
-    assert "no whole DICOM file" in outcome.ended or "no DICOM file" in outcome.ended
+    assert "no whole DICOM file" in outcome.status_text or "no DICOM file" in outcome.status_text
     assert inbox.uids == set(STUDY.sop_uids[:2])
 
 
@@ -215,7 +215,7 @@ def test_an_object_beyond_the_limit_costs_that_object_only(files: Any, inbox: An
 def test_statuses(files: Any, inbox: Any, status: int, means: int):
     outcome, _ = fetch(whole(files, status=status), inbox)
     assert outcome.status == means
-    assert f"{status} " in outcome.ended
+    assert f"{status} " in outcome.status_text
     assert len(inbox.sealed) == (3 if status == 206 else 0)
 
 
@@ -250,7 +250,7 @@ def test_cancel_wakes_a_transfer_that_waits_for_bytes(files: Any, inbox: Any):
         assert not thread.is_alive()
         release.set()
         outcomes.append(wado.fetch(REQUEST, inbox))
-    assert outcomes[0].ended == "cancelled"
+    assert outcomes[0].status_text == "cancelled"
     assert not outcomes[1].reached
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydicom.datadict import dictionary_VR
 
-from pacsfw.api import Answer, Clock, Found, Profile, Slice
+from pacsfw.api import Clock, Profile, Query, QueryResult, QueryRow
 from pacsfw.dicom.matching import matches
 from pacsfw.ledger import open_ledger
 from pacsfw.steps.find.criteria import Criteria
@@ -17,7 +17,7 @@ from pacsfw.steps.find.search import search
 QUESTIONS = 3000
 """More than any search of these tests needs."""
 
-SUCCESS = Answer(whole=True, ended="0000: Success", status=0)
+SUCCESS = QueryResult(complete=True, status_text="0000: Success", status=0)
 
 
 @dataclass
@@ -34,23 +34,25 @@ class Archive:
     """The day that ranges do not include: "first" or "last"."""
     before: Callable[[int], None] = lambda _: None
     """Called with the number of every question before it is answered."""
-    asked: list[Slice] = field(default_factory=list)
+    asked: list[Query] = field(default_factory=list)
 
-    def put(self, question: Slice, emit: Callable[[Found], None]) -> Answer:
+    def put(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         self.before(len(self.asked))
         self.asked.append(question)
         assert len(self.asked) < QUESTIONS, "the planner asks without end"
         found = [row for row in self.rows if self._matches(question, row)]
         limit = len(found) if self.cap is None else self.cap
         for number, row in enumerate(found[:limit], start=1):
-            emit(Found(row))
-            if number == question.enough:
-                return Answer(whole=False, ended="FE00: Cancelled", status=0xFE00)
+            emit(QueryRow(row))
+            if number == question.max_rows:
+                return QueryResult(complete=False, status_text="FE00: Cancelled", status=0xFE00)
         if len(found) > limit and self.cap_status:
-            return Answer(whole=False, ended=f"{self.cap_status:04X}", status=self.cap_status)
+            return QueryResult(
+                complete=False, status_text=f"{self.cap_status:04X}", status=self.cap_status
+            )
         return SUCCESS
 
-    def _matches(self, question: Slice, row: Mapping[str, str]) -> bool:
+    def _matches(self, question: Query, row: Mapping[str, str]) -> bool:
         for key, value in question.match.items():
             text = row.get(key, "")
             if key in self.ignores or (self.open_ranges and not text and value.startswith("-")):
@@ -77,7 +79,7 @@ class Came:
 
 
 def looked_for(
-    archive: Archive, criteria: Criteria, state: Path, *, patients_first: bool = False
+    archive: Archive, criteria: Criteria, state: Path, *, requires_patient_id: bool = False
 ) -> Came:
     """Search an archive with a ledger in this folder."""
     ledger = open_ledger(state)
@@ -86,7 +88,7 @@ def looked_for(
             criteria,
             "query",
             put=archive.put,
-            patients_first=lambda: patients_first,
+            requires_patient_id=lambda: requires_patient_id,
             profile=Profile(),
             ledger=ledger,
             clock=Clock(),

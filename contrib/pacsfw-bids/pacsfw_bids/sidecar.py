@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pacsfw.api import Converter, Header, Produced, Stored
+from pacsfw.api import Converter, Header, OutputFile, Stored
 from pacsfw_bids.naming import Naming
 
 TEXTS = {
@@ -49,7 +49,7 @@ class Sidecar(Converter):
     ) -> None:
         self._naming = Naming(rules, subject, session)
 
-    def convert(self, files: Sequence[Stored], out: Path) -> Iterator[Produced]:
+    def convert(self, files: Sequence[Stored], out: Path) -> Iterator[OutputFile]:
         """Write the sidecar of a series from its first image.
 
         Raises
@@ -67,7 +67,7 @@ class Sidecar(Converter):
         path = out / f"{self._naming.name(first)}.json"
         path.write_text(json.dumps(self._content(first), indent=2) + "\n", encoding="utf-8")
         sources = tuple(file.sop_uid for file in files)
-        yield Produced(path=path, media_type="application/json", sources=sources)
+        yield OutputFile(path=path, media_type="application/json", sources=sources)
 
     def _content(self, header: Header) -> dict[str, Any]:
         found: dict[str, Any] = {}

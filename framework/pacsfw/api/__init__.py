@@ -6,7 +6,7 @@ here. Records and base classes grow by addition only.
 """
 
 from pacsfw.api.components import NO_OPTIONS, Component, ConfigSection, JSONSchema
-from pacsfw.api.context import Clock, Closing, DicomWeb, Net, Node, RunContext, Used
+from pacsfw.api.context import Clock, Closing, ComponentInfo, DicomWeb, Net, Node, RunContext
 from pacsfw.api.events import (
     Converted,
     Event,
@@ -23,9 +23,9 @@ from pacsfw.api.events import (
     Waiting,
 )
 from pacsfw.api.listener import Accept, Limits, Tls, Unsolicited
-from pacsfw.api.objects import Converter, Header, Layout, Produced, Stored, TagCallback
+from pacsfw.api.objects import Converter, Header, Layout, OutputFile, Stored, TagCallback
 from pacsfw.api.profile import Profile
-from pacsfw.api.query import Answer, Found, Level, QueryProvider, Slice, is_uid
+from pacsfw.api.query import Level, Query, QueryProvider, QueryResult, QueryRow, is_uid
 from pacsfw.api.tables import (
     COLUMNS,
     ERRORS,
@@ -48,20 +48,19 @@ __all__ = [
     "HEADER",
     "NO_OPTIONS",
     "Accept",
-    "Answer",
     "Batch",
     "Clock",
     "Closing",
     "Column",
     "ColumnType",
     "Component",
+    "ComponentInfo",
     "ConfigSection",
     "Converted",
     "Converter",
     "DicomWeb",
     "Event",
     "FilesParsed",
-    "Found",
     "Header",
     "Inbox",
     "InstanceIngested",
@@ -74,10 +73,13 @@ __all__ = [
     "Node",
     "Observer",
     "Outcome",
+    "OutputFile",
     "Paused",
-    "Produced",
     "Profile",
+    "Query",
     "QueryProvider",
+    "QueryResult",
+    "QueryRow",
     "Request",
     "ResourcesFound",
     "Row",
@@ -86,7 +88,6 @@ __all__ = [
     "RunStarted",
     "SeriesVerdict",
     "Sink",
-    "Slice",
     "SpoolFile",
     "Stored",
     "StudySettled",
@@ -96,7 +97,6 @@ __all__ = [
     "Tls",
     "Transfer",
     "Unsolicited",
-    "Used",
     "Verdict",
     "VerdictState",
     "Waiting",

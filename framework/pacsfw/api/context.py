@@ -84,7 +84,7 @@ class Net:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class ComponentInfo:
     """A component that the configuration uses, and whose it is."""
 
     kind: str
@@ -105,7 +105,7 @@ class RunContext:
     """The plugin-owned top-level keys of the configuration, by key."""
     clock: Clock
     log: logging.Logger
-    components: tuple[Used, ...] = ()
+    components: tuple[ComponentInfo, ...] = ()
     """Everything that has a part in the run."""
 
 

@@ -34,7 +34,7 @@ class ResourcesFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveStarted(Event):
-    """The work list is read: ``total`` studies, of which ``done`` are settled already."""
+    """The study list is read: ``total`` studies, of which ``done`` are settled already."""
 
     total: int
     done: int
@@ -115,7 +115,7 @@ class Paused(Event):
 class RunFinished(Event):
     """The run is over; what the collection has come to, in numbers.
 
-    ``counts`` are the studies on the work list by verdict state, ``pending`` for none;
+    ``counts`` are the studies on the study list by verdict state, ``pending`` for none;
     ``converted`` the conversions by ``done``, ``skipped`` and ``failed``; ``unproven`` the
     parts of the query that find could not prove; ``problems`` what else went wrong.
     """

@@ -58,7 +58,7 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Produced:
+class OutputFile:
     """One file a converter wrote."""
 
     path: Path
@@ -73,5 +73,5 @@ class Converter(Closing, ABC):
     scope: ClassVar[Literal["instance", "series", "study"]] = "instance"
 
     @abstractmethod
-    def convert(self, files: Sequence[Stored], out: Path) -> Iterable[Produced]:
+    def convert(self, files: Sequence[Stored], out: Path) -> Iterable[OutputFile]:
         """Convert one instance, series or study into files below ``out``."""

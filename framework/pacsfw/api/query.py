@@ -27,22 +27,22 @@ def is_uid(value: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class Query:
     """One question to a PACS.
 
     ``match`` maps DICOM keywords to matching values as in PS3.4 C.2.2.2; ``returns`` are
-    the keywords wanted in the answer beside the unique keys of the level. After ``enough``
+    the keywords wanted in the answer beside the unique keys of the level. After ``max_rows``
     rows (0: never) the provider may end the question; its answer is not whole then.
     """
 
     level: Level
     match: Mapping[str, str]
     returns: tuple[str, ...] = ()
-    enough: int = 0
+    max_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class QueryRow:
     r"""One row of an answer: DICOM keyword to text; several values are joined by ``\``.
 
     A keyword that the PACS returned without a value is there with the empty text; one that
@@ -53,18 +53,18 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class QueryResult:
     """How a question ended.
 
-    ``whole`` is True only when the provider was told so (DIMSE final status 0000).
+    ``complete`` is True only when the provider was told so (DIMSE final status 0000).
     ``status`` is the final one (of DIMSE, or of HTTP), None where none came: the answer broke
-    off. ``ended`` says in words how it ended, for people. ``evidence`` is kept; where it says
+    off. ``status_text`` says in words how it ended, for people. ``evidence`` is kept; where it says
     ``narrower_helps`` False, an answer that is not whole would not be for parts of the
     question either.
     """
 
-    whole: bool
-    ended: str
+    complete: bool
+    status_text: str
     status: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,11 +76,11 @@ class QueryProvider(Closing, ABC):
     proves that the answers are whole.
     """
 
-    of_pacs: ClassVar[bool] = True
+    authoritative: ClassVar[bool] = True
     """False where the answers are not those of the PACS that objects are requested from."""
 
     @property
-    def patients_first(self) -> bool:
+    def requires_patient_id(self) -> bool:
         """Whether every question below PATIENT level must name a patient (PatientID).
 
         So it is with archives that know the Patient Root model alone (PS3.4 C.6.1). May
@@ -89,7 +89,7 @@ class QueryProvider(Closing, ABC):
         return False
 
     @abstractmethod
-    def ask(self, query: Slice, emit: Callable[[Found], None]) -> Answer:
+    def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one slice. Rows stream through ``emit`` and count once the answer is in.
 
         Raises
@@ -98,7 +98,7 @@ class QueryProvider(Closing, ABC):
             The PACS could not be asked at all.
         """
 
-    def rest(self) -> None:
+    def release(self) -> None:
         """Give back connections while nothing is asked; `ask` may be called again.
 
         A PACS allows few associations at a time, and the retrieve needs one of them.

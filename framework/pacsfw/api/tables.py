@@ -127,7 +127,7 @@ class Sink(Closing, ABC):
     """
 
     appends: ClassVar[bool] = False
-    holds_many: ClassVar[bool] = False
+    multi_table: ClassVar[bool] = False
     """Whether one target holds several tables, told apart by their names, as a database does.
 
     Where it does not, the errors go to a second target, see `ERRORS`.
@@ -167,5 +167,5 @@ class Sink(Closing, ABC):
         return type(self).rewrite is not Sink.rewrite
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give rows back as (where, column to text), for a sink used as the work list."""
-        raise TypeError(f"{type(self).__name__} cannot serve as a work list")
+        """Give rows back as (where, column to text), for a sink used as the study list."""
+        raise TypeError(f"{type(self).__name__} cannot serve as a study list")

@@ -50,7 +50,7 @@ class Outcome:
     """
 
     status: int | None
-    ended: str
+    status_text: str
     completed: int | None = None
     failed: int | None = None
     warning: int | None = None

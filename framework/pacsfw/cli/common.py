@@ -46,3 +46,25 @@ def load(config: Path | None) -> Loaded:
     from pacsfw.plugins import discover
 
     return load_config(config, discover)
+
+
+class RenamedOption(click.Option):
+    """An option whose last name is a former one, which works and is not shown."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the line of ``--help``, without the former name."""
+        names = self.opts
+        self.opts = names[:-1]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = names
+
+
+retry_given_up_option = click.option(
+    "--retry-given-up",
+    "--again",
+    cls=RenamedOption,
+    is_flag=True,
+    help="Also request what earlier runs gave up on.",
+)

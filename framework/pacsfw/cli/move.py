@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from pacsfw.cli.common import config_argument
+from pacsfw.cli.common import config_argument, retry_given_up_option
 
 
 @click.command("move")
 @config_argument
 @click.option("--ignore-window", is_flag=True, help="Request also outside the allowed hours.")
-@click.option("--again", is_flag=True, help="Ask also for what earlier runs gave up.")
-def command(config: Path | None, ignore_window: bool, again: bool) -> int:
+@retry_given_up_option
+def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> int:
     """Request what storage.resources lists, store it and parse its tags.
 
     Studies that are complete already are not asked for again.
@@ -23,5 +23,7 @@ def command(config: Path | None, ignore_window: bool, again: bool) -> int:
     return work(
         config,
         "move",
-        lambda collection, _: collection.move(ignore_window=ignore_window, again=again),
+        lambda collection, _: collection.move(
+            ignore_window=ignore_window, retry_given_up=retry_given_up
+        ),
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pacsfw.config import Loaded
-    from pacsfw.parse.job import Wish
+    from pacsfw.parse.job import ParseRequest
     from pacsfw.report.parsed import ParseSummary
 
 GO_ON = "give the same command again to go on"
@@ -58,7 +58,7 @@ def command(
     """
     loaded = load(config)
     if output is not None:
-        return _tree(loaded, _wish(loaded, source, output, workers, limit, force, state))
+        return _tree(loaded, _request(loaded, source, output, workers, limit, force, state))
     if source is not None:
         raise click.UsageError("-i needs -o: which table shall be written?")
     if limit is not None or force or state is not None:
@@ -83,7 +83,7 @@ def _collection(loaded: Loaded, workers: int) -> int:
         return _end(summary, console, interrupted=collection.interrupted)
 
 
-def _tree(loaded: Loaded, wish: Wish) -> int:
+def _tree(loaded: Loaded, request: ParseRequest) -> int:
     """Read any tree of files."""
     from rich.console import Console
 
@@ -92,11 +92,11 @@ def _tree(loaded: Loaded, wish: Wish) -> int:
     from pacsfw.parse.job import Parsing
 
     console, clock = Console(), Clock()
-    parsing = Parsing(loaded, wish, observers=display(loaded), clock=clock)
+    parsing = Parsing(loaded, request, observers=display(loaded), clock=clock)
     with private_files(), signals(parsing):
         with parsing:
             if parsing.begun:
-                click.echo(f"going on behind {parsing.begun:,} files (state: {wish.state})")
+                click.echo(f"going on behind {parsing.begun:,} files (state: {request.state})")
             parsing.run()
         return _end(parsing.summary(), console, interrupted=parsing.interrupted)
 
@@ -111,7 +111,7 @@ def _end(summary: ParseSummary, console: Console, *, interrupted: bool) -> int:
     return summary.exit_code
 
 
-def _wish(
+def _request(
     loaded: Loaded,
     source: Path | None,
     output: str,
@@ -119,8 +119,8 @@ def _wish(
     limit: int | None,
     force: bool,
     state: Path | None,
-) -> Wish:
-    from pacsfw.parse.job import Wish, state_beside
+) -> ParseRequest:
+    from pacsfw.parse.job import ParseRequest, state_beside
 
     config = loaded.config
     if source is None:
@@ -128,7 +128,7 @@ def _wish(
         assert config.storage is not None  # noqa: S101 - required just now
         source = config.storage.directory
     target = _absolute(output)
-    return Wish(
+    return ParseRequest(
         root=Path(os.path.abspath(source)),  # noqa: PTH100
         target=target,
         state=Path(os.path.abspath(state or state_beside(target))),  # noqa: PTH100

@@ -19,7 +19,7 @@ from pacsfw.errors import ConfigError
 if TYPE_CHECKING:
     from pacsfw.api import Net
     from pacsfw.config import Config, Loaded
-    from pacsfw.probe import Book
+    from pacsfw.probe import Findings
 
 FILE = "pacs.profile.yaml"
 RESPONSE_SECONDS = 60
@@ -56,12 +56,12 @@ def command(config: Path | None, output: Path | None, force: bool, as_json: bool
         raise ConfigError(f"{path}: a profile is YAML; give a name that ends in .yaml")
     see_that_it_can_be_written(path, force=force)
     clock = Clock()
-    book = _probe(loaded, net, clock)
-    write(path, yaml_file(book, net, clock.now()))
+    findings = _probe(loaded, net, clock)
+    write(path, yaml_file(findings, net, clock.now()))
     if as_json:
-        click.echo(_as_json(path, book, net, clock))
+        click.echo(_as_json(path, findings, net, clock))
         return
-    _show(book, net)
+    _show(findings, net)
     click.echo(f"{path}: written")
     if named != path.absolute():
         click.echo(f"name it in the configuration: net.called_node.profile: {path.absolute()}")
@@ -72,7 +72,7 @@ def _named(config: Config) -> Path | None:
     return None if text is None else Path(text)
 
 
-def _probe(loaded: Loaded, net: Net, clock: Clock) -> Book:
+def _probe(loaded: Loaded, net: Net, clock: Clock) -> Findings:
     from rich.console import Console
 
     from pacsfw.probe import probe
@@ -98,7 +98,7 @@ def _probe(loaded: Loaded, net: Net, clock: Clock) -> Book:
             today=clock.now().date(),
             dates=(find.start, find.end) if find and find.start and find.end else None,
             ask_web=web.ask if web else None,
-            rest=provider.rest,
+            release=provider.release,
             tell=lambda what: status.update(f"probing: {what}"),
         )
 
@@ -115,23 +115,23 @@ def _opened(stack: ExitStack, loaded: Loaded, name: str, context: RunContext) ->
     return provider
 
 
-def _as_json(path: Path, book: Book, net: Net, clock: Clock) -> str:
+def _as_json(path: Path, findings: Findings, net: Net, clock: Clock) -> str:
     from pacsfw.probe import tree
 
-    findings = [
+    listed = [
         {"topic": each.topic, "subject": each.subject, "result": each.result, "why": each.evidence}
-        for each in book
+        for each in findings
     ]
-    whole = {"file": str(path), "profile": tree(book, net, clock.now()), "findings": findings}
+    whole = {"file": str(path), "profile": tree(findings, net, clock.now()), "findings": listed}
     return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
-def _show(book: Book, net: Net) -> None:
+def _show(findings: Findings, net: Net) -> None:
     from rich.console import Console
     from rich.text import Text
 
     from pacsfw.probe import overview
     from pacsfw.report.grid import print_grid
 
-    rows = [(Text(name), Text(words)) for name, words in overview(book, net)]
+    rows = [(Text(name), Text(words)) for name, words in overview(findings, net)]
     print_grid(Console(), rows)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from pacsfw.cli.common import config_argument
+from pacsfw.cli.common import config_argument, retry_given_up_option
 
 
 @click.command("run")
 @config_argument
 @click.option("--ignore-window", is_flag=True, help="Request also outside the allowed hours.")
-@click.option("--again", is_flag=True, help="Ask also for what earlier runs gave up.")
-def command(config: Path | None, ignore_window: bool, again: bool) -> int:
+@retry_given_up_option
+def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> int:
     """Find, move and parse: the whole collection, resumable.
 
     Run it again to go on where it ended. A query that was answered whole is not asked
@@ -32,6 +32,6 @@ def command(config: Path | None, ignore_window: bool, again: bool) -> int:
                 markup=False,
                 highlight=False,
             )
-        collection.move(ignore_window=ignore_window, again=again)
+        collection.move(ignore_window=ignore_window, retry_given_up=retry_given_up)
 
     return work(config, "run", steps)

@@ -23,13 +23,13 @@ from pacsfw.collection.dataset_folder import check_layout, make_archive
 from pacsfw.collection.find import Finding, exists
 from pacsfw.collection.ingest import build_ingest, ingest_spec
 from pacsfw.collection.move import Moving
-from pacsfw.collection.outputs import Outgoing, observers_of, sending_out
-from pacsfw.collection.pacs import asking, build_transfer, open_provider, pacs_query, transfer_use
+from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
+from pacsfw.collection.pacs import ask_all, build_transfer, open_provider, pacs_query, transfer_use
 from pacsfw.collection.reparse import TAGS_FACT, Reparsing
-from pacsfw.collection.run_resources import Surroundings, Timing
+from pacsfw.collection.run_resources import RunResources, Timing
 from pacsfw.collection.serve import Serving
 from pacsfw.collection.status import finished, summarize, summarize_rows
-from pacsfw.collection.study_list import worklist
+from pacsfw.collection.study_list import open_study_list
 from pacsfw.collection.tables import Delivery
 from pacsfw.collection.verify import Verifying
 from pacsfw.config import Loaded
@@ -41,7 +41,7 @@ from pacsfw.report.parsed import ParseSummary
 from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
-from pacsfw.steps.find.study_list import WORK_LIST
+from pacsfw.steps.find.study_list import STUDY_LIST
 from pacsfw.steps.move.selection import select
 from pacsfw.workers import OrderedPool
 
@@ -125,7 +125,7 @@ class Collection:
             self._ledger.close()
 
     def find(self, *, again: bool) -> str | None:
-        """Ask the PACS and write the work list.
+        """Ask the PACS and write the study list.
 
         Parameters
         ----------
@@ -143,13 +143,13 @@ class Collection:
         """Ask the PACS what there is to collect; no list is written, nothing is moved."""
         return self._finding("find").survey()
 
-    def move(self, *, ignore_window: bool = False, again: bool = False) -> None:
-        """Request what the work list names and the ledger lacks; deliver the rows.
+    def move(self, *, ignore_window: bool = False, retry_given_up: bool = False) -> None:
+        """Request what the study list names and the ledger lacks; deliver the rows.
 
         Parameters
         ----------
-        again
-            Ask also for what earlier runs gave up.
+        retry_given_up
+            Also request what earlier runs gave up on.
         """
         self.config.require("move")
         assert self.config.move is not None  # noqa: S101 - required just now
@@ -160,7 +160,7 @@ class Collection:
         if why:
             self._notes.append(f"transfer {use.name}: {why}")
         listed = self._select(transfer)
-        if again:
+        if retry_given_up:
             self._ledger.evidence.try_again()
         after = self.config.move.recheck_after
         recheck = self._clock.now() - after if after else None
@@ -257,9 +257,9 @@ class Collection:
     def _changed_tags(self) -> str:
         """Return what identifies today's tags if stored rows were read by others, else ""."""
         now = self._delivery.tags_identity()
-        before = self._ledger.fact(TAGS_FACT)
+        before = self._ledger.get_value(TAGS_FACT)
         if before != now and not self._ledger.instances.any_stored():
-            self._ledger.remember(TAGS_FACT, now)
+            self._ledger.set_value(TAGS_FACT, now)
             return ""
         return now if before != now else ""
 
@@ -281,14 +281,14 @@ class Collection:
         assert self.config.move is not None  # noqa: S101 - required before
         target = self._storage.resources
         use = pacs_query(self.config, transfer, self._registry)
-        with worklist(target, self._registry, self._context) as sink:
-            if not (exists(target) and sink.has(WORK_LIST)):
+        with open_study_list(target, self._registry, self._context) as sink:
+            if not (exists(target) and sink.has(STUDY_LIST)):
                 raise ConfigError(
-                    f"{without_password(target)}: the work list does not exist: "
+                    f"{without_password(target)}: the study list does not exist: "
                     "`pacsfw find` writes it"
                 )
             with closing(open_provider(use, self._registry, self._context)) as provider:
-                ask = asking(provider, use.name)
+                ask = ask_all(provider, use.name)
                 selection = select(sink, self.config.move.level, self._ledger, ask)
         for note in selection.notes:
             logging.getLogger("pacsfw.move").warning("%s", note)
@@ -296,10 +296,10 @@ class Collection:
         return selection.uids
 
     @contextmanager
-    def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outgoing]:
+    def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outputs]:
         """Open sinks and converters; read the stored rows by ``tags`` first if not empty."""
         self._busy = True
-        with sending_out(
+        with open_outputs(
             self._delivery,
             self.config,
             self._storage,
@@ -321,8 +321,8 @@ class Collection:
         pool = OrderedPool(size, build_ingest, spec)
         return Reparsing(self._ledger, pool, self._clock, self._stop, self._notify)
 
-    def _surroundings(self, outgoing: Outgoing) -> Surroundings:
-        return Surroundings(
+    def _surroundings(self, outgoing: Outputs) -> RunResources:
+        return RunResources(
             config=self.config,
             storage=self._storage,
             registry=self._registry,

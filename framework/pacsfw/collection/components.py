@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pacsfw.api import Used
+from pacsfw.api import ComponentInfo
 from pacsfw.collection.pacs import build_transfer, pacs_query, transfer_use
 from pacsfw.config import Config, Tag, Use
 from pacsfw.plugins.records import Offer
@@ -18,7 +18,7 @@ def callbacks_of(tags: Sequence[Tag], registry: Registry) -> dict[str, str]:
     return {"callback": ", ".join(named)} if named else {}
 
 
-def components(config: Config, registry: Registry) -> tuple[Used, ...]:
+def components(config: Config, registry: Registry) -> tuple[ComponentInfo, ...]:
     """Return every component that the configuration uses, once, and whose it is."""
     found: dict[tuple[str, str], Offer] = {}
 
@@ -43,7 +43,7 @@ def components(config: Config, registry: Registry) -> tuple[Used, ...]:
     for kind, use in uses:
         add(kind, registry.select(kind, use.name))
     return tuple(
-        Used(
+        ComponentInfo(
             kind=kind,
             name=offer.component.name,
             distribution=offer.distribution,

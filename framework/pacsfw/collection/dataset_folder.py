@@ -36,14 +36,14 @@ def check_layout(config: Config, storage: Storage, ledger: Ledger) -> None:
         Files are stored already, by another ``sort_by``.
     """
     now = storage.sort_by.identity
-    before = ledger.fact(LAYOUT_FACT)
+    before = ledger.get_value(LAYOUT_FACT)
     if before and before != now and ledger.instances.any_stored():
         raise StateError(
             f"{config.path}: storage.sort_by is {_layout_name(now)}, but the files in "
             f"{storage.directory} were laid out by {_layout_name(before)}: keep that, "
             "or give this collection another storage.directory"
         )
-    ledger.remember(LAYOUT_FACT, now)
+    ledger.set_value(LAYOUT_FACT, now)
 
 
 def _layout_name(identity: str) -> str:

@@ -1,4 +1,4 @@
-"""The find step, wired: from the configuration to a search, a work list or a survey."""
+"""The find step, wired: from the configuration to a search, a study list or a survey."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw.api import Clock, Event, Profile, RunContext
-from pacsfw.collection.pacs import open_provider, putting
-from pacsfw.collection.study_list import worklist
+from pacsfw.collection.pacs import guarded_ask, open_provider
+from pacsfw.collection.study_list import open_study_list
 from pacsfw.config import Config, Find, Storage
 from pacsfw.config.finding import outcomes_path
 from pacsfw.config.values import is_url
@@ -24,7 +24,7 @@ from pacsfw.steps.find import cohort
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.region import Region
 from pacsfw.steps.find.search import answered_at, fingerprint, search, write
-from pacsfw.steps.find.study_list import WORK_LIST
+from pacsfw.steps.find.study_list import STUDY_LIST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Finding:
     notify: Callable[[Event], None]
 
     def find(self, *, again: bool) -> str | None:
-        """Ask the PACS and write the work list.
+        """Ask the PACS and write the study list.
 
         Parameters
         ----------
@@ -56,8 +56,8 @@ class Finding:
         criteria = self._criteria()
         query = self._fingerprint(criteria)
         target = self.storage.resources
-        with worklist(target, self.registry, self.context) as sink:
-            list_exists = exists(target) and sink.has(WORK_LIST)
+        with open_study_list(target, self.registry, self.context) as sink:
+            list_exists = exists(target) and sink.has(STUDY_LIST)
             answered = answered_at(query, self.ledger)
             if answered and list_exists and not again:
                 return answered
@@ -105,8 +105,8 @@ class Finding:
             return search(
                 criteria,
                 query,
-                put=putting(provider, use.name),
-                patients_first=lambda: provider.patients_first,
+                put=guarded_ask(provider, use.name),
+                requires_patient_id=lambda: provider.requires_patient_id,
                 profile=net.called.profile if net and net.called else Profile(),
                 ledger=self.ledger,
                 clock=self.clock,
@@ -133,7 +133,7 @@ class Finding:
         return fingerprint(criteria, self.settings.level, self.config.net, use)
 
     def _outcomes(self) -> Path:
-        """Return where the outcomes of the cohort go: beside the work list, if that is a file."""
+        """Return where the outcomes of the cohort go: beside the study list, if that is a file."""
         target = self.storage.resources
         is_file = not is_url(target)
         return outcomes_path(Path(target) if is_file else self.storage.state / "resources")

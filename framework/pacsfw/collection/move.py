@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pacsfw.api import Node, SpoolFile
 from pacsfw.collection.components import callbacks_of
 from pacsfw.collection.ingest import IngestSpec, build_ingest, ingest_spec
-from pacsfw.collection.pacs import asking, build_transfer, open_provider, pacs_query
-from pacsfw.collection.run_resources import Surroundings, as_state_error
+from pacsfw.collection.pacs import ask_all, build_transfer, open_provider, pacs_query
+from pacsfw.collection.run_resources import RunResources, as_state_error
 from pacsfw.config import Move
 from pacsfw.dicom.spool import Spool
 from pacsfw.steps.ingest.intake import Intake
@@ -22,9 +22,9 @@ from pacsfw.steps.receive import Receiver
 
 
 class Moving:
-    """Moves the studies of a work list, as ``settings`` say."""
+    """Moves the studies of a study list, as ``settings`` say."""
 
-    def __init__(self, around: Surroundings, settings: Move) -> None:
+    def __init__(self, around: RunResources, settings: Move) -> None:
         self._around, self._settings = around, settings
         self._arrivals = Arrivals(around.clock, self._expect)
         self._receiver: Receiver | None = None
@@ -59,7 +59,7 @@ class Moving:
             The studies that are not complete; with none and nothing else to do no process
             is started and the PACS is not asked.
         total
-            Number of studies on the work list.
+            Number of studies on the study list.
 
         Raises
         ------
@@ -158,8 +158,8 @@ class Moving:
         )
         mover = StudyMover(
             transfer=transfer,
-            ask=asking(provider, query),
-            rest=provider.rest,
+            ask=ask_all(provider, query),
+            release=provider.release,
             inbox=self._inbox,
             arrivals=self._arrivals,
             ledger=around.ledger,

@@ -29,7 +29,7 @@ def observers_of(config: Config, registry: Registry) -> list[tuple[str, Observer
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outputs:
     """Every sink and every converter, at work."""
 
     outboxes: Sequence[Outbox] = ()
@@ -57,7 +57,7 @@ class Outgoing:
 
 
 @contextmanager
-def sending_out(
+def open_outputs(
     delivery: Delivery,
     config: Config,
     storage: Storage,
@@ -68,7 +68,7 @@ def sending_out(
     problems: list[str],
     *,
     anew: bool,
-) -> Iterator[Outgoing]:
+) -> Iterator[Outputs]:
     """Open sinks and converters; at the end wait for both, and add what failed to problems.
 
     Parameters
@@ -78,13 +78,13 @@ def sending_out(
     anew
         As in `Delivery.open`.
     """
-    outgoing = Outgoing()
+    outgoing = Outputs()
     try:
         with (
             delivery.open(context, problems, anew=anew) as outboxes,
             converting(config, storage, ledger, context, stop, notify) as conversions,
         ):
-            outgoing = Outgoing(outboxes, conversions)
+            outgoing = Outputs(outboxes, conversions)
             yield outgoing
     finally:
         outgoing.remember(ledger, context)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pacsfw.api import Answer, Found, QueryProvider, RunContext, Slice, Transfer
+from pacsfw.api import Query, QueryProvider, QueryResult, QueryRow, RunContext, Transfer
 from pacsfw.config import Config, Use
 from pacsfw.config.schemas import AUTO
 from pacsfw.errors import ComponentError, PacsfwError, PluginError
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.move.choice import choose
 
-Ask = Callable[[Slice], tuple[Answer, list[Found]]]
+Ask = Callable[[Query], tuple[QueryResult, list[QueryRow]]]
 """Puts a question and returns its answer with all rows, for questions with few of them."""
 
-Put = Callable[[Slice, Callable[[Found], None]], Answer]
+Put = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
 """Puts a question whose rows stream."""
 
 
@@ -38,7 +38,7 @@ def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) ->
     if transfer is not None and (expects := transfer.expects()) is not None:
         return Use(*expects)
     find = config.find.use if config.find else None
-    if find is not None and registry.build("query", find.name, find.options).of_pacs:
+    if find is not None and registry.build("query", find.name, find.options).authoritative:
         return find
     net = config.net
     has_only_web = net is not None and net.called is None and net.dicomweb is not None
@@ -69,12 +69,12 @@ def build_transfer(use: Use, registry: Registry) -> Transfer:
     return transfer
 
 
-def putting(provider: QueryProvider, owner: str) -> Put:
+def guarded_ask(provider: QueryProvider, owner: str) -> Put:
     """Return a function that puts one slice; what the provider raises becomes our error."""
 
-    def put(slice_: Slice, emit: Callable[[Found], None]) -> Answer:
+    def put(query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         try:
-            return provider.ask(slice_, emit)
+            return provider.ask(query, emit)
         except PacsfwError:
             raise
         except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a patient
@@ -83,12 +83,12 @@ def putting(provider: QueryProvider, owner: str) -> Put:
     return put
 
 
-def asking(provider: QueryProvider, owner: str) -> Ask:
+def ask_all(provider: QueryProvider, owner: str) -> Ask:
     """Return a function that puts one slice and collects the rows of its answer."""
-    put = putting(provider, owner)
+    put = guarded_ask(provider, owner)
 
-    def ask(slice_: Slice) -> tuple[Answer, list[Found]]:
-        rows: list[Found] = []
-        return put(slice_, rows.append), rows
+    def ask(query: Query) -> tuple[QueryResult, list[QueryRow]]:
+        rows: list[QueryRow] = []
+        return put(query, rows.append), rows
 
     return ask

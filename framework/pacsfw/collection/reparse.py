@@ -79,20 +79,20 @@ class Reparsing:
                 self._record(tags, end, chunk)
         if self._stop.is_set():
             return False
-        with self._ledger.together():
-            self._ledger.remember(PROGRESS_FACT, "")
-            self._ledger.remember(TAGS_FACT, tags)
+        with self._ledger.transaction():
+            self._ledger.set_value(PROGRESS_FACT, "")
+            self._ledger.set_value(TAGS_FACT, tags)
         return True
 
     def _begin(self, tags: str) -> tuple[int, int]:
         """Return the last object to read and the last one that was read already."""
-        known = json.loads(self._ledger.fact(PROGRESS_FACT) or "null")
+        known = json.loads(self._ledger.get_value(PROGRESS_FACT) or "null")
         if known and known[0] == tags:
             return known[1], known[2]
         end = self._ledger.instances.last_number()
-        with self._ledger.together():
+        with self._ledger.transaction():
             # From here on until all are read the rows are of no one set of tags.
-            self._ledger.remember(TAGS_FACT, "")
+            self._ledger.set_value(TAGS_FACT, "")
             self._remember(tags, end, 0)
         return end, 0
 
@@ -104,7 +104,7 @@ class Reparsing:
             yield Reparse(instance, number)
 
     def _record(self, tags: str, end: int, chunk: list[tuple[int, Instance]]) -> None:
-        with self._ledger.together():
+        with self._ledger.transaction():
             for _, instance in chunk:
                 self._ledger.instances.record(instance, self._clock.now())
             self._remember(tags, end, chunk[-1][0])
@@ -115,7 +115,7 @@ class Reparsing:
         )
 
     def _remember(self, tags: str, end: int, done: int) -> None:
-        self._ledger.remember(PROGRESS_FACT, json.dumps([tags, end, done]))
+        self._ledger.set_value(PROGRESS_FACT, json.dumps([tags, end, done]))
 
 
 def _read(instance: Instance, outcome: Instance | Crashed) -> Instance:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw.api import Clock, Event, RunContext
-from pacsfw.collection.outputs import Outgoing
+from pacsfw.collection.outputs import Outputs
 from pacsfw.config import Config, Storage, Tag
 from pacsfw.errors import StateError
 from pacsfw.ledger import Ledger
@@ -31,7 +31,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class RunResources:
     """What a move works with and does not own."""
 
     config: Config
@@ -42,7 +42,7 @@ class Surroundings:
     clock: Clock
     timing: Timing
     stop: threading.Event
-    outgoing: Outgoing
+    outgoing: Outputs
     wanted: tuple[Tag, ...]
     """What the sinks want to know of each object beside the tags."""
     notify: Callable[[Event], None]

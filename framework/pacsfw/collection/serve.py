@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from pacsfw.api import QueryProvider, Verdict
 from pacsfw.collection.ingest import IngestSpec, build_ingest, ingest_spec
-from pacsfw.collection.pacs import asking, open_provider, pacs_query
-from pacsfw.collection.run_resources import Surroundings, as_state_error
+from pacsfw.collection.pacs import ask_all, open_provider, pacs_query
+from pacsfw.collection.run_resources import RunResources, as_state_error
 from pacsfw.dicom.spool import Sealed
 from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ledger.instances import Instance
@@ -45,7 +45,7 @@ class Serving:
         Processes that receive, and that check, store and parse.
     """
 
-    def __init__(self, around: Surroundings, quiet: float, receivers: int, workers: int) -> None:
+    def __init__(self, around: RunResources, quiet: float, receivers: int, workers: int) -> None:
         self._around, self._quiet = around, quiet
         self._receivers = receivers
         self._spool = around.make_spool()
@@ -197,8 +197,8 @@ class Serving:
         if self._provider is None:
             return Expectation()
         try:
-            found = read_expectation(asking(self._provider, "of the server"), study_uid)
-            self._provider.rest()
+            found = read_expectation(ask_all(self._provider, "of the server"), study_uid)
+            self._provider.release()
         except PacsfwError as err:
             _log.warning("what a study should have could not be asked: %s", err)
             return Expectation()

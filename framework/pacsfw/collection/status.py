@@ -66,7 +66,7 @@ def summarize(
         ],
         archive=str(storage.directory),
         quarantine=str(storage.state / QUARANTINE),
-        worklist=without_password(storage.resources) if exists(storage.resources) else "",
+        study_list=without_password(storage.resources) if exists(storage.resources) else "",
         tables=[without_password(target) for target in tables if exists(target)],
         error_tables=_error_tables(tables) if ledger.instances.any_fault() else (),
         problems=problems,
@@ -81,7 +81,7 @@ def _error_tables(tables: Sequence[str]) -> list[str]:
 
 
 def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | None:
-    """Return when the studies on the work list will be here; None where nothing is left."""
+    """Return when the studies on the study list will be here; None where nothing is left."""
     if config.move is None:
         return None
     left = frozenset(ledger.studies.unfinished())
@@ -90,7 +90,7 @@ def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | Non
     estimate = Estimate(ledger.instances.by_modality())
     for attributes, complete in ledger.studies.listed(left):
         estimate.add(attributes, complete=complete)
-    load = estimate.to_fetch("on the work list and not complete")
+    load = estimate.to_fetch("on the study list and not complete")
     rate = rates(ledger.studies.rate())
     return forecast(load, rate, config.move.window, now)
 
@@ -139,7 +139,7 @@ def _kept(storage: Storage, ledger: Ledger) -> list[str]:
     kinds = (
         (
             f"studies not asked for any more, after {TRIALS} runs in vain",
-            "`pacsfw move --again` asks once more",
+            "`pacsfw move --retry-given-up` requests them once more",
             ledger.studies.given_up(),
         ),
         ("objects that the PACS does not list any more", "kept", flags.get("vanished", 0)),

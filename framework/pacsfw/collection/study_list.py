@@ -18,7 +18,7 @@ def sink_for(target: str, registry: Registry) -> Sink:
 
 
 @contextmanager
-def worklist(target: str, registry: Registry, context: RunContext) -> Iterator[Sink]:
+def open_study_list(target: str, registry: Registry, context: RunContext) -> Iterator[Sink]:
     """Open the sink of ``storage.resources``.
 
     Raises

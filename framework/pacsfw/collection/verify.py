@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pacsfw.api import Clock, Event, RunContext, Verdict
-from pacsfw.collection.pacs import asking, build_transfer, open_provider, pacs_query, transfer_use
+from pacsfw.collection.pacs import ask_all, build_transfer, open_provider, pacs_query, transfer_use
 from pacsfw.config import Config, Storage
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.evidence import FLAGS
@@ -19,10 +19,10 @@ from pacsfw.report.verified import Verified
 from pacsfw.steps.ingest.ingest import QUARANTINE, keep
 from pacsfw.steps.move.expected import Ask, read_expectation
 from pacsfw.steps.move.judge import Judge
-from pacsfw.steps.verify.disk import Checked, check_files, strangers
+from pacsfw.steps.verify.disk import Checked, check_files, unknown_files
 from pacsfw.steps.verify.manifest import Manifest
 
-STRANGERS = "unknown_files.txt"
+UNKNOWN_FILES = "unknown_files.txt"
 """In the state folder: the files of the archive that the ledger does not know."""
 
 
@@ -54,7 +54,7 @@ class Verifying:
         self._result = Verified()
 
     def run(self, manifest: Path, *, offline: bool) -> Verified:
-        """Check all files, ask about all studies on the work list, and write the manifest.
+        """Check all files, ask about all studies on the study list, and write the manifest.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class Verifying:
             writer.study({})
             for each in self._check(self._ledger.instances.kept_of_study("")):
                 writer.file(each, None, [])
-        self._list_strangers(known | self._converted(), manifest)
+        self._list_unknown_files(known | self._converted(), manifest)
         self._result.verdicts = self._ledger.studies.counts()
         self._result.flags = self._ledger.evidence.flags()
         self._result.manifest = str(manifest)
@@ -86,7 +86,7 @@ class Verifying:
         use = pacs_query(self._config, transfer, self._registry)
         provider = open_provider(use, self._registry, self._context)
         try:
-            yield asking(provider, use.name)
+            yield ask_all(provider, use.name)
         finally:
             provider.close()
 
@@ -98,7 +98,7 @@ class Verifying:
             if each.condition in ("missing", "damaged") and each.instance.state == "stored"
         ]
         for each in checked:
-            self._reckon(each)
+            self._count_and_set_aside(each)
             if each.instance.state == "stored":
                 known.add(each.instance.path)
         study = self._ledger.studies.get(uid)
@@ -116,7 +116,7 @@ class Verifying:
             *check_files(others, self._storage.state, threads),
         ]
 
-    def _reckon(self, checked: Checked) -> None:
+    def _count_and_set_aside(self, checked: Checked) -> None:
         """Count a file; what is not what it was leaves the archive, and is fetched again."""
         instance = checked.instance
         self._result.files += 1
@@ -179,9 +179,9 @@ class Verifying:
             path.relative_to(archive).as_posix() for path in made if path.is_relative_to(archive)
         }
 
-    def _list_strangers(self, known: set[str], manifest: Path) -> None:
-        target = self._storage.state / STRANGERS
-        found = strangers(self._storage.directory, self._storage.state, known)
+    def _list_unknown_files(self, known: set[str], manifest: Path) -> None:
+        target = self._storage.state / UNKNOWN_FILES
+        found = unknown_files(self._storage.directory, self._storage.state, known)
         with target.open("w", encoding="utf-8", errors="surrogateescape") as file:
             for path in found:
                 if path == manifest:

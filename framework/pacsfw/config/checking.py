@@ -12,7 +12,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 from referencing import Registry
 
-from pacsfw.config.document import Document, Place, Problems
+from pacsfw.config.document import Document, KeyPath, Problems
 from pacsfw.config.numbers import number
 from pacsfw.config.values import closest
 from pacsfw.errors import PluginError
@@ -52,7 +52,7 @@ _Validator = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore
 def check_foreign(
     document: Document,
     problems: Problems,
-    place: Place,
+    place: KeyPath,
     instance: Any,
     schema: Mapping[str, Any],
     owner: str,
@@ -69,7 +69,7 @@ def check_foreign(
 def check(
     document: Document,
     problems: Problems,
-    place: Place,
+    place: KeyPath,
     instance: Any,
     schema: Mapping[str, Any],
     owner: str = "",
@@ -94,7 +94,7 @@ def check(
             problems.add(inner, text + suffix, key=at_key)
 
 
-def _cast(document: Document, place: Place, instance: Any, validator: Any) -> bool:
+def _cast(document: Document, place: KeyPath, instance: Any, validator: Any) -> bool:
     """Convert replaced texts whose type is wrong; tell whether there was one."""
     converted = False
     for error in list(validator.iter_errors(instance)):
@@ -118,10 +118,10 @@ def _cast(document: Document, place: Place, instance: Any, validator: Any) -> bo
 
 
 def _told(
-    document: Document, place: Place, error: ValidationError
-) -> Iterator[tuple[Place, str, bool]]:
+    document: Document, place: KeyPath, error: ValidationError
+) -> Iterator[tuple[KeyPath, str, bool]]:
     """Yield (place, what is wrong, whether the key is meant) for one error of jsonschema."""
-    here: Place = (*place, *error.absolute_path)
+    here: KeyPath = (*place, *error.absolute_path)
     value: Any = error.instance
     schema: Any = error.schema if isinstance(error.schema, Mapping) else {}
     rule: Any = error.validator
@@ -142,8 +142,8 @@ def _told(
 
 
 def _wrong_keys(
-    here: Place, value: Any, rule: str, limit: Any, schema: Mapping[str, Any]
-) -> Iterator[tuple[Place, str, bool]]:
+    here: KeyPath, value: Any, rule: str, limit: Any, schema: Mapping[str, Any]
+) -> Iterator[tuple[KeyPath, str, bool]]:
     if rule == "required":
         for key in limit:
             if key not in value:
@@ -158,8 +158,8 @@ def _wrong_keys(
 
 
 def _unknown_keys(
-    here: Place, value: Any, schema: Mapping[str, Any]
-) -> Iterator[tuple[Place, str, bool]]:
+    here: KeyPath, value: Any, schema: Mapping[str, Any]
+) -> Iterator[tuple[KeyPath, str, bool]]:
     known = schema.get("properties", {})
     offered = {key for key, inner in known.items() if not _is_unavailable(inner)}
     patterns = schema.get("patternProperties", {})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacsfw.config.checking import check_foreign
-from pacsfw.config.document import Document, Place, Problems, below, spell
+from pacsfw.config.document import Document, KeyPath, Problems, below, spell
 from pacsfw.config.files import Located
 from pacsfw.config.model import Use
 from pacsfw.config.values import SQLITE, is_url, split_sqlite
@@ -22,7 +22,7 @@ _PATH = "path"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ConfigBuilder:
     """A document that the frame has checked, on its way to a `Config`."""
 
     document: Document
@@ -36,7 +36,7 @@ class Draft:
         """Return what stands at ``place``; None if it is not there or something is wrong."""
         return None if self.problems.at(*place) else self.document.get(place)
 
-    def path(self, place: Place, text: str) -> str:
+    def path(self, place: KeyPath, text: str) -> str:
         """Return the absolute path meant at ``place``, also in the tree."""
         try:
             absolute = str(self.located.resolve(text))
@@ -46,7 +46,7 @@ class Draft:
         self.document.replace(place, absolute)
         return absolute
 
-    def target(self, place: Place, text: str) -> str:
+    def target(self, place: KeyPath, text: str) -> str:
         """Return the target of a table meant at ``place``: an absolute path, or a URL."""
         if not is_url(text):
             return self.path(place, text)
@@ -57,19 +57,19 @@ class Draft:
         self.document.replace(place, url)
         return url
 
-    def derive(self, place: Place, value: str, source: Place) -> None:
+    def derive(self, place: KeyPath, value: str, source: KeyPath) -> None:
         """Fill in a default that is made from another value, and is as secret as that."""
         self.document.replace(place, value)
         if source in self.document.secrets:
             self.document.secrets.add(place)
 
 
-def use_at(draft: Draft, kind: str, *place: str | int) -> Use | None:
+def use_at(builder: ConfigBuilder, kind: str, *place: str | int) -> Use | None:
     """Return the component that a string, or ``use`` and ``with``, at ``place`` select.
 
     What is wrong with it is added to the problems; the answer is None then.
     """
-    whole = draft.value(*place)
+    whole = builder.value(*place)
     options_at = (*place, "with")
     if isinstance(whole, str):
         name, options, use = whole, {}, place
@@ -77,42 +77,47 @@ def use_at(draft: Draft, kind: str, *place: str | int) -> Use | None:
             name, options = "template", {"pattern": whole}
     else:
         use = (*place, "use")
-        name, options = draft.value(*use), draft.value(*options_at) or {}
-    if name is None or not _check(draft, kind, name, options, use, options_at):
+        name, options = builder.value(*use), builder.value(*options_at) or {}
+    if name is None or not _check(builder, kind, name, options, use, options_at):
         return None
     extra = whole if isinstance(whole, dict) else {}
     return Use(
         name,
         options,
         extra.get("id", ""),
-        f"{draft.document.where(place)}: {spell(place)}",
+        f"{builder.document.where(place)}: {spell(place)}",
     )
 
 
 def _check(
-    draft: Draft, kind: str, name: str, options: dict[str, Any], use: Place, options_at: Place
+    builder: ConfigBuilder,
+    kind: str,
+    name: str,
+    options: dict[str, Any],
+    use: KeyPath,
+    options_at: KeyPath,
 ) -> bool:
     """Check name and options; resolve the paths among the options in place."""
     try:
-        offer = draft.registry.select(kind, name)
+        offer = builder.registry.select(kind, name)
     except PluginError as err:
-        draft.problems.quote(use, err)
+        builder.problems.quote(use, err)
         return False
     owner = f"{kind} {name!r} of {offer.owner}"
-    if draft.problems.at(*options_at):
+    if builder.problems.at(*options_at):
         return False
     schema = offer.component.schema
-    hide(draft.document, options_at, options, schema)
-    check_foreign(draft.document, draft.problems, options_at, options, schema, owner)
-    if draft.problems.at(*options_at):
+    hide(builder.document, options_at, options, schema)
+    check_foreign(builder.document, builder.problems, options_at, options, schema, owner)
+    if builder.problems.at(*options_at):
         return False
     path = options.get(_PATH)
     if isinstance(path, str):
-        options[_PATH] = draft.target((*options_at, _PATH), path)
-    return kind not in _BUILT or _builds(draft, kind, name, options, use, options_at[:-1])
+        options[_PATH] = builder.target((*options_at, _PATH), path)
+    return kind not in _BUILT or _builds(builder, kind, name, options, use, options_at[:-1])
 
 
-def hide(document: Document, place: Place, options: Any, schema: Mapping[str, Any]) -> None:
+def hide(document: Document, place: KeyPath, options: Any, schema: Mapping[str, Any]) -> None:
     """Mark the values that a schema calls ``writeOnly``: they are secrets, never to be shown."""
     properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
     for key, inner in properties.items() if isinstance(properties, Mapping) else ():
@@ -123,32 +128,37 @@ def hide(document: Document, place: Place, options: Any, schema: Mapping[str, An
 
 
 def _builds(
-    draft: Draft, kind: str, name: str, options: dict[str, Any], use: Place, within: Place
+    builder: ConfigBuilder,
+    kind: str,
+    name: str,
+    options: dict[str, Any],
+    use: KeyPath,
+    within: KeyPath,
 ) -> bool:
     try:
-        draft.registry.build(kind, name, options)
+        builder.registry.build(kind, name, options)
     except PacsfwError as err:
-        draft.problems.quote(use, err, within=within)
+        builder.problems.quote(use, err, within=within)
         return False
     return True
 
 
-def uses_in(draft: Draft, kind: str, section: str) -> Iterator[tuple[Place, Use]]:
+def uses_in(builder: ConfigBuilder, kind: str, section: str) -> Iterator[tuple[KeyPath, Use]]:
     """Yield the usable components of a list section, each with its place."""
-    ids: dict[str, Place] = {}
-    for place in places_in(draft, section):
-        use = use_at(draft, kind, *place)
+    ids: dict[str, KeyPath] = {}
+    for place in places_in(builder, section):
+        use = use_at(builder, kind, *place)
         if use is None:
             continue
         if use.id and use.id in ids:
-            draft.problems.add(
+            builder.problems.add(
                 (*place, "id"), f"{use.id!r} is the id of {spell(ids[use.id])} already"
             )
         ids.setdefault(use.id, place)
         yield place, use
 
 
-def places_in(draft: Draft, *place: str | int) -> list[Place]:
+def places_in(builder: ConfigBuilder, *place: str | int) -> list[KeyPath]:
     """Return the places of the items of a list; none if it is not a list."""
-    found = draft.document.get(place)
+    found = builder.document.get(place)
     return [(*place, index) for index in range(len(found) if isinstance(found, list) else 0)]

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from pacsfw.config.components import Draft
-from pacsfw.config.document import Place
+from pacsfw.config.components import ConfigBuilder
+from pacsfw.config.document import KeyPath
 from pacsfw.config.model import Filter
 from pacsfw.config.values import closest
 from pacsfw.dicom.keys import normal
 from pacsfw.dicom.levels import LEVEL_OF, vr_of
 from pacsfw.dicom.matching import WILDCARD_VRS
 
-_FILTERS: Place = ("find", "filters")
+_FILTERS: KeyPath = ("find", "filters")
 
 
-def filters(draft: Draft) -> tuple[Filter, ...]:
+def filters(builder: ConfigBuilder) -> tuple[Filter, ...]:
     """Return the filters that can be used; what is wrong is added to the problems."""
-    tree = draft.document.get(_FILTERS)
+    tree = builder.document.get(_FILTERS)
     if not isinstance(tree, dict):
         return ()
     found = []
     for keyword in tree:
         place = (*_FILTERS, keyword)
         if why := _why_not(keyword):
-            draft.problems.add(place, f"{keyword!r} {why}", key=True)
-        elif draft.value(*place) is not None:
-            found.append(_filter(draft, place, keyword))
+            builder.problems.add(place, f"{keyword!r} {why}", key=True)
+        elif builder.value(*place) is not None:
+            found.append(_filter(builder, place, keyword))
     return tuple(found)
 
 
@@ -47,26 +47,28 @@ def _why_not(keyword: str) -> str:
     return "is no attribute of patients, studies or series, and find asks for no others"
 
 
-def _filter(draft: Draft, place: Place, keyword: str) -> Filter:
+def _filter(builder: ConfigBuilder, place: KeyPath, keyword: str) -> Filter:
     vr = vr_of(keyword)
-    condition = draft.value(*place)
+    condition = builder.value(*place)
     if not isinstance(condition, dict):
-        return Filter(keyword=keyword, wanted=_texts(draft, place, vr, vr == "PN"), fold=vr == "PN")
+        return Filter(
+            keyword=keyword, wanted=_texts(builder, place, vr, vr == "PN"), fold=vr == "PN"
+        )
     if "ignore_case" in condition and vr not in WILDCARD_VRS:
         why = f"{keyword} ({vr}) is no text, so that case means nothing"
-        draft.problems.add((*place, "ignore_case"), why)
+        builder.problems.add((*place, "ignore_case"), why)
     fold = condition.get("ignore_case", vr == "PN")
     return Filter(
         keyword=keyword,
-        wanted=_texts(draft, (*place, "is"), vr, fold),
-        unwanted=_texts(draft, (*place, "not"), vr, fold),
+        wanted=_texts(builder, (*place, "is"), vr, fold),
+        unwanted=_texts(builder, (*place, "not"), vr, fold),
         fold=fold,
     )
 
 
-def _texts(draft: Draft, place: Place, vr: str, fold: bool) -> tuple[str, ...]:
+def _texts(builder: ConfigBuilder, place: KeyPath, vr: str, fold: bool) -> tuple[str, ...]:
     """Return the matching values at ``place``, one text each; a list of UIDs is taken apart."""
-    node = draft.value(*place)
+    node = builder.value(*place)
     if node is None:
         return ()
     values = node if isinstance(node, list) else [node]
@@ -79,7 +81,7 @@ def _texts(draft: Draft, place: Place, vr: str, fold: bool) -> tuple[str, ...]:
         except ValueError as err:
             hint = "; or give `ignore_case: true`" if vr == "CS" and "capitals" in str(err) else ""
             at = (*place, index) if isinstance(node, list) else place
-            draft.problems.add(at, f"{err}{hint}")
+            builder.problems.add(at, f"{err}{hint}")
     return tuple(dict.fromkeys(texts))
 
 

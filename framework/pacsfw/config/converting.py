@@ -9,32 +9,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pacsfw.config.components import Draft, uses_in
-from pacsfw.config.document import Place, spell
+from pacsfw.config.components import ConfigBuilder, uses_in
+from pacsfw.config.document import KeyPath, spell
 from pacsfw.config.model import SCOPES, Convert, Storage, Use
 from pacsfw.errors import PluginError
 
 
-def converts(draft: Draft, storage: Storage | None) -> tuple[Convert, ...]:
+def converts(builder: ConfigBuilder, storage: Storage | None) -> tuple[Convert, ...]:
     """Return the ``convert`` section; no two entries have the same id."""
-    ids: dict[str, Place] = {}
+    ids: dict[str, KeyPath] = {}
     found = []
-    for place, use in uses_in(draft, "converter", "convert"):
+    for place, use in uses_in(builder, "converter", "convert"):
         name = use.id or use.name.rpartition("/")[2].rpartition(":")[2]
         if name in ids:
             why = f"{name!r} is used by {spell(ids[name])} already: give each an id of its own"
-            draft.problems.add(place, why)
+            builder.problems.add(place, why)
         ids.setdefault(name, place)
-        whole = draft.value(*place)
+        whole = builder.value(*place)
         tree = whole if isinstance(whole, dict) else {}
-        directory = _directory(draft, (*place, "directory"), tree.get("directory"), storage)
-        scope = _scope(draft, place, use)
+        directory = _directory(builder, (*place, "directory"), tree.get("directory"), storage)
+        scope = _scope(builder, place, use)
         if scope is not None:
             found.append(
                 Convert(
                     use=use,
                     id=name,
-                    component=draft.registry.select("converter", use.name).described,
+                    component=builder.registry.select("converter", use.name).described,
                     scope=scope,
                     directory=directory,
                     workers=int(tree.get("workers", 1)),
@@ -45,23 +45,23 @@ def converts(draft: Draft, storage: Storage | None) -> tuple[Convert, ...]:
     return tuple(found)
 
 
-def _scope(draft: Draft, place: Place, use: Use) -> Any:
+def _scope(builder: ConfigBuilder, place: KeyPath, use: Use) -> Any:
     """Return what the converter takes as a whole; None, and a problem, if it does not say."""
-    scope = getattr(draft.registry.build("converter", use.name, use.options), "scope", None)
+    scope = getattr(builder.registry.build("converter", use.name, use.options), "scope", None)
     if scope in SCOPES:
         return scope
-    owner = draft.registry.select("converter", use.name).described
+    owner = builder.registry.select("converter", use.name).described
     err = PluginError(f"converter {owner} is broken: its scope is none of {', '.join(SCOPES)}")
-    draft.problems.quote(place, err)
+    builder.problems.quote(place, err)
     return None
 
 
 def _directory(
-    draft: Draft, place: Place, text: str | None, storage: Storage | None
+    builder: ConfigBuilder, place: KeyPath, text: str | None, storage: Storage | None
 ) -> Path | None:
     if text is None:
         return None
-    path = Path(draft.path(place, text))
+    path = Path(builder.path(place, text))
     if storage is not None and path.is_relative_to(storage.state):
-        draft.problems.add(place, "lies in the state folder, which is pacsfw's own")
+        builder.problems.add(place, "lies in the state folder, which is pacsfw's own")
     return path

@@ -10,10 +10,10 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from pacsfw import api
-from pacsfw.config.components import Draft
-from pacsfw.config.document import Document, Place, below
+from pacsfw.config.components import ConfigBuilder
+from pacsfw.config.document import Document, KeyPath, below
 
-_HERE: Place = ("net", "dicomweb")
+_HERE: KeyPath = ("net", "dicomweb")
 _AUTHORIZATION = "authorization"
 
 
@@ -28,20 +28,20 @@ def hide_credentials(document: Document) -> None:
                 document.secrets.add(place)
 
 
-def dicomweb(draft: Draft) -> api.DicomWeb | None:
+def dicomweb(builder: ConfigBuilder) -> api.DicomWeb | None:
     """Return ``net.dicomweb``."""
-    _check_url(draft)
-    _check_credentials(draft)
-    verify = draft.value(*_HERE, "verify")
+    _check_url(builder)
+    _check_credentials(builder)
+    verify = builder.value(*_HERE, "verify")
     if isinstance(verify, str):
-        verify = _certificates(draft, verify)
-    tree = draft.value(*_HERE)
+        verify = _certificates(builder, verify)
+    tree = builder.value(*_HERE)
     if tree is None or verify is None:
         return None
     return api.DicomWeb(**{**tree, "verify": verify, "url": tree["url"].rstrip("/")})
 
 
-def dicomweb_warnings(draft: Draft, found: api.DicomWeb | None) -> list[str]:
+def dicomweb_warnings(builder: ConfigBuilder, found: api.DicomWeb | None) -> list[str]:
     """Return what is legal in ``net.dicomweb`` and yet lets others listen."""
     if found is None:
         return []
@@ -50,19 +50,19 @@ def dicomweb_warnings(draft: Draft, found: api.DicomWeb | None) -> list[str]:
     warnings = []
     if parts.scheme == "http" and sends and not _is_loopback(parts.hostname or ""):
         warnings.append(
-            f"{_where(draft, 'url')}: the credentials are sent without encryption; use https"
+            f"{_where(builder, 'url')}: the credentials are sent without encryption; use https"
         )
     if parts.scheme == "https" and found.verify is False:
         warnings.append(
-            f"{_where(draft, 'verify')}: any certificate is accepted, so anybody may answer for "
+            f"{_where(builder, 'verify')}: any certificate is accepted, so anybody may answer for "
             "the server; name the file of its CA instead of false"
         )
     return warnings
 
 
-def _where(draft: Draft, key: str) -> str:
+def _where(builder: ConfigBuilder, key: str) -> str:
     place = (*_HERE, key)
-    return f"{draft.document.where(place)}: {'.'.join(map(str, place))}"
+    return f"{builder.document.where(place)}: {'.'.join(map(str, place))}"
 
 
 def _is_loopback(host: str) -> bool:
@@ -72,11 +72,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _check_url(draft: Draft) -> None:
-    url = draft.value(*_HERE, "url")
+def _check_url(builder: ConfigBuilder) -> None:
+    url = builder.value(*_HERE, "url")
     if url is not None and (why := _why_no_base(url)):
         # The address is not quoted: a password may be in it.
-        draft.problems.add((*_HERE, "url"), why)
+        builder.problems.add((*_HERE, "url"), why)
 
 
 def _why_no_base(url: str) -> str:
@@ -94,19 +94,19 @@ def _why_no_base(url: str) -> str:
     return ""
 
 
-def _check_credentials(draft: Draft) -> None:
-    tree = draft.document.get(_HERE)
-    if draft.problems.at(*_HERE) or not isinstance(tree, dict):
+def _check_credentials(builder: ConfigBuilder) -> None:
+    tree = builder.document.get(_HERE)
+    if builder.problems.at(*_HERE) or not isinstance(tree, dict):
         return
     ways = [key for key in ("username", "token") if key in tree]
     ways += [f"headers.{key}" for key in tree.get("headers", {}) if key.lower() == _AUTHORIZATION]
     if len(ways) > 1:
-        draft.problems.add(_HERE, f"{' and '.join(ways)} exclude each other: keep one", key=True)
+        builder.problems.add(_HERE, f"{' and '.join(ways)} exclude each other: keep one", key=True)
 
 
-def _certificates(draft: Draft, text: str) -> str | None:
+def _certificates(builder: ConfigBuilder, text: str) -> str | None:
     place = (*_HERE, "verify")
-    path = draft.path(place, text)
-    if not draft.problems.at(*place) and not draft.located.resolve(text).exists():
-        draft.problems.add(place, f"{path}: there is no such file (true and false are no paths)")
-    return None if draft.problems.at(*place) else path
+    path = builder.path(place, text)
+    if not builder.problems.at(*place) and not builder.located.resolve(text).exists():
+        builder.problems.add(place, f"{path}: there is no such file (true and false are no paths)")
+    return None if builder.problems.at(*place) else path

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from pacsfw.errors import ConfigError, PluginError
 
-Place: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 """The keys and indices that lead from the root to a value."""
 
 MASK = "***"
@@ -43,12 +43,12 @@ class Document:
 
     name: str
     tree: dict[str, Any]
-    values: dict[Place, Mark]
-    keys: dict[Place, Mark]
-    secrets: set[Place] = field(default_factory=set)
+    values: dict[KeyPath, Mark]
+    keys: dict[KeyPath, Mark]
+    secrets: set[KeyPath] = field(default_factory=set)
     secret_texts: set[str] = field(default_factory=set)
-    filled: set[Place] = field(default_factory=set)
-    broken: set[Place] = field(default_factory=set)
+    filled: set[KeyPath] = field(default_factory=set)
+    broken: set[KeyPath] = field(default_factory=set)
 
     def within(self, key: str) -> Document:
         """Return a document in which what this one says stands under a key."""
@@ -56,7 +56,7 @@ class Document:
         keys = {(key, *place): mark for place, mark in self.keys.items()}
         return Document(self.name, {key: self.tree}, values, keys)
 
-    def mark(self, place: Place, *, key: bool = False) -> Mark:
+    def mark(self, place: KeyPath, *, key: bool = False) -> Mark:
         """Return where ``place`` stands, or the nearest thing around it."""
         if key and place in self.keys:
             return self.keys[place]
@@ -66,12 +66,12 @@ class Document:
             place = place[:-1]
         return START
 
-    def where(self, place: Place, *, key: bool = False) -> str:
+    def where(self, place: KeyPath, *, key: bool = False) -> str:
         """Return ``conf.yaml:12:5``."""
         mark = self.mark(place, key=key)
         return f"{self.name}:{mark.line}:{mark.column}"
 
-    def get(self, place: Place) -> Any:
+    def get(self, place: KeyPath) -> Any:
         """Return what stands at ``place``, None if nothing does."""
         found: Any = self.tree
         for step in place:
@@ -83,14 +83,14 @@ class Document:
                 return None
         return found
 
-    def replace(self, place: Place, value: Any) -> None:
+    def replace(self, place: KeyPath, value: Any) -> None:
         """Put another value where one is."""
         around: Any = self.tree
         for step in place[:-1]:
             around = around[step]
         around[place[-1]] = value
 
-    def shown(self, place: Place, value: Any) -> str:
+    def shown(self, place: KeyPath, value: Any) -> str:
         """Return a value for a message: short, and masked where it is or holds a secret."""
         if any(place[: len(secret)] == secret for secret in self.secrets):
             return MASK
@@ -111,7 +111,7 @@ class Document:
         return text
 
 
-def spell(place: Place) -> str:
+def spell(place: KeyPath) -> str:
     """Return ``tags[3].callback``."""
     text = ""
     for step in place:
@@ -119,7 +119,7 @@ def spell(place: Place) -> str:
     return text
 
 
-def below(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
+def below(place: KeyPath, value: Any) -> Iterator[tuple[KeyPath, Any]]:
     """Yield ``value`` and everything inside it, each with its place."""
     yield place, value
     if isinstance(value, dict):
@@ -134,7 +134,7 @@ def below(place: Place, value: Any) -> Iterator[tuple[Place, Any]]:
 class _Problem:
     mark: Mark
     text: str
-    place: Place = field(compare=False)
+    place: KeyPath = field(compare=False)
     plugin: bool = field(compare=False)
 
 
@@ -143,9 +143,9 @@ class Problems:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._found: dict[tuple[Place, str], _Problem] = {}
+        self._found: dict[tuple[KeyPath, str], _Problem] = {}
 
-    def add(self, place: Place, text: str, *, key: bool = False, plugin: bool = False) -> None:
+    def add(self, place: KeyPath, text: str, *, key: bool = False, plugin: bool = False) -> None:
         """Remember a problem.
 
         Parameters
@@ -173,7 +173,7 @@ class Problems:
             ),
         )
 
-    def quote(self, place: Place, err: Exception, *, within: Place | None = None) -> None:
+    def quote(self, place: KeyPath, err: Exception, *, within: KeyPath | None = None) -> None:
         """Remember what an exception says about ``place``.
 
         It may quote any part of the values at and below ``within`` (by default ``place``),

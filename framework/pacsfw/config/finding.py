@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pacsfw.config.components import Draft, use_at
+from pacsfw.config.components import ConfigBuilder, use_at
 from pacsfw.config.conditions import filters
 from pacsfw.config.model import Find
 from pacsfw.config.sections import query_level
@@ -27,20 +27,20 @@ def outcomes_path(resources: Path) -> Path:
     return resources.with_name(f"{resources.stem}_cohort.csv")
 
 
-def find(draft: Draft) -> Find | None:
+def find(builder: ConfigBuilder) -> Find | None:
     """Return the ``find`` section."""
-    if "find" not in draft.document.tree:
+    if "find" not in builder.document.tree:
         return None
-    _check_search_fields(draft)
-    start = _day(draft, "start_date")
-    end = _day(draft, "end_date") or start
+    _check_search_fields(builder)
+    start = _day(builder, "start_date")
+    end = _day(builder, "end_date") or start
     if start and end and end < start:
-        draft.problems.add(("find", "end_date"), f"{end} is before start_date, {start}")
-    use = use_at(draft, "query", "find")
-    chosen = filters(draft)
-    cohort = _cohort(draft)
-    _check_undated(draft)
-    tree = draft.value("find")
+        builder.problems.add(("find", "end_date"), f"{end} is before start_date, {start}")
+    use = use_at(builder, "query", "find")
+    chosen = filters(builder)
+    cohort = _cohort(builder)
+    _check_undated(builder)
+    tree = builder.value("find")
     if tree is None or use is None:
         return None
     return Find(
@@ -57,15 +57,15 @@ def find(draft: Draft) -> Find | None:
     )
 
 
-def _cohort(draft: Draft) -> Path | None:
+def _cohort(builder: ConfigBuilder) -> Path | None:
     """Return the path of the cohort, if that is a file which can be read."""
     place = ("find", "cohort")
-    text = draft.value(*place)
+    text = builder.value(*place)
     if text is None:
         return None
-    path = Path(draft.path(place, text))
-    if why := _why_no_cohort(path, draft.document.get(("storage", "resources"))):
-        draft.problems.add(place, f"{path}: {why}")
+    path = Path(builder.path(place, text))
+    if why := _why_no_cohort(path, builder.document.get(("storage", "resources"))):
+        builder.problems.add(place, f"{path}: {why}")
     return path
 
 
@@ -88,32 +88,32 @@ def _why_no_cohort(path: Path, resources: Any) -> str:
     return ""
 
 
-def _check_undated(draft: Draft) -> None:
-    tree = draft.document.get(("find",))
+def _check_undated(builder: ConfigBuilder) -> None:
+    tree = builder.document.get(("find",))
     if isinstance(tree, dict) and tree.get("undated") is True and "start_date" not in tree:
         why = "needs start_date beside it: without dates, undated studies are found as well"
-        draft.problems.add(("find", "undated"), why)
+        builder.problems.add(("find", "undated"), why)
 
 
-def _day(draft: Draft, key: str) -> date | None:
-    value = draft.value("find", key)
+def _day(builder: ConfigBuilder, key: str) -> date | None:
+    value = builder.value("find", key)
     try:
         return None if value is None else day(value)
     except ValueError as err:
-        draft.problems.quote(("find", key), err)
+        builder.problems.quote(("find", key), err)
         return None
 
 
-def _check_search_fields(draft: Draft) -> None:
+def _check_search_fields(builder: ConfigBuilder) -> None:
     from pydicom.datadict import dictionary_VR, keyword_dict
 
-    fields = draft.value("find", "search_fields") or []
+    fields = builder.value("find", "search_fields") or []
     for index, keyword in enumerate(fields):
         place = ("find", "search_fields", index)
         if keyword not in keyword_dict:
             near = closest(keyword, keyword_dict)
-            draft.problems.add(place, f"{keyword!r} is not a DICOM keyword{near}")
+            builder.problems.add(place, f"{keyword!r} is not a DICOM keyword{near}")
         elif dictionary_VR(keyword) == "SQ":
-            draft.problems.add(place, f"{keyword!r} is a sequence, which is no column of a table")
+            builder.problems.add(place, f"{keyword!r} is a sequence, which is no column of a table")
         elif keyword in fields[:index]:
-            draft.problems.add(place, f"{keyword!r} is in the list twice")
+            builder.problems.add(place, f"{keyword!r} is in the list twice")

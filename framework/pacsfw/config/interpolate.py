@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pacsfw.config.document import Document, Place, Problems, below
+from pacsfw.config.document import Document, KeyPath, Problems, below
 from pacsfw.config.files import Located
 from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.plugins.registry import Registry
@@ -53,7 +53,7 @@ def interpolate(
 
 
 def _fill(
-    document: Document, problems: Problems, sources: Sources, place: Place, text: str
+    document: Document, problems: Problems, sources: Sources, place: KeyPath, text: str
 ) -> None:
     secret_parts: list[str] = []
 

@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from typing import Any, NoReturn
 
-from pacsfw.config.document import MAX_DEPTH, Document, Mark, Place, spell
+from pacsfw.config.document import MAX_DEPTH, Document, KeyPath, Mark, spell
 from pacsfw.config.numbers import number
 from pacsfw.errors import ConfigError
 
@@ -45,10 +45,10 @@ class _Parser:
             parse_int=lambda digits: number(digits, whole=True),
             parse_float=lambda digits: number(digits, whole=False),
         )
-        self.values: dict[Place, Mark] = {}
-        self.keys: dict[Place, Mark] = {}
+        self.values: dict[KeyPath, Mark] = {}
+        self.keys: dict[KeyPath, Mark] = {}
 
-    def value(self, at: int, place: Place) -> tuple[Any, int]:
+    def value(self, at: int, place: KeyPath) -> tuple[Any, int]:
         """Return the value that begins at index ``at`` and the index behind it."""
         if len(place) > MAX_DEPTH:
             self.refuse(at, place[:1], "nested too deeply")
@@ -60,7 +60,7 @@ class _Parser:
             return self._array(at, place)
         return self._scalar(at, place)
 
-    def _scalar(self, at: int, place: Place) -> tuple[Any, int]:
+    def _scalar(self, at: int, place: KeyPath) -> tuple[Any, int]:
         try:
             return self._scalars.raw_decode(self._text, at)
         except json.JSONDecodeError as err:
@@ -68,7 +68,7 @@ class _Parser:
         except ValueError as err:
             self.refuse(at, place, str(err))
 
-    def _object(self, at: int, place: Place) -> tuple[dict[str, Any], int]:
+    def _object(self, at: int, place: KeyPath) -> tuple[dict[str, Any], int]:
         tree: dict[str, Any] = {}
         at = self.skip(at + 1)
         while self._text[at : at + 1] != "}" or tree:
@@ -90,7 +90,7 @@ class _Parser:
             at = self.skip(at)
         return tree, at + 1
 
-    def _array(self, at: int, place: Place) -> tuple[list[Any], int]:
+    def _array(self, at: int, place: KeyPath) -> tuple[list[Any], int]:
         items: list[Any] = []
         at = self.skip(at + 1)
         while self._text[at : at + 1] != "]" or items:
@@ -102,7 +102,7 @@ class _Parser:
             at = self.skip(at)
         return items, at + 1
 
-    def _after(self, at: int, closing: str, place: Place) -> int:
+    def _after(self, at: int, closing: str, place: KeyPath) -> int:
         """Return the index behind the comma or the closing bracket."""
         at = self.skip(at)
         if self._text[at : at + 1] not in {",", closing}:
@@ -114,7 +114,7 @@ class _Parser:
         match = _BLANK.match(self._text, at)
         return match.end() if match else at
 
-    def refuse(self, at: int, place: Place, why: str) -> NoReturn:
+    def refuse(self, at: int, place: KeyPath, why: str) -> NoReturn:
         """Raise a ConfigError for index ``at``."""
         mark = self._mark(at)
         path = f"{spell(place)}: " if place else ""

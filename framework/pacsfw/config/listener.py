@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw import api
-from pacsfw.config.components import Draft
-from pacsfw.config.document import Document, Place, spell
+from pacsfw.config.components import ConfigBuilder
+from pacsfw.config.document import Document, KeyPath, spell
 from pacsfw.config.values import size
 
 NODES = ("local_node", "called_node", "dest_node")
@@ -33,40 +33,40 @@ def hide_passwords(document: Document) -> None:
             document.secrets.add(place)
 
 
-def tls(draft: Draft, node: str) -> api.Tls | None:
+def tls(builder: ConfigBuilder, node: str) -> api.Tls | None:
     """Return how the connections of a node are encrypted."""
     place = ("net", node, "tls")
-    tree = draft.value(*place)
+    tree = builder.value(*place)
     if tree is None:
         return None
     for key in _FILES:
         if key in tree:
-            _file(draft, (*place, key))
-    if draft.problems.at(*place):
+            _file(builder, (*place, key))
+    if builder.problems.at(*place):
         return None
-    found = api.Tls(**draft.document.get(place))
-    _check_loads(draft, place, found, client=node == "called_node")
+    found = api.Tls(**builder.document.get(place))
+    _check_loads(builder, place, found, client=node == "called_node")
     return found
 
 
-def accept(draft: Draft, node: str) -> api.Accept:
+def accept(builder: ConfigBuilder, node: str) -> api.Accept:
     """Return whom a node lets in."""
     place = ("net", node, "accept")
-    tree: Mapping[str, Any] = draft.value(*place) or {}
+    tree: Mapping[str, Any] = builder.value(*place) or {}
     return api.Accept(
         **{
             **tree,
             "called_aetitles": _titles(tree, "called_aetitles"),
             "calling_aetitles": _titles(tree, "calling_aetitles"),
-            "addresses": tuple(_networks(draft, (*place, "addresses"))),
+            "addresses": tuple(_networks(builder, (*place, "addresses"))),
         }
     )
 
 
-def limits(draft: Draft, node: str) -> api.Limits:
+def limits(builder: ConfigBuilder, node: str) -> api.Limits:
     """Return how much senders may take from a node."""
     place = ("net", node, "limits")
-    tree: dict[str, Any] = dict(draft.value(*place) or {})
+    tree: dict[str, Any] = dict(builder.value(*place) or {})
     for key in ("associations", "associations_per_address", "minimum_rate"):
         if key in tree:
             tree[key] = int(tree[key])
@@ -74,11 +74,11 @@ def limits(draft: Draft, node: str) -> api.Limits:
         tree["object_size"] = size(tree["object_size"])
     found = api.Limits(**tree)
     if found.object_size == 0:
-        draft.problems.add((*place, "object_size"), "lets no object in")
+        builder.problems.add((*place, "object_size"), "lets no object in")
     return found
 
 
-def tls_warnings(draft: Draft, node: str, found: api.Tls | None) -> Iterator[str]:
+def tls_warnings(builder: ConfigBuilder, node: str, found: api.Tls | None) -> Iterator[str]:
     """Yield what is legal in ``tls`` and yet is not safe, or will stop working soon."""
     from pacsfw.dimse.tls import validities
 
@@ -87,18 +87,18 @@ def tls_warnings(draft: Draft, node: str, found: api.Tls | None) -> Iterator[str
     place = ("net", node, "tls")
     if not found.verify:
         yield (
-            f"{_where(draft, (*place, 'verify'))}: any certificate is accepted, so anybody may "
+            f"{_where(builder, (*place, 'verify'))}: any certificate is accepted, so anybody may "
             "answer for the PACS; name the file of its certificate as ca instead of false"
         )
     for key, path in (("certificate", found.certificate), ("ca", found.ca)):
         for validity in validities(Path(path)) if path else ():
             if why := _why_not_valid(validity.begins, validity.ends, datetime.now(UTC)):
-                yield f"{_where(draft, (*place, key))}: {path}: {why}"
+                yield f"{_where(builder, (*place, key))}: {path}: {why}"
                 break
     key_file = found.key or found.certificate
     if key_file and Path(key_file).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         key = "key" if found.key else "certificate"
-        yield f"{_where(draft, (*place, key))}: {key_file}: others may read the key (chmod go-r)"
+        yield f"{_where(builder, (*place, key))}: {key_file}: others may read the key (chmod go-r)"
 
 
 def _why_not_valid(begins: datetime, ends: datetime, now: datetime) -> str:
@@ -111,17 +111,17 @@ def _why_not_valid(begins: datetime, ends: datetime, now: datetime) -> str:
     return ""
 
 
-def _where(draft: Draft, place: Place) -> str:
-    return f"{draft.document.where(place)}: {spell(place)}"
+def _where(builder: ConfigBuilder, place: KeyPath) -> str:
+    return f"{builder.document.where(place)}: {spell(place)}"
 
 
-def _file(draft: Draft, place: Place) -> None:
-    path = draft.path(place, draft.document.get(place))
-    if not draft.problems.at(*place) and not Path(path).is_file():
-        draft.problems.add(place, f"{path}: there is no such file")
+def _file(builder: ConfigBuilder, place: KeyPath) -> None:
+    path = builder.path(place, builder.document.get(place))
+    if not builder.problems.at(*place) and not Path(path).is_file():
+        builder.problems.add(place, f"{path}: there is no such file")
 
 
-def _check_loads(draft: Draft, place: Place, found: api.Tls, *, client: bool) -> None:
+def _check_loads(builder: ConfigBuilder, place: KeyPath, found: api.Tls, *, client: bool) -> None:
     """See that the files are what they should be, and belong together."""
     from pacsfw.dimse import tls as dimse_tls
 
@@ -133,14 +133,14 @@ def _check_loads(draft: Draft, place: Place, found: api.Tls, *, client: bool) ->
                 raise ValueError("there is no certificate in it (PEM)")
         except (OSError, ValueError) as err:
             why = err.strerror if isinstance(err, OSError) else err
-            draft.problems.add((*place, key), f"{path}: {why}")
-    if draft.problems.at(*place):
+            builder.problems.add((*place, key), f"{path}: {why}")
+    if builder.problems.at(*place):
         return
     try:
         make(found)
     except OSError as err:
         key = "key" if found.key else "certificate" if found.certificate else "ca"
-        draft.problems.add((*place, key), _why_unusable(err, found.key or found.certificate))
+        builder.problems.add((*place, key), _why_unusable(err, found.key or found.certificate))
 
 
 def _why_unusable(err: OSError, key_file: str) -> str:
@@ -155,14 +155,14 @@ def _titles(tree: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(title.strip(" ") for title in tree.get(key, ()))
 
 
-def _networks(draft: Draft, place: Place) -> Iterator[IPv4Network | IPv6Network]:
-    for index, text in enumerate(draft.document.get(place) or ()):
+def _networks(builder: ConfigBuilder, place: KeyPath) -> Iterator[IPv4Network | IPv6Network]:
+    for index, text in enumerate(builder.document.get(place) or ()):
         try:
             yield ip_network(text)
         except ValueError:
             hint = ""
             with suppress(ValueError):
                 hint = f" (did you mean {ip_network(text, strict=False)}?)"
-            shown = draft.document.shown((*place, index), text)
+            shown = builder.document.shown((*place, index), text)
             why = f"{shown} is not an address or a network such as 10.1.0.0/16{hint}"
-            draft.problems.add((*place, index), why)
+            builder.problems.add((*place, index), why)

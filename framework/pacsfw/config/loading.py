@@ -9,9 +9,9 @@ from typing import Any
 
 from pacsfw.config import converting, files, finding, network, schemas, sections, tables
 from pacsfw.config.checking import check, check_foreign
-from pacsfw.config.components import Draft, hide, uses_in
+from pacsfw.config.components import ConfigBuilder, hide, uses_in
 from pacsfw.config.dicomweb import hide_credentials
-from pacsfw.config.document import Document, Place, Problems
+from pacsfw.config.document import Document, KeyPath, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
 from pacsfw.config.listener import hide_passwords
@@ -68,7 +68,7 @@ def load(
     schema = schemas.with_sections(registry)
     check(document, problems, (), document.tree, schema)
     schemas.fill_defaults(schema, document.tree)
-    config = _build(Draft(document, problems, registry, located, with_profile), plan)
+    config = _build(ConfigBuilder(document, problems, registry, located, with_profile), plan)
     problems.raise_any()
     registry.config_loaded(config.raw)
     return Loaded(config, registry)
@@ -108,7 +108,11 @@ def tags_of_tree(tree: Sequence[Mapping[str, Any]], registry: Registry) -> tuple
     problems = Problems(document)
     check(document, problems, (), document.tree, schemas.frame())
     located = Located(Path("tags"), "tags", Path.cwd(), _home())
-    found = () if problems.at("tags") else tables.tags(Draft(document, problems, registry, located))
+    found = (
+        ()
+        if problems.at("tags")
+        else tables.tags(ConfigBuilder(document, problems, registry, located))
+    )
     problems.raise_any()
     return found
 
@@ -140,7 +144,7 @@ def _plugin_plan(
     return PluginPlan(tuple(load), tuple(node.get("disable", [])), installed)
 
 
-def _trusted(located: Located, problems: Problems, place: Place, text: str) -> Path | None:
+def _trusted(located: Located, problems: Problems, place: KeyPath, text: str) -> Path | None:
     """Return the path of a plugin if it is there and nobody else can change it."""
     try:
         path = located.resolve(text)
@@ -162,63 +166,63 @@ def _report_failed(plan: PluginPlan, registry: Registry, problems: Problems) -> 
                 problems.add(("plugins", "load", index), str(failure), plugin=True)
 
 
-def _build(draft: Draft, plan: PluginPlan) -> Config:
-    document, located = draft.document, draft.located
-    net = network.net(draft)
-    storage = tables.storage(draft)
-    claimed = dict(_claimed_sections(draft))
+def _build(builder: ConfigBuilder, plan: PluginPlan) -> Config:
+    document, located = builder.document, builder.located
+    net = network.net(builder)
+    storage = tables.storage(builder)
+    claimed = dict(_claimed_sections(builder))
     return Config(
         path=located.path,
         base=located.base,
         net=net,
-        find=finding.find(draft),
-        move=sections.move(draft),
+        find=finding.find(builder),
+        move=sections.move(builder),
         storage=storage,
-        tags=tables.tags(draft),
-        converts=converting.converts(draft, storage),
-        sinks=tables.sinks(draft, storage),
-        observers=tuple(_observers(draft, claimed)),
+        tags=tables.tags(builder),
+        converts=converting.converts(builder, storage),
+        sinks=tables.sinks(builder, storage),
+        observers=tuple(_observers(builder, claimed)),
         plugins=plan,
         sections=claimed,
         warnings=(
-            *network.net_warnings(draft, net),
-            *tables.storage_warnings(draft, storage),
-            *_unknown_disabled(draft, plan),
+            *network.net_warnings(builder, net),
+            *tables.storage_warnings(builder, storage),
+            *_unknown_disabled(builder, plan),
         ),
         raw=document.tree,
         secrets=frozenset(document.secrets),
     )
 
 
-def _claimed_sections(draft: Draft) -> Iterator[tuple[str, Any]]:
+def _claimed_sections(builder: ConfigBuilder) -> Iterator[tuple[str, Any]]:
     """Check the sections of plugins against their own schemas."""
-    for key in schemas.claimed(schemas.frame(), draft.registry):
-        if key in draft.document.tree:
-            offer = draft.registry.sections[key]
+    for key in schemas.claimed(schemas.frame(), builder.registry):
+        if key in builder.document.tree:
+            offer = builder.registry.sections[key]
             owner = f"section of {offer.distribution} {offer.version}".strip()
-            value = draft.document.tree[key]
-            hide(draft.document, (key,), value, offer.section.schema)
+            value = builder.document.tree[key]
+            hide(builder.document, (key,), value, offer.section.schema)
             check_foreign(
-                draft.document, draft.problems, (key,), value, offer.section.schema, owner
+                builder.document, builder.problems, (key,), value, offer.section.schema, owner
             )
             yield key, value
 
 
-def _observers(draft: Draft, claimed: Mapping[str, Any]) -> Iterator[Use]:
+def _observers(builder: ConfigBuilder, claimed: Mapping[str, Any]) -> Iterator[Use]:
     """Return the listed observers, and those whose section is there."""
-    listed = [use for _, use in uses_in(draft, "observer", "observers")]
+    listed = [use for _, use in uses_in(builder, "observer", "observers")]
     yield from listed
     for key in claimed:
-        offer = draft.registry.sections[key]
+        offer = builder.registry.sections[key]
         name = offer.section.observer
         if name and not any(use.name.rpartition("/")[2] == name for use in listed):
-            yield Use(f"{offer.distribution}/{name}", where=draft.document.where((key,)))
+            yield Use(f"{offer.distribution}/{name}", where=builder.document.where((key,)))
 
 
-def _unknown_disabled(draft: Draft, plan: PluginPlan) -> Iterator[str]:
+def _unknown_disabled(builder: ConfigBuilder, plan: PluginPlan) -> Iterator[str]:
     """Warn of a name to disable that nothing has: it may be a slip of the pen."""
-    known = {part for name in draft.registry.disabled for part in (name, *name.split("/"))}
+    known = {part for name in builder.registry.disabled for part in (name, *name.split("/"))}
     for index, name in enumerate(plan.disable):
         if name not in known:
-            where = draft.document.where(("plugins", "disable", index))
+            where = builder.document.where(("plugins", "disable", index))
             yield f"{where}: plugins.disable[{index}]: no plugin is named {name!r}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from pacsfw import api
-from pacsfw.config.document import Place
+from pacsfw.config.document import KeyPath
 from pacsfw.config.window import Window
 from pacsfw.errors import ConfigError
 from pacsfw.plugins import PluginPlan
@@ -166,7 +166,7 @@ class Config:
     sections: Mapping[str, Any] = field(repr=False)
     warnings: tuple[str, ...]
     raw: Mapping[str, Any] = field(repr=False)
-    secrets: frozenset[Place]
+    secrets: frozenset[KeyPath]
 
     @property
     def undeclared_charset(self) -> str:
@@ -193,7 +193,7 @@ class Config:
             )
 
     def run_context(
-        self, workdir: Path, clock: api.Clock, components: tuple[api.Used, ...] = ()
+        self, workdir: Path, clock: api.Clock, components: tuple[api.ComponentInfo, ...] = ()
     ) -> api.RunContext:
         """Return what the components of a new run are told."""
         return api.RunContext(

@@ -12,24 +12,24 @@ from typing import Any
 
 from pacsfw import api
 from pacsfw.config import listener
-from pacsfw.config.components import Draft
+from pacsfw.config.components import ConfigBuilder
 from pacsfw.config.dicomweb import dicomweb, dicomweb_warnings
-from pacsfw.config.document import Place
+from pacsfw.config.document import KeyPath
 from pacsfw.config.profile import allowed_associations, profile, profile_warnings
 from pacsfw.config.values import closest
 
 _LOOPBACK = ("localhost", "127.", "::1")
 
 
-def net(draft: Draft) -> api.Net | None:
+def net(builder: ConfigBuilder) -> api.Net | None:
     """Return the ``net`` section; ``dest`` is the local node where none was given."""
     place = ("net", "called_node", "charset")
-    if (charset := draft.value(*place)) is not None:
-        _check_charset(draft, place, charset)
-    web = dicomweb(draft)
-    found = profile(draft)
-    guards = {node: _guards(draft, node) for node in listener.NODES}
-    tree = draft.value("net")
+    if (charset := builder.value(*place)) is not None:
+        _check_charset(builder, place, charset)
+    web = dicomweb(builder)
+    found = profile(builder)
+    guards = {node: _guards(builder, node) for node in listener.NODES}
+    tree = builder.value("net")
     if tree is None:
         return None
     local = _node(tree["local_node"], guards["local_node"])
@@ -43,13 +43,13 @@ def net(draft: Draft) -> api.Net | None:
     )
 
 
-def _guards(draft: Draft, node: str) -> dict[str, Any]:
+def _guards(builder: ConfigBuilder, node: str) -> dict[str, Any]:
     """Return what a node says about encryption, access and limits, where it says something."""
     makers = {"tls": listener.tls, "accept": listener.accept, "limits": listener.limits}
     return {
-        key: make(draft, node)
+        key: make(builder, node)
         for key, make in makers.items()
-        if draft.document.get(("net", node, key)) is not None
+        if builder.document.get(("net", node, key)) is not None
     }
 
 
@@ -67,45 +67,45 @@ def _node(tree: dict[str, Any], more: dict[str, Any]) -> api.Node:
     return api.Node(**{**whole, "aetitle": tree["aetitle"].strip(" ")})
 
 
-def _check_charset(draft: Draft, place: Place, charset: str) -> None:
+def _check_charset(builder: ConfigBuilder, place: KeyPath, charset: str) -> None:
     from pydicom.charset import python_encoding
 
     known = sorted(name for name in python_encoding if name)
     for part in charset.split("\\"):
         if part and part not in known:
-            shown = draft.document.shown(place, part)
+            shown = builder.document.shown(place, part)
             near = closest(part, known)
-            draft.problems.add(place, f"{shown} is not a Specific Character Set of DICOM{near}")
+            builder.problems.add(place, f"{shown} is not a Specific Character Set of DICOM{near}")
 
 
-def net_warnings(draft: Draft, found: api.Net | None) -> list[str]:
+def net_warnings(builder: ConfigBuilder, found: api.Net | None) -> list[str]:
     """Return what is legal in ``net`` and yet will hardly work, or is not safe."""
     if found is None:
         return []
     return [
-        *_address_warnings(draft, found),
-        *_tls_warnings(draft, found),
-        *profile_warnings(draft, found),
-        *dicomweb_warnings(draft, found.dicomweb),
+        *_address_warnings(builder, found),
+        *_tls_warnings(builder, found),
+        *profile_warnings(builder, found),
+        *dicomweb_warnings(builder, found.dicomweb),
     ]
 
 
-def _tls_warnings(draft: Draft, found: api.Net) -> Iterator[str]:
+def _tls_warnings(builder: ConfigBuilder, found: api.Net) -> Iterator[str]:
     for node, meant in zip(listener.NODES, (found.local, found.called, found.dest), strict=True):
         # What dest_node takes over is warned of where it stands.
-        if meant is not None and draft.document.get(("net", node, "tls")) is not None:
-            yield from listener.tls_warnings(draft, node, meant.tls)
+        if meant is not None and builder.document.get(("net", node, "tls")) is not None:
+            yield from listener.tls_warnings(builder, node, meant.tls)
 
 
-def _address_warnings(draft: Draft, found: api.Net) -> list[str]:
+def _address_warnings(builder: ConfigBuilder, found: api.Net) -> list[str]:
     if found.called is None or found.dest is None:
         return []
     called, dest = found.called, found.dest
     here = called.ip.startswith(_LOOPBACK) or called.ip in {dest.ip, dest.bind}
     if not here or called.port != dest.port:
         return []
-    key = "dest_node" if "dest_node" in draft.document.tree["net"] else "local_node"
+    key = "dest_node" if "dest_node" in builder.document.tree["net"] else "local_node"
     place = ("net", key, "port")
-    where = f"{draft.document.where(place)}: {'.'.join(place)}"
+    where = f"{builder.document.where(place)}: {'.'.join(place)}"
     taken = f"{called.ip}:{called.port} is the address of called_node"
     return [f"{where}: {taken}; we cannot listen there too, so nothing will arrive"]

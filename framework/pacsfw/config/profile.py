@@ -7,39 +7,39 @@ from typing import Any
 from pacsfw import api
 from pacsfw.config import files, schemas
 from pacsfw.config.checking import check
-from pacsfw.config.components import Draft
-from pacsfw.config.document import Document, Place, Problems
+from pacsfw.config.components import ConfigBuilder
+from pacsfw.config.document import Document, KeyPath, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.values import closest
 from pacsfw.errors import ConfigError
 
-_CALLED: Place = ("net", "called_node")
-_PROFILE: Place = (*_CALLED, "profile")
-_MOST: Place = (*_CALLED, "max_associations")
+_CALLED: KeyPath = ("net", "called_node")
+_PROFILE: KeyPath = (*_CALLED, "profile")
+_MOST: KeyPath = (*_CALLED, "max_associations")
 
 _KEYWORDS = ("returned", "not_returned", "honoured", "ignored")
 _PROVEN = ("wildcards", "ranges", "before_limit")
 _OPPOSITES = (("returned", "not_returned"), ("honoured", "ignored"))
 
 
-def profile(draft: Draft) -> api.Profile:
+def profile(builder: ConfigBuilder) -> api.Profile:
     """Return the profile that ``net.called_node.profile`` names, an empty one without it.
 
     What is wrong with the file is added to the problems, each with the line in that file.
     """
-    text = draft.value(*_PROFILE)
+    text = builder.value(*_PROFILE)
     if text is None:
         return api.Profile()
-    path = draft.path(_PROFILE, text)
-    if draft.problems.at(*_PROFILE) or not draft.with_profile:
+    path = builder.path(_PROFILE, text)
+    if builder.problems.at(*_PROFILE) or not builder.with_profile:
         return api.Profile()
-    located = draft.located
+    located = builder.located
     try:
         document = files.read(Located(located.resolve(path), text, located.base, located.home))
         _check(document)
     except ConfigError as err:
         for problem in err.problems:
-            draft.problems.add(_PROFILE, problem)
+            builder.problems.add(_PROFILE, problem)
         return api.Profile()
     return _profile(document.tree)
 
@@ -49,13 +49,13 @@ def allowed_associations(configured: int, found: api.Profile) -> int:
     return min(configured, found.associations) if found.associations else configured
 
 
-def profile_warnings(draft: Draft, found: api.Net) -> list[str]:
+def profile_warnings(builder: ConfigBuilder, found: api.Net) -> list[str]:
     """Return where the profile is not that of this PACS, or contradicts the configuration."""
     called = found.called
     if called is None or not called.profile.called:
         return []
     profile, warnings = called.profile, []
-    where = f"{draft.document.where(_PROFILE)}: net.called_node.profile"
+    where = f"{builder.document.where(_PROFILE)}: net.called_node.profile"
     probed = (profile.called, profile.ip, profile.port)
     if probed != (called.aetitle, called.ip, called.port):
         warnings.append(
@@ -67,10 +67,10 @@ def profile_warnings(draft: Draft, found: api.Net) -> list[str]:
             f"{where}: it was found out as {profile.calling}, and we are {found.local.aetitle}: "
             "the PACS may treat us in another way"
         )
-    configured = draft.document.get(_MOST)
-    if _MOST in draft.document.keys and called.max_associations < configured:
+    configured = builder.document.get(_MOST)
+    if _MOST in builder.document.keys and called.max_associations < configured:
         warnings.append(
-            f"{draft.document.where(_MOST)}: net.called_node.max_associations: {configured} is "
+            f"{builder.document.where(_MOST)}: net.called_node.max_associations: {configured} is "
             f"more than the PACS serves, says its profile: {called.max_associations} are used"
         )
     return warnings

@@ -9,20 +9,20 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pacsfw.config.components import Draft, use_at
+from pacsfw.config.components import ConfigBuilder, use_at
 from pacsfw.config.model import Move, QueryLevel, Use
 from pacsfw.config.schemas import AUTO
 from pacsfw.config.values import WEEKDAYS, clock_time, span, zone
 from pacsfw.config.window import ALL_DAYS, Window
 
 
-def move(draft: Draft) -> Move | None:
+def move(builder: ConfigBuilder) -> Move | None:
     """Return the ``move`` section."""
-    if "move" not in draft.document.tree:
+    if "move" not in builder.document.tree:
         return None
-    timezone = _zone(draft)
-    use = _use(draft)
-    tree = draft.value("move")
+    timezone = _zone(builder)
+    use = _use(builder)
+    tree = builder.value("move")
     if tree is None or use is None:
         return None
     days = frozenset(WEEKDAYS.index(name) for name in tree["days"]) if "days" in tree else ALL_DAYS
@@ -42,21 +42,23 @@ def move(draft: Draft) -> Move | None:
     )
 
 
-def _use(draft: Draft) -> Use | None:
-    if draft.value("move", "use") != AUTO:
-        return use_at(draft, "transfer", "move")
-    if draft.document.get(("move", "with")):
-        draft.problems.add(("move", "with"), "auto takes no options: name the transfer to set some")
+def _use(builder: ConfigBuilder) -> Use | None:
+    if builder.value("move", "use") != AUTO:
+        return use_at(builder, "transfer", "move")
+    if builder.document.get(("move", "with")):
+        builder.problems.add(
+            ("move", "with"), "auto takes no options: name the transfer to set some"
+        )
         return None
     return Use(AUTO)
 
 
-def _zone(draft: Draft) -> ZoneInfo | None:
-    name = draft.value("move", "timezone")
+def _zone(builder: ConfigBuilder) -> ZoneInfo | None:
+    name = builder.value("move", "timezone")
     try:
         return None if name is None else zone(name)
     except ValueError as err:
-        draft.problems.quote(("move", "timezone"), err)
+        builder.problems.quote(("move", "timezone"), err)
         return None
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pacsfw.api import COLUMNS, ERRORS, ColumnType
 from pacsfw.config.columns import columns_of, natural_type, type_of
-from pacsfw.config.components import Draft, places_in, use_at, uses_in
-from pacsfw.config.document import Place, spell
+from pacsfw.config.components import ConfigBuilder, places_in, use_at, uses_in
+from pacsfw.config.document import KeyPath, spell
 from pacsfw.config.files import why_unwritable
 from pacsfw.config.model import Storage, Tag, Use
 from pacsfw.config.values import is_url, sibling, size
@@ -20,16 +20,16 @@ PATH_COLUMN = "dicom_path"
 """The column that every table of tags ends with."""
 
 
-def storage(draft: Draft) -> Storage | None:
+def storage(builder: ConfigBuilder) -> Storage | None:
     """Return the ``storage`` section, with its derived defaults filled in."""
-    if not isinstance(draft.document.tree.get("storage"), dict):
+    if not isinstance(builder.document.tree.get("storage"), dict):
         return None
-    resources = _target(draft, "resources")
-    meta = _target(draft, "resources_meta") or _beside(draft, resources)
-    directory = _folder(draft, "directory")
-    state = _folder(draft, "state") or _inside(draft, directory)
-    sort_by = use_at(draft, "layout", "storage", "sort_by")
-    if draft.problems.at("storage") or sort_by is None:
+    resources = _target(builder, "resources")
+    meta = _target(builder, "resources_meta") or _beside(builder, resources)
+    directory = _folder(builder, "directory")
+    state = _folder(builder, "state") or _inside(builder, directory)
+    sort_by = use_at(builder, "layout", "storage", "sort_by")
+    if builder.problems.at("storage") or sort_by is None:
         return None
     return Storage(
         resources=resources,
@@ -37,60 +37,60 @@ def storage(draft: Draft) -> Storage | None:
         directory=Path(directory),
         state=Path(state),
         sort_by=sort_by,
-        reserve=size(draft.value("storage", "reserve")),
-        backlog=size(draft.value("storage", "backlog")),
+        reserve=size(builder.value("storage", "reserve")),
+        backlog=size(builder.value("storage", "backlog")),
     )
 
 
-def _target(draft: Draft, key: str) -> str:
+def _target(builder: ConfigBuilder, key: str) -> str:
     """Return the target of a table, and see that a sink claims it; empty if it is absent."""
     place = ("storage", key)
-    text: str | None = draft.value(*place)
+    text: str | None = builder.value(*place)
     if text is None:
         return ""
-    target = draft.target(place, text)
+    target = builder.target(place, text)
     try:
-        draft.registry.sink_for(target)
+        builder.registry.sink_for(target)
     except PluginError as err:
-        draft.problems.quote(place, err)
+        builder.problems.quote(place, err)
     return target
 
 
-def _folder(draft: Draft, key: str) -> str:
-    text: str | None = draft.value("storage", key)
-    return "" if text is None else draft.path(("storage", key), text)
+def _folder(builder: ConfigBuilder, key: str) -> str:
+    text: str | None = builder.value("storage", key)
+    return "" if text is None else builder.path(("storage", key), text)
 
 
-def _beside(draft: Draft, resources: str) -> str:
+def _beside(builder: ConfigBuilder, resources: str) -> str:
     """Return the default of ``resources_meta``: the same database, or a file beside the list."""
     if is_url(resources):
-        target = resources if _holds_many(draft, resources) else ""
+        target = resources if _holds_many(builder, resources) else ""
         if not target:
             why = "resources_meta is missing: it has no default beside this URL"
-            draft.problems.add(("storage",), why, key=True)
+            builder.problems.add(("storage",), why, key=True)
             return ""
     else:
         target = str(Path(resources).with_name("resources_meta.csv")) if resources else ""
-    draft.derive(("storage", "resources_meta"), target, ("storage", "resources"))
+    builder.derive(("storage", "resources_meta"), target, ("storage", "resources"))
     return target
 
 
-def _holds_many(draft: Draft, target: str) -> bool:
+def _holds_many(builder: ConfigBuilder, target: str) -> bool:
     """Tell whether the sink that claims a target can keep several tables in it."""
     try:
-        factory = draft.registry.sink_for(target).component.factory
+        factory = builder.registry.sink_for(target).component.factory
     except PluginError:
         return True  # that is told where the target stands
-    return bool(getattr(factory, "holds_many", False))
+    return bool(getattr(factory, "multi_table", False))
 
 
-def _inside(draft: Draft, directory: str) -> str:
+def _inside(builder: ConfigBuilder, directory: str) -> str:
     state = str(Path(directory) / ".pacsfw")
-    draft.derive(("storage", "state"), state, ("storage", "directory"))
+    builder.derive(("storage", "state"), state, ("storage", "directory"))
     return state
 
 
-def storage_warnings(draft: Draft, stored: Storage | None) -> Iterator[str]:
+def storage_warnings(builder: ConfigBuilder, stored: Storage | None) -> Iterator[str]:
     """Yield what is legal in ``storage`` and yet will hardly work."""
     if stored is None:
         return
@@ -109,8 +109,8 @@ def storage_warnings(draft: Draft, stored: Storage | None) -> Iterator[str]:
         why_not = why_unwritable(folder)
         if why_not is not None and why_not not in told:
             told.add(why_not)
-            where = draft.document.where(("storage", key))
-            why = f"nothing can be written there: {draft.document.scrubbed(why_not)}"
+            where = builder.document.where(("storage", key))
+            why = f"nothing can be written there: {builder.document.scrubbed(why_not)}"
             yield f"{where}: storage.{key}: {why}"
 
 
@@ -124,63 +124,69 @@ def _repeats_names(sort_by: Use) -> bool:
     return "{SOPInstanceUID}" not in fields
 
 
-def sinks(draft: Draft, stored: Storage | None) -> tuple[Use, ...]:
+def sinks(builder: ConfigBuilder, stored: Storage | None) -> tuple[Use, ...]:
     """Return the ``sinks`` section; no two tables may share a target."""
-    taken: dict[str, Place] = {}
+    taken: dict[str, KeyPath] = {}
     if stored is not None:
-        if stored.resources != stored.resources_meta or not _holds_many(draft, stored.resources):
-            _claim(draft, taken, ("storage", "resources"), stored.resources)
-        _claim_tables(draft, taken, ("storage", "resources_meta"), stored.resources_meta)
+        if stored.resources != stored.resources_meta or not _holds_many(builder, stored.resources):
+            _claim(builder, taken, ("storage", "resources"), stored.resources)
+        _claim_tables(builder, taken, ("storage", "resources_meta"), stored.resources_meta)
     uses = []
-    for place, use in uses_in(draft, "sink", "sinks"):
+    for place, use in uses_in(builder, "sink", "sinks"):
         if isinstance(target := use.options.get("path"), str):
-            _claim_tables(draft, taken, (*place, "with", "path"), target)
+            _claim_tables(builder, taken, (*place, "with", "path"), target)
         uses.append(use)
     return tuple(uses)
 
 
-def _claim_tables(draft: Draft, taken: dict[str, Place], place: Place, target: str) -> None:
+def _claim_tables(
+    builder: ConfigBuilder, taken: dict[str, KeyPath], place: KeyPath, target: str
+) -> None:
     """Claim a target, and the files that its errors and columns go to."""
-    _claim(draft, taken, place, target)
+    _claim(builder, taken, place, target)
     for table in () if is_url(target) else (ERRORS, COLUMNS):
-        _claim(draft, taken, place, sibling(target, table.name))
+        _claim(builder, taken, place, sibling(target, table.name))
 
 
-def _claim(draft: Draft, taken: dict[str, Place], place: Place, target: str) -> None:
+def _claim(builder: ConfigBuilder, taken: dict[str, KeyPath], place: KeyPath, target: str) -> None:
     same = target if is_url(target) else os.path.realpath(target)
     if same in taken:
-        draft.problems.add(place, f"is the target of {spell(taken[same])} already")
+        builder.problems.add(place, f"is the target of {spell(taken[same])} already")
     taken.setdefault(same, place)
 
 
-def tags(draft: Draft) -> tuple[Tag, ...]:
+def tags(builder: ConfigBuilder) -> tuple[Tag, ...]:
     """Return the ``tags`` section; column names are unique."""
-    columns: dict[str, Place] = {PATH_COLUMN: ()}
+    columns: dict[str, KeyPath] = {PATH_COLUMN: ()}
     found = []
-    for place in places_in(draft, "tags"):
-        names = _tag_names(draft, (*place, "tag_name"))
-        callbacks = _callbacks(draft, (*place, "callback"))
-        node = draft.value(*place)
+    for place in places_in(builder, "tags"):
+        names = _tag_names(builder, (*place, "tag_name"))
+        callbacks = _callbacks(builder, (*place, "callback"))
+        node = builder.value(*place)
         if node is None:
             continue
-        tag = _tag(draft, place, node, names, callbacks)
+        tag = _tag(builder, place, node, names, callbacks)
         for column in columns_of(tag):
             if column.name in columns:
                 owner = spell(columns[column.name]) or "pacsfw itself"
                 at = (*place, "tag_alias" if "tag_alias" in node else "tag_name")
-                draft.problems.add(at, f"the column {column.name!r} is made by {owner} already")
+                builder.problems.add(at, f"the column {column.name!r} is made by {owner} already")
             columns.setdefault(column.name, place)
         found.append(tag)
     return tuple(found)
 
 
 def _tag(
-    draft: Draft, place: Place, node: dict[str, Any], names: tuple[str, ...], chain: tuple[Use, ...]
+    builder: ConfigBuilder,
+    place: KeyPath,
+    node: dict[str, Any],
+    names: tuple[str, ...],
+    chain: tuple[Use, ...],
 ) -> Tag:
     required = node.get("required", False)
     if required and node.get("default_val") is not None:
         why = "with a default_val the cell is never empty; leave one of the two out"
-        draft.problems.add((*place, "required"), why)
+        builder.problems.add((*place, "required"), why)
     declared, vr = node.get("type"), node.get("vr", "")
     if declared == "auto" and not chain:
         from pacsfw.dicom.tagpath import parse
@@ -188,26 +194,26 @@ def _tag(
         column_type = natural_type(parse(names[0]), vr)
     else:
         known = None if declared == "auto" else declared
-        column_type = _column_type(draft, (*place, "callback"), known, chain)
+        column_type = _column_type(builder, (*place, "callback"), known, chain)
     return Tag(
         names=names,
         alias=node.get("tag_alias", names[0]),
-        default=_default(draft, (*place, "default_val"), column_type),
+        default=_default(builder, (*place, "default_val"), column_type),
         callbacks=chain,
         type=column_type,
-        where=f"{draft.document.where(place)}: {spell(place)}",
+        where=f"{builder.document.where(place)}: {spell(place)}",
         vr=vr,
         required=required,
         raw=node.get("raw", False),
     )
 
 
-def _tag_names(draft: Draft, place: Place) -> tuple[str, ...]:
+def _tag_names(builder: ConfigBuilder, place: KeyPath) -> tuple[str, ...]:
     """Return the tag paths at ``place``, which are checked."""
     from pacsfw.dicom.tagpath import parse
 
-    node = draft.value(*place)
-    at: Mapping[Place, str] = (
+    node = builder.value(*place)
+    at: Mapping[KeyPath, str] = (
         {place: node}
         if isinstance(node, str)
         else {(*place, index): name for index, name in enumerate(node or [])}
@@ -216,35 +222,35 @@ def _tag_names(draft: Draft, place: Place) -> tuple[str, ...]:
         try:
             parse(name)
         except ValueError as err:
-            draft.problems.quote(each, err)
+            builder.problems.quote(each, err)
     return tuple(at.values())
 
 
-def _callbacks(draft: Draft, place: Place) -> tuple[Use, ...]:
-    if draft.document.get(place) is None:
+def _callbacks(builder: ConfigBuilder, place: KeyPath) -> tuple[Use, ...]:
+    if builder.document.get(place) is None:
         return ()
-    chain = places_in(draft, *place) or [place]
-    uses = [use_at(draft, "callback", *each) for each in chain]
+    chain = places_in(builder, *place) or [place]
+    uses = [use_at(builder, "callback", *each) for each in chain]
     return tuple(use for use in uses if use is not None)
 
 
 def _column_type(
-    draft: Draft, place: Place, declared: ColumnType | None, callbacks: tuple[Use, ...]
+    builder: ConfigBuilder, place: KeyPath, declared: ColumnType | None, callbacks: tuple[Use, ...]
 ) -> ColumnType:
     """Return the type of a column: the declared one, or what the last callback returns."""
     if declared or not callbacks:
         return declared or "text"
     last = callbacks[-1]
     try:
-        return type_of(draft.registry.build("callback", last.name, last.options))
+        return type_of(builder.registry.build("callback", last.name, last.options))
     except ValueError as err:
-        draft.problems.quote(place, err)
+        builder.problems.quote(place, err)
         return "text"
 
 
-def _default(draft: Draft, place: Place, column_type: ColumnType) -> Any:
+def _default(builder: ConfigBuilder, place: KeyPath, column_type: ColumnType) -> Any:
     """Return the default at ``place`` as a cell of the column."""
-    value = draft.document.get(place)
+    value = builder.document.get(place)
     if value is None:
         return None
     from pacsfw.config.cells import cell  # these import pydicom, which takes long
@@ -253,7 +259,7 @@ def _default(draft: Draft, place: Place, column_type: ColumnType) -> Any:
     try:
         return None if is_empty(value) else cell(value, column_type)
     except (ValueError, TypeError):
-        shown = draft.document.shown(place, value)
+        shown = builder.document.shown(place, value)
         why = f"{shown} does not fit the column's type {column_type!r}"
-        draft.problems.add(place, f"{why}; choose another one, or give the tag `type: text`")
+        builder.problems.add(place, f"{why}; choose another one, or give the tag `type: text`")
         return None

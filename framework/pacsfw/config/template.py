@@ -65,7 +65,7 @@ move:
   # recheck_after: 7d
 
 storage:
-  resources: collection/resources.csv        # the work list: find writes it, you may prune it
+  resources: collection/resources.csv        # the study list: find writes it, you may prune it
   # resources_meta: collection/resources_meta.csv
   directory: collection/dicom
   # state: collection/dicom/.pacsfw

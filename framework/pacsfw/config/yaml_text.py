@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from pacsfw.config.document import MAX_DEPTH, MAX_VALUES, START, Document, Mark, Place, spell
+from pacsfw.config.document import MAX_DEPTH, MAX_VALUES, START, Document, KeyPath, Mark, spell
 from pacsfw.config.numbers import number
 from pacsfw.errors import ConfigError
 
@@ -92,10 +92,10 @@ class _Builder:
     def __init__(self, name: str) -> None:
         self._name = name
         self._left = MAX_VALUES
-        self.values: dict[Place, Mark] = {}
-        self.keys: dict[Place, Mark] = {}
+        self.values: dict[KeyPath, Mark] = {}
+        self.keys: dict[KeyPath, Mark] = {}
 
-    def build(self, node: yaml.Node, place: Place) -> Any:
+    def build(self, node: yaml.Node, place: KeyPath) -> Any:
         self._left -= 1
         if self._left < 0 or len(place) > MAX_DEPTH:
             self._refuse(node, place[:1], "too large or too deep; does an alias repeat itself?")
@@ -109,7 +109,7 @@ class _Builder:
             self._refuse(node, place, f"the tag {node.tag!r} is not supported")
         return self._scalar(node, place, kind)
 
-    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, place: KeyPath) -> dict[str, Any]:
         tree: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag != f"{_CORE}str":
@@ -125,7 +125,7 @@ class _Builder:
             tree[key] = self.build(value_node, here)
         return tree
 
-    def _scalar(self, node: yaml.ScalarNode, place: Place, kind: str) -> Any:
+    def _scalar(self, node: yaml.ScalarNode, place: KeyPath, kind: str) -> Any:
         text: str = node.value
         if kind == "str":
             return text
@@ -140,7 +140,7 @@ class _Builder:
         except ValueError as err:
             self._refuse(node, place, str(err))
 
-    def _refuse(self, node: yaml.Node, place: Place, why: str) -> NoReturn:
+    def _refuse(self, node: yaml.Node, place: KeyPath, why: str) -> NoReturn:
         mark = _mark(node)
         path = f"{spell(place)}: " if place else ""
         raise ConfigError(f"{self._name}:{mark.line}:{mark.column}: {path}{why}")

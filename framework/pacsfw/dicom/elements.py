@@ -20,7 +20,7 @@ from pacsfw.dicom.walk import Encoding
 from pacsfw.dicom.wanted import (
     CHARACTER_SET,
     TOO_LONG,
-    Found,
+    QueryRow,
     Raw,
     creator_name,
     private_vr,
@@ -53,20 +53,20 @@ class Leaf(NamedTuple):
 class _Scope:
     """A data set or item, and the character set that its text is in."""
 
-    found: Found
+    found: QueryRow
     charset: bytes
 
-    def within(self, item: Found) -> _Scope:
+    def within(self, item: QueryRow) -> _Scope:
         return _Scope(item, charset_of(item, self.charset))
 
 
-def charset_of(found: Found, inherited: bytes = b"") -> bytes:
+def charset_of(found: QueryRow, inherited: bytes = b"") -> bytes:
     """Return the declared character set, encoded; items inherit that of what they are in."""
     declared = found.get(CHARACTER_SET)
     return declared[1] if declared is not None else inherited
 
 
-def find(path: TagPath, found: Found, encoding: Encoding) -> Leaf | Many | Absent:
+def find(path: TagPath, found: QueryRow, encoding: Encoding) -> Leaf | Many | Absent:
     """Return the encoded elements at a path.
 
     Returns
@@ -96,7 +96,7 @@ def find(path: TagPath, found: Found, encoding: Encoding) -> Leaf | Many | Absen
     return follow(path.steps, _Scope(found, charset_of(found)), read)  # type: ignore[no-any-return]
 
 
-def _private(step: Step, found: Found) -> Raw | None:
+def _private(step: Step, found: QueryRow) -> Raw | None:
     """Return an element of the first block of its creator that has it."""
     first = step.group << 16
     blocks = [
@@ -108,7 +108,7 @@ def _private(step: Step, found: Found) -> Raw | None:
     return next((raw for raw in found_in if raw is not None), None)
 
 
-def known_vr(vr: str, value: Any, step: Step, found: Found) -> str:
+def known_vr(vr: str, value: Any, step: Step, found: QueryRow) -> str:
     """Return the value representation, for UN that of the dictionaries if they know it."""
     if vr != "UN" or type(value) is not bytes:
         return vr

@@ -20,7 +20,7 @@ from pacsfw.dicom.pydicom_reading import found_in, read_dataset
 from pacsfw.dicom.reading import Extent
 from pacsfw.dicom.tagpath import ABSENT, Absent, Many, TagPath, parse
 from pacsfw.dicom.walk import EXPLICIT, Encoding, Unusual
-from pacsfw.dicom.wanted import Found, Plan, compiled
+from pacsfw.dicom.wanted import Plan, QueryRow, compiled
 
 
 class FileHeader:
@@ -46,7 +46,7 @@ class FileHeader:
         self,
         path: Path | None,
         reader: HeaderReader,
-        found: Found,
+        found: QueryRow,
         extent: Extent | None,
         dataset: Dataset | None = None,
     ) -> None:
@@ -204,7 +204,7 @@ class HeaderReader:
         OSError
             The file cannot be opened or read.
         """
-        found: Found = {}
+        found: QueryRow = {}
         try:
             extent = reading.read(path, self.plan, found)
         except Unusual:

@@ -25,8 +25,8 @@ from pacsfw.dicom.wanted import (
     LAST_BEFORE_PIXELS,
     LONGEST_VALUE,
     TOO_LONG,
-    Found,
     Plan,
+    QueryRow,
     Want,
     Wanted,
 )
@@ -74,7 +74,7 @@ def _inflated_header(path: Path, start: int) -> bytes:
     return data[:end]
 
 
-def found_in(dataset: Dataset, plan: Plan) -> Found:
+def found_in(dataset: Dataset, plan: Plan) -> QueryRow:
     """Return the wanted elements of a data set, in Explicit VR Little Endian.
 
     Raises
@@ -89,9 +89,9 @@ def found_in(dataset: Dataset, plan: Plan) -> Found:
     return found
 
 
-def _found(dataset: Dataset, wanted: Wanted, charset: Any) -> Found:
+def _found(dataset: Dataset, wanted: Wanted, charset: Any) -> QueryRow:
     charset = dataset.original_character_set or charset
-    found: Found = {}
+    found: QueryRow = {}
     elements = wanted.elements.copy()
     for tag in sorted(elements):
         if elements[tag].reserves and tag in dataset:

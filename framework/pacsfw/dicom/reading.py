@@ -22,7 +22,7 @@ from pacsfw.dicom.walk import (
     Unusual,
     Walk,
 )
-from pacsfw.dicom.wanted import LAST_BEFORE_PIXELS, SYNTAX, Found, Plan, Wanted
+from pacsfw.dicom.wanted import LAST_BEFORE_PIXELS, SYNTAX, Plan, QueryRow, Wanted
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -62,7 +62,7 @@ class Extent:
     end: int
 
 
-def read(path: Path | str, plan: Plan, found: Found) -> Extent:
+def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
     """Read the wanted elements of a Part 10 file (PS3.10 section 7).
 
     Parameters
@@ -133,7 +133,7 @@ class _Window:
     def __init__(self, data: bytes, base: int, ended: bool, fetch: _Fetch) -> None:
         self._data, self._base, self._ended, self._fetch = data, base, ended, fetch
 
-    def walk(self, offset: int, encoding: Encoding, wanted: Wanted, found: Found) -> int:
+    def walk(self, offset: int, encoding: Encoding, wanted: Wanted, found: QueryRow) -> int:
         """Walk from an offset in the file, and return the one behind."""
         previous, size = -1, _FIRST
         while True:

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, VR
 
-from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, Found, Want, Wanted
+from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, QueryRow, Want, Wanted
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -87,7 +87,7 @@ class Walk:
             raise Unusual
         self._data, self._encoding, self._depth = data, encoding, depth
 
-    def run(self, position: int, wanted: Wanted, found: Found, last: int, previous: int) -> int:
+    def run(self, position: int, wanted: Wanted, found: QueryRow, last: int, previous: int) -> int:
         """Take the wanted elements, and stop before the first one after ``last``.
 
         Parameters
@@ -115,7 +115,7 @@ class Walk:
         return step(position, wanted, found, last, previous)
 
     def _explicit(  # noqa: C901 - it runs once per element of every file
-        self, position: int, wanted: Wanted, found: Found, last: int, previous: int
+        self, position: int, wanted: Wanted, found: QueryRow, last: int, previous: int
     ) -> int:
         data, size = self._data, len(self._data)
         head, long = self._encoding.head, self._encoding.long
@@ -154,7 +154,7 @@ class Walk:
             raise Short(position, previous, short.need) from None
 
     def _implicit(
-        self, position: int, wanted: Wanted, found: Found, last: int, previous: int
+        self, position: int, wanted: Wanted, found: QueryRow, last: int, previous: int
     ) -> int:
         data = self._data
         head = self._encoding.head
@@ -183,7 +183,7 @@ class Walk:
             raise Short(position, previous, short.need) from None
 
     def _long(
-        self, start: int, length: int, vr: str, tag: int, want: Want | None, found: Found
+        self, start: int, length: int, vr: str, tag: int, want: Want | None, found: QueryRow
     ) -> int:
         """Take an element whose length may be undefined, and return where it ends."""
         if want is None or length == UNDEFINED or vr == "SQ" or want.items:
@@ -200,7 +200,7 @@ class Walk:
         return end
 
     def _sequence(
-        self, start: int, length: int, vr: str, tag: int, want: Want | None, found: Found
+        self, start: int, length: int, vr: str, tag: int, want: Want | None, found: QueryRow
     ) -> int:
         """Go through a sequence, or a value of undefined length, and return where it ends."""
         if vr in _FRAGMENTED:
@@ -215,7 +215,7 @@ class Walk:
             if want is not None:
                 found[tag] = "SQ", None
             return start + length if length != UNDEFINED else self._skip_items(start, encoding)
-        items: list[Found] = []
+        items: list[QueryRow] = []
         found[tag] = "SQ", items
         if length == UNDEFINED:
             return self._items(start, None, encoding, want.items, items)
@@ -224,7 +224,7 @@ class Walk:
         return self._items(start, start + length, encoding, want.items, items)
 
     def _items(
-        self, start: int, end: int | None, encoding: Encoding, wanted: Wanted, items: list[Found]
+        self, start: int, end: int | None, encoding: Encoding, wanted: Wanted, items: list[QueryRow]
     ) -> int:
         position, data = start, self._data
         while end is None or position < end:
@@ -233,7 +233,7 @@ class Walk:
                 if end is not None and position != end:
                     raise Unusual
                 return position
-            found: Found = {}
+            found: QueryRow = {}
             items.append(found)
             if length == UNDEFINED:
                 inner = Walk(data, encoding, self._depth + 1)
@@ -280,7 +280,9 @@ class Walk:
         return tag, length, position + 8
 
 
-def _walk_item(data: bytes, encoding: Encoding, wanted: Wanted, found: Found, depth: int) -> None:
+def _walk_item(
+    data: bytes, encoding: Encoding, wanted: Wanted, found: QueryRow, depth: int
+) -> None:
     """Walk over an item of defined length, which ends where its bytes do."""
     if not encoding.implicit and data[4:6] not in SHORT and data[4:6] not in LONG:
         raise Unusual

@@ -25,10 +25,10 @@ LAST_BEFORE_PIXELS = 0x7FE00007
 Raw: TypeAlias = tuple[str, Any]
 """Value representation and value.
 
-The value is bytes; for a sequence that is looked into it is a list of `Found`, for one that
+The value is bytes; for a sequence that is looked into it is a list of `QueryRow`, for one that
 is not it is None; `TOO_LONG` for a value that no table has a use for.
 """
-Found: TypeAlias = dict[int, Raw]
+QueryRow: TypeAlias = dict[int, Raw]
 """The wanted elements that a data set or item has, by their tags, in their order."""
 
 TOO_LONG = object()
@@ -68,7 +68,7 @@ class Wanted:
             want.items.add(tuple(rest))
             want.items.add(_CHARACTER_SET)
 
-    def known_from(self, found: Found) -> dict[int, Want]:
+    def known_from(self, found: QueryRow) -> dict[int, Want]:
         """Return what is wanted, now that some creators were found."""
         elements = self.elements.copy()
         for tag, (_, value) in found.items():

@@ -91,19 +91,19 @@ class Ledger:
         """From now on let every commit survive a power cut: for what nobody else has."""
         self._database.sync_commits()
 
-    def fact(self, key: str) -> str | None:
+    def get_value(self, key: str) -> str | None:
         """Return a remembered fact, such as the layout of the archive."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
-    def remember(self, key: str, value: str) -> None:
+    def set_value(self, key: str, value: str) -> None:
         """Keep a fact for later runs."""
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Make several changes one transaction."""
         with self._database.transaction():
             yield

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pacsfw.api import Answer, Slice
+from pacsfw.api import Query, QueryResult
 
 if TYPE_CHECKING:
     from pacsfw.ledger.ledger import Database
@@ -23,8 +23,8 @@ class Questions:
         self,
         search: int,
         query: str,
-        asked: Slice,
-        answer: Answer,
+        asked: Query,
+        answer: QueryResult,
         *,
         rows: int,
         seconds: float,
@@ -42,9 +42,9 @@ class Questions:
                     query,
                     asked.level,
                     text,
-                    answer.whole,
+                    answer.complete,
                     answer.status,
-                    answer.ended,
+                    answer.status_text,
                     rows,
                     seconds,
                     at.isoformat(),

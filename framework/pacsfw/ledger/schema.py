@@ -33,7 +33,7 @@ STEPS = (
         attributes TEXT NOT NULL,       -- JSON: what the query returned
         origin TEXT NOT NULL,           -- find | list | patient | unsolicited
         listed INTEGER NOT NULL,        -- written to storage.resources once
-        selected INTEGER NOT NULL,      -- on the work list at the last move
+        selected INTEGER NOT NULL,      -- on the study list at the last move
         state TEXT NOT NULL,            -- found | requested | settled
         attempts INTEGER NOT NULL DEFAULT 0,
         version INTEGER NOT NULL DEFAULT 0,  -- counts changes of its rows and verdict

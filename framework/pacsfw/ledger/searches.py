@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RegionState: TypeAlias = Literal["proven", "divided", "unproven"]
 
 PLAN = "plan "
-"""What the query of a search begins with that no work list came of."""
+"""What the query of a search begins with that no study list came of."""
 
 STALE = timedelta(hours=24)
 """A search that was interrupted longer ago is begun anew: its first answers are too old."""
@@ -56,7 +56,7 @@ class Searches:
         return begun
 
     def last(self, query: str | None = None) -> Search | None:
-        """Return the latest search of a query, or of any that a work list came of."""
+        """Return the latest search of a query, or of any that a study list came of."""
         with self._database.reading() as connection:
             row = connection.execute(
                 "SELECT * FROM searches WHERE query = ?1 OR (?1 IS NULL AND query NOT LIKE ?2)"

@@ -1,4 +1,4 @@
-"""The studies of a collection: found, selected on the work list, requested, settled."""
+"""The studies of a collection: found, selected on the study list, requested, settled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pacsfw.ledger.ledger import Database
 
 Origin = Literal["find", "list", "patient", "unsolicited"]
-"""Who brought a study in: a query, the user's work list, a patient's expansion, a push."""
+"""Who brought a study in: a query, the user's study list, a patient's expansion, a push."""
 
 GOOD = ("complete", "complete-by-count")
 """Verdicts after which a study is not asked for again."""
@@ -61,7 +61,7 @@ class Studies:
             ).fetchone()
             if known:
                 if origin == "find" != known["origin"]:
-                    # However it came in first, now it is found: the work list has to have it.
+                    # However it came in first, now it is found: the study list has to have it.
                     connection.execute(
                         "UPDATE studies SET origin = 'find' WHERE study_uid = ?", (uid,)
                     )
@@ -85,7 +85,7 @@ class Studies:
             return True
 
     def mark_listed(self, search: int, *, only_new: bool, only_patients: bool) -> None:
-        """Remember that the studies of `answering` are on the work list now.
+        """Remember that the studies of `answering` are on the study list now.
 
         One that is missing there later was pruned.
         """
@@ -124,7 +124,7 @@ class Studies:
         return found[0] if found else None
 
     def listed(self, unfinished: AbstractSet[str]) -> Iterator[tuple[Mapping[str, str], bool]]:
-        """Yield the attributes of every study on the work list, and whether it is finished."""
+        """Yield the attributes of every study on the study list, and whether it is finished."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT study_uid, attributes FROM studies WHERE selected = 1"
@@ -139,7 +139,7 @@ class Studies:
         return [row[0] for row in rows]
 
     def answering(self, search: int, *, only_new: bool) -> Iterator[Study]:
-        """Yield what a search found; of that, if told so, what the work list never had."""
+        """Yield what a search found; of that, if told so, what the study list never had."""
         with self._database.reading() as connection:
             yield from map(
                 _study,
@@ -291,7 +291,7 @@ class Studies:
         return frozenset(row[0] for row in rows)
 
     def deselected(self) -> int:
-        """Return how many found studies are no longer on the work list."""
+        """Return how many found studies are no longer on the study list."""
         with self._database.reading() as connection:
             (count,) = connection.execute(
                 "SELECT count(*) FROM studies WHERE listed = 1 AND selected = 0"

@@ -36,7 +36,7 @@ from pacsfw.report.parsed import ParseSummary
 from pacsfw.steps.deliver.provenance import column_rows
 from pacsfw.steps.deliver.sources import instance_table
 from pacsfw.steps.deliver.targets import Target, wanted_by
-from pacsfw.steps.deliver.writing import Written, patiently
+from pacsfw.steps.deliver.writing import Written, with_retries
 from pacsfw.steps.tags.identity import tags_identity
 from pacsfw.workers import OrderedPool
 
@@ -47,7 +47,7 @@ STATE_SUFFIX = ".state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class ParseRequest:
     """What shall be read into which table.
 
     Attributes
@@ -101,12 +101,12 @@ class Parsing:
     def __init__(
         self,
         loaded: Loaded,
-        wish: Wish,
+        request: ParseRequest,
         *,
         observers: Sequence[tuple[str, Observer]] = (),
         clock: Clock | None = None,
     ) -> None:
-        self._config, self._registry, self._wish = loaded.config, loaded.registry, wish
+        self._config, self._registry, self._request = loaded.config, loaded.registry, request
         self._config.require("tags")
         self._clock = clock or Clock()
         self._observers = Observers(observers)
@@ -118,19 +118,19 @@ class Parsing:
 
     def __enter__(self) -> Self:
         """Take the lock, see that this is what was begun here, open the tables."""
-        wish = self._wish
-        if wish.anew:
+        request = self._request
+        if request.anew:
             self._remove()
-        begun = (wish.state / "ledger.sqlite").exists()
+        begun = (request.state / "ledger.sqlite").exists()
         if not begun:
             self._refuse_to_overwrite()
-        self._ledger = open_ledger(wish.state)
+        self._ledger = open_ledger(request.state)
         try:
             self._check_request()
             self._context = self._make_context()
             for written in self._tables:
                 written.sink.open(self._context)
-            if wish.anew and is_url(wish.target):
+            if request.anew and is_url(request.target):
                 self._empty_tables()
             self._loop = self._make_loop()
         except BaseException:
@@ -157,7 +157,7 @@ class Parsing:
             self._observers.close()
             self._ledger.close()
         if not self._loop.has_begun or (exc is None and not self.interrupted):
-            shutil.rmtree(self._wish.state)
+            shutil.rmtree(self._request.state)
 
     @property
     def begun(self) -> int:
@@ -178,29 +178,29 @@ class Parsing:
             A table cannot be written, or the tree cannot be listed.
         """
         try:
-            self._loop.run(self._wish.limit)
+            self._loop.run(self._request.limit)
         except OSError as err:
-            raise StateError(f"{self._wish.root}: cannot be read: {err.strerror}") from err
+            raise StateError(f"{self._request.root}: cannot be read: {err.strerror}") from err
         for written in self._tables:
             if written.table == COLUMNS:
                 self._deliver_columns(written)
 
     def _make_loop(self) -> Loop:
-        wish, (objects, *others) = self._wish, self._tables
+        request, (objects, *others) = self._request, self._tables
         spec = ReadSpec(
             plugins=self._config.plugins,
             tags=self._config.tags,
             workdir=self._context.workdir,
-            describes=objects.sink.holds_many,
+            describes=objects.sink.multi_table,
             wanted=wanted_by([self._objects]),
             charset=self._config.undeclared_charset,
         )
         return Loop(
-            str(wish.root),
+            str(request.root),
             frozenset(self._own_paths()),
             [objects, *(each for each in others if each.table == ERRORS)],
             self._ledger,
-            OrderedPool(wish.workers, build_file_reader, spec),
+            OrderedPool(request.workers, build_file_reader, spec),
             self._clock,
             self._stop,
             self._observers.notify,
@@ -221,8 +221,8 @@ class Parsing:
 
     def _make_tables(self) -> list[Written]:
         """Return the table of objects and what stands beside it."""
-        sink = self._registry.sink_for(self._wish.target)
-        use = Use(sink.reference, {"path": self._wish.target})
+        sink = self._registry.sink_for(self._request.target)
+        use = Use(sink.reference, {"path": self._request.target})
         objects = Target(use, self._registry.build("sink", use.name, use.options))
         columns = [column for tag in self._config.tags for column in columns_of(tag)]
         self._objects = objects
@@ -236,33 +236,35 @@ class Parsing:
     def _deliver_columns(self, written: Written) -> None:
         rows = column_rows(self._config.tags, self._registry)
         batch = Batch(table=COLUMNS, key="", rows=rows)
-        patiently(written, lambda: written.sink.begin(COLUMNS), self._clock, self._stop)
-        patiently(written, lambda: written.sink.rewrite(COLUMNS, [batch]), self._clock, self._stop)
+        with_retries(written, lambda: written.sink.begin(COLUMNS), self._clock, self._stop)
+        with_retries(
+            written, lambda: written.sink.rewrite(COLUMNS, [batch]), self._clock, self._stop
+        )
 
     def _own_paths(self) -> list[str]:
         """Return what we write, which may lie below the tree that is read."""
         paths = {file_of(written.name.partition("#")[0]) for written in self._tables}
-        return [*sorted(paths - {""}), str(self._wish.state)]
+        return [*sorted(paths - {""}), str(self._request.state)]
 
     def _ours_alone(self) -> list[str]:
         """Return what holds nothing else than this parse: a database may."""
-        return [str(self._wish.state)] if is_url(self._wish.target) else self._own_paths()
+        return [str(self._request.state)] if is_url(self._request.target) else self._own_paths()
 
     def _empty_tables(self) -> None:
         for each in self._tables:
-            patiently(each, partial(each.sink.rewrite, each.table, ()), self._clock, self._stop)
+            with_retries(each, partial(each.sink.rewrite, each.table, ()), self._clock, self._stop)
 
     def _check_request(self) -> None:
-        wish, charset = self._wish, self._config.undeclared_charset
+        request, charset = self._request, self._config.undeclared_charset
         tags = tags_identity(self._config.tags, self._registry, charset)
-        now = json.dumps([str(wish.root), self._tables[0].name, tags])
-        before = self._ledger.fact(REQUEST_FACT)
+        now = json.dumps([str(request.root), self._tables[0].name, tags])
+        before = self._ledger.get_value(REQUEST_FACT)
         if before not in (None, now):
             raise StateError(
-                f"{wish.state}: a parse of another folder, table or other tags was begun here: "
+                f"{request.state}: a parse of another folder, table or other tags was begun here: "
                 "give these again to go on, or --force to begin anew"
             )
-        self._ledger.remember(REQUEST_FACT, now)
+        self._ledger.set_value(REQUEST_FACT, now)
 
     def _refuse_to_overwrite(self) -> None:
         for path in self._ours_alone():
@@ -279,7 +281,7 @@ class Parsing:
                 path.unlink(missing_ok=True)
 
     def _make_context(self) -> RunContext:
-        workdir = self._wish.state / "work"
+        workdir = self._request.state / "work"
         shutil.rmtree(workdir, ignore_errors=True)  # members that a kill left unpacked
         workdir.mkdir(mode=0o700)
         return self._config.run_context(workdir, self._clock)

@@ -19,10 +19,10 @@ from pacsfw.api import Batch, Clock, Event, FilesParsed, Row, Stored
 from pacsfw.ledger import Ledger
 from pacsfw.parse.tree.file_reader import About, Parsed, Unparsed
 from pacsfw.parse.tree.files import files_of, position
-from pacsfw.parse.tree.tally import Tally, told
+from pacsfw.parse.tree.tally import Tally, kind_and_reason
 from pacsfw.parse.tree.walk import Item, Position
 from pacsfw.steps.deliver.sources import FILE_STAGE, error_row
-from pacsfw.steps.deliver.writing import Delivery, Writer, Written, patiently
+from pacsfw.steps.deliver.writing import Delivery, Writer, Written, with_retries
 from pacsfw.workers import Crashed, OrderedPool
 
 PROGRESS_FACT = "parse"
@@ -65,7 +65,7 @@ class Chunk:
             self.errors += (error_row(Path(place), **fault._asdict()) for fault in outcome.errors)
         else:
             stage = FILE_STAGE if item.is_file else FOLDER_STAGE
-            _, reason = told(outcome)
+            _, reason = kind_and_reason(outcome)
             self.errors.append(error_row(Path(item.place), stage=stage, reason=reason))
 
     def batches(self, tables: Sequence[Written]) -> list[tuple[Written, Batch]]:
@@ -130,7 +130,7 @@ class Loop:
         self._root, self._ignore = root, ignore
         self._tables, self._ledger = tables, ledger
         self._pool, self._clock, self._stop, self._notify = pool, clock, stop, notify
-        state = json.loads(ledger.fact(PROGRESS_FACT) or "null")
+        state = json.loads(ledger.get_value(PROGRESS_FACT) or "null")
         self._positions: dict[str, int] | None = state and state["positions"]
         self._after = Position(*state["after"]) if state and state["after"] else None
         self.tally = Tally.of_json(state["tally"]) if state else Tally()
@@ -174,7 +174,7 @@ class Loop:
     def _begin(self) -> None:
         """Bring the tables to where the state knows them."""
         for written in self._tables:
-            patiently(written, self._opening(written), self._clock, self._stop)
+            with_retries(written, self._opening(written), self._clock, self._stop)
         if self._positions is None:
             self._positions = {}
             self._commit(self._state(None))
@@ -208,7 +208,7 @@ class Loop:
 
     def _commit(self, state: dict[str, Any]) -> None:
         positions = {written.name: written.sink.position() for written in self._tables}
-        self._ledger.remember(PROGRESS_FACT, json.dumps({**state, "positions": positions}))
+        self._ledger.set_value(PROGRESS_FACT, json.dumps({**state, "positions": positions}))
 
     def _tell(self, *, at_once: bool = False) -> None:
         now = self._clock.monotonic()

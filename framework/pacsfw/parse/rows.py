@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pacsfw.api import Column
 from pacsfw.parse.tree.file_reader import CellFault, Parsed, Unparsed
-from pacsfw.parse.tree.tally import Tally, told
+from pacsfw.parse.tree.tally import Tally, kind_and_reason
 from pacsfw.parse.tree.walk import Item
 from pacsfw.steps.tags.frames import to_arrow, to_pandas
 from pacsfw.workers import Crashed
@@ -73,7 +73,9 @@ class Rows(Iterator[ParsedRow]):
                 cells = (*outcome.row, item.place or None)
                 return ParsedRow(zip(self._names, cells, strict=True), outcome.errors)
             stage = "file" if item.is_file else "folder"
-            self.failures.append(Failure(item.place, "", "", stage, told(outcome)[1], ""))
+            self.failures.append(
+                Failure(item.place, "", "", stage, kind_and_reason(outcome)[1], "")
+            )
         raise StopIteration
 
     def to_pandas(self) -> pd.DataFrame:

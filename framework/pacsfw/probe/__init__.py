@@ -1,7 +1,7 @@
 """Asking a PACS what it is, by experiments: nothing is moved and nothing is changed there."""
 
-from pacsfw.probe.findings import Book, Finding
+from pacsfw.probe.findings import Finding, Findings
 from pacsfw.probe.probe import probe
 from pacsfw.probe.text import overview, tree, yaml_file
 
-__all__ = ["Book", "Finding", "overview", "probe", "tree", "yaml_file"]
+__all__ = ["Finding", "Findings", "overview", "probe", "tree", "yaml_file"]

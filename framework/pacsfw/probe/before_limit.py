@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pacsfw.dicom.levels import REQUIRED_STUDY_KEYS
-from pacsfw.probe.conversation import UID, Conversation, Reply, Row
-from pacsfw.probe.findings import Book
+from pacsfw.probe.findings import Findings
 from pacsfw.probe.keys import is_match, values_of
 from pacsfw.probe.limits import ENOUGH, WHEN, Cut, is_cut, parts, uids
+from pacsfw.probe.prober import UID, Prober, Reply, Row
 
 _VALUES = 5
 _STUDIES = 5
@@ -23,20 +23,20 @@ _STUDIES = 5
 Judgement = tuple[bool | None, str]
 
 
-def before_limit(conversation: Conversation, cut: Cut, book: Book) -> None:
+def before_limit(prober: Prober, cut: Cut, findings: Findings) -> None:
     """Try each optional key that is honoured on an answer that is cut without it."""
-    keys = sorted(book.subjects("match") - REQUIRED_STUDY_KEYS)
-    again = conversation.put({"StudyDate": cut.dates}, keys, enough=ENOUGH)
+    keys = sorted(findings.subjects("match") - REQUIRED_STUDY_KEYS)
+    again = prober.put({"StudyDate": cut.dates}, keys, max_rows=ENOUGH)
     stable = uids(again.rows) == uids(cut.rows)
     for keyword in keys:
         if stable:
-            result, words = _judge(conversation, Cut(cut.dates, again.rows), keyword)
+            result, words = _judge(prober, Cut(cut.dates, again.rows), keyword)
         else:
             result, words = None, "the same question gave other rows the second time"
-        book.note("before_limit", keyword, result, words)
+        findings.note("before_limit", keyword, result, words)
 
 
-def _judge(conversation: Conversation, cut: Cut, keyword: str) -> Judgement:
+def _judge(prober: Prober, cut: Cut, keyword: str) -> Judgement:
     """Ask for values that occur in the cut answer, the most frequent ones first.
 
     One answer that is short without a word is proof enough against a key. For it speaks an
@@ -46,14 +46,14 @@ def _judge(conversation: Conversation, cut: Cut, keyword: str) -> Judgement:
     judgement: Judgement = (None, "no value gave more rows than the cut answer has of it")
     for value, number in counts.most_common(_VALUES):
         match = {"StudyDate": cut.dates, keyword: value}
-        reply = conversation.put(match, (keyword, *WHEN), enough=ENOUGH)
-        if why := _why_not(conversation, cut, match, reply, keyword):
+        reply = prober.put(match, (keyword, *WHEN), max_rows=ENOUGH)
+        if why := _why_not(prober, cut, match, reply, keyword):
             return False, why
         if not (reply.is_clear or is_cut(reply)):
-            return None, f"not answered: {reply.ended}"
+            return None, f"not answered: {reply.status_text}"
         if judgement[0] or len(reply.rows) <= number:
             continue
-        if keyword == "ModalitiesInStudy" and not _repeats(conversation, reply.rows, value):
+        if keyword == "ModalitiesInStudy" and not _repeats(prober, reply.rows, value):
             judgement = (None, "no study with two series of one modality to try it on")
         else:
             words = f"{len(reply.rows)} rows for a value that the cut answer has {number} times"
@@ -61,9 +61,7 @@ def _judge(conversation: Conversation, cut: Cut, keyword: str) -> Judgement:
     return judgement
 
 
-def _why_not(
-    conversation: Conversation, cut: Cut, match: Mapping[str, str], reply: Reply, keyword: str
-) -> str:
+def _why_not(prober: Prober, cut: Cut, match: Mapping[str, str], reply: Reply, keyword: str) -> str:
     """Say what an answer proves against a key; nothing where it proves nothing."""
     value, limit, number = match[keyword], len(cut.rows), len(reply.rows)
     if not all(is_match(row, keyword, value) for row in reply.rows):
@@ -73,21 +71,21 @@ def _why_not(
     if is_cut(reply):
         return f"cut after {number} rows already, the limit being {limit}"
     expected = uids([row for row in cut.rows if is_match(row, keyword, value)])
-    if reply.whole and not (
+    if reply.complete and not (
         expected <= uids(reply.rows)
-        and all(uids(part.rows) <= uids(reply.rows) for part in parts(conversation, match, reply))
+        and all(uids(part.rows) <= uids(reply.rows) for part in parts(prober, match, reply))
     ):
-        return f"{number} rows and {reply.ended} for a value that more studies have"
+        return f"{number} rows and {reply.status_text} for a value that more studies have"
     return ""
 
 
-def _repeats(conversation: Conversation, rows: Sequence[Row], modality: str) -> bool:
+def _repeats(prober: Prober, rows: Sequence[Row], modality: str) -> bool:
     """Tell whether one of some studies has several series of a modality.
 
     Where the PACS counts series instead of studies, only such a study brings it to light.
     """
     for row in rows[:_STUDIES]:
-        series = conversation.put({UID: row[UID]}, ("Modality",), level="SERIES").rows
+        series = prober.put({UID: row[UID]}, ("Modality",), level="SERIES").rows
         if sum(each.get("Modality") == modality for each in series) > 1:
             return True
     return False

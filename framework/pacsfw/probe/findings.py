@@ -40,7 +40,7 @@ class Finding:
     evidence: str
 
 
-class Book:
+class Findings:
     """The findings in the order in which they were made."""
 
     def __init__(self) -> None:

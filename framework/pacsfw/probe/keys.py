@@ -15,8 +15,8 @@ from typing import Literal
 from pydicom.datadict import dictionary_VR
 
 from pacsfw.dicom.matching import matches
-from pacsfw.probe.conversation import UID, Conversation, Reply, Row
-from pacsfw.probe.findings import Book
+from pacsfw.probe.findings import Findings
+from pacsfw.probe.prober import UID, Prober, Reply, Row
 from pacsfw.probe.sample import MATCHING, with_modalities
 
 _STUDIES = 3
@@ -54,10 +54,10 @@ class _Proof:
 
 
 class KeyExperiments:
-    """The experiments on the studies of a sample, noted in the book."""
+    """The experiments on the studies of a sample, noted in the findings."""
 
-    def __init__(self, conversation: Conversation, sample: Sequence[Row], book: Book) -> None:
-        self._conversation, self._sample, self._book = conversation, sample, book
+    def __init__(self, prober: Prober, sample: Sequence[Row], findings: Findings) -> None:
+        self._prober, self._sample, self._findings = prober, sample, findings
         self._proofs: dict[str, _Proof] = {}
 
     def run(self) -> None:
@@ -65,7 +65,7 @@ class KeyExperiments:
         self._sample, problem = self._usable()
         for keyword in MATCHING:
             if problem:
-                self._book.note("match", keyword, None, problem)
+                self._findings.note("match", keyword, None, problem)
             else:
                 self._match(keyword)
         for keyword in _WILD:
@@ -79,9 +79,9 @@ class KeyExperiments:
         """Return the sample if a study of it can be asked for by its UID, else why not."""
         problem = "there is no study to ask for"
         for row in self._sample[:_STUDIES]:
-            reply = self._put(self._conversation.about(row))
+            reply = self._put(self._prober.about(row))
             if reply.is_clear and len(reply.rows) == 1 and reply.has(row[UID]):
-                first = with_modalities(self._conversation, row)
+                first = with_modalities(self._prober, row)
                 return [first, *(each for each in self._sample if each is not row)], ""
             problem = f"a question for one study by its UID gave {_rows(reply)}"
         return [], problem
@@ -98,23 +98,23 @@ class KeyExperiments:
                 self._proofs[keyword] = _Proof(row, base, values_of(row, keyword)[0])
             if result is not None:
                 break
-        self._book.note("match", keyword, result, evidence)
+        self._findings.note("match", keyword, result, evidence)
 
     def _match_blindly(self, keyword: str) -> None:
         """Try a key whose value is not known: a row proves it ignored, no row proves nothing."""
         if any(keyword in row for row in self._sample):
             words = f"none of {len(self._sample)} studies has a value that can be asked for"
-            self._book.note("match", keyword, None, words)
+            self._findings.note("match", keyword, None, words)
             return
         row = self._sample[0]
-        reply = self._put({**self._conversation.about(row), keyword: _foreign(keyword, [])})
+        reply = self._put({**self._prober.about(row), keyword: _foreign(keyword, [])})
         ignored = reply.is_clear and reply.has(row[UID])
         words = f"not returned; for one study: {_rows(reply)} with a value that none has"
-        self._book.note("match", keyword, False if ignored else None, words)
+        self._findings.note("match", keyword, False if ignored else None, words)
 
     def _try(self, keyword: str, row: Row) -> tuple[bool | None, str, Mapping[str, str]]:
         """Return whether the key is honoured, why, and beside which keys it is."""
-        about = self._conversation.about(row)
+        about = self._prober.about(row)
         own, other = self._own_and_other(keyword, row, about)
         words = f"for one study: {_told(own, other)}"
         if not (own.is_clear and other.is_clear):
@@ -124,14 +124,14 @@ class KeyExperiments:
                 return True, words, about
             return None, f"{words}: so nothing is proven", about
         # Some archives look at nothing else when they are given a UID.
-        day = self._conversation.on_its_day(row)
+        day = self._prober.on_its_day(row)
         if not day:
             return False, words, about
         own, other = self._own_and_other(keyword, row, day)
         words = f"{words}; for its day: {_told(own, other)}"
         key = _foreign(keyword, _values(row, keyword))
         wrong = [each for each in other.rows if not is_match(each, keyword, key)]
-        honoured = own.is_clear and own.rows and other.whole and not wrong
+        honoured = own.is_clear and own.rows and other.complete and not wrong
         return bool(honoured), words, day
 
     def _own_and_other(
@@ -161,7 +161,7 @@ class KeyExperiments:
         uid = proof.row[UID]
         clear = own.is_clear and other.is_clear
         result = own.has(uid) and not other.has(uid) if clear else None
-        self._book.note(
+        self._findings.note(
             topic, keyword, result, f"{_rows(own)} where it fits, {_rows(other)} where not"
         )
 
@@ -170,11 +170,11 @@ class KeyExperiments:
             return
         variant = proof.own.lower() if proof.own.lower() != proof.own else proof.own.upper()
         if variant == proof.own:
-            self._book.note("case", keyword, None, "the value of the study has no letters")
+            self._findings.note("case", keyword, None, "the value of the study has no letters")
             return
         reply = self._put({**proof.base, keyword: variant})
         words = f"{_rows(reply)} for its own value in other letters (small or capital)"
-        self._book.note(
+        self._findings.note(
             "case", keyword, reply.has(proof.row[UID]) if reply.is_clear else None, words
         )
 
@@ -182,7 +182,7 @@ class KeyExperiments:
         """Return what proved a key honoured; without that, more about it stays unknown."""
         proof = self._proofs.get(keyword)
         if proof is None:
-            self._book.note(topic, keyword, None, "the key is not known to be honoured at all")
+            self._findings.note(topic, keyword, None, "the key is not known to be honoured at all")
         return proof
 
     def _both(
@@ -192,7 +192,7 @@ class KeyExperiments:
         return ours, self._put({**base, keyword: second}, keyword)
 
     def _put(self, match: Mapping[str, str], *returns: str) -> Reply:
-        return self._conversation.put(match, returns, enough=_ROWS)
+        return self._prober.put(match, returns, max_rows=_ROWS)
 
 
 def _is_day(text: str) -> bool:
@@ -239,6 +239,6 @@ def _told(own: Reply, other: Reply) -> str:
 
 def _rows(reply: Reply) -> str:
     if not reply.is_clear:
-        return f"no clear answer ({reply.ended})"
+        return f"no clear answer ({reply.status_text})"
     number = len(reply.rows)
     return f"{number} row{'' if number == 1 else 's'}"

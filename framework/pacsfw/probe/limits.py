@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pacsfw.dimse.status import CANCELLED
-from pacsfw.probe.conversation import UID, Conversation, Reply, Row
-from pacsfw.probe.findings import Book
+from pacsfw.probe.findings import Findings
 from pacsfw.probe.keys import values_of
+from pacsfw.probe.prober import UID, Prober, Reply, Row
 from pacsfw.probe.sample import Span
 
 ENOUGH = 3000
@@ -28,7 +28,7 @@ class Cut:
     rows: Sequence[Row]
 
 
-def find_limit(conversation: Conversation, ranges: Sequence[Span], book: Book) -> Cut | None:
+def find_limit(prober: Prober, ranges: Sequence[Span], findings: Findings) -> Cut | None:
     """Widen the range of dates until an answer is cut, `ENOUGH` rows came, or that was all.
 
     Returns
@@ -36,55 +36,60 @@ def find_limit(conversation: Conversation, ranges: Sequence[Span], book: Book) -
     Cut or None
         The answer that was cut, if one was.
     """
-    if conversation.patients_first:
-        _limit_of_patients(conversation, book)
+    if prober.requires_patient_id:
+        _limit_of_patients(prober, findings)
         return None
-    best, widest = "", Reply((), None, whole=False, stopped=False, ended="no question was put")
+    best, widest = (
+        "",
+        Reply((), None, complete=False, stopped=False, status_text="no question was put"),
+    )
     for words, dates in ranges:
-        reply = conversation.put({"StudyDate": dates}, WHEN, enough=ENOUGH)
+        reply = prober.put({"StudyDate": dates}, WHEN, max_rows=ENOUGH)
         if len(reply.rows) >= ENOUGH:
-            _note(book, None, len(reply.rows), f"{len(reply.rows)} rows and more for {words}")
+            _note(findings, None, len(reply.rows), f"{len(reply.rows)} rows and more for {words}")
             return None
         if is_cut(reply):
             limit = len(reply.rows)
-            _note(book, limit, limit, f"cut after {limit} rows for {words}: {reply.ended}")
+            _note(
+                findings, limit, limit, f"cut after {limit} rows for {words}: {reply.status_text}"
+            )
             return Cut(dates, reply.rows)
-        if not reply.whole:
+        if not reply.complete:
             seen = max(len(reply.rows), len(widest.rows))
-            _note(book, None, seen, f"no whole answer for {words}: {reply.ended}")
+            _note(findings, None, seen, f"no whole answer for {words}: {reply.status_text}")
             return None
         if len(reply.rows) >= len(widest.rows):
             best, widest = dates, reply
-    return _verify(conversation, best, widest, book)
+    return _verify(prober, best, widest, findings)
 
 
-def _verify(conversation: Conversation, dates: str, whole: Reply, book: Book) -> Cut | None:
+def _verify(prober: Prober, dates: str, whole: Reply, findings: Findings) -> Cut | None:
     """See whether parts of a question hold studies that the whole answer lacks.
 
     More studies may have come meanwhile: then the question gives more rows than before.
     """
     rows = whole.rows
     if len(rows) < _SOME:
-        _note(book, None, len(rows), "too few studies to tell")
+        _note(findings, None, len(rows), "too few studies to tell")
         return None
     seen = uids(rows)
-    asked = parts(conversation, {"StudyDate": dates}, whole)
+    asked = parts(prober, {"StudyDate": dates}, whole)
     if all(uids(part.rows) <= seen for part in asked):
         words = f"none up to {len(rows)} rows: parts of the same question hold no others"
         if not all(part.is_clear for part in asked) or not asked:
             words = f"none up to {len(rows)} rows; not verified: parts of it could not be asked"
-        _note(book, None, len(rows), words)
+        _note(findings, None, len(rows), words)
         return None
-    again = conversation.put({"StudyDate": dates}, WHEN, enough=ENOUGH)
+    again = prober.put({"StudyDate": dates}, WHEN, max_rows=ENOUGH)
     if len(again.rows) > len(rows):
-        _note(book, None, len(again.rows), f"none up to {len(again.rows)} rows; studies arrive")
+        _note(findings, None, len(again.rows), f"none up to {len(again.rows)} rows; studies arrive")
         return None
-    words = f"{len(rows)} rows and {whole.ended}, but parts of the same question hold others"
-    _note(book, len(rows), len(rows), words)
+    words = f"{len(rows)} rows and {whole.status_text}, but parts of the same question hold others"
+    _note(findings, len(rows), len(rows), words)
     return Cut(dates, rows)
 
 
-def parts(conversation: Conversation, match: Mapping[str, str], whole: Reply) -> list[Reply]:
+def parts(prober: Prober, match: Mapping[str, str], whole: Reply) -> list[Reply]:
     """Ask for the parts of a range of dates: before, at and after the median of the rows.
 
     A date that holds all of them is asked for by time too.
@@ -101,15 +106,17 @@ def parts(conversation: Conversation, match: Mapping[str, str], whole: Reply) ->
         middle = times[len(times) // 2][:4] if times else "1200"
         halves = (f"000000-{middle}59", f"{middle}00-235959")
         asked += [{"StudyDate": median, "StudyTime": half} for half in halves]
-    return [conversation.put({**match, **part}, WHEN, enough=ENOUGH) for part in asked]
+    return [prober.put({**match, **part}, WHEN, max_rows=ENOUGH) for part in asked]
 
 
-def _limit_of_patients(conversation: Conversation, book: Book) -> None:
+def _limit_of_patients(prober: Prober, findings: Findings) -> None:
     """Count what can be counted where every question names a patient: the patients."""
-    reply = conversation.put({}, ("PatientID",), enough=ENOUGH, level="PATIENT")
+    reply = prober.put({}, ("PatientID",), max_rows=ENOUGH, level="PATIENT")
     limit = len(reply.rows) if is_cut(reply) else None
-    words = f"{len(reply.rows)} patients: {reply.ended}; parts of it cannot be asked to verify it"
-    book.note("limit", "", limit, words)
+    words = (
+        f"{len(reply.rows)} patients: {reply.status_text}; parts of it cannot be asked to verify it"
+    )
+    findings.note("limit", "", limit, words)
 
 
 def is_cut(reply: Reply) -> bool:
@@ -119,9 +126,9 @@ def is_cut(reply: Reply) -> bool:
     return bool(reply.rows) and not reply.stopped and is_limit
 
 
-def _note(book: Book, limit: int | None, seen: int, words: str) -> None:
-    book.note("limit", "", limit, words)
-    book.note("rows_seen", "", seen, "questions for a range of dates")
+def _note(findings: Findings, limit: int | None, seen: int, words: str) -> None:
+    findings.note("limit", "", limit, words)
+    findings.note("rows_seen", "", seen, "questions for a range of dates")
 
 
 def uids(rows: Sequence[Row]) -> set[str]:

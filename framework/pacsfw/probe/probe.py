@@ -8,9 +8,9 @@ from datetime import date
 from pacsfw.api import Net
 from pacsfw.probe import limits, services
 from pacsfw.probe.before_limit import before_limit
-from pacsfw.probe.conversation import Ask, Conversation
-from pacsfw.probe.findings import Book
+from pacsfw.probe.findings import Findings
 from pacsfw.probe.keys import KeyExperiments
+from pacsfw.probe.prober import Ask, Prober
 from pacsfw.probe.sample import MATCHING, spans, take_sample
 
 _NO_FIND = "the PACS does not accept C-FIND from us"
@@ -23,9 +23,9 @@ def probe(
     today: date,
     dates: tuple[date, date] | None = None,
     ask_web: Ask | None = None,
-    rest: Callable[[], None] = lambda: None,
+    release: Callable[[], None] = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
-) -> Book:
+) -> Findings:
     """Find out what a PACS is. Nothing is moved.
 
     Parameters
@@ -50,36 +50,36 @@ def probe(
     RemoteError
         There is no association with the PACS at all. Whatever fails later is noted.
     """
-    book = Book()
+    findings = Findings()
     tell("services")
-    services.accepted_models(net, book)
+    services.accepted_models(net, findings)
     if ask_web is not None:
-        services.dicomweb(ask_web, book)
-    if book.subjects("model") & {"study-find", "patient-find"}:
-        patients_first = "study-find" not in book.subjects("model")
-        _ask_all(Conversation(ask, patients_first=patients_first), today, dates, book, tell)
+        services.dicomweb(ask_web, findings)
+    if findings.subjects("model") & {"study-find", "patient-find"}:
+        requires_patient_id = "study-find" not in findings.subjects("model")
+        _ask_all(Prober(ask, requires_patient_id=requires_patient_id), today, dates, findings, tell)
     else:
         for keyword in MATCHING:
-            book.note("match", keyword, None, _NO_FIND)
-        book.note("limit", "", None, _NO_FIND)
-    rest()
+            findings.note("match", keyword, None, _NO_FIND)
+        findings.note("limit", "", None, _NO_FIND)
+    release()
     tell("associations")
-    services.open_together(net, book)
-    return book
+    services.open_together(net, findings)
+    return findings
 
 
 def _ask_all(
-    conversation: Conversation,
+    prober: Prober,
     today: date,
     dates: tuple[date, date] | None,
-    book: Book,
+    findings: Findings,
     tell: Callable[[str], None],
 ) -> None:
     tell("a sample of studies")
-    sample = take_sample(conversation, spans(today, dates), book)
+    sample = take_sample(prober, spans(today, dates), findings)
     tell("matching keys")
-    KeyExperiments(conversation, sample, book).run()
+    KeyExperiments(prober, sample, findings).run()
     tell("limits")
-    cut = limits.find_limit(conversation, spans(today), book)
+    cut = limits.find_limit(prober, spans(today), findings)
     if cut is not None:
-        before_limit(conversation, cut, book)
+        before_limit(prober, cut, findings)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TypeAlias
 
-from pacsfw.probe.conversation import UID, Conversation, Reply, Row
-from pacsfw.probe.findings import Book
+from pacsfw.probe.findings import Findings
+from pacsfw.probe.prober import UID, Prober, Reply, Row
 
 Span: TypeAlias = tuple[str, str]
 """What a range of dates is called, and the matching value for StudyDate."""
@@ -60,69 +60,69 @@ def spans(today: date, preferred: tuple[date, date] | None = None) -> list[Span]
     return [*found, ("all dates", _range(date(1900, 1, 1), tomorrow))]
 
 
-def take_sample(conversation: Conversation, ranges: Sequence[Span], book: Book) -> list[Row]:
+def take_sample(prober: Prober, ranges: Sequence[Span], findings: Findings) -> list[Row]:
     """Ask one range after the other until some rows came; note what they return."""
     rows: Sequence[Row] = ()
-    reply = Reply((), None, whole=False, stopped=False, ended="no question was put")
-    for _, dates in [("each patient", "")] if conversation.patients_first else ranges:
-        reply = _of_patients(conversation) if not dates else _of_days(conversation, dates)
+    reply = Reply((), None, complete=False, stopped=False, status_text="no question was put")
+    for _, dates in [("each patient", "")] if prober.requires_patient_id else ranges:
+        reply = _of_patients(prober) if not dates else _of_days(prober, dates)
         rows = max(rows, reply.rows, key=len)
         if len(rows) >= _FEW:
             break
-    why = "no study was found to look at" + ("" if reply.is_clear else f": {reply.ended}")
-    _note_returned(rows, why, book)
-    _note_charset(rows, why, book)
+    why = "no study was found to look at" + ("" if reply.is_clear else f": {reply.status_text}")
+    _note_returned(rows, why, findings)
+    _note_charset(rows, why, findings)
     return list({row[UID]: row for row in rows if row.get(UID)}.values())
 
 
-def with_modalities(conversation: Conversation, row: Row) -> Row:
+def with_modalities(prober: Prober, row: Row) -> Row:
     """Return a row with ModalitiesInStudy, from its series where the PACS left it out."""
     if row.get("ModalitiesInStudy"):
         return row
-    reply = conversation.put(conversation.about(row), ("Modality",), level="SERIES")
+    reply = prober.put(prober.about(row), ("Modality",), level="SERIES")
     found = sorted({series.get("Modality", "") for series in reply.rows} - {""})
     return {**row, "ModalitiesInStudy": "\\".join(found)} if found else row
 
 
-def _of_days(conversation: Conversation, dates: str) -> Reply:
-    return conversation.put({"StudyDate": dates}, RETURNS, enough=_ROWS)
+def _of_days(prober: Prober, dates: str) -> Reply:
+    return prober.put({"StudyDate": dates}, RETURNS, max_rows=_ROWS)
 
 
-def _of_patients(conversation: Conversation) -> Reply:
+def _of_patients(prober: Prober) -> Reply:
     """Ask for some patients, then for the studies of each."""
-    reply = conversation.put({}, ("PatientID",), enough=_PATIENTS, level="PATIENT")
+    reply = prober.put({}, ("PatientID",), max_rows=_PATIENTS, level="PATIENT")
     rows: list[Row] = []
     for patient in reply.rows[:_PATIENTS]:
         if number := patient.get("PatientID"):
-            studies = conversation.put({"PatientID": number}, RETURNS, enough=_ROWS)
+            studies = prober.put({"PatientID": number}, RETURNS, max_rows=_ROWS)
             # The key of the level above may be missing below it.
             rows += [{"PatientID": number, **row} for row in studies.rows]
-    return Reply(rows, reply.status, reply.whole, reply.stopped, reply.ended)
+    return Reply(rows, reply.status, reply.complete, reply.stopped, reply.status_text)
 
 
-def _note_returned(rows: Sequence[Row], why_none: str, book: Book) -> None:
+def _note_returned(rows: Sequence[Row], why_none: str, findings: Findings) -> None:
     for keyword in OPTIONAL:
         if not rows:
-            book.note("returned", keyword, None, why_none)
+            findings.note("returned", keyword, None, why_none)
             continue
         there = sum(keyword in row for row in rows)
         filled = sum(bool(row.get(keyword)) for row in rows)
         words = f"in {there} of {len(rows)} rows, {filled} with a value"
-        book.note("returned", keyword, there > 0, words)
+        findings.note("returned", keyword, there > 0, words)
 
 
-def _note_charset(rows: Sequence[Row], why_none: str, book: Book) -> None:
+def _note_charset(rows: Sequence[Row], why_none: str, findings: Findings) -> None:
     texts = (row.get("SpecificCharacterSet", "") for row in rows)
     named = Counter(text if _CHARSET.fullmatch(text) else "" for text in texts)
     if not named:
-        book.note("charset", "", None, why_none)
+        findings.note("charset", "", None, why_none)
         return
     (most, _), *_ = sorted(named.items(), key=lambda each: (not each[0], -each[1]))
     words = ", ".join(
         f"{number} of {len(rows)} rows: {name or 'none (ASCII)'}"
         for name, number in named.most_common()
     )
-    book.note("charset", "", most or None, words)
+    findings.note("charset", "", most or None, words)
 
 
 def _range(first: date, last: date) -> str:

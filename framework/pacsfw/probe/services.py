@@ -10,8 +10,8 @@ from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION
 from pacsfw.dimse.requestor import Ended, Requestor
 from pacsfw.errors import RemoteError
-from pacsfw.probe.conversation import Ask, Conversation
-from pacsfw.probe.findings import Book
+from pacsfw.probe.findings import Findings
+from pacsfw.probe.prober import Ask, Prober
 
 MODELS: Mapping[str, str] = {
     "study-find": "1.2.840.10008.5.1.4.1.2.2.1",
@@ -29,7 +29,7 @@ MOST = 8
 _ANSWER_SECONDS = 30.0
 
 
-def accepted_models(net: Net, book: Book) -> None:
+def accepted_models(net: Net, findings: Findings) -> None:
     """Propose all models in one association and note which are accepted.
 
     Raises
@@ -41,24 +41,24 @@ def accepted_models(net: Net, book: Book) -> None:
     for name, uid in MODELS.items():
         accepted = association.accepts(uid)
         words = "accepted" if accepted else "proposed and not accepted"
-        book.note("model", name, accepted, words)
+        findings.note("model", name, accepted, words)
     association.release()
 
 
-def dicomweb(ask: Ask, book: Book) -> None:
+def dicomweb(ask: Ask, findings: Findings) -> None:
     """Ask for one study by QIDO-RS (PS3.18 section 10.6) and note whether that works."""
-    reply = Conversation(ask).put({}, enough=1)
+    reply = Prober(ask).put({}, max_rows=1)
     works = True if reply.is_clear else None
-    book.note("model", "dicomweb", works, f"a search for one study: {reply.ended}")
+    findings.note("model", "dicomweb", works, f"a search for one study: {reply.status_text}")
 
 
-def open_together(net: Net, book: Book) -> None:
+def open_together(net: Net, findings: Findings) -> None:
     """Open associations until one is rejected or `MOST` are open; note how many answer.
 
     Each is asked whether it lives (C-ECHO): some archives accept an association and serve
     it only when another one has ended.
     """
-    models = [MODELS[name] for name in MODELS if name in book.subjects("model")]
+    models = [MODELS[name] for name in MODELS if name in findings.subjects("model")]
     opened: list[Requestor] = []
     limit = ""
     try:
@@ -73,7 +73,9 @@ def open_together(net: Net, book: Book) -> None:
             association.release()
     if served < len(opened):
         limit = f"{len(opened)} were accepted, but only {served} of them answered"
-    book.note("associations", "", served or None, limit or f"{MOST} were open, no more were tried")
+    findings.note(
+        "associations", "", served or None, limit or f"{MOST} were open, no more were tried"
+    )
 
 
 def _serves(association: Requestor) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from pacsfw import __version__
 from pacsfw.api import Net
 from pacsfw.config.yaml_text import dump
-from pacsfw.probe.findings import Book, Finding, Topic
+from pacsfw.probe.findings import Finding, Findings, Topic
 
 _LISTS: tuple[tuple[str, Topic, bool, str], ...] = (
     ("models", "model", True, "Services that the PACS accepts from us."),
@@ -37,9 +37,9 @@ _SCALARS: tuple[tuple[str, Topic, str, str], ...] = (
 )
 
 
-def tree(book: Book, net: Net, at: datetime) -> dict[str, Any]:
+def tree(findings: Findings, net: Net, at: datetime) -> dict[str, Any]:
     """Return the content of the profile file."""
-    profile = book.profile(net, at)
+    profile = findings.profile(net, at)
     return {
         "format": 1,
         "probed_at": profile.probed_at,
@@ -51,31 +51,31 @@ def tree(book: Book, net: Net, at: datetime) -> dict[str, Any]:
     }
 
 
-def yaml_file(book: Book, net: Net, at: datetime) -> str:
+def yaml_file(findings: Findings, net: Net, at: datetime) -> str:
     """Return the profile as YAML, the evidence of each finding as a comment."""
-    whole = tree(book, net, at)
+    whole = tree(findings, net, at)
     begin = {key: whole[key] for key in ("format", "probed_at", "pacsfw", "calling", "called")}
     parts = [
         "# What `pacsfw probe` found out about a PACS; net.called_node.profile reads it.\n"
         "# It holds no patient data. Change it only if you know better.\n\n" + dump(begin)
     ]
     for key, topic, result, words in _LISTS:
-        parts.append("\n".join([f"# {words}", *_list(key, topic, result, book)]) + "\n")
+        parts.append("\n".join([f"# {words}", *_list(key, topic, result, findings)]) + "\n")
     for key, topic, subject, words in _SCALARS:
-        evidence = [f"# {_told(each, subject)}" for each in book.of(topic)]
+        evidence = [f"# {_told(each, subject)}" for each in findings.of(topic)]
         parts.append("\n".join([f"# {words}", *evidence, dump({key: whole[key]})]))
     return "\n".join(parts)
 
 
-def _list(key: str, topic: Topic, result: bool, book: Book) -> Iterator[str]:
-    findings = book.of(topic)
-    chosen = [each for each in findings if each.result is result]
+def _list(key: str, topic: Topic, result: bool, findings: Findings) -> Iterator[str]:
+    of_topic = findings.of(topic)
+    chosen = [each for each in of_topic if each.result is result]
     yield f"{key}:" if chosen else f"{key}: []"
     for each in chosen:
         yield f"  - {each.subject}  # {each.evidence}"
     if result:
         lists = {other for _, each, other, _ in _LISTS if each == topic}
-        for each in findings:
+        for each in of_topic:
             if each.result not in lists:
                 yield f"  # {'no' if each.result is False else 'not known'}: {_told(each)}"
 
@@ -85,17 +85,17 @@ def _told(finding: Finding, expected: str = "") -> str:
     return f"{subject}{finding.evidence}"
 
 
-def overview(book: Book, net: Net) -> list[tuple[str, str]]:
+def overview(findings: Findings, net: Net) -> list[tuple[str, str]]:
     """Return a short table: what was looked at, and what came out."""
     called = net.called
     assert called is not None  # noqa: S101 - it was asked
 
     def those(topic: Topic, result: bool | None = True) -> str:
-        found = [each.subject for each in book.of(topic) if each.result is result]
+        found = [each.subject for each in findings.of(topic) if each.result is result]
         return ", ".join(found) or "none"
 
     def scalar(topic: Topic, subject: str = "") -> str:
-        finding = next((each for each in book.of(topic) if each.subject == subject), None)
+        finding = next((each for each in findings.of(topic) if each.subject == subject), None)
         if finding is None:
             return "not looked for"
         words = {None: "not known", True: "yes", False: "no"}

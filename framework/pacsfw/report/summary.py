@@ -26,9 +26,9 @@ class Summary:
     unproven: Sequence[tuple[str, str]] = ()
     """(part, reason) of what find could not prove to have been answered whole."""
     deselected: int = 0
-    """Of them, those that somebody took off the work list."""
+    """Of them, those that somebody took off the study list."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
-    """Studies on the work list by verdict state, ``pending`` for those without a verdict."""
+    """Studies on the study list by verdict state, ``pending`` for those without a verdict."""
     reasons: Sequence[tuple[str, str, int]] = ()
     """(verdict state, reason, studies) of the verdicts other than complete."""
     series: Mapping[str, int] = field(default_factory=dict)
@@ -50,8 +50,8 @@ class Summary:
     """Folder of the files."""
     quarantine: str = ""
     """Folder of the quarantined instances; shown where there are any."""
-    worklist: str = ""
-    """File or URL of the work list."""
+    study_list: str = ""
+    """File or URL of the study list."""
     tables: Sequence[str] = ()
     """Files or URLs of the tables."""
     error_tables: Sequence[str] = ()
@@ -92,7 +92,7 @@ def _cells(line: _Line) -> tuple[Text, Text]:
 
 
 def _lines(summary: Summary) -> Iterator[_Line]:
-    taken_off = f" ({summary.deselected:,} taken off the work list)" if summary.deselected else ""
+    taken_off = f" ({summary.deselected:,} taken off the study list)" if summary.deselected else ""
     yield _Line("studies found", f"{summary.found:,}{taken_off}")
     yield from _coverage(summary)
     listed = sum(summary.verdicts.values())
@@ -117,8 +117,8 @@ def _lines(summary: Summary) -> Iterator[_Line]:
         yield _Line("files", summary.archive)
     if summary.quarantined:
         yield _Line("quarantine", summary.quarantine)
-    if summary.worklist:
-        yield _Line("list", summary.worklist)
+    if summary.study_list:
+        yield _Line("list", summary.study_list)
     for table in summary.tables:
         yield _Line("table", table)
     for table in summary.error_tables:

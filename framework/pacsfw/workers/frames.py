@@ -31,11 +31,11 @@ class Frames:
     """Finds the messages in the bytes of one stream."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._release = b""
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that are whole now."""
-        data = self._rest + data
+        data = self._release + data
         messages = []
         position = 0
         while position + _LENGTH.size <= len(data):
@@ -45,5 +45,5 @@ class Frames:
                 break
             messages.append(data[begin:end])
             position = end
-        self._rest = data[position:]
+        self._release = data[position:]
         return messages

@@ -102,13 +102,13 @@ class WorkerPool:
             if not is_last:
                 waiting = not (lane.unanswered or answers)
                 jobs, is_last = self._next(len(lane.unanswered), wait=waiting)
-            answers += lane.give(jobs)
+            answers += lane.submit(jobs)
             # The process goes on with the next jobs while we are at the outcomes of these.
             if answers:
                 self._done(answers)
                 for _ in answers:
                     self._jobs.task_done()
-            answers = lane.hear(self._job_seconds)
+            answers = lane.receive(self._job_seconds)
         lane.end()
 
     def _next(self, unanswered: int, *, wait: bool) -> tuple[list[Any], bool]:

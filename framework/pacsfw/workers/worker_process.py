@@ -57,7 +57,7 @@ class Lane:
         self._process: _Process | None = _Process(build, spec)
         self.unanswered: deque[Any] = deque()
 
-    def give(self, jobs: list[Any]) -> list[Answer]:
+    def submit(self, jobs: list[Any]) -> list[Answer]:
         """Add jobs; return an answer for the first one where no process can be started."""
         process = self._process
         if process is not None and not self.unanswered and not process.is_alive():
@@ -69,18 +69,18 @@ class Lane:
             if self._process is None:
                 self._process, jobs = _Process(self._build, self._spec), list(self.unanswered)
             if jobs:
-                self._process.give(jobs)
+                self._process.submit(jobs)
         except PacsfwError as err:
             return [(self.unanswered.popleft(), Crashed(str(err)))]
         return []
 
-    def hear(self, seconds: float) -> list[Answer]:
+    def receive(self, seconds: float) -> list[Answer]:
         """Wait for answers; a job that takes longer than ``seconds`` costs the process."""
         process = self._process
         if process is None or not self.unanswered:
             return []
         try:
-            outcomes = process.hear(seconds, _GATHER if len(self.unanswered) > 1 else 0)
+            outcomes = process.receive(seconds, _GATHER if len(self.unanswered) > 1 else 0)
         except _Died as died:
             self.end()
             return [(self.unanswered.popleft(), Crashed(str(died)))]
@@ -134,14 +134,14 @@ class _Process:
             return told
         return PacsfwError(f"a worker process {told}")
 
-    def give(self, jobs: Sequence[Any]) -> None:
+    def submit(self, jobs: Sequence[Any]) -> None:
         """Send it jobs, which it does one after the other."""
         try:
             self._pipe.send(jobs)
         except OSError:
             return  # it has ended, as `hear` is going to tell
 
-    def hear(self, seconds: float, gather: float) -> list[Any]:
+    def receive(self, seconds: float, gather: float) -> list[Any]:
         """Wait for outcomes, in the order of the jobs; then ``gather`` seconds for more.
 
         Raises

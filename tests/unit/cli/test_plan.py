@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from pacsfw.collection import collection as conductor
 from pacsfw.cli import main
+from pacsfw.collection import collection as conductor
 from pacsfw.testing import make_studies, write_studies
 from peers.process import free_port
 
@@ -73,7 +73,7 @@ def test_what_is_not_proven_gives_the_exit_code_1(conf, capsys, monkeypatch):
     def survey(collection):
         return replace(proven(collection), unproven=[("StudyDate 2020-01-31", "FE00: Cancel")])
 
-    monkeypatch.setattr(pacsfw.collection.collection.Collection, "survey", survey)
+    monkeypatch.setattr(conductor.Collection, "survey", survey)
     assert main(["plan", str(conf())]) == 1
     assert "StudyDate 2020-01-31  FE00: Cancel" in capsys.readouterr().out
 

@@ -32,7 +32,7 @@ def reparsing(ledger, told):
 
 
 def fill(ledger, objects):
-    with ledger.together():
+    with ledger.transaction():
         for number in range(objects):
             ledger.instances.record(
                 Instance(
@@ -54,7 +54,7 @@ def test_every_row_is_read_and_the_tags_are_remembered(ledger, reparsing, told):
     assert reparsing(build_marking, "new").run("tags")
 
     assert rows(ledger) == {("new",)}
-    assert ledger.fact(TAGS_FACT) == "tags"
+    assert ledger.get_value(TAGS_FACT) == "tags"
     last = told[-1]
     assert (last.files, last.rows, last.total) == (OBJECTS, OBJECTS, OBJECTS)
 
@@ -76,7 +76,7 @@ def test_it_can_be_stopped(ledger, reparsing):
     assert not reparsing(build_marking, "new", stop).run("tags")
 
     assert rows(ledger) == {("old",)}
-    assert ledger.fact(TAGS_FACT) == ""
+    assert ledger.get_value(TAGS_FACT) == ""
 
 
 class Killed(Exception):
@@ -100,7 +100,7 @@ def test_it_goes_on_behind_the_last_row_that_was_committed(ledger, reparsing):
 
     marks = [tuple(instance.row) for instance in ledger.instances.of_study("1")]
     assert (marks.count(("first",)), marks.count(("second",))) == (500, 700)
-    assert ledger.fact(PROGRESS_FACT) == ""
+    assert ledger.get_value(PROGRESS_FACT) == ""
 
 
 def test_for_other_tags_it_begins_anew(ledger, reparsing):

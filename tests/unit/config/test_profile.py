@@ -9,7 +9,7 @@ import pytest
 
 from pacsfw.api import Clock, Net, Node, Profile
 from pacsfw.config import load
-from pacsfw.probe import Book, yaml_file
+from pacsfw.probe import Findings, yaml_file
 
 if TYPE_CHECKING:
     from conftest import Desk
@@ -49,7 +49,7 @@ def called(desk: Desk, profile: str, more: str = "") -> tuple[Node, tuple[str, .
 
 
 def test_what_probe_writes_is_read_back(desk: Desk) -> None:
-    book = Book()
+    book = Findings()
     for keyword in ("StudyDate", "PatientID", "StudyDescription"):
         book.note("match", keyword, True, "1 row: [it] 'is' # so")
     book.note("match", "ModalitiesInStudy", False, "x")
@@ -76,8 +76,8 @@ def test_what_probe_writes_is_read_back(desk: Desk) -> None:
 
 def test_an_empty_book_is_read_back_too(desk: Desk) -> None:
     now = Clock().now()
-    node, _ = called(desk, yaml_file(Book(), NET, now))
-    assert node.profile == Book().profile(NET, now)
+    node, _ = called(desk, yaml_file(Findings(), NET, now))
+    assert node.profile == Findings().profile(NET, now)
 
 
 def test_without_a_profile_nothing_is_known(desk: Desk) -> None:

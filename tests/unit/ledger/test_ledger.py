@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pacsfw.api import Answer, Slice
+from pacsfw.api import Query, QueryResult
 from pacsfw.errors import StateError
 from pacsfw.ledger import open_existing, open_ledger
 from pacsfw.ledger.cells import from_json, to_json
@@ -63,7 +63,7 @@ def test_a_forgotten_object_is_not_stored(ledger):
 
 
 def test_stored_yields_every_object_in_pieces(ledger):
-    with ledger.together():
+    with ledger.transaction():
         for number in range(1201):
             ledger.instances.record(instance(f"1.{number}"), NOW)
 
@@ -103,8 +103,8 @@ def test_a_dirty_sink_has_no_position_until_it_is_rewritten(ledger):
 
 
 def test_questions_are_kept_with_their_answers(ledger):
-    asked = Slice(level="STUDY", match={"StudyDate": "20200101"})
-    answer = Answer(whole=False, ended="A700: out of resources", status=0xA700)
+    asked = Query(level="STUDY", match={"StudyDate": "20200101"})
+    answer = QueryResult(complete=False, status_text="A700: out of resources", status=0xA700)
 
     ledger.questions.record(7, "q", asked, answer, rows=3, seconds=0.5, at=NOW)
 
@@ -126,9 +126,9 @@ def test_questions_are_kept_with_their_answers(ledger):
 
 
 def test_questions_are_counted_by_level_for_each_search(ledger):
-    whole = Answer(whole=True, ended="0000: Success", status=0)
+    whole = QueryResult(complete=True, status_text="0000: Success", status=0)
     for search, level in ((1, "STUDY"), (1, "STUDY"), (1, "SERIES"), (2, "STUDY")):
-        asked = Slice(level=level, match={})
+        asked = Query(level=level, match={})
         ledger.questions.record(search, "q", asked, whole, rows=0, seconds=0.1, at=NOW)
 
     assert ledger.questions.counts(1) == {"STUDY": 2, "SERIES": 1}
@@ -137,7 +137,7 @@ def test_questions_are_counted_by_level_for_each_search(ledger):
 
 def test_several_changes_together_are_all_or_nothing(ledger):
     def add_and_fail():
-        with ledger.together():
+        with ledger.transaction():
             ledger.studies.add("1.2", {}, "find")
             raise RuntimeError
 
@@ -180,7 +180,7 @@ def test_a_reader_may_look_while_a_driver_works(ledger, tmp_path):
     assert reader is not None
     assert reader.studies.get("1.2") is not None
     with pytest.raises(sqlite3.OperationalError):
-        reader.remember("a", "b")
+        reader.set_value("a", "b")
     reader.close()
 
 
@@ -256,7 +256,7 @@ def test_a_commit_that_fails_does_not_swallow_what_follows(ledger, tmp_path):
 
 
 def test_stored_ends_although_every_row_is_recorded_anew(ledger):
-    with ledger.together():
+    with ledger.transaction():
         for number in range(700):
             ledger.instances.record(instance(f"1.{number}"), NOW)
 

@@ -239,7 +239,7 @@ def old(tmp_path):
 def test_an_older_ledger_keeps_what_it_knows(old, opened):
     ledger = opened(old)
 
-    assert ledger.fact("layout") == "x"
+    assert ledger.get_value("layout") == "x"
     assert ledger.studies.counts() == {"complete": 1}
     assert ledger.studies.deselected() == 1
     assert ledger.studies.get("1.1").attributes == {"PatientID": "p"}

@@ -10,9 +10,9 @@ from typing import Any
 
 from pydicom.datadict import dictionary_VR
 
-from pacsfw.api import Answer, Clock, Found, Net, RunContext, Slice
+from pacsfw.api import Clock, Net, Query, QueryResult, QueryRow, RunContext
 from pacsfw.dicom.matching import matches
-from pacsfw.probe import Book, probe
+from pacsfw.probe import Findings, probe
 from pacsfw.testing import Study
 from pacsfw_plugins.query_cfind import pacsfw_query_providers
 from unit.dimse.scripted import net
@@ -25,7 +25,7 @@ def nodes(peer: Any) -> Net:
     return net(peer.port, peer.aetitle)
 
 
-def probed(peer: Any, **options: Any) -> Book:
+def probed(peer: Any, **options: Any) -> Findings:
     """Probe a PACS by C-FIND."""
     (component,) = pacsfw_query_providers()
     provider = component.factory()
@@ -41,14 +41,14 @@ def probed(peer: Any, **options: Any) -> Book:
         )
     )
     try:
-        return probe(there, provider.ask, today=TODAY, rest=provider.rest, **options)
+        return probe(there, provider.ask, today=TODAY, release=provider.release, **options)
     finally:
         provider.close()
 
 
-def why(book: Book, topic: str, subject: str = "") -> str:
+def why(findings: Findings, topic: str, subject: str = "") -> str:
     """Return the evidence of a finding."""
-    (found,) = [each for each in book if (each.topic, each.subject) == (topic, subject)]
+    (found,) = [each for each in findings if (each.topic, each.subject) == (topic, subject)]
     return found.evidence
 
 
@@ -68,7 +68,7 @@ def rows_of(studies: Sequence[Study]) -> list[Row]:
     ]
 
 
-def matching(query: Slice, rows: Sequence[Row]) -> list[Row]:
+def matching(query: Query, rows: Sequence[Row]) -> list[Row]:
     """Return the rows that a question at STUDY level is answered with."""
     return [
         row
@@ -81,13 +81,13 @@ def matching(query: Slice, rows: Sequence[Row]) -> list[Row]:
 
 
 def answering(
-    choose: Callable[[Slice], Sequence[Row]],
-) -> Callable[[Slice, Callable[[Found], None]], Answer]:
+    choose: Callable[[Query], Sequence[Row]],
+) -> Callable[[Query, Callable[[QueryRow], None]], QueryResult]:
     """Return a provider's ``ask`` that answers with the chosen rows and Success."""
 
-    def ask(query: Slice, emit: Callable[[Found], None]) -> Answer:
+    def ask(query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         for row in choose(query):
-            emit(Found(row))
-        return Answer(whole=True, ended="0000: Success", status=0)
+            emit(QueryRow(row))
+        return QueryResult(complete=True, status_text="0000: Success", status=0)
 
     return ask

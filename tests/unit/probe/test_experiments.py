@@ -6,14 +6,14 @@ from datetime import date
 
 import pytest
 
-from pacsfw.api import Answer, Clock, Slice
+from pacsfw.api import Clock, Query, QueryResult
 from pacsfw.config.yaml_text import read
 from pacsfw.errors import RemoteError
-from pacsfw.probe import Book, probe, yaml_file
+from pacsfw.probe import Findings, probe, yaml_file
 from pacsfw.probe.before_limit import before_limit
-from pacsfw.probe.conversation import PATIENCE, Conversation
 from pacsfw.probe.keys import KeyExperiments
 from pacsfw.probe.limits import Cut, find_limit
+from pacsfw.probe.prober import PATIENCE, Prober
 from pacsfw.probe.sample import spans
 from pacsfw.testing import EmbeddedPACS, make_studies
 from unit.probe.probing import TODAY, answering, matching, nodes, rows_of, why
@@ -34,117 +34,117 @@ def test_the_ranges_become_wider_and_begin_with_the_preferred_one() -> None:
 
 
 def test_keys_that_are_looked_at_only_without_a_uid_are_honoured() -> None:
-    def choose(query: Slice) -> list[object]:
+    def choose(query: Query) -> list[object]:
         uid = query.match.get("StudyInstanceUID")
         return [row for row in ROWS if row["StudyInstanceUID"] == uid] or matching(query, ROWS)
 
-    book = Book()
-    KeyExperiments(Conversation(answering(choose)), ROWS, book).run()
-    assert book.subjects("match") >= {"StudyDate", "PatientID", "PatientName"}
-    assert "for its day" in why(book, "match", "PatientID")
-    assert book.result("case", "PatientName") is True
-    assert "PatientID" in book.subjects("wildcard")
+    findings = Findings()
+    KeyExperiments(Prober(answering(choose)), ROWS, findings).run()
+    assert findings.subjects("match") >= {"StudyDate", "PatientID", "PatientName"}
+    assert "for its day" in why(findings, "match", "PatientID")
+    assert findings.result("case", "PatientName") is True
+    assert "PatientID" in findings.subjects("wildcard")
 
 
 def test_wildcards_that_are_taken_literally_are_not_proven() -> None:
-    def choose(query: Slice) -> list[object]:
+    def choose(query: Query) -> list[object]:
         wild = any("*" in value for value in query.match.values())
         return [] if wild else matching(query, ROWS)
 
-    book = Book()
-    KeyExperiments(Conversation(answering(choose)), ROWS, book).run()
-    assert "PatientID" in book.subjects("match")
-    assert "PatientID" in book.subjects("wildcard", result=False)
+    findings = Findings()
+    KeyExperiments(Prober(answering(choose)), ROWS, findings).run()
+    assert "PatientID" in findings.subjects("match")
+    assert "PatientID" in findings.subjects("wildcard", result=False)
 
 
 def test_an_archive_that_ignores_the_uid_is_not_experimented_with() -> None:
-    book = Book()
-    KeyExperiments(Conversation(answering(lambda _: ROWS)), ROWS, book).run()
-    assert not book.subjects("match") | book.subjects("match", result=False)
-    assert why(book, "match", "PatientID") == "a question for one study by its UID gave 40 rows"
+    findings = Findings()
+    KeyExperiments(Prober(answering(lambda _: ROWS)), ROWS, findings).run()
+    assert not findings.subjects("match") | findings.subjects("match", result=False)
+    assert why(findings, "match", "PatientID") == "a question for one study by its UID gave 40 rows"
 
 
 def test_studies_that_arrive_meanwhile_are_no_limit() -> None:
     held = ROWS[:20]
 
-    def choose(query: Slice) -> list[object]:
+    def choose(query: Query) -> list[object]:
         rows = matching(query, held)
         held.append(ROWS[len(held)])
         return rows
 
-    book = Book()
-    assert find_limit(Conversation(answering(choose)), ALL, book) is None
-    assert "studies arrive" in why(book, "limit")
+    findings = Findings()
+    assert find_limit(Prober(answering(choose)), ALL, findings) is None
+    assert "studies arrive" in why(findings, "limit")
 
 
 def test_a_silent_limit_within_one_day_is_found() -> None:
     one_day = [{**row, "StudyDate": "20200101"} for row in ROWS]
 
-    def choose(query: Slice) -> list[object]:
+    def choose(query: Query) -> list[object]:
         return matching(query, sorted(one_day, key=lambda row: row["StudyTime"]))[:10]
 
-    book = Book()
-    cut = find_limit(Conversation(answering(choose)), ALL, book)
+    findings = Findings()
+    cut = find_limit(Prober(answering(choose)), ALL, findings)
     assert cut is not None
-    assert book.result("limit") == 10
+    assert findings.result("limit") == 10
 
 
 def test_an_archive_that_cuts_at_random_proves_nothing_before_its_limit() -> None:
-    asked: list[Slice] = []
+    asked: list[Query] = []
 
-    def choose(query: Slice) -> list[object]:
+    def choose(query: Query) -> list[object]:
         asked.append(query)
         return matching(query, ROWS)[len(asked) : len(asked) + 10]
 
-    book = Book()
-    book.note("match", "ModalitiesInStudy", True, "")
-    conversation = Conversation(answering(choose))
-    before_limit(conversation, Cut("19000101-20261125", choose(asking_all())), book)
-    assert book.result("before_limit", "ModalitiesInStudy") is None
-    assert "other rows the second time" in why(book, "before_limit", "ModalitiesInStudy")
+    findings = Findings()
+    findings.note("match", "ModalitiesInStudy", True, "")
+    prober = Prober(answering(choose))
+    before_limit(prober, Cut("19000101-20261125", choose(asking_all())), findings)
+    assert findings.result("before_limit", "ModalitiesInStudy") is None
+    assert "other rows the second time" in why(findings, "before_limit", "ModalitiesInStudy")
 
 
-def asking_all() -> Slice:
-    return Slice(level="STUDY", match={"StudyDate": "19000101-20261125"})
+def asking_all() -> Query:
+    return Query(level="STUDY", match={"StudyDate": "19000101-20261125"})
 
 
 def test_an_archive_that_never_answers_is_asked_a_few_times_only() -> None:
     calls = []
 
-    def ask(query: Slice, _emit: object) -> Answer:
+    def ask(query: Query, _emit: object) -> QueryResult:
         calls.append(query)
         raise RemoteError("no response within 60 s")
 
-    conversation = Conversation(ask)
-    replies = [conversation.put({}) for _ in range(PATIENCE + 2)]
+    prober = Prober(ask)
+    replies = [prober.put({}) for _ in range(PATIENCE + 2)]
     assert len(calls) == PATIENCE
-    assert replies[PATIENCE - 1].ended == "no response within 60 s"
-    assert replies[PATIENCE].ended == "not asked: 5 questions in a row were not answered"
+    assert replies[PATIENCE - 1].status_text == "no response within 60 s"
+    assert replies[PATIENCE].status_text == "not asked: 5 questions in a row were not answered"
 
 
 def test_what_needs_no_question_is_found_out_without_answers() -> None:
-    def ask(_query: Slice, _emit: object) -> Answer:
+    def ask(_query: Query, _emit: object) -> QueryResult:
         raise RemoteError("no response within 60 s")
 
     with EmbeddedPACS() as pacs:
-        book = probe(nodes(pacs), ask, today=TODAY)
-    assert "study-find" in book.subjects("model")
-    assert why(book, "limit").endswith("no response within 60 s")
-    assert book.result("associations") == 8
+        findings = probe(nodes(pacs), ask, today=TODAY)
+    assert "study-find" in findings.subjects("model")
+    assert why(findings, "limit").endswith("no response within 60 s")
+    assert findings.result("associations") == 8
 
 
 def test_a_component_that_fails_is_not_quoted() -> None:
-    def ask(_query: Slice, _emit: object) -> Answer:
+    def ask(_query: Query, _emit: object) -> QueryResult:
         raise KeyError("Doe^John")
 
     with EmbeddedPACS() as pacs:
-        book = probe(nodes(pacs), ask, today=TODAY)
-    assert "the query component failed: KeyError" in why(book, "charset")
-    assert "Doe" not in repr(list(book))
+        findings = probe(nodes(pacs), ask, today=TODAY)
+    assert "the query component failed: KeyError" in why(findings, "charset")
+    assert "Doe" not in repr(list(findings))
 
 
 def test_dicomweb_is_asked_where_it_is_configured() -> None:
-    def refuse(_query: Slice, _emit: object) -> Answer:
+    def refuse(_query: Query, _emit: object) -> QueryResult:
         raise RemoteError("HTTP 404")
 
     cfind = answering(lambda query: matching(query, ROWS) if query.level == "STUDY" else [])
@@ -157,10 +157,10 @@ def test_dicomweb_is_asked_where_it_is_configured() -> None:
 
 
 def test_a_reason_of_several_lines_stays_one_comment() -> None:
-    book = Book()
-    book.note("match", "PatientID", None, "first\nhonoured: [PatientID]\x1b[0m")
+    findings = Findings()
+    findings.note("match", "PatientID", None, "first\nhonoured: [PatientID]\x1b[0m")
     with EmbeddedPACS() as pacs:
-        text = yaml_file(book, nodes(pacs), Clock().now())
+        text = yaml_file(findings, nodes(pacs), Clock().now())
     assert read(text, "p").tree["honoured"] == []
 
 

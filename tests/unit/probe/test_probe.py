@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pacsfw.api import Clock, Profile
-from pacsfw.probe import Book, limits, overview, yaml_file
+from pacsfw.probe import Findings, limits, overview, yaml_file
 from pacsfw.testing import EmbeddedPACS, FaultyPACS, Study, make_studies, write_studies
 from peers.fixtures import AETITLE
 from peers.orthanc import Orthanc
@@ -23,8 +23,8 @@ REQUIRED = {"StudyDate", "StudyTime", "PatientID", "PatientName", "AccessionNumb
 OPTIONAL = {"StudyDescription", "PatientSex", "PatientBirthDate"}
 
 
-def profile(book: Book, peer: Any) -> Profile:
-    return book.profile(nodes(peer), Clock().now())
+def profile(findings: Findings, peer: Any) -> Profile:
+    return findings.profile(nodes(peer), Clock().now())
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +67,15 @@ def test_dcmqrscp(dcmqrscp: Any, tmp_path: Path) -> None:
 
 
 def test_the_limit_of_orthanc_and_that_modalities_are_not_safe_under_it(limited: Orthanc) -> None:
-    book = probed(limited)
-    found = profile(book, limited)
+    findings = probed(limited)
+    found = profile(findings, limited)
     assert (found.limit, found.rows_seen) == (10, 10)
-    assert "FE00" in why(book, "limit")
+    assert "FE00" in why(findings, "limit")
     # It counts series: 7 of 27 studies, and Success.
     assert "ModalitiesInStudy" in found.honoured
     assert "ModalitiesInStudy" not in found.before_limit
     assert "0000: Success for a value that more studies have" in why(
-        book, "before_limit", "ModalitiesInStudy"
+        findings, "before_limit", "ModalitiesInStudy"
     )
 
 
@@ -85,10 +85,10 @@ def test_the_limit_of_orthanc_and_that_modalities_are_not_safe_under_it(limited:
 @pytest.mark.parametrize("ending", [0x0000, 0xFE00, 0xA700])
 def test_a_limit_is_found_however_it_ends(ending: int) -> None:
     with FaultyPACS(STUDIES, cap=15, cap_status=ending) as pacs:
-        book = probed(pacs)
-        found = profile(book, pacs)
+        findings = probed(pacs)
+        found = profile(findings, pacs)
     assert (found.limit, found.rows_seen) == (15, 15)
-    assert f"{ending:04X}" in why(book, "limit")
+    assert f"{ending:04X}" in why(findings, "limit")
     assert "ModalitiesInStudy" in found.before_limit
 
 
@@ -115,74 +115,74 @@ def test_optional_keys_that_are_neither_returned_nor_matched() -> None:
 def test_required_keys_can_be_ignored_too() -> None:
     ignored = frozenset({"StudyDate", "PatientID"})
     with FaultyPACS(STUDIES, ignore_keys=ignored, no_charset=True) as pacs:
-        book = probed(pacs)
-        found = profile(book, pacs)
+        findings = probed(pacs)
+        found = profile(findings, pacs)
     assert found.ignored == ignored
     assert found.wildcards == {"PatientName", "AccessionNumber", "StudyDescription"}
     assert found.ranges == {"StudyTime"}
     assert found.folds_case is True
     assert found.charset == ""
-    assert why(book, "charset") == "40 of 40 rows: none (ASCII)"
+    assert why(findings, "charset") == "40 of 40 rows: none (ASCII)"
 
 
 def test_an_archive_that_wants_a_patient_in_every_question() -> None:
     with FaultyPACS(STUDIES, models=("patient",)) as pacs:
-        book = probed(pacs)
-        found = profile(book, pacs)
+        findings = probed(pacs)
+        found = profile(findings, pacs)
         asked = [each for each in pacs.log if each.service == "C-FIND"]
     assert found.models == {"patient-find", "patient-move", "patient-get"}
     assert found.honoured == REQUIRED | OPTIONAL | {"ModalitiesInStudy"}
     assert (found.limit, found.rows_seen) == (None, 0)
-    assert why(book, "limit").startswith("40 patients")
+    assert why(findings, "limit").startswith("40 patients")
     assert {each.status for each in asked if each.level != "PATIENT"} == {0}
 
 
 def test_an_archive_that_breaks_off_is_probed_as_far_as_it_goes() -> None:
     with FaultyPACS(STUDIES, abort_after=5) as pacs:
-        book = probed(pacs)
-        found = profile(book, pacs)
+        findings = probed(pacs)
+        found = profile(findings, pacs)
     assert (found.limit, found.rows_seen) == (None, 5)
-    assert "the PACS aborted the association" in why(book, "limit")
+    assert "the PACS aborted the association" in why(findings, "limit")
     assert found.honoured >= REQUIRED
     assert found.associations == 8
 
 
 def test_associations_are_opened_until_one_is_rejected() -> None:
     with FaultyPACS(STUDIES[:3], max_associations=3) as pacs:
-        book = probed(pacs)
+        findings = probed(pacs)
         counters = pacs.counters
-    assert book.result("associations") == counters["C-ECHO"] == 3
-    assert "local limit exceeded" in why(book, "associations")
+    assert findings.result("associations") == counters["C-ECHO"] == 3
+    assert "local limit exceeded" in why(findings, "associations")
 
 
 def test_an_archive_that_gives_many_rows_is_asked_for_no_more(monkeypatch: Any) -> None:
     monkeypatch.setattr(limits, "ENOUGH", 25)
     with EmbeddedPACS(STUDIES) as pacs:
-        book = probed(pacs)
-    assert book.result("limit") is None
-    assert "and more for all dates" in why(book, "limit")
-    assert book.result("rows_seen") >= 25
+        findings = probed(pacs)
+    assert findings.result("limit") is None
+    assert "and more for all dates" in why(findings, "limit")
+    assert findings.result("rows_seen") >= 25
 
 
 def test_an_empty_archive_leaves_everything_unknown() -> None:
     with EmbeddedPACS() as pacs:
-        book = probed(pacs)
-        found = profile(book, pacs)
+        findings = probed(pacs)
+        found = profile(findings, pacs)
     assert found.models == SIX
     assert not found.returned | found.not_returned | found.honoured | found.ignored
     assert (found.limit, found.rows_seen, found.folds_case) == (None, 0, None)
-    assert why(book, "match", "PatientID") == "there is no study to ask for"
+    assert why(findings, "match", "PatientID") == "there is no study to ask for"
 
 
 def test_keys_without_a_usable_value_stay_unknown() -> None:
     nameless = [replace(study, patient_name="", study_time="") for study in STUDIES[:5]]
     with EmbeddedPACS(nameless) as pacs:
-        book = probed(pacs)
-    assert book.result("match", "PatientName") is None
-    assert "none of 5 studies has a value" in why(book, "match", "PatientName")
-    assert book.result("case", "PatientName") is None
-    assert book.result("range", "StudyTime") is None
-    assert book.result("match", "PatientID") is True
+        findings = probed(pacs)
+    assert findings.result("match", "PatientName") is None
+    assert "none of 5 studies has a value" in why(findings, "match", "PatientName")
+    assert findings.result("case", "PatientName") is None
+    assert findings.result("range", "StudyTime") is None
+    assert findings.result("match", "PatientID") is True
 
 
 def test_the_dates_of_the_configuration_are_looked_at_first() -> None:
@@ -198,10 +198,10 @@ def test_the_dates_of_the_configuration_are_looked_at_first() -> None:
 
 def test_nothing_is_moved_and_no_patient_is_in_the_profile() -> None:
     with EmbeddedPACS(STUDIES) as pacs:
-        book = probed(pacs)
+        findings = probed(pacs)
         services = {each.service for each in pacs.log}
         asked = {value for each in pacs.log for value in each.keys.values()}
-    text = yaml_file(book, nodes(pacs), Clock().now()) + repr(overview(book, nodes(pacs)))
+    text = yaml_file(findings, nodes(pacs), Clock().now()) + repr(overview(findings, nodes(pacs)))
     assert services == {"C-FIND", "C-ECHO"}
     assert any(study.patient_name in asked for study in STUDIES)
     for study in STUDIES:

@@ -38,14 +38,14 @@ FULL = Summary(
     cell_errors={("study_date", "ValueError in str2datetime"): 12},
     archive="/data/dicom",
     quarantine="/data/dicom/.pacsfw/quarantine",
-    worklist="/data/resources.csv",
+    study_list="/data/resources.csv",
     tables=["/data/resources_meta.csv"],
 )
 
 
 def test_everything_is_in_the_plain_table():
     assert plain(FULL).splitlines() == [
-        "studies found      1,204 (4 taken off the work list)",
+        "studies found      1,204 (4 taken off the study list)",
         "on the list        1,200",
         "complete           1,190",
         "complete by count  5",

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pydicom
 
-from pacsfw.api import Clock, Found, RunContext, Slice
+from pacsfw.api import Clock, Query, QueryRow, RunContext
 from pacsfw.testing import EmbeddedPACS
 from pacsfw_plugins.query_cfind import pacsfw_query_providers
 from peers.process import require
@@ -95,11 +95,11 @@ def by_provider(
         clock=Clock(),
         log=logging.getLogger("test"),
     )
-    rows: list[Found] = []
+    rows: list[QueryRow] = []
     match = {keyword: value for keyword, value in keys.items() if value}
     provider.open(context)
     try:
-        question = Slice(level=level, match=match, returns=tuple(keys))
+        question = Query(level=level, match=match, returns=tuple(keys))
         answer = provider.ask(question, rows.append)
     finally:
         provider.close()

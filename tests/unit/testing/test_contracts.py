@@ -13,13 +13,13 @@ import pytest
 
 from pacsfw import Component, hookimpl
 from pacsfw.api import (
-    Answer,
     Converter,
-    Found,
     Observer,
     Outcome,
-    Produced,
+    OutputFile,
     QueryProvider,
+    QueryResult,
+    QueryRow,
     Sink,
     Transfer,
 )
@@ -252,7 +252,7 @@ class Copying(Converter):
             if b"\xff" * 64 in head:
                 raise ValueError("damaged")
             path.write_text(str(len(head)))
-            yield Produced(path=path, media_type="text/plain", sources=(file.sop_uid,))
+            yield OutputFile(path=path, media_type="text/plain", sources=(file.sop_uid,))
 
     def path(self, file, out):
         return out / f"{file.sop_uid}.txt"
@@ -408,12 +408,12 @@ class Listing(QueryProvider):
 
     def ask(self, query, emit):
         if query.level != "STUDY":
-            return Answer(whole=False, ended="studies only")
+            return QueryResult(complete=False, status_text="studies only")
         first, _, last = query.match.get("StudyDate", "-").partition("-")
         for study in self.studies:
             if not query.match.get("StudyDate") or self.fits(study.study_date, first, last):
-                emit(Found(self.row(study)))
-        return Answer(whole=True, ended="read to the end")
+                emit(QueryRow(self.row(study)))
+        return QueryResult(complete=True, status_text="read to the end")
 
     def fits(self, day, first, last):
         return True
@@ -443,7 +443,7 @@ class Numbers(Listing):
 
 
 class Once(Listing):
-    def rest(self):
+    def release(self):
         self.studies = ()
 
 
@@ -499,7 +499,7 @@ class Handing(Transfer):
         file.seal()
 
     def outcome(self, sent):
-        return Outcome(status=0, ended="handed over", completed=sent)
+        return Outcome(status=0, status_text="handed over", completed=sent)
 
     def cancel(self):
         self.stopped = True
@@ -512,7 +512,7 @@ class Unsealed(Handing):
 
 class Claiming(Handing):
     def outcome(self, sent):
-        return Outcome(status=0, ended="all is well", completed=sent or 1)
+        return Outcome(status=0, status_text="all is well", completed=sent or 1)
 
 
 class Losing(Handing):

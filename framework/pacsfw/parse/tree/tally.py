@@ -35,7 +35,7 @@ class Tally:
             for error in outcome.errors:
                 self.cells[f"{error.column}: {error.reason}"] += 1
             return
-        kind, reason = told(outcome)
+        kind, reason = kind_and_reason(outcome)
         if not item.is_file:
             self.folders[reason] += 1
             return
@@ -58,7 +58,7 @@ class Tally:
         )  # fmt: skip
 
 
-def told(outcome: Unparsed | Crashed) -> tuple[str, str]:
+def kind_and_reason(outcome: Unparsed | Crashed) -> tuple[str, str]:
     """Return kind and reason of what has no row."""
     if isinstance(outcome, Crashed):
         return CRASHED, outcome.reason

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacsfw.api import Converter, Produced, Stored
+from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.errors import PacsfwError, Retry, Skip
 from pacsfw.ledger.conversions import Output
 from pacsfw.workers.limits import limited
@@ -73,12 +73,12 @@ class Work:
             except PacsfwError as err:
                 return Refused(str(err))
             except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
-                return Refused(_place(err))
+                return Refused(_location_of(err))
         raise AssertionError("the last attempt returns")
 
 
-def _collected(converter: Converter) -> Callable[[Sequence[Stored], Path], list[Produced]]:
-    def convert(files: Sequence[Stored], out: Path) -> list[Produced]:
+def _collected(converter: Converter) -> Callable[[Sequence[Stored], Path], list[OutputFile]]:
+    def convert(files: Sequence[Stored], out: Path) -> list[OutputFile]:
         return list(converter.convert(files, out))  # a generator works only when consumed
 
     return convert
@@ -88,7 +88,7 @@ class _Wrong(PacsfwError):
     """The converter broke its contract."""
 
 
-def _outputs(produced: Iterable[Produced], job: Job) -> Iterable[Output]:
+def _outputs(produced: Iterable[OutputFile], job: Job) -> Iterable[Output]:
     """Check what the converter says it wrote against what is there; make it durable.
 
     Raises
@@ -101,8 +101,8 @@ def _outputs(produced: Iterable[Produced], job: Job) -> Iterable[Output]:
     named: set[Path] = set()
     found: list[Output] = []
     for each in produced:
-        if not isinstance(each, Produced):
-            raise _Wrong(f"it gave {type(each).__name__}, not Produced")
+        if not isinstance(each, OutputFile):
+            raise _Wrong(f"it gave {type(each).__name__}, not OutputFile")
         path = Path(os.path.abspath(root / each.path))  # noqa: PTH100 - links stay as written
         if not path.is_relative_to(root) or not path.parent.resolve().is_relative_to(root):
             raise _Wrong("it names a file outside the folder that it was given")
@@ -124,7 +124,7 @@ def _outputs(produced: Iterable[Produced], job: Job) -> Iterable[Output]:
     return found
 
 
-def _output(path: Path, produced: Produced, job: Job, root: Path) -> Output:
+def _output(path: Path, produced: OutputFile, job: Job, root: Path) -> Output:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -144,7 +144,7 @@ def _empty(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True)
 
 
-def _place(err: BaseException) -> str:
+def _location_of(err: BaseException) -> str:
     """Say what was raised and where, but not its text, which may quote a patient."""
     last = err.__traceback__
     while last is not None and last.tb_next is not None:

@@ -33,7 +33,7 @@ class Target:
         """
         path = self.use.options.get("path")
         name = f"{self.name}#{table}"
-        if self.sink.holds_many:
+        if self.sink.multi_table:
             use = replace(self.use, id=name)
         elif isinstance(path, str) and not is_url(path):
             other = sibling(path, table)

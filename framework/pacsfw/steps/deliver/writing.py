@@ -90,13 +90,13 @@ class Writer:
             try:
                 for written, batch in delivery.batches:
                     deliver = partial(written.sink.deliver, batch)
-                    patiently(written, deliver, self._clock, self._stop)
+                    with_retries(written, deliver, self._clock, self._stop)
                 self._commit(delivery.state)
             except Exception as err:  # noqa: BLE001 - a thread: raised where the rows come from
                 self._problem = err
 
 
-def patiently(
+def with_retries(
     written: Written, call: Callable[[], None], clock: Clock, stop: threading.Event
 ) -> None:
     """Call into a sink; where it is away for the moment, again later.

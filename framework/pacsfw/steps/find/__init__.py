@@ -1,1 +1,1 @@
-"""Ask what the PACS holds, prove what can be proven, and write the work list."""
+"""Ask what the PACS holds, prove what can be proven, and write the study list."""

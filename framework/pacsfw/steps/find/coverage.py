@@ -87,14 +87,14 @@ class Coverage:
             self._close(region, "StudyDate", "studies without a StudyDate", reply, named=False)
 
     def _is_whole(self, reply: Reply) -> bool:
-        return reply.answer.whole and reply.tally.rows < self._questions.largest
+        return reply.answer.complete and reply.tally.rows < self._questions.largest
 
     def _settle(self, region: Region, reply: Reply, *, named: bool) -> set[str] | None:
-        whole = reply.answer.whole
+        whole = reply.answer.complete
         if self._is_whole(reply):
             return self._prove(region, reply)
         if reply.is_final and not whole:
-            self._journal.settle(region, "unproven", "" if named else reply.answer.ended)
+            self._journal.settle(region, "unproven", "" if named else reply.answer.status_text)
             return reply.tally.uids
         self._questions.learn(cut=not whole)
         self._questions.ignored |= reply.ignored
@@ -127,7 +127,7 @@ class Coverage:
             self._questions.ignored.add(division.axis)
             return self._settle(region, self._with_texts(region, reply), named=named)
         if self._adds_up(region, division, reply, replies):
-            self._close(region, division.axis, division.hole, reply, named=named)
+            self._close(region, division.axis, division.gap, reply, named=named)
             return reply.tally.uids
         known = None if to_compare else replies
         return self._conquer(region, division, reply, known, named=named)
@@ -147,7 +147,7 @@ class Coverage:
     ) -> set[str] | None:
         """Settle a region by settling its parts."""
         parts = [part.text for part in division.parts]
-        detail = json.dumps({"parts": parts, "axis": division.axis, "hole": division.hole})
+        detail = json.dumps({"parts": parts, "axis": division.axis, "hole": division.gap})
         self._journal.settle(region, "divided", detail)
         within_named = named or division.axis in (*TEXT_KEYS, MODALITIES)
         found: set[str] | None = set()
@@ -161,29 +161,35 @@ class Coverage:
                     return self._settle(region, self._with_texts(region, reply), named=named)
                 studies = self._settle(part, answered, named=within_named)
             found = None if found is None or studies is None else found | studies
-        lost = set() if found is None else reply.tally.uids - found - _spare(division, reply)
+        lost = (
+            set() if found is None else reply.tally.uids - found - _unassigned_rows(division, reply)
+        )
         if lost:
             reason = f"studies of its answer that the answers to its parts lack: {len(lost)}"
             self._journal.settle(region, "unproven", "" if named else reason)
         else:
-            self._close(region, division.axis, division.hole, reply, named=named)
+            self._close(region, division.axis, division.gap, reply, named=named)
         return None if found is None else found | reply.tally.uids
 
     def _adds_up(
         self, region: Region, division: Division, reply: Reply, replies: Sequence[Reply]
     ) -> bool:
         """Compare the parts with the whole; False leaves them to be settled one by one."""
-        if not all(part.answer.whole for part in replies):
+        if not all(part.answer.complete for part in replies):
             self._questions.learn(cut=True)
             return False
         if _has_all(replies, reply):
             return False
-        spare = _spare(division, reply)
+        spare = _unassigned_rows(division, reply)
         if _is_sum(replies, reply, spare):
             return True
         # The archive may have changed between the questions: ask for the whole once more.
         again = self._questions.put(region)
-        if again.answer.whole and not _has_all(replies, again) and _is_sum(replies, again, spare):
+        if (
+            again.answer.complete
+            and not _has_all(replies, again)
+            and _is_sum(replies, again, spare)
+        ):
             return True
         self._questions.learn(cut=True)
         return False
@@ -199,25 +205,25 @@ class Coverage:
             wider = Region(days=(max(days[0] - WIDER, EARLIEST), min(days[1] + WIDER, LATEST)))
         else:
             return False
-        self._may_widen = self._questions.put(wider, enough=reply.tally.rows + 1).was_enough
+        self._may_widen = self._questions.put(wider, max_rows=reply.tally.rows + 1).was_enough
         return reply.tally.rows < self._questions.largest
 
     def _close(
-        self, region: Region, axis: str, hole: str, reply: Reply | None, *, named: bool
+        self, region: Region, axis: str, gap: str, reply: Reply | None, *, named: bool
     ) -> None:
         """Settle a region whose parts are settled, and whatever may be in none of them."""
         seen = self._questions
         if axis == "StudyTime" and seen.ranges_take_untimed and axis not in seen.ignored:
-            hole = ""
-        if not hole:
+            gap = ""
+        if not gap:
             self._journal.settle(region, "proven")
             return
         if seen.cut:
-            reason = f"the PACS cuts its answers short, and {hole} may be missing"
+            reason = f"the PACS cuts its answers short, and {gap} may be missing"
             if seen.untimed_seen or not region.days or "StudyDate" in seen.ignored:
                 self._look_by_text(region, reply)
         else:
-            reason = f"no larger answer was ever seen: a limit might hide {hole}"
+            reason = f"no larger answer was ever seen: a limit might hide {gap}"
         self._journal.settle(region, "unproven", "" if named else reason)
 
     def _look_by_text(self, region: Region, reply: Reply | None) -> None:
@@ -232,11 +238,11 @@ class Coverage:
         return reply if reply is not None and reply.tally.texts else self._questions.put(region)
 
     def _give_up(self, region: Region, reply: Reply, *, named: bool) -> None:
-        if reply.answer.whole and not self._questions.cut:
+        if reply.answer.complete and not self._questions.cut:
             # The largest answer of all, and nothing hints at a limit; nothing excludes one.
             reason = f"no larger answer than these {reply.tally.rows} rows was ever seen"
         else:
-            reason = f"{reply.answer.ended}; it cannot be divided further"
+            reason = f"{reply.answer.status_text}; it cannot be divided further"
         self._journal.settle(region, "unproven", "" if named else reason)
 
 
@@ -250,9 +256,9 @@ def _is_sum(parts: Sequence[Reply], whole: Reply, spare: set[str]) -> bool:
     return union <= whole.tally.uids <= union | spare
 
 
-def _spare(division: Division, reply: Reply) -> set[str]:
+def _unassigned_rows(division: Division, reply: Reply) -> set[str]:
     """Return the rows of the whole that need not be in any part of a division."""
-    if not division.hole:
+    if not division.gap:
         return reply.tally.neighbours
     holes = {"StudyTime": reply.tally.untimed, "StudyDate": reply.tally.undated}
     return holes.get(division.axis, reply.tally.uids) | reply.tally.neighbours

@@ -2,7 +2,7 @@
 
 Cuts by day are exact: a range of dates only ever means studies that have a date. Cuts by
 second leave out studies without a StudyTime, and cuts by the beginning of a text those
-whose text begins in a way that nobody has seen yet. Such a division has a *hole*.
+whose text begins in a way that nobody has seen yet. Such a division has a *gap*.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ USUAL = (date(1950, 1, 1).toordinal(), date(2099, 12, 31).toordinal())
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Parts that make up a region, but for the hole.
+    """Parts that make up a region, but for the gap.
 
     ``independent`` says that every part should lack some row of the whole.
     """
@@ -36,7 +36,7 @@ class Division:
     axis: str
     parts: tuple[Region, ...]
     independent: bool
-    hole: str = ""
+    gap: str = ""
 
 
 def divide(
@@ -72,19 +72,19 @@ def divide(
 
 def by_day(region: Region, tally: Tally, *, cut: bool) -> Division | None:
     """Divide a range of days; all days are first divided into usual and unusual ones."""
-    hole = ""
+    gap = ""
     if region.level != "STUDY" or region.seconds:
         return None
     if region.days is None:
         low, high = USUAL
         spans, independent = [(EARLIEST, low - 1), USUAL, (high + 1, LATEST)], False
-        hole = "studies without a StudyDate"
+        gap = "studies without a StudyDate"
     elif not region.has_several_days:
         return None
     else:
         spans, independent = _spans(tally.days, region.days, cut=cut)
     parts = tuple(replace(region, days=span) for span in spans)
-    return Division("StudyDate", parts, independent, hole)
+    return Division("StudyDate", parts, independent, gap)
 
 
 def by_second(region: Region, tally: Tally, *, cut: bool) -> Division | None:
@@ -93,9 +93,9 @@ def by_second(region: Region, tally: Tally, *, cut: bool) -> Division | None:
     if limits[0] == limits[1] or region.level != "STUDY":
         return None
     spans, independent = _spans(tally.seconds, limits, cut=cut)
-    hole = "" if region.seconds else "studies without a StudyTime"
+    gap = "" if region.seconds else "studies without a StudyTime"
     parts = tuple(replace(region, seconds=span) for span in spans)
-    return Division("StudyTime", parts, independent, hole)
+    return Division("StudyTime", parts, independent, gap)
 
 
 def by_text(region: Region, tally: Tally, keys: Sequence[str]) -> Division | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pacsfw.api import Answer, Clock, Slice
+from pacsfw.api import Clock, Query, QueryResult
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.searches import RegionState, Search
 from pacsfw.steps.find.region import Region
@@ -27,7 +27,7 @@ class Journal:
         self._settled = dict(ledger.searches.settled(search.id))
         self._learned = (search.largest, search.cut)
 
-    def question(self, asked: Slice, answer: Answer, rows: int, seconds: float) -> None:
+    def question(self, asked: Query, answer: QueryResult, rows: int, seconds: float) -> None:
         """Keep how one question was answered."""
         self._ledger.questions.record(
             self.search.id,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from pacsfw.api import Answer, Found, Slice, is_uid
+from pacsfw.api import Query, QueryResult, QueryRow, is_uid
 from pacsfw.dicom.matching import matches
 from pacsfw.errors import StateError
 from pacsfw.ledger import Ledger
@@ -87,7 +87,7 @@ class Matches:
         self.seen = Seen.parse(ledger.searches.get(search).seen)
         """Studies that an interrupted search left out may be counted once more."""
 
-    def take(self, uid: str, found: Found) -> None:
+    def take(self, uid: str, found: QueryRow) -> None:
         """Take one row; the same study may come several times.
 
         Raises
@@ -112,7 +112,7 @@ class Matches:
         return dict(self._waiting)
 
     def series(
-        self, uid: str, attributes: dict[str, str], answer: Answer, rows: Sequence[Found]
+        self, uid: str, attributes: dict[str, str], answer: QueryResult, rows: Sequence[QueryRow]
     ) -> None:
         """Decide about a study that waited, now that its series were asked."""
         del self._waiting[uid]
@@ -125,7 +125,7 @@ class Matches:
         fits = self._has_modality(attributes) and filters.accepts_series(
             self._series_filters, known
         )
-        if not answer.whole and not fits:
+        if not answer.complete and not fits:
             # Whatever was not answered may be what is looked for: keep it, and say so.
             self.seen.unknown_series += 1
             fits = True
@@ -137,7 +137,7 @@ class Matches:
 
     def flush(self) -> None:
         """Write what was accepted to the ledger."""
-        with self._ledger.together():
+        with self._ledger.transaction():
             for uid, attributes in self._studies:
                 self._ledger.studies.add(uid, attributes, "find")
             settled = [each for each in self._answers if each[1] not in self._waiting]
@@ -222,10 +222,10 @@ class Matches:
         return ""
 
 
-def question(uid: str, attributes: Mapping[str, str], keywords: Sequence[str]) -> Slice:
+def question(uid: str, attributes: Mapping[str, str], keywords: Sequence[str]) -> Query:
     """Return the question for the series of a study, with all keys above them."""
     match = {"StudyInstanceUID": uid}
     if patient_id := attributes.get("PatientID"):
         match["PatientID"] = patient_id
     returns = tuple(dict.fromkeys(("SeriesInstanceUID", "Modality", *keywords)))
-    return Slice(level="SERIES", match=match, returns=returns)
+    return Query(level="SERIES", match=match, returns=returns)

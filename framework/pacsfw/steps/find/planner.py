@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from pacsfw.api import Answer, Found, Profile, Slice
+from pacsfw.api import Profile, Query, QueryResult, QueryRow
 from pacsfw.dicom import matching
 from pacsfw.steps.find import matches
 from pacsfw.steps.find.cohort import Member
@@ -25,7 +25,7 @@ class Planner:
     ----------
     put
         Puts one question to the PACS.
-    patients_first
+    requires_patient_id
         Tells whether every question has to name a patient; may connect to find out.
     """
 
@@ -33,13 +33,13 @@ class Planner:
         self,
         criteria: Criteria,
         put: Put,
-        patients_first: Callable[[], bool],
+        requires_patient_id: Callable[[], bool],
         profile: Profile,
         found: Matches,
         journal: Journal,
     ) -> None:
         self._criteria, self._profile = criteria, profile
-        self._put, self._patients_first = put, patients_first
+        self._put, self._patients_first = put, requires_patient_id
         self._matches, self._journal = found, journal
         self._patients: list[str] | None = None
         self._series_questions_need_patient = False
@@ -84,7 +84,7 @@ class Planner:
                 self._cover(region, coverage)
             # Not before: a search that is killed has to know that it still needs those.
             for region in in_vain:
-                self._excuse(region)
+                self._mark_covered(region)
         finally:
             self._matches.flush()
 
@@ -96,7 +96,7 @@ class Planner:
             return ("unproven", IGNORED) in (state, undated)
         return True
 
-    def _excuse(self, region: Region) -> None:
+    def _mark_covered(self, region: Region) -> None:
         """Leave a region unnamed that was not proven: a wider one stands for it."""
         for asked in (region, replace(region, days=None)):
             if self._journal.state_of(asked)[0] == "unproven":
@@ -127,7 +127,7 @@ class Planner:
         patients: set[str] = set()
         everyone = Region(level="PATIENT")
 
-        def take(patient_id: str, _found: Found) -> None:
+        def take(patient_id: str, _found: QueryRow) -> None:
             patients.add(patient_id)
 
         # An interrupted search has proven what it did; but whom it found is not kept.
@@ -143,7 +143,7 @@ class Planner:
             self._journal.settle(replace(everyone, keys=(("PatientID", ""),)), "unproven", reason)
         return sorted(patients.difference(nameless))
 
-    def _asking(self, question: Slice, emit: Callable[[Found], None]) -> Answer:
+    def _asking(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Put a question; then ask for the series of the studies that wait for it."""
         self._matches.dates_asked = "StudyDate" in question.match
         answer = self._put(question, emit)
@@ -166,8 +166,8 @@ class Planner:
             rows += found
         self._matches.series(uid, attributes, answer, rows)
 
-    def _put_and_keep(self, asked: Slice) -> tuple[Answer, list[Found]]:
-        rows: list[Found] = []
+    def _put_and_keep(self, asked: Query) -> tuple[QueryResult, list[QueryRow]]:
+        rows: list[QueryRow] = []
         started = self._journal.clock.monotonic()
         answer = self._put(asked, rows.append)
         seconds = self._journal.clock.monotonic() - started

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from pacsfw.api import Answer, Found, Slice
+from pacsfw.api import Query, QueryResult, QueryRow
 from pacsfw.dimse.status import (
     CANCELLED,
     NOT_AUTHORIZED,
@@ -18,10 +18,10 @@ from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.region import Region, Tally
 
-Put = Callable[[Slice, Callable[[Found], None]], Answer]
+Put = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
 """Puts one question; rows stream, and count once the answer is in."""
 
-Take = Callable[[str, Found], None]
+Take = Callable[[str, QueryRow], None]
 """Takes one row of an answer, with the UID of the study (or the patient's ID)."""
 
 REFUSALS = 40
@@ -37,7 +37,7 @@ _HOPELESS = frozenset({SOP_CLASS_NOT_SUPPORTED, NOT_AUTHORIZED, WRONG_IDENTIFIER
 class Reply:
     """An answer and what its rows were."""
 
-    answer: Answer
+    answer: QueryResult
     tally: Tally
     was_enough: bool
     """We had as many rows as we wanted."""
@@ -47,7 +47,7 @@ class Reply:
     @property
     def is_final(self) -> bool:
         """Whether narrower questions would be answered no better."""
-        return self.answer.whole or self.answer.evidence.get("narrower_helps") is False
+        return self.answer.complete or self.answer.evidence.get("narrower_helps") is False
 
     @property
     def is_refused(self) -> bool:
@@ -63,7 +63,7 @@ class Reply:
     @property
     def broke_off(self) -> bool:
         """Whether no final status came: aborted, silent, or not to be understood."""
-        return self.answer.status is None and not self.answer.whole and not self.was_enough
+        return self.answer.status is None and not self.answer.complete and not self.was_enough
 
 
 @dataclass(slots=True)
@@ -142,14 +142,14 @@ class Questions:
         self._refusals = 0
         self._has_answered = False
 
-    def put(self, region: Region, *, to_compare: bool = False, enough: int = 0) -> Reply:
+    def put(self, region: Region, *, to_compare: bool = False, max_rows: int = 0) -> Reply:
         """Put a question; once more when no final status came.
 
         Parameters
         ----------
         to_compare
             It only matters which studies come: none is taken, and nothing else is asked back.
-        enough
+        max_rows
             End after so many rows; only their number matters, too.
 
         Raises
@@ -157,21 +157,21 @@ class Questions:
         RemoteError
             Twice nothing came, or refusal followed refusal.
         """
-        returns = COMPARED if to_compare or enough else self._returns
-        reply = self._put_once(region, returns, enough)
+        returns = COMPARED if to_compare or max_rows else self._returns
+        reply = self._put_once(region, returns, max_rows)
         if reply.broke_off:
-            again = self._put_once(region, returns, enough)
+            again = self._put_once(region, returns, max_rows)
             if again.broke_off and not (reply.tally.rows or again.tally.rows):
                 raise RemoteError(
                     f"find: the PACS gave no answer to a question at {region.level} level, twice: "
-                    f"{again.answer.ended}; check that net.called_node is a DICOM archive and "
-                    "what its own log says"
+                    f"{again.answer.status_text}; check that net.called_node is a DICOM archive "
+                    "and what its own log says"
                 )
-            reply = max(again, reply, key=lambda each: (each.answer.whole, each.tally.rows))
+            reply = max(again, reply, key=lambda each: (each.answer.complete, each.tally.rows))
         self._watch(region, reply)
         return reply
 
-    def _put_once(self, region: Region, returns: tuple[str, ...], enough: int) -> Reply:
+    def _put_once(self, region: Region, returns: tuple[str, ...], max_rows: int) -> Reply:
         texts = (*TEXT_KEYS, *([MODALITIES] if self.modalities else []))
         by_days = region.has_several_days and "StudyDate" not in self.ignored
         # What is divided by days may be large: its texts are not needed.
@@ -179,18 +179,18 @@ class Questions:
         tally = Tally(margin=margin, texts={} if by_days else {key: [] for key in texts})
         own_key = "PatientID" if region.level == "PATIENT" else "StudyInstanceUID"
 
-        def emit(found: Found) -> None:
+        def emit(found: QueryRow) -> None:
             uid = found.attributes.get(own_key, "")
             tally.add(region, uid, found.attributes)
             if returns is not COMPARED:
                 self._take(uid, found)
 
-        question = region.as_slice(returns, margin=margin, enough=enough)
+        question = region.as_slice(returns, margin=margin, max_rows=max_rows)
         started = self._journal.clock.monotonic()
         answer = self._put_slice(question, emit)
         seconds = self._journal.clock.monotonic() - started
         self._journal.question(question, answer, tally.rows, seconds)
-        was_enough = bool(enough) and tally.rows >= enough
+        was_enough = bool(max_rows) and tally.rows >= max_rows
         return Reply(answer, tally, was_enough, tally.ignored(region))
 
     def learn(self, *, cut: bool) -> None:
@@ -217,6 +217,6 @@ class Questions:
         hopeless = answer.status in _HOPELESS and not self._has_answered
         if self._refusals >= REFUSALS or hopeless:
             raise RemoteError(
-                f"find: the PACS refuses the query: {answer.ended}; check what its own log says, "
-                "and whether our AE title may query"
+                f"find: the PACS refuses the query: {answer.status_text}; check what its own log "
+                "says, and whether our AE title may query"
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
-from pacsfw.api import Slice
+from pacsfw.api import Query
 from pacsfw.dicom.levels import vr_of
 from pacsfw.dicom.matching import matches
 
@@ -81,7 +81,7 @@ class Region:
         margin = margin if self.has_several_days else 0
         return max(low - margin, EARLIEST), min(high + margin, LATEST)
 
-    def as_slice(self, returns: tuple[str, ...], *, margin: int = 0, enough: int = 0) -> Slice:
+    def as_slice(self, returns: tuple[str, ...], *, margin: int = 0, max_rows: int = 0) -> Query:
         """Return the question to put.
 
         Upper bounds of time are one second later than the region's, so that fractions of its
@@ -98,7 +98,7 @@ class Region:
             first = "" if low == 0 else _tm(low)
             last = "" if high == LAST_SECOND else _tm(high + 1)
             match["StudyTime"] = f"{first}-{last}"
-        return Slice(level=self.level, match=match, returns=returns, enough=enough)
+        return Query(level=self.level, match=match, returns=returns, max_rows=max_rows)
 
     def mismatched(
         self, attributes: Mapping[str, str], day: int | None, second: int | None, margin: int

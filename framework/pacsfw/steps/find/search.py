@@ -1,4 +1,4 @@
-"""The find step: ask, keep in the ledger, write the work list."""
+"""The find step: ask, keep in the ledger, write the study list."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from itertools import groupby
 from pathlib import Path
 
 from pacsfw.api import (
-    Answer,
     Clock,
     Event,
-    Found,
     Level,
     Net,
     Profile,
+    Query,
+    QueryResult,
+    QueryRow,
     ResourcesFound,
     Sink,
-    Slice,
 )
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.searches import Search
@@ -54,7 +54,7 @@ def search(
     query: str,
     *,
     put: Put,
-    patients_first: Callable[[], bool],
+    requires_patient_id: Callable[[], bool],
     profile: Profile,
     ledger: Ledger,
     clock: Clock,
@@ -85,7 +85,7 @@ def search(
     matches = Matches(criteria, ledger, begun.id)
     journal = Journal(ledger, begun, clock, matches.flush)
 
-    def put_and_tell(question: Slice, emit: Callable[[Found], None]) -> Answer:
+    def put_and_tell(question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         answer = put(question, emit)
         if question.level == "STUDY":
             tell()
@@ -96,7 +96,7 @@ def search(
 
     tell()  # a search that goes on has found some already
     matches.check_limit()
-    Planner(criteria, put_and_tell, patients_first, profile, matches, journal).run()
+    Planner(criteria, put_and_tell, requires_patient_id, profile, matches, journal).run()
     ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
     return begun
 
@@ -120,7 +120,7 @@ def write(
         STUDY or PATIENT: one row per study or per patient; studies are asked either way,
         because dates and modality are no keys of the patient level (PS3.4 C.6.1.1).
     list_exists
-        Whether there is a work list already.
+        Whether there is a study list already.
     outcomes
         Where the outcome of every row of the cohort is written; None without a cohort.
     """

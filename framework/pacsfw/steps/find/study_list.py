@@ -12,7 +12,7 @@ from pacsfw.ledger.studies import Study
 DOCUMENTED = ("Modality", "PatientName", "StudyDate")
 """The columns that are always there, before the search fields."""
 
-WORK_LIST = "resources"
+STUDY_LIST = "resources"
 """The name of the table."""
 
 ROWS_AT_A_TIME = 1000
@@ -43,7 +43,7 @@ def write(
     rows = _patient_rows(studies, search_fields) if level == "PATIENT" else _study_rows(studies)
     added = (row for row in rows if row.get(key, "") not in present)
     first = next(added, None)
-    table = Table(WORK_LIST, tuple(Column(name) for name in columns))
+    table = Table(STUDY_LIST, tuple(Column(name) for name in columns))
     if first is not None or not exists:
         new = () if first is None else chain((first,), added)
         sink.rewrite(table, _batches(table, chain(_kept(sink, exists=exists), new)))

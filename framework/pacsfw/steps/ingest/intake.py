@@ -99,7 +99,7 @@ class Intake:
         """Record what came of objects: of as many as there are in one transaction."""
         now = self._clock.now()
         objects: list[tuple[Sealed, Instance, bool]] = []
-        with self._ledger.together():
+        with self._ledger.transaction():
             for job, outcome in answers:
                 instance = self._kept(job, outcome)
                 if instance is not None:

@@ -1,1 +1,1 @@
-"""Request what the work list names, and judge what came."""
+"""Request what the study list names, and judge what came."""

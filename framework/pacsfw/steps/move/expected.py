@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from pacsfw.api import Answer, Found, Slice
+from pacsfw.api import Query, QueryResult, QueryRow
 
-Ask = Callable[[Slice], tuple[Answer, list[Found]]]
+Ask = Callable[[Query], tuple[QueryResult, list[QueryRow]]]
 """Puts one slice to the PACS and returns how it was answered, with all rows."""
 
 SERIES_COUNT = "NumberOfSeriesRelatedInstances"
@@ -70,33 +70,33 @@ def _series(ask: Ask, study_uid: str) -> Sequence[SeriesExpectation] | None:
     """Return every series with what is known of it; None where they were not all listed."""
     study = {"StudyInstanceUID": study_uid}
     returns = ("SeriesInstanceUID", SERIES_COUNT)
-    answer, rows = ask(Slice(level="SERIES", match=study, returns=returns))
+    answer, rows = ask(Query(level="SERIES", match=study, returns=returns))
     listed = {row.attributes.get("SeriesInstanceUID", ""): row for row in rows}
-    if not answer.whole or "" in listed:
+    if not answer.complete or "" in listed:
         return None
     found = []
-    asking = True
+    ask_all = True
     for uid, row in listed.items():
-        uids = _image_uids(ask, {**study, "SeriesInstanceUID": uid}) if asking else None
-        asking = uids is not None  # who does not answer once is not asked for each series
+        uids = _image_uids(ask, {**study, "SeriesInstanceUID": uid}) if ask_all else None
+        ask_all = uids is not None  # who does not answer once is not asked for each series
         count = _number(row) if uids is None else len(uids)
         found.append(SeriesExpectation(uid, uids, count))
     return found
 
 
 def _image_uids(ask: Ask, match: dict[str, str]) -> frozenset[str] | None:
-    answer, images = ask(Slice(level="IMAGE", match=match, returns=("SOPInstanceUID",)))
+    answer, images = ask(Query(level="IMAGE", match=match, returns=("SOPInstanceUID",)))
     uids = frozenset(row.attributes.get("SOPInstanceUID", "") for row in images)
     # A row without its unique key says that there is an object, but not which.
-    return uids if answer.whole and "" not in uids else None
+    return uids if answer.complete and "" not in uids else None
 
 
 def _study_count(ask: Ask, study_uid: str) -> int | None:
     match = {"StudyInstanceUID": study_uid}
-    answer, rows = ask(Slice(level="STUDY", match=match, returns=(STUDY_COUNT,)))
-    return _number(rows[0], STUDY_COUNT) if answer.whole and len(rows) == 1 else None
+    answer, rows = ask(Query(level="STUDY", match=match, returns=(STUDY_COUNT,)))
+    return _number(rows[0], STUDY_COUNT) if answer.complete and len(rows) == 1 else None
 
 
-def _number(row: Found, keyword: str = SERIES_COUNT) -> int | None:
+def _number(row: QueryRow, keyword: str = SERIES_COUNT) -> int | None:
     text = row.attributes.get(keyword, "").strip()
     return int(text) if text.isdecimal() else None

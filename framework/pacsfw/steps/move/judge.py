@@ -72,7 +72,7 @@ class Judge:
         evidence, now = self._ledger.evidence, self._clock.now()
         lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
         tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
-        with self._ledger.together():
+        with self._ledger.transaction():
             if tried:
                 evidence.tried(study_uid, lacking, self._run)
             self._ledger.studies.settle(study_uid, verdict, now, self._components)

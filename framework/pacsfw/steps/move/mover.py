@@ -90,7 +90,7 @@ class Mover:
         self._failure: PacsfwError | None = None
 
     def move(self, study_uids: Sequence[str], total: int) -> None:
-        """Move the studies that are not complete; ``total`` are on the work list.
+        """Move the studies that are not complete; ``total`` are on the study list.
 
         Raises
         ------

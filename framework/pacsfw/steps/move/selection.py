@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pacsfw.api import Level, Sink, Slice, is_uid
+from pacsfw.api import Level, Query, Sink, is_uid
 from pacsfw.errors import ConfigError, RemoteError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.studies import Study
@@ -16,7 +16,7 @@ PATIENT_STUDY_KEYS = ("StudyInstanceUID", "PatientID", "StudyDate", "ModalitiesI
 
 @dataclass(slots=True)
 class Selection:
-    """The studies to move, in the order of the work list, and what people should know."""
+    """The studies to move, in the order of the study list, and what people should know."""
 
     uids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -24,7 +24,7 @@ class Selection:
 
 
 def select(sink: Sink, level: Level, ledger: Ledger, ask: Ask) -> Selection:
-    """Read the work list, make the ledger agree with it, and return what to move.
+    """Read the study list, make the ledger agree with it, and return what to move.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def _select_studies(
     ]
     if wrong:
         raise ConfigError(*wrong)
-    with ledger.together():
+    with ledger.transaction():
         for _, row in rows:
             uid = row["StudyInstanceUID"].strip()
             if ledger.studies.get(uid) is None:
@@ -88,7 +88,7 @@ def _select_found_of_patients(
         found = [s.uid for s in ledger.studies.of_patient(patient_id) if s.origin == "find"]
         if not found:
             selection.problems.append(
-                f"patient {number} of the work list: find knows no study of this patient; "
+                f"patient {number} of the study list: find knows no study of this patient; "
                 "move.query_level PATIENT asks the PACS for them"
             )
         selection.uids.extend(found)
@@ -105,7 +105,7 @@ def _select_patients(
         studies = _expand(patient_id, ledger, ask)
         if not studies:
             selection.problems.append(
-                f"patient {number} of the work list: the PACS holds no study of this patient"
+                f"patient {number} of the study list: the PACS holds no study of this patient"
             )
         outside += [study.uid for study in studies if study.origin != "find"]
         selection.uids.extend(study.uid for study in studies)
@@ -119,10 +119,12 @@ def _select_patients(
 def _expand(patient_id: str, ledger: Ledger, ask: Ask) -> list[Study]:
     """Ask for all studies of one patient; wildcards in the ID and other matches fall away."""
     answer, rows = ask(
-        Slice(level="STUDY", match={"PatientID": patient_id}, returns=PATIENT_STUDY_KEYS)
+        Query(level="STUDY", match={"PatientID": patient_id}, returns=PATIENT_STUDY_KEYS)
     )
-    if not answer.whole:
-        raise RemoteError(f"move: the studies of a patient could not be asked: {answer.ended}")
+    if not answer.complete:
+        raise RemoteError(
+            f"move: the studies of a patient could not be asked: {answer.status_text}"
+        )
     studies = []
     for row in rows:
         if row.attributes.get("PatientID", "").strip() != patient_id:

@@ -118,5 +118,8 @@ def worst(outcomes: list[Outcome]) -> Outcome:
     found = max(outcomes, key=lambda outcome: _SEVERITY.index(ending_of(outcome)))
     failed = dict.fromkeys(uid for outcome in outcomes for uid in outcome.failed_uids)
     return Outcome(
-        status=found.status, ended=found.ended, failed_uids=tuple(failed), reached=found.reached
+        status=found.status,
+        status_text=found.status_text,
+        failed_uids=tuple(failed),
+        reached=found.reached,
     )

@@ -57,7 +57,7 @@ class StudyMover:
         *,
         transfer: Transfer,
         ask: Ask,
-        rest: Callable[[], None],
+        release: Callable[[], None],
         inbox: Callable[[str], Inbox],
         arrivals: Arrivals,
         ledger: Ledger,
@@ -70,7 +70,7 @@ class StudyMover:
         notify: Callable[[Event], None],
     ) -> None:
         self.transfer, self._owner = transfer, owner
-        self._ask, self._rest, self._inbox = ask, rest, inbox
+        self._ask, self._release, self._inbox = ask, release, inbox
         self._arrivals, self._ledger, self._judge = arrivals, ledger, judge
         self._clock, self._stop, self._quiet_seconds = clock, stop, quiet_seconds
         self._levels, self._notify = levels, notify
@@ -168,7 +168,7 @@ class StudyMover:
             if self._stop.is_set():
                 break
             if not outcome.reached:
-                raise RemoteError(outcome.ended)
+                raise RemoteError(outcome.status_text)
             outcomes.append(outcome)
             ending = ending_of(outcome)
             if ending == "mismatch":
@@ -204,14 +204,14 @@ class StudyMover:
         return list(requests)
 
     def _fetch(self, request: Request) -> Outcome:
-        self._rest()
+        self._release()
         try:
             return self.transfer.fetch(request, self._inbox(request.study_uid))
         except PacsfwError:
             raise
         except Exception as err:  # noqa: BLE001 - plugin boundary: it costs this study only
             return Outcome(
-                status=None, ended=f"transfer {self._owner} failed: {type(err).__name__}"
+                status=None, status_text=f"transfer {self._owner} failed: {type(err).__name__}"
             )
 
     def _wait_until_settled(

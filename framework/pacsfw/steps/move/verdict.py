@@ -24,7 +24,7 @@ def judge(
     outcome
         How the request ended; None when nothing had to be requested.
     """
-    ended = "" if outcome is None or outcome.status == SUCCESS else outcome.ended
+    ended = "" if outcome is None or outcome.status == SUCCESS else outcome.status_text
     if expectation.uids is not None:
         missing = expectation.uids - stored
         surplus = len(stored - expectation.uids)

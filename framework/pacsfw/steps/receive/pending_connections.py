@@ -46,7 +46,7 @@ class _State(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Guest:
+class PendingConnection:
     """A connection without an association."""
 
     sock: socket.socket
@@ -81,12 +81,12 @@ class Lobby:
         selector: selectors.BaseSelector,
         seconds: float,
         tls: ssl.SSLContext | None,
-        admit: Callable[[Guest], bool],
+        admit: Callable[[PendingConnection], bool],
         note: Callable[[int, str], None],
     ) -> None:
         self._selector, self._seconds, self._tls = selector, seconds, tls
         self._admit, self._note = admit, note
-        self._guests: dict[Guest, None] = {}
+        self._guests: dict[PendingConnection, None] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -103,13 +103,13 @@ class Lobby:
             except OSError:  # it is gone already
                 sock.close()
                 return
-        guest = Guest(sock, address, time.monotonic() + self._seconds, state)
+        guest = PendingConnection(sock, address, time.monotonic() + self._seconds, state)
         self._guests[guest] = None
         self._selector.register(sock, selectors.EVENT_READ, lambda: self._ready(guest))
         if len(self._guests) > MAX_GUESTS:
             self._crowd_out()
 
-    def waiting(self) -> list[Guest]:
+    def waiting(self) -> list[PendingConnection]:
         """Return the guests whose request is whole, the first to come first."""
         return [guest for guest in self._guests if guest.state is _State.WAITING]
 
@@ -140,7 +140,7 @@ class Lobby:
         for guest in list(self._guests):
             self._close(guest)
 
-    def _ready(self, guest: Guest) -> None:
+    def _ready(self, guest: PendingConnection) -> None:
         try:
             if guest.state is _State.HANDSHAKE:
                 self._shake_hands(guest)
@@ -160,7 +160,7 @@ class Lobby:
         except OSError:
             self._close(guest)
 
-    def _shake_hands(self, guest: Guest) -> None:
+    def _shake_hands(self, guest: PendingConnection) -> None:
         assert isinstance(guest.sock, ssl.SSLSocket)  # noqa: S101 - `enter` made it
         events = selectors.EVENT_READ
         try:
@@ -174,7 +174,7 @@ class Lobby:
         if key.events != events:
             self._selector.modify(guest.sock, events, key.data)
 
-    def _read(self, guest: Guest) -> None:
+    def _read(self, guest: PendingConnection) -> None:
         """Read what has come of the request, and no byte that is behind it."""
         while missing := self._missing(guest):
             data = guest.sock.recv(missing)
@@ -186,7 +186,7 @@ class Lobby:
         if guest.state is _State.REQUEST:
             self._request_is_whole(guest)
 
-    def _missing(self, guest: Guest) -> int:
+    def _missing(self, guest: PendingConnection) -> int:
         """Return how many bytes are to be read next; dismiss who asks for something else."""
         have = len(guest.request)
         if have < _HEADER.size:
@@ -208,7 +208,7 @@ class Lobby:
         self._dismiss(guest, pdu.abort(reason))
         return 0
 
-    def _request_is_whole(self, guest: Guest) -> None:
+    def _request_is_whole(self, guest: PendingConnection) -> None:
         self._selector.unregister(guest.sock)
         guest.state = _State.WAITING
         if self._admit(guest):
@@ -228,7 +228,7 @@ class Lobby:
         self._warn(oldest, f"closed: more than {MAX_GUESTS} connections without an association")
         self._close(oldest)
 
-    def _dismiss(self, guest: Guest, reply: bytes) -> None:
+    def _dismiss(self, guest: PendingConnection, reply: bytes) -> None:
         """Send the last PDU, and let the peer close first so that it gets to see it."""
         if guest.state is _State.WAITING:
             self._selector.register(guest.sock, selectors.EVENT_READ, lambda: self._ready(guest))
@@ -242,16 +242,16 @@ class Lobby:
         except OSError:
             self._close(guest)
 
-    def _close(self, guest: Guest) -> None:
+    def _close(self, guest: PendingConnection) -> None:
         with contextlib.suppress(KeyError):
             self._selector.unregister(guest.sock)
         self._forget(guest)
         guest.state = _State.GONE
         guest.sock.close()
 
-    def _forget(self, guest: Guest) -> None:
+    def _forget(self, guest: PendingConnection) -> None:
         self._bytes -= len(guest.request)
         del self._guests[guest]
 
-    def _warn(self, guest: Guest, text: str) -> None:
+    def _warn(self, guest: PendingConnection, text: str) -> None:
         self._note(logging.WARNING, f"connection from {guest.address}: {text}")

@@ -30,7 +30,7 @@ from pacsfw.workers.frames import write_frame
 if TYPE_CHECKING:
     from pacsfw.dimse.known_uids import KnownUids
     from pacsfw.steps.receive.association import Association
-    from pacsfw.steps.receive.pending_connections import Guest
+    from pacsfw.steps.receive.pending_connections import PendingConnection
 
 _LAST_SECONDS = 1.0
 """How long interrupted associations may take to remove their unfinished files."""
@@ -239,7 +239,7 @@ class _Process:
     def _tell_load(self) -> None:
         self._load.is_now(len(self._open) + len(self._lobby))
 
-    def _admit(self, guest: Guest) -> bool:
+    def _admit(self, guest: PendingConnection) -> bool:
         """Begin the association of a guest, if there is room for it."""
         if not self._has_room(guest.address):
             return False

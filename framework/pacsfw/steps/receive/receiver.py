@@ -183,7 +183,7 @@ class Receiver:
         while self._workers:
             for key, _ in self._selector.select():
                 worker = cast(Worker, key.fileobj)
-                reports = worker.hear()
+                reports = worker.receive()
                 if reports is None:
                     self._ended(worker)
                     continue

@@ -67,7 +67,7 @@ class Worker:
         """Return what becomes readable when there is something to `hear`."""
         return self._reports.fileno()
 
-    def hear(self) -> list[Report] | None:
+    def receive(self) -> list[Report] | None:
         """Return what it has reported; None when it has ended."""
         data = os.read(self._reports.fileno(), CHUNK)
         return list(map(decode, self._frames.feed(data))) if data else None

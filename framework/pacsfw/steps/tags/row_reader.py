@@ -130,7 +130,7 @@ class _TagReader:
                 try:
                     value = callback(value)
                 except Exception as error:  # noqa: BLE001 - a plugin's code, its fault is data
-                    raise CellFailed("callback", _place(error), name) from None
+                    raise CellFailed("callback", _location_of(error), name) from None
         return value
 
     def _error(self, source: Source, failed: CellFailed) -> TagError:
@@ -139,7 +139,7 @@ class _TagReader:
         )
 
 
-def _place(error: Exception) -> str:
+def _location_of(error: Exception) -> str:
     """Say what was raised where, but not its text, which may quote the value."""
     if isinstance(error, ComponentError):
         return str(error)

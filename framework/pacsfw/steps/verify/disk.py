@@ -70,7 +70,7 @@ def check_file(instance: Instance, folder: Path) -> Checked:
     return Checked(instance, "whole" if same else "damaged", size, whole.hexdigest())
 
 
-def strangers(archive: Path, state: Path, known: AbstractSet[str]) -> Iterator[Path]:
+def unknown_files(archive: Path, state: Path, known: AbstractSet[str]) -> Iterator[Path]:
     """Yield the files of the archive that the ledger does not know."""
     for folder, folders, files in os.walk(archive):
         here = Path(folder)

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pacsfw.api import Converter, Produced, Stored
+from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.errors import Skip
 from pacsfw.steps.ingest.commit import dataset_digest
@@ -35,7 +35,7 @@ class ConverterContract(ComponentContract):
             for _, group in groupby(files, key=lambda each: str(getattr(each, keys[scope]))):
                 yield list(group)
 
-    def convert(self, converter: Converter, files: Sequence[Stored], out: Path) -> list[Produced]:
+    def convert(self, converter: Converter, files: Sequence[Stored], out: Path) -> list[OutputFile]:
         """Convert one item into a folder of its own."""
         out.mkdir(parents=True, exist_ok=True)
         return list(converter.convert(files, out))
@@ -106,7 +106,7 @@ def _written(study: Study, folder: Path) -> Iterator[tuple[Path, Any]]:
     return zip(study.write(folder), study.datasets(), strict=True)
 
 
-def _check(produced: Produced, sources: set[str], out: Path) -> None:
+def _check(produced: OutputFile, sources: set[str], out: Path) -> None:
     inside = produced.path.resolve().is_relative_to(out.resolve())
     assert inside, f"{produced.path} is outside of the folder it was given"
     assert produced.path.is_file(), f"{produced.path} is no file"

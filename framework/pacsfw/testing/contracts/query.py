@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pacsfw.api import Answer, Found, Net, QueryProvider, Slice
+from pacsfw.api import Net, Query, QueryProvider, QueryResult, QueryRow
 from pacsfw.errors import PacsfwError
 from pacsfw.testing.contracts.component import ComponentContract
 from pacsfw.testing.population import population
@@ -58,9 +58,9 @@ class QueryProviderContract(ComponentContract):
         """Whatever they are called, and those without a date as well."""
         studies = population(STUDIES)
         with self.provider(studies, tmp_path) as provider:
-            if provider.patients_first:
+            if provider.requires_patient_id:
                 return  # such a provider cannot be asked for all
-            answer, rows = ask(provider, Slice(level="STUDY", match={}))
+            answer, rows = ask(provider, Query(level="STUDY", match={}))
         _check_whole(answer)
         assert uids(rows) == {study.uid for study in studies}
 
@@ -68,7 +68,7 @@ class QueryProviderContract(ComponentContract):
         """What was asked back is there, empty where there is no value."""
         with self.provider(population(STUDIES), tmp_path) as provider:
             match = {DATE: "19000101-20991231", **_patient(provider, STUDIES)}
-            _, rows = ask(provider, Slice(level="STUDY", match=match, returns=("PatientID",)))
+            _, rows = ask(provider, Query(level="STUDY", match=match, returns=("PatientID",)))
         assert rows
         for row in rows:
             assert all(isinstance(value, str) for value in row.attributes.values())
@@ -80,7 +80,7 @@ class QueryProviderContract(ComponentContract):
         days = sorted(study.study_date for study in studies)
         middle, some = days[len(days) // 2], studies[:3]
         with self.provider(studies, tmp_path) as provider:
-            if provider.patients_first:
+            if provider.requires_patient_id:
                 return
             for match, wanted in (
                 ({DATE: f"{days[3]}-{middle}"}, _dated(studies, days[3], middle)),
@@ -90,25 +90,25 @@ class QueryProviderContract(ComponentContract):
                 ({"StudyInstanceUID": "\\".join(each.uid for each in some)}, _uids(some)),
                 ({"PatientID": f"{some[0].patient_id}*"}, {some[0].uid}),
             ):
-                answer, rows = ask(provider, Slice(level="STUDY", match=match))
+                answer, rows = ask(provider, Query(level="STUDY", match=match))
                 missing = wanted - uids(rows)
-                assert not (answer.whole and missing), f"{sorted(match)}: {len(missing)} missing"
+                assert not (answer.complete and missing), f"{sorted(match)}: {len(missing)} missing"
 
     def test_series_and_instances_of_a_study_are_found(self, tmp_path: Path) -> None:
         """By them it is decided whether a study is complete; or it says that it cannot."""
         study = population(1)[0]
         with self.provider([study], tmp_path) as provider:
             above = {"StudyInstanceUID": study.uid, "PatientID": study.patient_id or ""}
-            answer, rows = ask(provider, Slice(level="SERIES", match=above))
+            answer, rows = ask(provider, Query(level="SERIES", match=above))
             series = {row.attributes.get("SeriesInstanceUID") for row in rows}
             known = {study.series_uid(n) for n in range(1, len(study.modalities) + 1)}
-            assert not answer.whole or series >= known
+            assert not answer.complete or series >= known
             objects: set[str | None] = set()
-            whole = answer.whole
+            whole = answer.complete
             for uid in known:
                 match = {**above, "SeriesInstanceUID": uid}
-                answer, rows = ask(provider, Slice(level="IMAGE", match=match))
-                whole &= answer.whole
+                answer, rows = ask(provider, Query(level="IMAGE", match=match))
+                whole &= answer.complete
                 objects |= {row.attributes.get("SOPInstanceUID") for row in rows}
             assert not whole or objects >= set(study.sop_uids)
 
@@ -116,43 +116,43 @@ class QueryProviderContract(ComponentContract):
         """An answer that was ended is not whole."""
         studies = population(STUDIES)
         with self.provider(studies, tmp_path) as provider:
-            if provider.patients_first:
+            if provider.requires_patient_id:
                 return
-            answer, rows = ask(provider, Slice(level="STUDY", match={}, enough=3))
+            answer, rows = ask(provider, Query(level="STUDY", match={}, max_rows=3))
         assert len(rows) >= 3
-        assert not answer.whole or uids(rows) == {study.uid for study in studies}
+        assert not answer.complete or uids(rows) == {study.uid for study in studies}
 
     def test_the_same_question_can_be_asked_again(self, tmp_path: Path) -> None:
         """Also after `rest`."""
         with self.provider(population(STUDIES), tmp_path) as provider:
-            question = Slice(level="STUDY", match=_patient(provider, STUDIES))
+            question = Query(level="STUDY", match=_patient(provider, STUDIES))
             first = ask(provider, question)
-            provider.rest()
+            provider.release()
             second = ask(provider, question)
-        assert (first[0].whole, uids(first[1])) == (second[0].whole, uids(second[1]))
+        assert (first[0].complete, uids(first[1])) == (second[0].complete, uids(second[1]))
 
 
-def ask(provider: QueryProvider, question: Slice) -> tuple[Answer, list[Found]]:
+def ask(provider: QueryProvider, question: Query) -> tuple[QueryResult, list[QueryRow]]:
     """Put a question; an exception counts as an answer that is not whole."""
-    rows: list[Found] = []
+    rows: list[QueryRow] = []
     try:
         return provider.ask(question, rows.append), rows
     except PacsfwError as err:
-        return Answer(whole=False, ended=f"{type(err).__name__}: {err}"), rows
+        return QueryResult(complete=False, status_text=f"{type(err).__name__}: {err}"), rows
 
 
-def uids(rows: Sequence[Found]) -> set[str]:
+def uids(rows: Sequence[QueryRow]) -> set[str]:
     """Return the studies that rows are of."""
     return {row.attributes["StudyInstanceUID"] for row in rows}
 
 
-def _check_whole(answer: Answer) -> None:
-    assert answer.whole, f"the answer is not whole: {answer.ended}"
-    assert answer.ended.strip(), "an answer says in words how it ended"
+def _check_whole(answer: QueryResult) -> None:
+    assert answer.complete, f"the answer is not whole: {answer.status_text}"
+    assert answer.status_text.strip(), "an answer says in words how it ended"
 
 
 def _patient(provider: QueryProvider, count: int) -> dict[str, str]:
-    if not provider.patients_first:
+    if not provider.requires_patient_id:
         return {}
     return {"PatientID": next(each.patient_id or "" for each in population(count))}
 

@@ -62,7 +62,7 @@ class TransferContract(ComponentContract):
     def fetch(self, transfer: Transfer, request: Request, inbox: RecordingInbox) -> Outcome:
         """Fetch, and check what holds for every request."""
         outcome = transfer.fetch(request, inbox)
-        assert outcome.ended.strip(), "an outcome says in words how it ended"
+        assert outcome.status_text.strip(), "an outcome says in words how it ended"
         left = [file for file in inbox.files if not file.ended]
         assert not left, f"{len(left)} objects were neither sealed nor discarded"
         return outcome

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pacsfw.api import Clock, Converter, Produced, Verdict
+from pacsfw.api import Clock, Converter, OutputFile, Verdict
 from pacsfw.config import Convert, Storage, Use
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
@@ -32,7 +32,7 @@ class Lines(Converter):
         path = out / self.name.format(files[0].path.stem)
         path.write_text("\n".join(stored.sop_uid for stored in files))
         return [
-            Produced(
+            OutputFile(
                 path=path, media_type="text/plain", sources=tuple(each.sop_uid for each in files)
             )
         ]

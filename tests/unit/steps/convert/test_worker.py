@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pacsfw.api import Converter, Produced, Stored
+from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.errors import Retry, Skip
 from pacsfw.steps.convert import worker
 from pacsfw.steps.convert.worker import Job, Made, Refused, Work
@@ -46,11 +46,11 @@ def works(convert, job, seconds=10.0):
     return Work(Made(), seconds)(job)
 
 
-def file(out: Path, name="a.json", text="text", **more) -> Produced:
+def file(out: Path, name="a.json", text="text", **more) -> OutputFile:
     path = out / name
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(text)
-    return Produced(path=path, media_type="text/plain", sources=more.get("sources", ()))
+    return OutputFile(path=path, media_type="text/plain", sources=more.get("sources", ()))
 
 
 def test_what_was_written_is_described_at_its_place(job):
@@ -66,7 +66,7 @@ def test_what_was_written_is_described_at_its_place(job):
 
 def link(files, out):
     (out / "a").symlink_to("/etc/passwd")
-    return [Produced(path=out / "a", media_type="text/plain", sources=())]
+    return [OutputFile(path=out / "a", media_type="text/plain", sources=())]
 
 
 def through_a_link(files, out):
@@ -76,7 +76,7 @@ def through_a_link(files, out):
 
 def outside(files, out):
     file(out.parent, "b")
-    return [Produced(path=out.parent / "b", media_type="text/plain", sources=())]
+    return [OutputFile(path=out.parent / "b", media_type="text/plain", sources=())]
 
 
 def unnamed(files, out):
@@ -108,13 +108,13 @@ def hang(files, out):
         (through_a_link, "it names a file outside the folder that it was given"),
         (link, "it names what is not a regular file"),
         (
-            lambda files, out: [Produced(path=out / "x", media_type="a/b", sources=())],
+            lambda files, out: [OutputFile(path=out / "x", media_type="a/b", sources=())],
             "it names a file that it did not write",
         ),
         (unnamed, "it wrote files that it does not name: 1"),
         (twice, "it names one file twice"),
         (lambda files, out: [], "it wrote nothing, and did not say by Skip why"),
-        (lambda files, out: ["a.json"], "it gave str, not Produced"),
+        (lambda files, out: ["a.json"], "it gave str, not OutputFile"),
         (
             lambda files, out: [file(out, sources=("9.9",))],
             "it names sources that it was not given",

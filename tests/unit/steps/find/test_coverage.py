@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pacsfw.api import Answer
+from pacsfw.api import QueryResult
 from pacsfw.errors import RemoteError
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.questions import REFUSALS
@@ -77,7 +77,7 @@ def test_everything_is_found_or_named_patient_by_patient(rows, cap):
     wanted = {row["StudyInstanceUID"] for row in rows if row["StudyDate"]}
 
     with tempfile.TemporaryDirectory() as state:
-        came = looked_for(archive, YEAR, Path(state), patients_first=True)
+        came = looked_for(archive, YEAR, Path(state), requires_patient_id=True)
 
     assert came.uids <= wanted
     assert came.uids == wanted or came.unproven
@@ -297,7 +297,7 @@ def test_an_archive_that_refuses_everything_is_an_error(tmp_path):
     class Refusing(Archive):
         def put(self, question, emit):
             self.asked.append(question)
-            return Answer(whole=False, ended="A700: Refused", status=0xA700)
+            return QueryResult(complete=False, status_text="A700: Refused", status=0xA700)
 
     archive = Refusing([])
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from pacsfw.api import Answer
+from pacsfw.api import QueryResult
 from pacsfw.config import Filter
 from pacsfw.errors import RemoteError
 from pacsfw.steps.find.cohort import Member
@@ -35,12 +35,16 @@ class WithSeries(Archive):
     def put(self, question, emit):
         if question.level == "STUDY":
             return super().put(question, emit)
-        from pacsfw.api import Found
+        from pacsfw.api import QueryRow
 
         self.asked.append(question)
         for row in self.series[question.match["StudyInstanceUID"]]:
-            emit(Found(row))
-        return SUCCESS if self.whole else Answer(whole=False, ended="FE00", status=0xFE00)
+            emit(QueryRow(row))
+        return (
+            SUCCESS
+            if self.complete
+            else QueryResult(complete=False, status_text="FE00", status=0xFE00)
+        )
 
 
 def with_series(*modalities, **of_study):
@@ -109,7 +113,7 @@ def test_a_modality_that_is_not_returned_is_asked_of_the_series(tmp_path):
 
 def test_a_study_whose_series_are_not_answered_whole_is_kept_and_reported(tmp_path):
     archive = with_series("SR")
-    archive.whole = False
+    archive.complete = False
 
     came = looked_for(archive, criteria(), tmp_path)
 
@@ -201,7 +205,7 @@ def test_a_patient_root_archive_is_asked_patient_by_patient(tmp_path):
     rows = [study(f"1.{n}", PatientID=f"P{n % 4}") for n in range(9)]
     archive = Archive(rows)
 
-    came = looked_for(archive, criteria(), tmp_path, patients_first=True)
+    came = looked_for(archive, criteria(), tmp_path, requires_patient_id=True)
 
     assert len(came.uids) == 9
     below = [asked for asked in archive.asked if asked.level != "PATIENT"]
@@ -217,7 +221,7 @@ def test_patients_are_enumerated_once_and_asked_for_if_the_row_means_them(tmp_pa
     ]
     wanted = criteria(start=None, end=None, members=members, has_cohort=True)
 
-    came = looked_for(archive, wanted, tmp_path, patients_first=True)
+    came = looked_for(archive, wanted, tmp_path, requires_patient_id=True)
 
     assert came.uids == {"1.0", "1.1", "1.2", "1.4"}
     below = [asked.match for asked in archive.asked if asked.level == "STUDY"]
@@ -231,7 +235,7 @@ def test_patients_are_enumerated_once_and_asked_for_if_the_row_means_them(tmp_pa
 def test_patients_without_an_id_cannot_be_asked_for_and_are_named(tmp_path):
     archive = Archive([study("1.1"), study("1.2", PatientID="")])
 
-    came = looked_for(archive, criteria(), tmp_path, patients_first=True)
+    came = looked_for(archive, criteria(), tmp_path, requires_patient_id=True)
 
     assert came.uids == {"1.1"}
     assert any(reason.endswith("backslash): 1") for _, reason in came.unproven)
@@ -240,7 +244,7 @@ def test_patients_without_an_id_cannot_be_asked_for_and_are_named(tmp_path):
 def test_an_answer_that_breaks_off_twice_without_a_row_ends_the_search(tmp_path):
     class Silent(Archive):
         def put(self, question, emit):
-            return Answer(whole=False, ended="no response within 300 s")
+            return QueryResult(complete=False, status_text="no response within 300 s")
 
     with pytest.raises(RemoteError, match="no response within 300 s; check"):
         looked_for(Silent([]), criteria(), tmp_path)

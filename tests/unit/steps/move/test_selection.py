@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pacsfw.api import Answer, Found
+from pacsfw.api import QueryResult, QueryRow
 from pacsfw.errors import ConfigError, RemoteError
 from pacsfw.steps.move.selection import select
 from pacsfw_plugins.sink_csv import CsvSink
 
-WHOLE = Answer(whole=True, ended="0000: Success", status=0)
+WHOLE = QueryResult(complete=True, status_text="0000: Success", status=0)
 
 
 @pytest.fixture
@@ -75,16 +75,16 @@ def test_a_list_of_patients_moves_what_find_found_of_them(ledger, read):
 def test_a_patient_without_known_studies_is_a_problem_without_the_id(read):
     (problem,) = read("PatientID\nsecret\n").problems
 
-    assert "patient 1 of the work list" in problem
+    assert "patient 1 of the study list" in problem
     assert "secret" not in problem
 
 
 def test_moving_a_patient_expands_to_all_studies_and_names_those_outside(ledger, read):
     ledger.studies.add("1.1", {"PatientID": "a*"}, "find")
     rows = [
-        Found({"StudyInstanceUID": "1.1", "PatientID": "a*"}),
-        Found({"StudyInstanceUID": "1.2", "PatientID": "a*"}),
-        Found({"StudyInstanceUID": "1.9", "PatientID": "abc"}),
+        QueryRow({"StudyInstanceUID": "1.1", "PatientID": "a*"}),
+        QueryRow({"StudyInstanceUID": "1.2", "PatientID": "a*"}),
+        QueryRow({"StudyInstanceUID": "1.9", "PatientID": "abc"}),
     ]
 
     selection = read("PatientID\na*\n", "PATIENT", [(WHOLE, rows)])
@@ -95,7 +95,7 @@ def test_moving_a_patient_expands_to_all_studies_and_names_those_outside(ledger,
 
 
 def test_a_patient_that_cannot_be_asked_whole_is_an_error(read):
-    cut = Answer(whole=False, ended="A700: Refused", status=0xA700)
+    cut = QueryResult(complete=False, status_text="A700: Refused", status=0xA700)
 
     with pytest.raises(RemoteError, match="A700: Refused"):
         read("PatientID\na\n", "PATIENT", [(cut, [])])

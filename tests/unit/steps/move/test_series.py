@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from pacsfw.api import Answer, Found, Verdict
+from pacsfw.api import QueryResult, QueryRow, Verdict
 from pacsfw.steps.move.expected import Expectation, SeriesExpectation, read_expectation
 from pacsfw.steps.move.series import judge_series, with_series
 
-WHOLE = Answer(whole=True, ended="0000: Success", status=0)
-REFUSED = Answer(whole=False, ended="A900", status=0xA900)
+WHOLE = QueryResult(complete=True, status_text="0000: Success", status=0)
+REFUSED = QueryResult(complete=False, status_text="A900", status=0xA900)
 
 
 def expected(*series):
@@ -97,7 +97,7 @@ class Pacs:
             ]
         else:
             rows = [{"NumberOfStudyRelatedInstances": self.study_count}]
-        return WHOLE, [Found(row) for row in rows]
+        return WHOLE, [QueryRow(row) for row in rows]
 
 
 def test_the_uids_are_asked_for_series_by_series():

@@ -24,12 +24,12 @@ ENDINGS = {
 
 @pytest.mark.parametrize(("status", "ending"), ENDINGS.items(), ids=lambda value: f"{value}")
 def test_every_status_has_its_ending(status, ending):
-    assert ending_of(Outcome(status=status, ended="")) == ending
+    assert ending_of(Outcome(status=status, status_text="")) == ending
 
 
 def test_without_a_final_response_it_is_silent_and_without_contact_unreached():
-    assert ending_of(Outcome(status=None, ended="aborted")) == "silent"
-    assert ending_of(Outcome(status=None, ended="refused", reached=False)) == "unreached"
+    assert ending_of(Outcome(status=None, status_text="aborted")) == "silent"
+    assert ending_of(Outcome(status=None, status_text="refused", reached=False)) == "unreached"
 
 
 def test_what_people_have_to_mend_is_not_asked_again_and_is_no_trial():
@@ -42,11 +42,16 @@ def test_a_pacs_that_was_too_busy_has_tried_nothing():
 
 
 def test_several_requests_end_as_the_worst_of_them_and_their_counts_are_no_evidence():
-    done = Outcome(status=0, ended="0000", completed=3, failed=0)
-    partly = Outcome(status=0xB000, ended="B000", completed=1, failed=1, failed_uids=("1.2",))
+    done = Outcome(status=0, status_text="0000", completed=3, failed=0)
+    partly = Outcome(status=0xB000, status_text="B000", completed=1, failed=1, failed_uids=("1.2",))
 
     both = worst([partly, done])
 
-    assert (both.status, both.ended, both.completed, both.failed) == (0xB000, "B000", None, None)
+    assert (both.status, both.status_text, both.completed, both.failed) == (
+        0xB000,
+        "B000",
+        None,
+        None,
+    )
     assert both.failed_uids == ("1.2",)
     assert worst([done]) is done

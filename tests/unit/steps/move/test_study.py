@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pacsfw.api import Answer, Clock, Found, Outcome, Transfer
+from pacsfw.api import Clock, Outcome, QueryResult, QueryRow, Transfer
 from pacsfw.dicom.part10 import file_head
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
@@ -19,8 +19,8 @@ from pacsfw.steps.move.study import StudyMover
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STUDY = "1.2"
-WHOLE = Answer(whole=True, ended="0000: Success", status=0)
-BROKEN = Answer(whole=False, ended="the connection to the PACS was lost")
+WHOLE = QueryResult(complete=True, status_text="0000: Success", status=0)
+BROKEN = QueryResult(complete=False, status_text="the connection to the PACS was lost")
 
 
 class Pacs(Transfer):
@@ -46,23 +46,23 @@ class Pacs(Transfer):
         if self.mute:
             return BROKEN, []
         if slice_.level == "SERIES":
-            return WHOLE, [Found({"SeriesInstanceUID": "1.2.9"})] if self.holds else []
-        return WHOLE, [Found({"SOPInstanceUID": uid}) for uid in self.holds]
+            return WHOLE, [QueryRow({"SeriesInstanceUID": "1.2.9"})] if self.holds else []
+        return WHOLE, [QueryRow({"SOPInstanceUID": uid}) for uid in self.holds]
 
     def fetch(self, request, inbox):
         self.requests.append(request)
         if request.level not in self.levels:
-            return Outcome(status=0xA900, ended="A900")
+            return Outcome(status=0xA900, status_text="A900")
         sent = 0
         for uid in self.sends:
             if request.sop_uids and uid not in request.sop_uids:
                 continue
             if uid in self.stumbles_at:
-                return Outcome(status=0xC000, ended="C000", completed=0)
+                return Outcome(status=0xC000, status_text="C000", completed=0)
             self.room.store(uid)
             sent += 1
         self.mute = self.mute_afterwards
-        return Outcome(status=self.status, ended=f"{self.status:04X}", completed=sent)
+        return Outcome(status=self.status, status_text=f"{self.status:04X}", completed=sent)
 
 
 class Room:
@@ -104,7 +104,7 @@ class Room:
         mover = StudyMover(
             transfer=pacs,
             ask=pacs.ask,
-            rest=lambda: None,
+            release=lambda: None,
             inbox=lambda uid: RequestInbox(uid, "US", arrivals, lambda *_: None),
             arrivals=arrivals,
             ledger=self.ledger,
@@ -329,7 +329,7 @@ def test_a_request_that_was_cancelled_by_the_end_of_the_run_is_no_failure(room):
 
     def cancelled(request, inbox):
         stop.set()
-        return Outcome(status=None, ended="cancelled before it was requested", reached=False)
+        return Outcome(status=None, status_text="cancelled before it was requested", reached=False)
 
     pacs.fetch = cancelled
     again, verdict = room.move(pacs, stop=stop)

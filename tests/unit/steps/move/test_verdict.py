@@ -10,9 +10,11 @@ from pacsfw.api import Outcome
 from pacsfw.steps.move.expected import Expectation
 from pacsfw.steps.move.verdict import judge
 
-DONE = Outcome(status=0, ended="0000: Success", completed=2, failed=0, warning=0)
-FAILED = Outcome(status=0xA702, ended="A702: Refused: out of resources", completed=0, failed=2)
-REFUSED = Outcome(status=0xA702, ended="A702: Refused: out of resources")
+DONE = Outcome(status=0, status_text="0000: Success", completed=2, failed=0, warning=0)
+FAILED = Outcome(
+    status=0xA702, status_text="A702: Refused: out of resources", completed=0, failed=2
+)
+REFUSED = Outcome(status=0xA702, status_text="A702: Refused: out of resources")
 NOTHING = frozenset()
 
 
@@ -52,7 +54,8 @@ def by_uid(*names):
         (Expectation(), uids("a"), NOTHING, DONE, "short", "1 of 2 objects missing"),
         (Expectation(), uids("a"), NOTHING, FAILED, "unverifiable",
          "the PACS does not say how many objects the study has; A702: Refused: out of resources"),
-        (Expectation(), NOTHING, NOTHING, Outcome(status=0, ended="0000: Success", completed=0),
+        (Expectation(), NOTHING, NOTHING,
+         Outcome(status=0, status_text="0000: Success", completed=0),
          "failed", "nothing came, and nothing says what should have"),
     ],
 )  # fmt: skip
@@ -87,7 +90,7 @@ def test_complete_means_exactly_the_expected_objects_are_stored(
 
 def test_a_list_that_was_cut_short_does_not_hide_what_failed():
     """Archives limit the rows of an answer without a word; they send all the same."""
-    outcome = Outcome(status=0xB000, ended="B000: Warning", completed=2, failed=1, warning=0)
+    outcome = Outcome(status=0xB000, status_text="B000: Warning", completed=2, failed=1, warning=0)
 
     verdict = judge(by_uid("a", "b"), uids("a", "b"), NOTHING, outcome)
 

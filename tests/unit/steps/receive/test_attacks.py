@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pacsfw.api import Limits
 from pacsfw.steps.receive.notes import PER_MINUTE, Notes
-from pacsfw.steps.receive.pending_connections import MAX_GUESTS, Guest, Lobby
+from pacsfw.steps.receive.pending_connections import MAX_GUESTS, Lobby, PendingConnection
 from pacsfw.steps.receive.progress import YIELD_NEW_SECONDS, YIELD_SECONDS, Progress
 from unit.dimse import wire
 from unit.dimse.wire import p_data, pdv, store_request, tcp_pair
@@ -169,7 +169,7 @@ def test_whatever_comes_nothing_is_left_in_the_lobby_and_no_error_leaves_it(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
     selector, admitted = selectors.DefaultSelector(), []
 
-    def admit(guest: Guest) -> bool:
+    def admit(guest: PendingConnection) -> bool:
         admitted.append(guest)
         return is_room
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pacsfw.api import Answer, Found, Level, Slice
+from pacsfw.api import Level, Query, QueryResult, QueryRow
 from pacsfw.errors import PacsfwError
 
-Ask: TypeAlias = Callable[[Slice, Callable[[Found], None]], Answer]
+Ask: TypeAlias = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
 """`pacsfw.api.QueryProvider.ask`."""
 
 Row: TypeAlias = Mapping[str, str]
@@ -25,33 +25,33 @@ class Reply:
 
     rows: Sequence[Row]
     status: int | None
-    whole: bool
+    complete: bool
     stopped: bool
     """We ended it, because enough rows had come."""
-    ended: str
+    status_text: str
 
     @property
     def is_clear(self) -> bool:
         """Whether it says something that holds: the PACS had no reason to stop before."""
-        return self.whole or self.stopped
+        return self.complete or self.stopped
 
     def has(self, uid: str) -> bool:
         """Tell whether a study is among the rows."""
         return any(row.get(UID) == uid for row in self.rows)
 
 
-class Conversation:
+class Prober:
     """Puts questions at STUDY level.
 
     Parameters
     ----------
-    patients_first
+    requires_patient_id
         The PACS wants a PatientID with each of them (Patient Root alone, PS3.4 C.6.1).
     """
 
-    def __init__(self, ask: Ask, *, patients_first: bool = False) -> None:
+    def __init__(self, ask: Ask, *, requires_patient_id: bool = False) -> None:
         self._ask = ask
-        self.patients_first = patients_first
+        self.requires_patient_id = requires_patient_id
         self._silences = 0
 
     def put(
@@ -59,14 +59,14 @@ class Conversation:
         match: Mapping[str, str],
         returns: Sequence[str] = (),
         *,
-        enough: int = 0,
+        max_rows: int = 0,
         level: Level = "STUDY",
     ) -> Reply:
         """Put one question. A failure is an answer too: without status, not whole."""
         if self._silences >= PATIENCE:
             return _failure(f"not asked: {PATIENCE} questions in a row were not answered")
         rows: list[Row] = []
-        query = Slice(level=level, match=match, returns=tuple(returns), enough=enough)
+        query = Query(level=level, match=match, returns=tuple(returns), max_rows=max_rows)
         try:
             answer = self._ask(query, lambda found: rows.append(found.attributes))
         except PacsfwError as err:
@@ -75,9 +75,15 @@ class Conversation:
         except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a patient
             self._silences += 1
             return _failure(f"the query component failed: {type(err).__name__}")
-        stopped = 0 < enough <= len(rows)
+        stopped = 0 < max_rows <= len(rows)
         self._silences = 0 if stopped or answer.status is not None else self._silences + 1
-        return Reply(rows, answer.status, answer.whole, stopped and not answer.whole, answer.ended)
+        return Reply(
+            rows,
+            answer.status,
+            answer.complete,
+            stopped and not answer.complete,
+            answer.status_text,
+        )
 
     def about(self, row: Row) -> dict[str, str]:
         """Return the keys that name the study of a row."""
@@ -89,8 +95,8 @@ class Conversation:
         return {**self._patient(row), "StudyDate": day} if day else {}
 
     def _patient(self, row: Row) -> dict[str, str]:
-        return {"PatientID": row.get("PatientID", "")} if self.patients_first else {}
+        return {"PatientID": row.get("PatientID", "")} if self.requires_patient_id else {}
 
 
 def _failure(why: str) -> Reply:
-    return Reply((), None, whole=False, stopped=False, ended=why)
+    return Reply((), None, complete=False, stopped=False, status_text=why)

@@ -15,7 +15,7 @@ LAYERS = """\
 errors
 api
 hookspecs
-durable words
+durable retries words
 convert dicom
 dimse ledger workers
 plugins

@@ -251,19 +251,31 @@ class Receiver:
 
 
 def _listen(node: Node) -> socket.socket:
+    import tenacity  # slow; the processes that receive, which import this module, need it not
+
     family = socket.AF_INET6 if ":" in node.bind else socket.AF_INET
     where = f"port {node.port} on {node.bind or 'every address'}"
-    deadline = time.monotonic() + _BIND_SECONDS
-    while True:
-        try:
-            return socket.create_server(
-                (node.bind, node.port), family=family, backlog=_BACKLOG, reuse_port=False
-            )
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise StateError(f"{where} cannot be listened on: {error.strerror}") from error
-            if time.monotonic() > deadline:
-                raise StateError(
-                    f"{where} is in use: another run or another DICOM program listens there"
-                ) from error
-        time.sleep(0.1)
+    while_in_use = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_in_use),
+        stop=tenacity.stop_after_delay(_BIND_SECONDS),
+        wait=tenacity.wait_fixed(0.1),
+        reraise=True,
+    )
+    try:
+        return while_in_use(
+            socket.create_server,
+            (node.bind, node.port),
+            family=family,
+            backlog=_BACKLOG,
+            reuse_port=False,
+        )
+    except OSError as error:
+        if _is_in_use(error):
+            why = "is in use: another run or another DICOM program listens there"
+        else:
+            why = f"cannot be listened on: {error.strerror}"
+        raise StateError(f"{where} {why}") from error
+
+
+def _is_in_use(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE

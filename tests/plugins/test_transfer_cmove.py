@@ -79,7 +79,7 @@ def transfer(nodes: Net, clock: Clock | None = None, **options: Any) -> Iterator
 @contextmanager
 def receiving(port: int, spool: Path) -> Iterator[Inbox]:
     inbox = Inbox()
-    receiver = Receiver(Node(aetitle="PACSFW", port=port), spool, 1, inbox.take)
+    receiver = Receiver(Node(aetitle="PACSFW", port=port), spool, 1, inbox)
     receiver.start()
     try:
         yield inbox

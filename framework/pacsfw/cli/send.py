@@ -100,10 +100,7 @@ def _net(config: Path | None, to: re.Match[str] | None, aetitle: str) -> Net:
         return Net(local=Node(aetitle=aetitle), called=called)
     from pacsfw.cli.common import load
 
-    loaded = load(config).config
-    loaded.require("net.called_node")
-    assert loaded.net is not None  # noqa: S101 - just required
-    return loaded.net
+    return load(config).config.need_net()
 
 
 @contextmanager

@@ -102,9 +102,8 @@ def serve(config: Path | None, quiet: float) -> int:
     collection = Collection(loaded, "server", observers=display(loaded))
 
     def listening(port: int) -> None:
-        net = loaded.config.net
-        assert net is not None and net.dest is not None  # noqa: S101, PT018 - it listens
-        click.echo(f"{net.dest.aetitle} listens on port {port}; Ctrl-C or SIGTERM ends it")
+        aetitle = loaded.config.need_listener().aetitle
+        click.echo(f"{aetitle} listens on port {port}; Ctrl-C or SIGTERM ends it")
 
     with private_files(), signals(collection), collection:
         collection.serve(quiet, listening)

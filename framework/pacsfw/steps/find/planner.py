@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pacsfw.api import Profile, Query, QueryResult, QueryRow
 from pacsfw.dicom import matching
+from pacsfw.plugins.pacs_query import Put
 from pacsfw.steps.find import matches
 from pacsfw.steps.find.cohort import Member
 from pacsfw.steps.find.coverage import IGNORED, Coverage
@@ -14,7 +15,7 @@ from pacsfw.steps.find.criteria import Criteria, regions
 from pacsfw.steps.find.division import MODALITIES
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.matches import Matches
-from pacsfw.steps.find.questions import Put, Questions
+from pacsfw.steps.find.questions import Questions
 from pacsfw.steps.find.region import Region
 
 
@@ -26,20 +27,20 @@ class Planner:
     put
         Puts one question to the PACS.
     requires_patient_id
-        Tells whether every question has to name a patient; may connect to find out.
+        Whether every question has to name a patient.
     """
 
     def __init__(
         self,
         criteria: Criteria,
         put: Put,
-        requires_patient_id: Callable[[], bool],
+        requires_patient_id: bool,
         profile: Profile,
         found: Matches,
         journal: Journal,
     ) -> None:
         self._criteria, self._profile = criteria, profile
-        self._put, self._patients_first = put, requires_patient_id
+        self._put, self._requires_patient_id = put, requires_patient_id
         self._matches, self._journal = found, journal
         self._patients: list[str] | None = None
         self._series_questions_need_patient = False
@@ -64,7 +65,7 @@ class Planner:
         """
         try:
             wanted = regions(self._criteria, self._profile)
-            needs_patients = self._patients_first()
+            needs_patients = self._requires_patient_id
             coverage = Coverage(self._questions, self._journal, may_widen=not needs_patients)
             self._series_questions_need_patient = needs_patients
             wider: dict[Region, list[Member]] = {}

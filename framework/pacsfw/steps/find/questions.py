@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from pacsfw.api import Query, QueryResult, QueryRow
+from pacsfw.api import QueryResult, QueryRow
 from pacsfw.dimse.status import (
     CANCELLED,
     NOT_AUTHORIZED,
@@ -14,12 +14,10 @@ from pacsfw.dimse.status import (
     WRONG_IDENTIFIER,
 )
 from pacsfw.errors import RemoteError
+from pacsfw.plugins.pacs_query import Put
 from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.region import Region, Tally
-
-Put = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
-"""Puts one question; rows stream, and count once the answer is in."""
 
 Take = Callable[[str, QueryRow], None]
 """Takes one row of an answer, with the UID of the study (or the patient's ID)."""

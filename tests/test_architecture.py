@@ -16,8 +16,8 @@ errors
 api
 hookspecs
 durable retries words
-convert dicom
-dimse ledger workers
+dicom
+convert dimse ledger workers
 plugins
 config
 probe report send steps

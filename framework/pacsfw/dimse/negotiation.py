@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from pacsfw.api import Accept
 from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacsfw.dicom.vr import PADDING
 from pacsfw.dimse.known_uids import KnownUids
 from pacsfw.dimse.pdu import PduType, ProtocolError
 
@@ -165,7 +166,7 @@ def choose_syntax(offered: list[str], known: KnownUids, *, deflated: bool = Fals
 
 
 def _text(value: bytes) -> str:
-    return value.decode("latin-1").strip(" \0")
+    return value.decode("latin-1").strip(PADDING)
 
 
 def _items(data: bytes, what: str, limit: int) -> Iterator[tuple[int, bytes]]:

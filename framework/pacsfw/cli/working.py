@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import click
 from rich.console import Console
 
 from pacsfw.api import Clock, Observer
-from pacsfw.cli.common import load
+from pacsfw.cli.common import handling_signals, load
 from pacsfw.collection.collection import Collection
 from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, PacsfwError, RemoteError
@@ -159,9 +158,5 @@ def signals(work: Interruptible) -> Iterator[None]:
             raise KeyboardInterrupt
         threading.Thread(target=work.interrupt, daemon=True).start()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling_signals(handle):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,7 +13,6 @@ from pacsfw.config.values import is_url
 from pacsfw.config.window import Window
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.searches import PLAN, Search
-from pacsfw.ledger.studies import GOOD
 from pacsfw.report.plan import Survey
 from pacsfw.steps.find import cohort
 from pacsfw.steps.find.criteria import Criteria
@@ -21,6 +20,7 @@ from pacsfw.steps.find.region import Region
 from pacsfw.steps.find.search import answered_at, fingerprint, search, write
 from pacsfw.steps.find.study_list import STUDY_LIST
 from pacsfw.steps.run import Run
+from pacsfw.words import GOOD
 
 
 class Finding:

@@ -23,13 +23,13 @@ from pacsfw.config import Tag
 from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ledger.instances import Instance
-from pacsfw.ledger.studies import GOOD
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.expected import Expectation, read_expectation
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.receive import Receiver
 from pacsfw.steps.run import Run
+from pacsfw.words import GOOD
 
 UNASKED = "it was sent unasked, and nobody says how many objects it has"
 HELD = "all that came of it is in quarantine"

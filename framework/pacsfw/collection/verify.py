@@ -11,7 +11,7 @@ from pacsfw.api import Verdict
 from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
 from pacsfw.ledger.evidence import FLAGS
 from pacsfw.ledger.instances import Instance
-from pacsfw.ledger.studies import GOOD, Study
+from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.report.verified import Verified
 from pacsfw.steps.ingest.ingest import QUARANTINE, keep
@@ -20,6 +20,7 @@ from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
 from pacsfw.steps.verify.disk import Checked, check_files, unknown_files
 from pacsfw.steps.verify.manifest import Manifest
+from pacsfw.words import GOOD
 
 UNKNOWN_FILES = "unknown_files.txt"
 """In the state folder: the files of the archive that the ledger does not know."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
 from zoneinfo import ZoneInfo, available_timezones
+
+from pacsfw.words import nearest
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of ``date.weekday``."""
@@ -66,7 +66,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as err:
-        near = closest(name, available_timezones())
+        near = nearest(name, available_timezones())
         raise ValueError(f"{name!r} is not a time zone such as Europe/Zurich{near}") from err
 
 
@@ -97,10 +97,3 @@ def sibling(path: str, table: str) -> str:
     """Return ``my/resources_meta_errors.csv`` for ``my/resources_meta.csv``."""
     pure = PurePath(path)
     return str(pure.with_name(f"{pure.stem}_{table}{pure.suffix}"))
-
-
-def closest(word: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean ...?)`` for the nearest known word, or nothing."""
-    folded = {each.lower(): each for each in sorted(known)}
-    near = difflib.get_close_matches(word.lower(), folded, 1)
-    return f" (did you mean {folded[near[0]]!r}?)" if near else ""

@@ -10,13 +10,13 @@ from pathlib import Path
 from pacsfw.api import Outcome, StudySettled, Verdict
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.ledger.evidence import WHOLE_STUDY
-from pacsfw.ledger.studies import GOOD
 from pacsfw.steps.move.expected import Expectation
 from pacsfw.steps.move.series import judge_series, with_series
 from pacsfw.steps.move.statuses import COUNTS, ending_of
 from pacsfw.steps.move.verdict import judge
 from pacsfw.steps.ports import SettledStudies
 from pacsfw.steps.run import Run
+from pacsfw.words import GOOD
 
 
 class Judge:

@@ -13,7 +13,6 @@ from pacsfw.api import (
     Verdict,
 )
 from pacsfw.errors import PacsfwError, RemoteError
-from pacsfw.ledger.studies import GOOD
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.move.arrivals import Inboxes
 from pacsfw.steps.move.expected import Expectation, read_expectation
@@ -21,6 +20,7 @@ from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.requests import Levels, requests_for, series_of
 from pacsfw.steps.move.statuses import MAY_HELP, STRAINED, ending_of, worst
 from pacsfw.steps.run import Run
+from pacsfw.words import GOOD
 
 AFTER_A_BREAK = 3
 """So many quiet periods are waited after an association that broke off: whether the PACS goes

@@ -16,9 +16,10 @@ from pacsfw.collection.ingest import build_ingest, ingest_spec
 from pacsfw.dicom import integrity
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.dicom.spool import Sealed, Spool
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.records import Sealed
+from pacsfw.spool.writer import Spool
 
 T = TypeVar("T")
 _TOGETHER = 16

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import SpoolRecord
+from pacsfw.spool.records import SpoolRecord
 from pacsfw.steps.receive import Receiver
 
 AETITLE = "PACSFW"

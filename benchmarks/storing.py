@@ -15,10 +15,10 @@ from pacsfw.api import Clock
 from pacsfw.cli.common import load
 from pacsfw.collection.ingest import build_ingest, capacity_of, ingest_spec
 from pacsfw.config import Loaded
-from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.ledger import Ledger, open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.report.observers import Observers
+from pacsfw.spool.records import Sealed, SpoolRecord
 from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.arrivals import Arrivals
 from pacsfw.steps.run import Run

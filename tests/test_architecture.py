@@ -17,7 +17,7 @@ api
 hookspecs
 durable retries words
 dicom
-convert dimse ledger workers
+convert dimse ledger spool workers
 plugins
 config
 probe report send steps

@@ -11,8 +11,8 @@ from pynetdicom import evt
 from pynetdicom.presentation import build_context
 
 from pacsfw.api import Clock, Net, Node, Outcome, Profile, Request, RunContext, SpoolFile, Transfer
-from pacsfw.dicom.spool import Sealed
 from pacsfw.errors import RemoteError
+from pacsfw.spool.records import Sealed
 from pacsfw.steps.receive import Receiver
 from pacsfw.testing import Study, make_studies, write_studies
 from pacsfw_plugins.transfer_cmove import pacsfw_transfers

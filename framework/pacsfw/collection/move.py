@@ -17,7 +17,8 @@ from pacsfw.collection.ingest import (
 from pacsfw.collection.outputs import Outputs
 from pacsfw.collection.pacs import ask_pacs, build_transfer
 from pacsfw.config import Move, Tag
-from pacsfw.dicom.spool import Spool
+from pacsfw.spool.writer import Spool
+from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.arrivals import Arrivals, Inboxes
 from pacsfw.steps.move.judge import Judge
@@ -125,7 +126,7 @@ class Moving:
             "layout": registry.describe("layout", run.storage.sort_by.name),
             **callbacks_of(run.config.tags, registry),
         }
-        judge = Judge(run, components, self._outputs)
+        judge = Judge(run, Durability(run), components, self._outputs)
         return StudyMover(run, transfer, component, pacs, self._inboxes, judge, self._levels)
 
     def _move(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:

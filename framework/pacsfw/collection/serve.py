@@ -20,10 +20,11 @@ from pacsfw.collection.ingest import (
 from pacsfw.collection.outputs import Outputs
 from pacsfw.collection.pacs import ask_pacs
 from pacsfw.config import Tag
-from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ledger.instances import Instance
 from pacsfw.plugins.pacs_query import PacsQuery
+from pacsfw.spool.records import Sealed, SpoolRecord
+from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.expected import Expectation, read_expectation
 from pacsfw.steps.move.judge import Judge
@@ -77,7 +78,9 @@ class Serving:
         self._untidy, self._tidied_at = False, -math.inf
         self._capacity = capacity_of(run.storage, self._spool)
         layout = run.registry.describe("layout", run.storage.sort_by.name)
-        self._judge = Judge(run, {"transfer": "server", "layout": layout}, outputs)
+        self._durability = Durability(run)
+        components = {"transfer": "server", "layout": layout}
+        self._judge = Judge(run, self._durability, components, outputs)
         self._intake = Intake(
             run,
             self._spool,
@@ -191,7 +194,7 @@ class Serving:
         if expectation.uids or expectation.count:
             self._judge.conclude(study_uid, expectation, None)
             return
-        self._judge.make_durable(study_uid)
+        self._durability.make_durable(study_uid)
         stored = len(self._ledger.instances.stored_uids(study_uid))
         study = self._ledger.studies.get(study_uid)
         before = study.verdict if study else None

@@ -14,6 +14,7 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.report.verified import Verified
+from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.ingest import QUARANTINE, keep
 from pacsfw.steps.move.expected import read_expectation
 from pacsfw.steps.move.judge import Judge
@@ -32,7 +33,7 @@ class Verifying:
     def __init__(self, run: Run) -> None:
         self._run, self._config, self._storage = run, run.config, run.storage
         self._ledger = run.ledger
-        self._judge = Judge(run, {})
+        self._judge = Judge(run, Durability(run), {})
         self._result = Verified()
 
     def run(self, manifest: Path, *, offline: bool) -> Verified:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from pacsfw.api import Event
-from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.records import Sealed, SpoolRecord
 
 
 class Notifier(Protocol):
@@ -50,6 +50,13 @@ class Supervisor(Protocol):
 
     def stop_because(self, err: Exception) -> None:
         """End the run: the ledger or the dataset folder cannot be written."""
+
+
+class MakesDurable(Protocol):
+    """Lets what is stored survive a power cut: ingest does."""
+
+    def make_durable(self, study_uid: str) -> None:
+        """Sync a study; the ledger forgets instances that turn out not to be there."""
 
 
 class SettledStudies(Protocol):

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import InstanceIngested
-from pacsfw.dicom.adoption import adopt
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.errors import StateError
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.adoption import adopt
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
 from pacsfw.steps.ports import Arriving, Supervisor

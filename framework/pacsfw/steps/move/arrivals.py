@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw.api import Clock, SpoolFile
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, Spool, SpoolRecord, spool_id
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord, spool_id
+from pacsfw.spool.writer import Spool
 from pacsfw.steps.ports import Expecting
 
 BEHIND = 4

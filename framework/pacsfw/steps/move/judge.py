@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from pacsfw.api import Outcome, StudySettled, Verdict
-from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.ledger.evidence import WHOLE_STUDY
 from pacsfw.steps.move.expected import Expectation
 from pacsfw.steps.move.series import judge_series, with_series
 from pacsfw.steps.move.statuses import COUNTS, ending_of
 from pacsfw.steps.move.verdict import judge
-from pacsfw.steps.ports import SettledStudies
+from pacsfw.steps.ports import MakesDurable, SettledStudies
 from pacsfw.steps.run import Run
 from pacsfw.words import GOOD
 
@@ -26,6 +23,8 @@ class Judge:
     ----------
     run
         What is still missing of a study counts as tried once in each run.
+    durability
+        Makes a study durable before it is judged.
     components
         Those that had a part in the studies, by kind.
     settled
@@ -33,9 +32,13 @@ class Judge:
     """
 
     def __init__(
-        self, run: Run, components: Mapping[str, str], settled: SettledStudies | None = None
+        self,
+        run: Run,
+        durability: MakesDurable,
+        components: Mapping[str, str],
+        settled: SettledStudies | None = None,
     ) -> None:
-        self._run, self._ledger, self._archive = run, run.ledger, run.storage.directory
+        self._run, self._ledger, self._durability = run, run.ledger, durability
         self._components, self._settled = components, settled
 
     def conclude(
@@ -48,7 +51,7 @@ class Judge:
         outcome
             How its request ended; None where nothing was requested.
         """
-        self.make_durable(study_uid)
+        self._durability.make_durable(study_uid)
         stored = self._ledger.instances.stored_by_series(study_uid)
         here = frozenset[str]().union(*stored.values())
         vanished = self._vanished(study_uid, expectation, here)
@@ -111,39 +114,3 @@ class Judge:
         study = self._ledger.studies.get(study_uid)
         verdict = study.verdict if study else None
         return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")
-
-    def make_durable(self, study_uid: str) -> None:
-        """Files first, then their folders, before the ledger calls anything complete."""
-        folders: dict[Path, None] = {}
-        for instance in self._ledger.instances.of_study(study_uid):
-            path = self._archive / instance.path
-            if not _sync(path, instance.size):
-                # Somebody removed it, or a power cut took its end: what is not there is
-                # not stored, and is asked again.
-                self._ledger.instances.forget(instance)
-                continue
-            folder = path.parent
-            while folder not in folders and folder.is_relative_to(self._archive):
-                folders[folder] = None
-                folder = folder.parent
-        for folder in folders:
-            _sync(folder)
-
-
-def _sync(path: Path, size: int | None = None) -> bool:
-    """Sync a file or folder; False if it is gone, or no file with a data set of ``size``."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        if size is not None:
-            offset = read_file_meta(descriptor).offset_of_dataset
-            if os.fstat(descriptor).st_size != offset + size:
-                return False
-        os.fsync(descriptor)
-    except ValueError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True

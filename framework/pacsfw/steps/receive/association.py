@@ -11,13 +11,13 @@ import socket
 from collections.abc import Callable, Mapping
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import Spool
 from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Command, Element, Field
 from pacsfw.dimse.known_uids import KnownUids
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
 from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.tls import end_of_stream
+from pacsfw.spool.writer import Spool
 from pacsfw.steps.receive.reports import Note
 from pacsfw.steps.receive.responses import Responses
 from pacsfw.steps.receive.store_request import Message

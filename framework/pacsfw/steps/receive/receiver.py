@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import cast
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.dimse.known_uids import known_uids
 from pacsfw.errors import StateError
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.ports import RecordTaker
 from pacsfw.steps.receive.process import Plan
 from pacsfw.steps.receive.reports import Note, Ready, Report

@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pacsfw.dicom.spool import Spool, SpoolWriter
 from pacsfw.dimse.command import Command, Element
 from pacsfw.dimse.negotiation import Context
 from pacsfw.dimse.storing import StoreRequest
+from pacsfw.spool.writer import Spool, SpoolWriter
 
 # Members of an enumeration are slow to look up, and these are for every object.
 _ORIGINATOR, _ORIGINATOR_ID = Element.MOVE_ORIGINATOR_AET, Element.MOVE_ORIGINATOR_MESSAGE_ID

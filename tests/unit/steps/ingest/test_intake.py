@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pacsfw.dicom.spool import Discarded, Sealed
 from pacsfw.ledger import open_ledger
+from pacsfw.spool.records import Discarded, Sealed
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.intake import Intake
 from support.run import make_run

@@ -10,9 +10,9 @@ import pytest
 
 from pacsfw.api import Clock, MoveStarted, Paused, Waiting
 from pacsfw.config import Window
-from pacsfw.dicom.spool import Begun, Discarded, Sealed
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.records import Begun, Discarded, Sealed
 from pacsfw.steps.move.arrivals import Arrivals
 from pacsfw.steps.move.mover import REFUSED_LIMIT, UNREACHED_LIMIT, Mover
 from pacsfw.steps.move.study import Attempt

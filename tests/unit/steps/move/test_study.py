@@ -12,6 +12,7 @@ from pacsfw.api import Clock, Outcome, QueryResult, QueryRow, Transfer
 from pacsfw.dicom.part10 import file_head
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
+from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.move.arrivals import Arrivals, Inboxes
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.requests import Levels
@@ -105,7 +106,9 @@ class Room:
             timing=Timing(quiet=0.01),
         )
         inboxes = Inboxes(arrivals, None, aetitle="US", source="")
-        mover = StudyMover(run, pacs, "", pacs, inboxes, Judge(run, {}), self.levels)
+        mover = StudyMover(
+            run, pacs, "", pacs, inboxes, Judge(run, Durability(run), {}), self.levels
+        )
         done = mover.move(STUDY, attempt)
         return done.again, self.ledger.studies.get(STUDY).verdict
 

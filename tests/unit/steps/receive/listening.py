@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pacsfw.api import Accept, Limits, Node, Tls
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.receive import Receiver
 from unit.dimse.wire import Sender
 

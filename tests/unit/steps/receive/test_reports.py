@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacsfw.dicom.spool import Begun, Discarded, Sealed
 from pacsfw.dimse import command, pdu, status
+from pacsfw.spool.records import Begun, Discarded, Sealed
 from pacsfw.steps.receive.reports import Note, Ready, decode, encode
 from pacsfw.steps.receive.responses import Responses
 from pacsfw.steps.receive.store_request import Message

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from pacsfw.dicom.adoption import adopt, adopt_from
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.dicom.spool import (
+from pacsfw.spool.adoption import adopt, adopt_from
+from pacsfw.spool.records import (
     Begun,
     Discarded,
     Sealed,
-    Spool,
     SpoolRecord,
     new_writer,
     number_of,
     spool_id,
 )
+from pacsfw.spool.writer import Spool
 from pacsfw.steps.ingest.commit import dataset_digest
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

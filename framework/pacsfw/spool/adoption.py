@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from pacsfw.dicom.part10 import file_head, read_file_meta
-from pacsfw.dicom.spool import PART_SUFFIX, SEALED_SUFFIX, Sealed, number_of
+from pacsfw.spool.records import PART_SUFFIX, SEALED_SUFFIX, Sealed, number_of
 
 log = logging.getLogger(__name__)
 

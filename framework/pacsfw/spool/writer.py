@@ -1,13 +1,4 @@
-"""The spool: objects on their way in, one file each, found again after a crash.
-
-A spool file is a Part 10 file. It is called ``<id>_<originator>_<message>.part`` while it
-is being written and ``.dcm`` once it is whole. ``<id>`` is the ID of who writes, in 16
-hexadecimal digits, and the number of the object in 16 more: so what a process held is found
-again when it has died. ``<originator>`` (hexadecimal Latin-1) and ``<message>``
-(hexadecimal) are the Move Originator AE Title and Message ID of the C-STORE request (PS3.7
-section 9.3.1.1), empty where there were none. Names never hold anything else that a peer
-sent.
-"""
+"""Writing to the spool: one file for each object, whole or gone."""
 
 from __future__ import annotations
 
@@ -20,88 +11,23 @@ import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from pacsfw.dicom.part10 import file_head
 from pacsfw.durable import sync_folder
+from pacsfw.spool.records import (
+    PART_SUFFIX,
+    SEALED_SUFFIX,
+    Begun,
+    Discarded,
+    Sealed,
+    SpoolRecord,
+    new_writer,
+)
 
-PART_SUFFIX = ".part"
-SEALED_SUFFIX = ".dcm"
-
-_WRITER_DIGITS, _ID_DIGITS = 16, 32
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _VECTORS = 1000
 """Pieces that are written at once; Linux takes 1024."""
-
-
-class Begun(NamedTuple):
-    """An object is arriving and takes its time."""
-
-    file: str
-    sop_class: str
-    sop_uid: str
-    calling_ae: str
-    originator_ae: str
-    originator_message_id: int | None
-
-    @property
-    def path(self) -> Path:
-        """The file that is being written."""
-        return Path(self.file)
-
-
-class Sealed(NamedTuple):
-    """An object is whole.
-
-    ``size`` counts the bytes of the data set, without the File Meta; ``digest`` is their
-    SHA-256, empty where it was not taken as they came.
-    """
-
-    file: str
-    sop_class: str
-    sop_uid: str
-    syntax: str
-    calling_ae: str
-    originator_ae: str
-    originator_message_id: int | None
-    size: int
-    digest: str = ""
-
-    @property
-    def path(self) -> Path:
-        """The whole file."""
-        return Path(self.file)
-
-
-class Discarded(NamedTuple):
-    """An object did not arrive whole; its file is gone."""
-
-    file: str
-    sop_uid: str
-    reason: str
-
-    @property
-    def path(self) -> Path:
-        """The file that is no more."""
-        return Path(self.file)
-
-
-SpoolRecord: TypeAlias = "Begun | Sealed | Discarded"
-
-
-def spool_id(record: SpoolRecord) -> str:
-    """Return what `Begun`, `Sealed` and `Discarded` of one object have in common."""
-    return record.file.rpartition("/")[2].partition("_")[0]
-
-
-def number_of(name: str) -> int:
-    """Return the number that its writer gave an object, from the name of its file."""
-    return int(name[_WRITER_DIGITS:_ID_DIGITS], 16)
-
-
-def new_writer() -> str:
-    """Return an ID for a `Spool` that no other one has."""
-    return os.urandom(_WRITER_DIGITS // 2).hex()
 
 
 _Facts: TypeAlias = tuple[str, str, str, str, int | None]

@@ -13,7 +13,7 @@ from jsonschema.validators import extend
 from referencing import Registry
 
 from pacsfw.config.document import Document, KeyPath, Problems
-from pacsfw.config.numbers import number
+from pacsfw.config.values import number
 from pacsfw.errors import PluginError
 from pacsfw.words import nearest
 

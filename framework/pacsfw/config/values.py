@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -97,3 +98,22 @@ def sibling(path: str, table: str) -> str:
     """Return ``my/resources_meta_errors.csv`` for ``my/resources_meta.csv``."""
     pure = PurePath(path)
     return str(pure.with_name(f"{pure.stem}_{table}{pure.suffix}"))
+
+
+def number(text: str, *, whole: bool) -> int | float:
+    """Convert the text of a YAML or JSON number.
+
+    Raises
+    ------
+    ValueError
+        It is no number, not finite, or has thousands of digits.
+    """
+    try:
+        if whole:
+            return int(text, 0)
+        value = math.nan if text.lower().endswith(("inf", "nan")) else float(text)
+    except ValueError as err:
+        raise ValueError("not a number that can be used here; put it in quotes") from err
+    if not math.isfinite(value):
+        raise ValueError("not a finite number; put it in quotes if it is a text")
+    return value

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 from pacsfw.api import Query, QueryProvider, QueryResult, QueryRow
 from pacsfw.errors import ComponentError, PacsfwError
-
-Put: TypeAlias = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
-"""Puts a query whose rows stream."""
 
 
 class PacsQuery:

@@ -79,23 +79,30 @@ def search(
     ledger, clock = run.ledger, run.clock
     begun = ledger.searches.begin(query, clock.now())
     matches = Matches(criteria, ledger, begun.id)
-    journal = Journal(ledger, begun, clock, matches.flush)
+    journal = Journal(ledger, begun, clock, matches)
 
-    def put_and_tell(question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        answer = pacs.put(question, emit)
-        if question.level == "STUDY":
-            tell()
-        return answer
-
-    def tell() -> None:
-        run.notify(ResourcesFound(at=clock.now(), total=matches.total))
-
-    tell()  # a search that goes on has found some already
+    counted = _Counted(pacs, run, matches)
+    counted.tell()  # a search that goes on has found some already
     matches.check_limit()
-    needs_patient = pacs.requires_patient_id
-    Planner(criteria, put_and_tell, needs_patient, profile, matches, journal).run()
+    Planner(criteria, counted, pacs.requires_patient_id, profile, matches, journal).run()
     ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
     return begun
+
+
+class _Counted:
+    """Asks the PACS, and says after each query how many studies were found."""
+
+    def __init__(self, pacs: PacsQuery, run: Run, found: Matches) -> None:
+        self._pacs, self._run, self._found = pacs, run, found
+
+    def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
+        result = self._pacs.put(query, emit)
+        if query.level == "STUDY":
+            self.tell()
+        return result
+
+    def tell(self) -> None:
+        self._run.notify(ResourcesFound(at=self._run.clock.now(), total=self._found.total))
 
 
 def write(

@@ -11,6 +11,7 @@ from pacsfw.api import Clock, Event, RunContext, Verdict
 from pacsfw.collection.pacs import ask_all, build_transfer, open_provider, pacs_query, transfer_use
 from pacsfw.config import Config, Storage
 from pacsfw.ledger import Ledger
+from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.evidence import FLAGS
 from pacsfw.ledger.instances import Instance
 from pacsfw.ledger.studies import GOOD, Study
@@ -201,7 +202,7 @@ def _spoilt(instance: Instance, digest: str, kept: Path) -> Instance:
         state="quarantined",
         reason="its file in the archive was damaged",
         path=kept.as_posix(),
-        row=(),
+        row=NO_CELLS,
         errors=(),
     )
 

@@ -156,7 +156,7 @@ class Numbers(CsvSink):
 
     def deliver(self, batch):
         super().deliver(batch)
-        with open(self.path + ".numbers", "a") as file:
+        with open(f"{self.path}.numbers", "a") as file:
             for stored, known in zip(batch.files, batch.attributes, strict=True):
                 print(stored.sop_uid, known["InstanceNumber"], file=file)
 

@@ -160,7 +160,10 @@ def test_the_character_set_of_the_file_counts(images, tmp_path):
     data.PatientName = "Xx^Ada"
     data.save_as(images[0])
     images[0].write_bytes(images[0].read_bytes().replace(b"Xx^Ada", b"\xbb\xe2^Ada"))
-    node = "net: {called_node: {aetitle: X, charset: ISO_IR 144}}\n"
+    node = (
+        "net:\n  local_node: {aetitle: US}\n"
+        "  called_node: {aetitle: PACS, ip: 127.0.0.1, port: 104, charset: ISO_IR 144}\n"
+    )
     path = write_tags(tmp_path / "tags.yaml", node + "tags: [{tag_name: PatientName}]\n")
     group = DicomTagGroup.from_yaml(path)
 

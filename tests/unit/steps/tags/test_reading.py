@@ -10,7 +10,7 @@ from pydicom import dcmread
 from pacsfw.api import HEADER
 from pacsfw.config import Tag, Use
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.steps.tags.reading import Cells, CellReader, ReadingSpec
+from pacsfw.steps.tags.reading import CellReader, Cells, ReadingSpec
 from pacsfw.testing import make_studies
 from support.python_callbacks import explode, shout
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -132,6 +133,53 @@ def test_one_archive_is_a_tree_too(disc):
     assert len(read(disc.parse(code=0))) == 4
 
 
+def test_rows_and_errors_call_a_member_of_an_archive_by_the_same_name(disc):
+    disc.root = disc.folder / "odd.zip"
+    with zipfile.ZipFile(disc.root, "w") as archive:
+        archive.write(disc.images[0], ".//folder//001.dcm")
+    tag = "  - {tag_name: Modality, tag_alias: failing, type: int}\n"
+    write_tags(disc.tags, TAGS + tag)
+
+    [row] = read(disc.parse(code=0))
+
+    [error] = read(disc.folder / "table_errors.csv")
+    assert error["file"] == row["dicom_path"]
+
+
+ATTRIBUTES = """\
+from pacsfw import Component, hookimpl
+from pacsfw_plugins.sink_csv import CsvSink
+
+
+class Numbers(CsvSink):
+    attributes = ("InstanceNumber",)
+
+    def deliver(self, batch):
+        super().deliver(batch)
+        with open(f"{self.path}.numbers", "a") as file:
+            for stored, known in zip(batch.files, batch.attributes, strict=True):
+                print(stored.sop_uid, known["InstanceNumber"], file=file)
+
+
+@hookimpl
+def pacsfw_sinks():
+    yield Component(name="numbers", factory=Numbers, accepts=(".num",))
+"""
+
+
+def test_a_sink_over_one_file_is_told_what_it_asks_for(disc):
+    (disc.folder / "numbers_sink.py").write_text(ATTRIBUTES)
+    (disc.folder / "numbers_sink.py").chmod(0o600)
+    write_tags(disc.tags, f"plugins: {{load: [./numbers_sink.py]}}\n{TAGS}")
+    disc.root = disc.images[0]
+
+    target = disc.parse("table.num", code=0)
+
+    header = dcmread(disc.images[0])
+    told = target.with_name("table.num.numbers").read_text()
+    assert told == f"{header.SOPInstanceUID} {header.InstanceNumber}\n"
+
+
 def test_nothing_is_overwritten_but_by_force(disc, capsys):
     target = disc.folder / "table.csv"
     target.write_bytes(b"mine")
@@ -224,7 +272,7 @@ def slow(disc, monkeypatch):
     with_callback(disc, "season")
     expected = disc.parse("expected.csv").read_bytes()
     site = disc.folder / "sitecustomize.py"
-    site.write_text("import pacsfw.parse.loop\npacsfw.parsing_loop.CHUNK = 3\n")
+    site.write_text("import pacsfw.parse.loop\npacsfw.parse.loop.CHUNK = 3\n")
     monkeypatch.setenv("PYTHONPATH", str(disc.folder))
     return disc, expected
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 
 from pacsfw.api import FilesParsed
+from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.ingest.ingest import Reparse, without_row
 from pacsfw.steps.run import Run
@@ -99,7 +100,7 @@ class Reparsing:
                 self._ledger.instances.record(instance, self._clock.now())
             self._remember(tags, end, chunk[-1][0])
         self._files += len(chunk)
-        self._rows += sum(bool(instance.row) for _, instance in chunk)
+        self._rows += sum(instance.row != NO_CELLS for _, instance in chunk)
         self._run.notify(
             FilesParsed(at=self._clock.now(), files=self._files, rows=self._rows, total=self._total)
         )

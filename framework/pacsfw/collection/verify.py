@@ -8,7 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from pacsfw.api import Verdict
-from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
+from pacsfw.collection.pacs import (
+    ask_pacs,
+    build_transfer,
+    transfer_use,
+)
+from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.evidence import FLAGS
 from pacsfw.ledger.instances import Instance
 from pacsfw.ledger.studies import Study
@@ -179,7 +184,7 @@ def _spoilt(instance: Instance, digest: str, kept: Path) -> Instance:
         state="quarantined",
         reason="its file in the archive was damaged",
         path=kept.as_posix(),
-        row=(),
+        row=NO_CELLS,
         errors=(),
     )
 

@@ -1,8 +1,9 @@
-"""Typed cells as JSON and back, without loss."""
+"""The typed cells of a row as one JSON text and back, without loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -16,16 +17,29 @@ _DECODERS: Mapping[ColumnType, Callable[[Any], Any]] = {
 }
 
 
-def to_json(value: Any) -> Any:
-    """Return what the ledger keeps of a cell: a duration as microseconds, dates as ISO 8601."""
+NO_CELLS = "[]"
+"""Of an object without a row, or whose row could not be read."""
+
+
+def encode(cells: Iterable[Any]) -> str:
+    """Return what the ledger keeps of a row: durations as microseconds, dates as ISO 8601."""
+    return json.dumps(list(cells), ensure_ascii=False, default=_plain)
+
+
+def decode(kinds: Sequence[ColumnType], row: str) -> list[Any]:
+    """Return the cells that `encode` kept, for columns of these types; `NO_CELLS` is all None."""
+    kept = json.loads(row) or [None] * len(kinds)
+    return [_cell(kind, value) for kind, value in zip(kinds, kept, strict=True)]
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, date | time):  # a datetime is a date
         return value.isoformat()
     if isinstance(value, timedelta):
         return value // timedelta(microseconds=1)
-    return value
+    raise TypeError(f"a cell holds a {type(value).__name__}")
 
 
-def from_json(kind: ColumnType, value: Any) -> Any:
-    """Return the cell that `to_json` kept, for a column of this type."""
-    decode = _DECODERS.get(kind)
-    return value if value is None or decode is None else decode(value)
+def _cell(kind: ColumnType, value: Any) -> Any:
+    make = _DECODERS.get(kind)
+    return value if value is None or make is None else make(value)

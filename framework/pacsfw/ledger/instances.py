@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,18 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pacsfw.api import Stored
+from pacsfw.dicom.cell_errors import CellError
+from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.database import Database
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellError:
-    """A cell that stayed empty because something failed; the raw value is never kept."""
-
-    column: str
-    tag: str
-    stage: str
-    component: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +19,9 @@ class Instance:
     """One object that arrived.
 
     ``path`` is relative: to the archive where it is stored, to the state folder where it
-    is quarantined or a version (other content of an object that is stored). ``row`` holds
-    JSON values, one per configured tag. ``rejects`` are (study UID, SOP Instance UID) of what
-    it takes back, being a rejection note; the ledger keeps them as flags.
+    is quarantined or a version (other content of an object that is stored). ``row`` is what
+    `pacsfw.ledger.cells.encode` made of its cells. ``rejects`` are (study UID, SOP Instance UID)
+    of what it takes back, being a rejection note; the ledger keeps them as flags.
     """
 
     sop_uid: str
@@ -45,7 +35,7 @@ class Instance:
     state: Literal["stored", "quarantined", "version"]
     reason: str = ""
     calling_ae: str = ""
-    row: Sequence[Any] = ()
+    row: str = NO_CELLS
     errors: Sequence[CellError] = ()
     rejects: Sequence[tuple[str, str]] = ()
 
@@ -71,14 +61,13 @@ class Instances:
 
     def record(self, instance: Instance, at: datetime) -> bool:
         """Keep one object; True when it is new or its row differs from the one kept."""
-        row = json.dumps(list(instance.row), ensure_ascii=False)
         with self._database.transaction() as connection:
             known = connection.execute(
                 "SELECT id, row, path, state FROM instances WHERE sop_uid = ? AND digest = ?",
                 (instance.sop_uid, instance.digest),
             ).fetchone()
             if known and (known["row"], known["path"], known["state"]) == (
-                row,
+                instance.row,
                 instance.path,
                 instance.state,
             ):
@@ -108,13 +97,13 @@ class Instances:
                     instance.reason,
                     instance.calling_ae,
                     at.isoformat(),
-                    row,
+                    instance.row,
                 ),
             )
             connection.executemany(
                 "INSERT INTO tag_errors VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    (cursor.lastrowid, e.column, e.tag, e.stage, e.component, e.reason)
+                    (cursor.lastrowid, e.column, e.tag, e.stage, e.plugin, e.reason)
                     for e in instance.errors
                 ),
             )
@@ -317,8 +306,8 @@ def _cell_error(row: Mapping[str, Any]) -> CellError | None:
         column=row["column_name"],
         tag=row["tag"],
         stage=row["stage"],
-        component=row["component"],
         reason=row["why"],
+        plugin=row["component"],
     )
 
 
@@ -335,5 +324,5 @@ def _instance(row: Mapping[str, Any]) -> Instance:
         state=row["state"],
         reason=row["reason"],
         calling_ae=row["calling_ae"],
-        row=json.loads(row["row"]),
+        row=row["row"],
     )

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.dicom.decoding_errors import UnreadableObject
-from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.tagpath import ABSENT
 from pacsfw.dicom.tagpath import parse as parse_path
 from pacsfw.dicom.values import is_empty
@@ -131,7 +131,7 @@ def get_tag_value(
         There is no such keyword, or the value cannot be decoded.
     """
     paths = [parse_path(name) for name in ([tag_name] if isinstance(tag_name, str) else tag_name)]
-    header = dicom if isinstance(dicom, FileHeader) else header_of(dicom, paths)
+    header = dicom if isinstance(dicom, FileHeader) else header_of(dicom, HeaderReader(paths))
     for path in paths:
         value = header.value(path)
         if value is not ABSENT and not is_empty(value):

@@ -29,7 +29,7 @@ from pacsfw.config.values import is_url, split_sqlite
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.ledger import open_ledger
 from pacsfw.parse.loop import Loop
-from pacsfw.parse.worker import ReadSpec, build_file_reader
+from pacsfw.parse.worker import ParseSpec, build_file_reader
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
 from pacsfw.steps.deliver.provenance import column_rows
@@ -38,6 +38,7 @@ from pacsfw.steps.deliver.targets import Target, wanted_by
 from pacsfw.steps.deliver.writing import Written, with_retries
 from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
+from pacsfw.steps.tags.reading import ReadingSpec
 from pacsfw.workers import OrderedPool
 
 REQUEST_FACT = "parse-request"
@@ -187,13 +188,16 @@ class Parsing:
 
     def _make_loop(self) -> Loop:
         request, (objects, *others) = self._request, self._tables
-        spec = ReadSpec(
+        reading = ReadingSpec(
             plugins=self._config.plugins,
             tags=self._config.tags,
-            workdir=self._run.context.workdir,
-            describes=objects.sink.multi_table,
             wanted=wanted_by([self._objects]),
             charset=self._config.undeclared_charset,
+        )
+        spec = ParseSpec(
+            reading=reading,
+            workdir=self._run.context.workdir,
+            describes=objects.sink.multi_table or bool(reading.wanted),
         )
         return Loop(
             self._run,

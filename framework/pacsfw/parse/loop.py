@@ -8,18 +8,17 @@ rows of one batch, which are read and delivered again under the same key.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Batch, FilesParsed, Row, Stored
-from pacsfw.parse.tree.file_reader import About, Parsed, Unparsed
+from pacsfw.parse.tree.file_reader import Parsed, Unparsed
 from pacsfw.parse.tree.files import files_of, position
-from pacsfw.parse.tree.tally import Tally, kind_and_reason
+from pacsfw.parse.tree.tally import Tally, errors_of
 from pacsfw.parse.tree.walk import Item, Position
-from pacsfw.steps.deliver.sources import FILE_STAGE, error_row
+from pacsfw.steps.deliver.sources import error_row
 from pacsfw.steps.deliver.writing import Delivery, Writer, Written, with_retries
 from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, OrderedPool
@@ -36,9 +35,6 @@ CHUNK_SECONDS = 15.0
 NOTIFY_SECONDS = 0.5
 """Least time between two events of progress."""
 
-FOLDER_STAGE = "folder"
-"""The stage of an error about a folder that was not looked into; it is no file."""
-
 
 @dataclass(slots=True)
 class Chunk:
@@ -48,7 +44,8 @@ class Chunk:
     due: float
     rows: list[Row] = field(default_factory=list)
     errors: list[Row] = field(default_factory=list)
-    about: list[tuple[str, About]] = field(default_factory=list)
+    files: list[Stored] = field(default_factory=list)
+    attributes: list[Mapping[str, Any]] = field(default_factory=list)
     last: Item | None = None
     size: int = 0
 
@@ -56,48 +53,27 @@ class Chunk:
         """Take one outcome."""
         self.last = item
         self.size += 1
+        self.errors += (error_row(item.place, error) for error in errors_of(item, outcome))
         if isinstance(outcome, Parsed):
-            place = item.place
-            self.rows.append((*outcome.row, place))
+            self.rows.append((*outcome.row, item.place))
             if outcome.about is not None:
-                self.about.append((place, outcome.about))
-            self.errors += (error_row(Path(place), **fault._asdict()) for fault in outcome.errors)
-        else:
-            stage = FILE_STAGE if item.is_file else FOLDER_STAGE
-            _, reason = kind_and_reason(outcome)
-            self.errors.append(error_row(Path(item.place), stage=stage, reason=reason))
+                self.files.append(outcome.about.as_stored(item.place))
+                self.attributes.append(outcome.about.attributes)
 
     def batches(self, tables: Sequence[Written]) -> list[tuple[Written, Batch]]:
         """Return the batch of the table of objects and that of the errors."""
         objects, *others = tables
-        files = [_stored(place, about) for place, about in self.about]
-        attributes = [about.attributes for _, about in self.about]
         of_objects = Batch(
             table=objects.table,
             key=self.key,
             rows=self.rows,
-            files=files,
-            attributes=attributes,
+            files=self.files,
+            attributes=self.attributes,
         )
         return [
             (objects, of_objects),
             *((each, Batch(table=each.table, key=self.key, rows=self.errors)) for each in others),
         ]
-
-
-def _stored(place: str, about: About) -> Stored:
-    *uids, size, _ = about
-    sop_uid, sop_class, study_uid, series_uid, syntax = uids
-    return Stored(
-        path=Path(place),
-        sop_uid=sop_uid,
-        sop_class=sop_class,
-        study_uid=study_uid,
-        series_uid=series_uid,
-        syntax=syntax,
-        size=size,
-        digest="",
-    )
 
 
 class Loop:

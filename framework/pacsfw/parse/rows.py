@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pacsfw.api import Column
 from pacsfw.config.tables import PATH_COLUMN
-from pacsfw.parse.tree.file_reader import CellFault, Parsed, Unparsed
-from pacsfw.parse.tree.tally import Tally, kind_and_reason
+from pacsfw.dicom.cell_errors import CellError
+from pacsfw.parse.tree.file_reader import Parsed, Unparsed
+from pacsfw.parse.tree.tally import Tally, errors_of
 from pacsfw.parse.tree.walk import Item
 from pacsfw.steps.tags.frames import to_arrow, to_pandas
 from pacsfw.workers import Crashed
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 class ParsedRow(dict[str, Any]):
     """Column to cell, in the order of the tags; ``errors`` says which cells failed, and why."""
 
-    def __init__(self, cells: Iterable[tuple[str, Any]], errors: Sequence[CellFault]) -> None:
+    def __init__(self, cells: Iterable[tuple[str, Any]], errors: Sequence[CellError]) -> None:
         super().__init__(cells)
         self.errors = errors
 
 
 class Failure(NamedTuple):
-    """What failed: a cell, or a whole file (``stage`` is ``file``, or ``folder``)."""
+    """Where a `CellError` is: of a cell, or a whole file (``stage`` is ``file`` or ``folder``)."""
 
     file: str
     column: str
@@ -66,14 +67,10 @@ class Rows(Iterator[ParsedRow]):
         """Return the next row."""
         for item, outcome in self._outcomes:
             self.tally.see(item, outcome)
+            self.failures += (Failure(item.place, *error) for error in errors_of(item, outcome))
             if isinstance(outcome, Parsed):
-                self.failures += (Failure(item.place, *fault) for fault in outcome.errors)
                 cells = (*outcome.row, item.place or None)
                 return ParsedRow(zip(self._names, cells, strict=True), outcome.errors)
-            stage = "file" if item.is_file else "folder"
-            self.failures.append(
-                Failure(item.place, "", "", stage, kind_and_reason(outcome)[1], "")
-            )
         raise StopIteration
 
     def to_pandas(self) -> pd.DataFrame:

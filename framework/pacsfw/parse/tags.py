@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -18,15 +18,15 @@ from pacsfw.api import Column, ColumnType, TagCallback
 from pacsfw.config import Tag, Use, load, tags_of_tree
 from pacsfw.config.columns import columns_of, type_of
 from pacsfw.dicom.header import FileHeader, HeaderReader
-from pacsfw.dicom.tagpath import TagPath
 from pacsfw.errors import ConfigError
 from pacsfw.parse.rows import ParsedRow, Rows
-from pacsfw.parse.tree.file_reader import CellFault, Parsed, Unparsed
+from pacsfw.parse.tree.file_reader import Parsed, Unparsed
 from pacsfw.parse.tree.files import Here, files_of
 from pacsfw.parse.tree.walk import Item
-from pacsfw.parse.worker import ReadSpec, build_file_reader, file_reader, row_reader
+from pacsfw.parse.worker import ParseSpec, build_file_reader, file_reader
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw.plugins.registry import Registry
+from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 from pacsfw.workers import OrderedPool
 
 Callback: TypeAlias = "str | Mapping[str, Any] | Callable[[Any], Any]"
@@ -94,6 +94,7 @@ class DicomTagGroup:
         self._plugins = plugins or PluginPlan()
         self._registry = _registry(self._plugins)
         self._functions: dict[str, TagCallback] = {}
+        self._charset = ""
         given = [_as_tag(tag) for tag in tags]
         self.tags = tags_of_tree([self._tree(tag) for tag in given], self._registry)
         self.tags = tuple(map(self._with_functions, self.tags, given))
@@ -110,7 +111,7 @@ class DicomTagGroup:
         config = load(Path(path), _registry).config
         config.require("tags")
         group = cls([], plugins=config.plugins)
-        group.tags = config.tags
+        group.tags, group._charset = config.tags, config.undeclared_charset
         return group
 
     from_json = from_yaml
@@ -122,11 +123,9 @@ class DicomTagGroup:
 
     def parse_dicom(self, dicom: Dicom) -> ParsedRow:
         """Read one object; see `parse_dicom`."""
-        reader = row_reader(self._spec(Path()), self._registry)
-        cells, errors = reader.read(header_of(dicom, reader.paths))
-        names = [column.name for column in reader.columns]
-        faults = [CellFault(e.column, e.tag, e.stage, e.reason, e.component) for e in errors]
-        return ParsedRow(zip(names, cells, strict=True), faults)
+        cells = self._reader.read(header_of(dicom, self._headers))
+        names = [column.name for column in self._reader.columns]
+        return ParsedRow(zip(names, cells.row, strict=True), cells.errors)
 
     def parse_dicoms(self, dicoms: Iterable[Dicom]) -> Rows:
         """Read several objects; see `parse_dicoms`."""
@@ -141,7 +140,7 @@ class DicomTagGroup:
 
     def _each(self, dicoms: Iterable[Dicom]) -> Iterator[tuple[Item, Parsed | Unparsed]]:
         with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
-            reader = file_reader(self._spec(Path(folder)), self._registry)
+            reader = file_reader(self._reader, Path(folder))
             for dicom in dicoms:
                 if isinstance(dicom, Dataset):
                     yield Item(""), reader.of(dicom)
@@ -151,19 +150,30 @@ class DicomTagGroup:
 
     def _tree_outcomes(self, root: Path, workers: int, limit: int) -> Iterator[tuple[Item, Any]]:
         with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
-            spec = self._spec(Path(folder))
             pool: OrderedPool | Here
             if workers:
+                spec = ParseSpec(reading=self._reading(), workdir=Path(folder))
                 pool = OrderedPool(workers, build_file_reader, spec)
             else:
-                pool = Here(file_reader(spec, self._registry))
+                pool = Here(file_reader(self._reader, Path(folder)))
             with pool:
                 yield from pool.map(islice(files_of(str(root), pool), limit or None))
 
-    def _spec(self, folder: Path) -> ReadSpec:
+    @cached_property
+    def _reader(self) -> CellReader:
         # No time limit in the process of a user: it would take over its SIGALRM.
-        return ReadSpec(
-            plugins=self._plugins, tags=self.tags, workdir=folder, functions=self._functions
+        return CellReader(replace(self._reading(), call_seconds=0), self._registry)
+
+    @cached_property
+    def _headers(self) -> HeaderReader:
+        return self._reader.headers()
+
+    def _reading(self) -> ReadingSpec:
+        return ReadingSpec(
+            plugins=self._plugins,
+            tags=self.tags,
+            charset=self._charset,
+            functions=self._functions,
         )
 
     def _tree(self, tag: DicomTag) -> dict[str, Any]:
@@ -216,9 +226,8 @@ def _as_tag(tag: TagLike) -> DicomTag:
         raise ConfigError(f"a tag has wrong keys: {str(err).partition(') ')[2] or err}") from err
 
 
-def header_of(dicom: Dicom, paths: Iterable[TagPath]) -> FileHeader:
+def header_of(dicom: Dicom, headers: HeaderReader) -> FileHeader:
     """Read the header of a file, or make one of a data set."""
-    headers = HeaderReader(paths)
     return headers.of(dicom) if isinstance(dicom, Dataset) else headers.read(Path(dicom))
 
 

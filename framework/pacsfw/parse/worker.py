@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from pacsfw.api import HEADER, TagCallback
+from pacsfw.api import Row
 from pacsfw.config import Tag
-from pacsfw.dicom.decoding_errors import UnreadableObject
-from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
-from pacsfw.parse.tree.file_reader import CLASS_IN_META, About, CellFault, FileReader, Parsed
-from pacsfw.plugins import PluginPlan, discover
-from pacsfw.plugins.registry import Registry
-from pacsfw.steps.tags.callbacks import limited_callbacks
-from pacsfw.steps.tags.row_reader import RowReader
-from pacsfw.steps.tags.whole import whole_header
-
-CALL_SECONDS = 30.0
-"""How long a callback may take over one object."""
+from pacsfw.parse.tree.file_reader import CLASS_IN_META, About, FileReader, Parsed
+from pacsfw.plugins import discover
+from pacsfw.steps.deliver.targets import wanted_tag
+from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 
 _IDENTITY = (
     "SOPInstanceUID",
@@ -34,101 +26,60 @@ _IDENTITY = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSpec:
+class ParseSpec:
     """What a worker process needs to build its `FileReader`; picklable.
 
     Attributes
     ----------
-    plugins, tags
-        As the configuration has them.
     workdir
         Where members of archives are unpacked to.
     describes
         Whether the outcomes say what the objects are, for sinks that keep more than rows.
-    wanted
-        Attributes that sinks want beside the tags.
-    charset
-        The character set of text that is not ASCII in objects that declare none.
-    functions
-        Callbacks that no plugin offers, by the name that the tags have for them.
     """
 
-    plugins: PluginPlan
-    tags: tuple[Tag, ...]
+    reading: ReadingSpec
     workdir: Path
     describes: bool = False
-    wanted: tuple[Tag, ...] = ()
-    functions: Mapping[str, TagCallback] = field(default_factory=dict)
-    call_seconds: float = CALL_SECONDS
-    charset: str = ""
 
 
-def build_file_reader(spec: ReadSpec) -> FileReader:
+def build_file_reader(spec: ParseSpec) -> FileReader:
     """Rebuild the registry in a worker process, and from it what reads its files."""
     os.umask(0o077)
-    return file_reader(spec, discover(spec.plugins))
+    describer = _Describer(spec.reading.wanted) if spec.describes else None
+    reading = replace(spec.reading, wanted=describer.wanted if describer else ())
+    return file_reader(CellReader(reading, discover(reading.plugins)), spec.workdir, describer)
 
 
-def file_reader(spec: ReadSpec, registry: Registry) -> FileReader:
-    """Return what reads files with these tags."""
-    rows = row_reader(spec, registry)
-    named = [use for tag in spec.tags for use in tag.callbacks if use.name not in spec.functions]
-    owners = {use.name: registry.describe("callback", use.name) for use in named}
-    describer = _Describer(spec.wanted) if spec.describes else None
-    more = describer.paths if describer else ()
-    headers = HeaderReader({*rows.paths, *more, parse(CLASS_IN_META)}, spec.charset)
+def file_reader(
+    cells: CellReader, workdir: Path, describer: _Describer | None = None
+) -> FileReader:
+    """Return what reads files into rows of these cells."""
 
     def read_row(header: FileHeader, path: Path | None) -> Parsed:
-        values, errors = rows.read(header)
-        faults = [
-            CellFault(
-                column=error.column,
-                tag=error.tag,
-                stage=error.stage,
-                reason=error.reason,
-                plugin=owners.get(error.component, error.component),
-            )
-            for error in errors
-        ]
-        return Parsed(values, faults, describer.of(header, path) if describer and path else None)
+        row, wanted, errors = cells.read(header)
+        return Parsed(row, errors, describer.of(wanted, path) if describer and path else None)
 
-    return FileReader(headers, read_row, spec.workdir)
-
-
-def row_reader(spec: ReadSpec, registry: Registry) -> RowReader:
-    """Return what makes the rows, with the callbacks of plugins and those of ``functions``."""
-    limited = limited_callbacks(registry, spec.call_seconds, spec.functions)
-    return RowReader(spec.tags, [[limited(use) for use in tag.callbacks] for tag in spec.tags])
+    return FileReader(cells.headers([parse(CLASS_IN_META)]), read_row, workdir)
 
 
 class _Describer:
-    """Says what an object is; what cannot be decoded of it is left out."""
+    """Says what an object is: its identity, and what sinks want to know of it.
 
-    def __init__(self, wanted: Sequence[Tag]) -> None:
-        identity = [_plain(keyword) for keyword in _IDENTITY]
-        self._attributes = [tag for tag in wanted if tag.names != (HEADER,)]
-        self._whole = len(self._attributes) < len(wanted)
-        tags = [*identity, *self._attributes]
-        self._reader = RowReader(tags, [[] for _ in tags])
-        self.paths = self._reader.paths
+    Attributes
+    ----------
+    wanted
+        What has to be read for it.
+    """
 
-    def of(self, header: FileHeader, path: Path) -> About:
-        """Return what the object with this header is."""
-        cells, _ = self._reader.read(header)
-        uids, others = cells[: len(_IDENTITY)], cells[len(_IDENTITY) :]
-        found: dict[str, Any] = {
-            tag.names[0]: cell
-            for tag, cell in zip(self._attributes, others, strict=True)
-            if cell is not None
-        }
-        if self._whole:
-            with suppress(UnreadableObject):
-                found[HEADER] = whole_header(header)
-        sop, sop_class, study, series, syntax = (uid or "" for uid in uids)
-        return About(sop, sop_class, study, series, syntax, path.stat().st_size, found)
+    def __init__(self, asked: Sequence[Tag]) -> None:
+        self._asked = [tag.names[0] for tag in asked]
+        identity = (keyword for keyword in _IDENTITY if keyword not in self._asked)
+        self.wanted = (*map(wanted_tag, identity), *asked)
+        self._names = [tag.names[0] for tag in self.wanted]
 
-
-def _plain(keyword: str) -> Tag:
-    return Tag(
-        names=(keyword,), alias=keyword, default=None, callbacks=(), type="text", where=keyword
-    )
+    def of(self, cells: Row, path: Path) -> About:
+        """Return what the object is of which these are the wanted cells."""
+        found = dict(zip(self._names, cells, strict=True))
+        sop, sop_class, study, series, syntax = (found[uid] or "" for uid in _IDENTITY)
+        attributes = {name: found[name] for name in self._asked if found[name] is not None}
+        return About(sop, sop_class, study, series, syntax, path.stat().st_size, attributes)

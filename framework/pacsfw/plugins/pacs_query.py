@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from pacsfw.api import Query, QueryProvider, QueryResult, QueryRow
 from pacsfw.errors import ComponentError, PacsfwError
+
+Put: TypeAlias = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
+"""Puts a query to a PACS; its rows stream through the second argument."""
 
 
 class PacsQuery:

@@ -8,6 +8,7 @@ import pytest
 
 from pacsfw.api import Clock
 from pacsfw.collection.reparse import PROGRESS_FACT, TAGS_FACT, Reparsing
+from pacsfw.ledger.cells import NO_CELLS, encode
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import OrderedPool
 from support.run import make_run
@@ -39,14 +40,14 @@ def fill(ledger, objects):
                 Instance(
                     sop_uid=f"1.{number}", digest="d", study_uid="1", series_uid="",
                     sop_class="", syntax="", size=1, path=f"p{number}", state="stored",
-                    row=["old"],
+                    row=encode(["old"]),
                 ),
                 Clock().now(),
             )  # fmt: skip
 
 
 def rows(ledger):
-    return {tuple(instance.row) for instance in ledger.instances.of_study("1")}
+    return {instance.row for instance in ledger.instances.of_study("1")}
 
 
 def test_every_row_is_read_and_the_tags_are_remembered(ledger, reparsing, told):
@@ -54,7 +55,7 @@ def test_every_row_is_read_and_the_tags_are_remembered(ledger, reparsing, told):
 
     assert reparsing(build_marking, "new").run("tags")
 
-    assert rows(ledger) == {("new",)}
+    assert rows(ledger) == {encode(["new"])}
     assert ledger.get_value(TAGS_FACT) == "tags"
     last = told[-1]
     assert (last.files, last.rows, last.total) == (OBJECTS, OBJECTS, OBJECTS)
@@ -65,7 +66,7 @@ def test_a_row_that_kills_its_worker_leaves_no_cells_of_former_tags(ledger, repa
 
     assert reparsing(build_crashing).run("tags")
 
-    assert rows(ledger) == {()}
+    assert rows(ledger) == {NO_CELLS}
     assert ledger.instances.cell_errors() == {("", "the worker process ended with code -9"): 1}
 
 
@@ -76,7 +77,7 @@ def test_it_can_be_stopped(ledger, reparsing):
 
     assert not reparsing(build_marking, "new", stop).run("tags")
 
-    assert rows(ledger) == {("old",)}
+    assert rows(ledger) == {encode(["old"])}
     assert ledger.get_value(TAGS_FACT) == ""
 
 
@@ -99,8 +100,8 @@ def test_it_goes_on_behind_the_last_row_that_was_committed(ledger, reparsing):
 
     assert reparsing(build_marking, "second").run("tags")
 
-    marks = [tuple(instance.row) for instance in ledger.instances.of_study("1")]
-    assert (marks.count(("first",)), marks.count(("second",))) == (500, 700)
+    marks = [instance.row for instance in ledger.instances.of_study("1")]
+    assert (marks.count(encode(["first"])), marks.count(encode(["second"]))) == (500, 700)
     assert ledger.get_value(PROGRESS_FACT) == ""
 
 
@@ -110,4 +111,4 @@ def test_for_other_tags_it_begins_anew(ledger, reparsing):
 
     assert reparsing(build_marking, "second").run("other tags")
 
-    assert rows(ledger) == {("second",)}
+    assert rows(ledger) == {encode(["second"])}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from pacsfw.api import Verdict
 from pacsfw.ledger import Ledger
+from pacsfw.ledger.cells import encode
 from pacsfw.ledger.instances import Instance
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -23,7 +24,7 @@ def instance(uid: str = "1.2.3", **changes: object) -> Instance:
         "size": 10,
         "path": f"p/{uid}.dcm",
         "state": "stored",
-        "row": ["a", 1, None],
+        "row": encode(["a", 1, None]),
     }
     return Instance(**(values | changes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from datetime import date, datetime
@@ -73,6 +74,26 @@ def test_a_cell_that_fails_is_none_and_says_why(images):
     assert "SYN1" not in error.reason
 
 
+def test_one_object_and_several_call_a_callback_by_the_same_name(images):
+    group = DicomTagGroup([DicomTag("Modality", callback="agestr2years")])
+    rows = group.parse_dicoms(images[:1])
+
+    [of_one] = group.parse_dicom(images[0]).errors
+    [of_several] = next(rows).errors
+
+    assert of_one == of_several
+    assert rows.failures == [(str(images[0]), *of_one)]
+
+
+def test_signals_of_the_program_are_left_alone(images):
+    before = signal.getsignal(signal.SIGALRM)
+
+    parse_dicom(images[0], [DicomTag("PatientID", callback=shout)])
+    list(parse_dir(images[0].parent, [DicomTag("PatientID", callback=shout)]))
+
+    assert signal.getsignal(signal.SIGALRM) == before
+
+
 @pytest.mark.parametrize(
     ("tag", "why"),
     [
@@ -131,6 +152,23 @@ def test_the_tags_of_a_file(images, tmp_path):
     assert [column.name for column in group.columns][:2] == ["PatientID", "study_date"]
     assert group.parse_dicom(images[0])["study_date"] == date(2020, 1, 1)
     assert len(list(group.parse_dir(tmp_path / "images"))) == 4
+
+
+def test_the_character_set_of_the_file_counts(images, tmp_path):
+    data = dcmread(images[0])
+    del data.SpecificCharacterSet
+    data.PatientName = "Xx^Ada"
+    data.save_as(images[0])
+    images[0].write_bytes(images[0].read_bytes().replace(b"Xx^Ada", b"\xbb\xe2^Ada"))
+    node = (
+        "net:\n  local_node: {aetitle: US}\n"
+        "  called_node: {aetitle: PACS, ip: 127.0.0.1, port: 104, charset: ISO_IR 144}\n"
+    )
+    path = write_tags(tmp_path / "tags.yaml", node + "tags: [{tag_name: PatientName}]\n")
+    group = DicomTagGroup.from_yaml(path)
+
+    for row in (group.parse_dicom(images[0]), next(group.parse_dicoms(images[:1]))):
+        assert row["PatientName"] == "\u041b\u0442^Ada"
 
 
 def test_frames_have_typed_columns(images):

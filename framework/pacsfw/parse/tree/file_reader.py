@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from pydicom.dataset import Dataset
 
-from pacsfw.api import Row
+from pacsfw.api import Row, Stored
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
@@ -32,16 +33,6 @@ NOT_LOOKED_INTO = "folder not looked into"
 CRASHED = "ended or stopped its worker"
 
 
-class CellFault(NamedTuple):
-    """Why a cell of a row is empty although the object has the tag; holds no value."""
-
-    column: str
-    tag: str
-    stage: str
-    reason: str
-    plugin: str
-
-
 class About(NamedTuple):
     """What an object is, for sinks that keep more than rows."""
 
@@ -53,12 +44,25 @@ class About(NamedTuple):
     size: int
     attributes: Mapping[str, Any]
 
+    def as_stored(self, place: str) -> Stored:
+        """Return what plugins are told of the object in this place."""
+        return Stored(
+            path=Path(place),
+            sop_uid=self.sop_uid,
+            sop_class=self.sop_class,
+            study_uid=self.study_uid,
+            series_uid=self.series_uid,
+            syntax=self.syntax,
+            size=self.size,
+            digest="",
+        )
+
 
 class Parsed(NamedTuple):
     """A file that has a row."""
 
     row: Row
-    errors: Sequence[CellFault]
+    errors: Sequence[CellError]
     about: About | None = None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pacsfw.dicom.cell_errors import CellError, Stage
 from pacsfw.parse.tree.file_reader import CRASHED, HARMLESS, Parsed, Unparsed
 from pacsfw.parse.tree.walk import Item
 from pacsfw.workers import Crashed
@@ -56,6 +57,14 @@ class Tally:
             tree["files"], tree["rows"],
             *(Counter(tree[name]) for name in ("harmless", "failed", "folders", "cells")),
         )  # fmt: skip
+
+
+def errors_of(item: Item, outcome: Parsed | Unparsed | Crashed) -> Sequence[CellError]:
+    """Return what failed: cells, or the whole file or folder."""
+    if isinstance(outcome, Parsed):
+        return outcome.errors
+    stage: Stage = "file" if item.is_file else "folder"
+    return [CellError.of_row(stage, outcome.reason)]
 
 
 def kind_and_reason(outcome: Unparsed | Crashed) -> tuple[str, str]:

@@ -11,12 +11,10 @@ from typing import Any, Protocol
 
 from pacsfw.api import COLUMNS, ERRORS, Batch, Column, ColumnType, Row, Table
 from pacsfw.config.tables import PATH_COLUMN
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.ledger import Ledger
-from pacsfw.ledger.cells import from_json
-from pacsfw.ledger.instances import CellError, Instance
-
-FILE_STAGE = "file"
-"""The stage of an error by which a file has no row at all."""
+from pacsfw.ledger.cells import decode
+from pacsfw.ledger.instances import Instance
 
 NO_STUDY = ""
 """The key of what belongs to no study."""
@@ -66,6 +64,8 @@ class InstanceRows:
     ) -> None:
         self.table = table
         self._ledger, self._archive, self._wanted = ledger, archive, wanted
+        self._width = len(table.columns) - 1  # the path is not in the ledger
+        self._kinds = [*(each.type for each in table.columns[:-1]), *(each.type for each in wanted)]
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the settled studies whose present version this sink lacks."""
@@ -84,30 +84,23 @@ class InstanceRows:
         """Return the rows of a study."""
         study = self._ledger.studies.get(key)
         instances = self._ledger.instances.of_study(key)
+        decoded = [decode(self._kinds, instance.row) for instance in instances]
         verdict = study.verdict if study else None
         return Batch(
             table=self.table,
             key=key,
-            rows=[self._row(instance) for instance in instances],
+            rows=list(map(self._row, instances, decoded)),
             files=[instance.as_stored(self._archive) for instance in instances],
             verdict=verdict and replace(verdict, stored=len(instances)),
-            attributes=[self._attributes(instance) for instance in instances],
+            attributes=list(map(self._attributes, decoded)),
         )
 
-    def _row(self, instance: Instance) -> Row:
-        columns = self.table.columns[:-1]
-        # A row that could not be read has no cells at all.
-        cells: Iterable[object] = instance.row[: len(columns)] or [None] * len(columns)
-        values = (from_json(column.type, cell) for column, cell in zip(columns, cells, strict=True))
-        return (*values, str(self._archive / instance.path))
+    def _row(self, instance: Instance, cells: Sequence[Any]) -> Row:
+        return (*cells[: self._width], str(self._archive / instance.path))
 
-    def _attributes(self, instance: Instance) -> Mapping[str, Any]:
-        cells = instance.row[len(self.table.columns) - 1 :]
-        return {
-            each.keyword: from_json(each.type, cell)
-            for each, cell in zip(self._wanted, cells, strict=False)
-            if cell is not None
-        }
+    def _attributes(self, cells: Sequence[Any]) -> Mapping[str, Any]:
+        found = zip(self._wanted, cells[self._width :], strict=True)
+        return {each.keyword: cell for each, cell in found if cell is not None}
 
 
 class ErrorRows:
@@ -148,17 +141,10 @@ class ErrorRows:
         return Batch(table=ERRORS, key=key, rows=rows)
 
     def _row(self, instance: Instance, error: CellError | None) -> Row:
-        if instance.state != "stored":
-            return error_row(self._state / instance.path, stage=FILE_STAGE, reason=instance.reason)
-        assert error is not None  # noqa: S101 - only objects without a row have none
-        return error_row(
-            self._archive / instance.path,
-            column=error.column,
-            tag=error.tag,
-            stage=error.stage,
-            reason=error.reason,
-            plugin=error.component,
-        )
+        if error is None:  # an object without a row
+            whole = CellError.of_row("file", instance.reason)
+            return error_row(str(self._state / instance.path), whole)
+        return error_row(str(self._archive / instance.path), error)
 
 
 class ColumnRows:
@@ -189,17 +175,9 @@ class ColumnRows:
         return Batch(table=COLUMNS, key=key, rows=self._rows)
 
 
-def error_row(
-    file: Path,
-    *,
-    column: str = "",
-    tag: str = "",
-    stage: str,
-    reason: str,
-    plugin: str = "",
-) -> Row:
+def error_row(file: str, error: CellError) -> Row:
     """Return a row of `ERRORS`; what is empty becomes an empty cell."""
-    return tuple(text or None for text in (str(file), column, tag, stage, reason, plugin))
+    return tuple(text or None for text in (file, *error))
 
 
 def instance_table(columns: Iterable[Column]) -> Table:

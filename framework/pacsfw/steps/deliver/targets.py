@@ -47,14 +47,16 @@ class Target:
 def wanted_by(sinks: Sequence[Target]) -> tuple[Tag, ...]:
     """Return what these sinks want to know of each object beside the columns."""
     keywords = sorted({keyword for target in sinks for keyword in target.sink.attributes})
-    return tuple(
-        Tag(
-            names=(keyword,),
-            alias=f"*{keyword}" if keyword != HEADER else "*header",
-            default=None,
-            callbacks=(),
-            type="json" if keyword == HEADER else natural_type(parse(keyword), ""),
-            where="sinks",
-        )
-        for keyword in keywords
+    return tuple(map(wanted_tag, keywords))
+
+
+def wanted_tag(keyword: str) -> Tag:
+    """Return the tag of an attribute that no column holds; `HEADER` is the whole header."""
+    return Tag(
+        names=(keyword,),
+        alias=f"*{keyword}" if keyword != HEADER else "*header",
+        default=None,
+        callbacks=(),
+        type="json" if keyword == HEADER else natural_type(parse(keyword), ""),
+        where="sinks",
     )

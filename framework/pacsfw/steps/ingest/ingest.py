@@ -6,24 +6,25 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from pacsfw.api import Layout
 from pacsfw.dicom import integrity
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.tagpath import parse
 from pacsfw.errors import ComponentError, Skip
-from pacsfw.ledger.instances import CellError, Instance
+from pacsfw.ledger.cells import NO_CELLS
+from pacsfw.ledger.instances import Instance
 from pacsfw.spool.adoption import rewrite_head
 from pacsfw.spool.records import Sealed
 from pacsfw.steps.ingest.commit import Occupied, OtherContent, commit, dataset_digest
 from pacsfw.steps.ingest.paths import target
 from pacsfw.steps.ingest.rejection import rejected
 
-ReadRow = Callable[[FileHeader], tuple[Sequence[Any], Sequence[CellError]]]
-"""From a header to JSON cells, one per configured tag, and the errors behind empty ones."""
+ReadRow = Callable[[FileHeader], tuple[str, Sequence[CellError]]]
+"""From a header to its cells as the ledger keeps them, and the errors behind empty ones."""
 
 _LONGEST_PATH = 4096  # bytes with the final NUL, Linux's PATH_MAX
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
@@ -147,7 +148,7 @@ class Ingest:
         return replace(
             record,
             path=path.as_posix()[len(self._below) :],
-            row=tuple(row),
+            row=row,
             errors=tuple(errors),
             rejects=rejects,
         )
@@ -165,7 +166,7 @@ class Ingest:
             row, errors = self._read_row(self._reader.read(self._archive / instance.path))
         except (UnreadableObject, OSError) as err:
             return without_row(instance, f"{type(err).__name__}: the stored file cannot be read")
-        return replace(instance, row=tuple(row), errors=tuple(errors))
+        return replace(instance, row=row, errors=tuple(errors))
 
     def _place(self, header: FileHeader) -> Path:
         try:
@@ -188,8 +189,7 @@ class Ingest:
 
 def without_row(instance: Instance, reason: str) -> Instance:
     """Return a stored object whose row cannot be read: it has no cells at all."""
-    error = CellError(column="", tag="", stage="read", component="", reason=reason)
-    return replace(instance, row=(), errors=(error,))
+    return replace(instance, row=NO_CELLS, errors=(CellError.of_row("read", reason),))
 
 
 def quarantine(
@@ -206,7 +206,9 @@ def quarantine(
 def as_version(record: Instance, kept: Path) -> Instance:
     """Return an object of which other content is stored: it has no row in the table."""
     reason = "other content is stored under the same SOP Instance UID"
-    return replace(record, state="version", reason=reason, path=kept.as_posix(), row=(), errors=())
+    return replace(
+        record, state="version", reason=reason, path=kept.as_posix(), row=NO_CELLS, errors=()
+    )
 
 
 def keep(path: Path, folder: Path, digest: str) -> Path:

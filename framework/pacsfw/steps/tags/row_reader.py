@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -10,14 +10,14 @@ from typing import Any
 from pacsfw.api import Row, TagCallback
 from pacsfw.config import Tag
 from pacsfw.config.columns import columns_of
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import decoding
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.wanted import Plan
 from pacsfw.errors import ComponentError
-from pacsfw.steps.tags.cell_errors import CellFailed, TagError
 from pacsfw.steps.tags.raw import raw_text
-from pacsfw.steps.tags.source import Source, fit
+from pacsfw.steps.tags.source import CellFailed, Source, fit
 
 _TYPE_OF_CALLBACK = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
 """The callbacks that do no more than the type of the column does."""
@@ -32,6 +32,8 @@ class RowReader:
         The tags in the order of the columns.
     callbacks
         For each tag, its chain of callbacks as the registry built them.
+    owners
+        What errors call a callback, by its name; its name where there is nothing.
 
     Attributes
     ----------
@@ -46,13 +48,19 @@ class RowReader:
         A tag path makes no sense; the message begins with the place in the configuration.
     """
 
-    def __init__(self, tags: Sequence[Tag], callbacks: Sequence[Sequence[TagCallback]]) -> None:
-        self._tags = [_TagReader(tag, chain) for tag, chain in zip(tags, callbacks, strict=True)]
+    def __init__(
+        self,
+        tags: Sequence[Tag],
+        callbacks: Sequence[Sequence[TagCallback]],
+        owners: Mapping[str, str] | None = None,
+    ) -> None:
+        chains = zip(tags, callbacks, strict=True)
+        self._tags = [_TagReader(tag, chain, owners or {}) for tag, chain in chains]
         self.columns = tuple(column for tag in tags for column in columns_of(tag))
         self.paths = frozenset(source.path for tag in self._tags for source in tag.sources)
         self._covered: Plan | None = None
 
-    def read(self, header: FileHeader) -> tuple[Row, tuple[TagError, ...]]:
+    def read(self, header: FileHeader) -> tuple[Row, tuple[CellError, ...]]:
         """Read one row.
 
         Returns
@@ -70,7 +78,7 @@ class RowReader:
         if header.plan is not self._covered:
             self._covered = header.cover(self.paths)
         cells: list[Any] = []
-        errors: list[TagError] = []
+        errors: list[CellError] = []
         for tag in self._tags:
             tag.read(header, cells, errors)
         return tuple(cells), tuple(errors)
@@ -79,10 +87,13 @@ class RowReader:
 class _TagReader:
     """How the columns of one tag are read."""
 
-    def __init__(self, tag: Tag, callbacks: Sequence[TagCallback]) -> None:
+    def __init__(
+        self, tag: Tag, callbacks: Sequence[TagCallback], owners: Mapping[str, str]
+    ) -> None:
         uses = [use.name for use in tag.callbacks]
         only = uses[0] if len(uses) == 1 else ""
-        self._chain = list(zip(uses, callbacks, strict=True))
+        named = [owners.get(name, name) for name in uses]
+        self._chain = list(zip(named, callbacks, strict=True))
         if _TYPE_OF_CALLBACK.get(only) == tag.type:
             self._chain = []
         try:
@@ -91,7 +102,7 @@ class _TagReader:
             raise ValueError(f"{tag.where}: {error}") from error
         self._tag = tag
 
-    def read(self, header: FileHeader, cells: list[Any], errors: list[TagError]) -> None:
+    def read(self, header: FileHeader, cells: list[Any], errors: list[CellError]) -> None:
         """Append the cells of one object, and what is wrong with them."""
         for source in self.sources:
             try:
@@ -133,9 +144,9 @@ class _TagReader:
                     raise CellFailed("callback", _location_of(error), name) from None
         return value
 
-    def _error(self, source: Source, failed: CellFailed) -> TagError:
-        return TagError(
-            self._tag.alias, source.path.text, failed.stage, failed.component, failed.reason
+    def _error(self, source: Source, failed: CellFailed) -> CellError:
+        return CellError(
+            self._tag.alias, source.path.text, failed.stage, failed.reason, failed.plugin
         )
 
 

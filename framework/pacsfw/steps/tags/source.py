@@ -12,6 +12,7 @@ from pydicom.valuerep import AMBIGUOUS_VR
 from pacsfw.api import ColumnType
 from pacsfw.config.cells import cell
 from pacsfw.dicom import names
+from pacsfw.dicom.cell_errors import Stage
 from pacsfw.dicom.charset import ESCAPE, decoder
 from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
 from pacsfw.dicom.elements import Leaf, find
@@ -19,7 +20,6 @@ from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import ABSENT, EVERY, Many, TagPath
 from pacsfw.dicom.values import is_empty
 from pacsfw.dicom.vr import TEXT
-from pacsfw.steps.tags.cell_errors import CellFailed
 from pacsfw.steps.tags.typed import Undecodable, is_nothing, natural, typed
 
 _ONLY_DATASET = AMBIGUOUS_VR | {"SQ"}
@@ -27,6 +27,15 @@ _SINGLE_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", 
 _LISTS = frozenset({"texts", "ints", "floats"})
 _CACHED = 1024
 """Cells of a column that are kept: values repeat from slice to slice."""
+
+
+class CellFailed(Exception):
+    """A cell has no value; becomes a `pacsfw.dicom.cell_errors.CellError`."""
+
+    def __init__(self, stage: Stage, reason: str, plugin: str = "") -> None:
+        super().__init__(stage, reason, plugin)
+        self.stage: Stage = stage
+        self.reason, self.plugin = reason, plugin
 
 
 class Source:

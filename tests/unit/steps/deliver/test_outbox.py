@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from pacsfw.api import Clock, Column, RunContext, Sink, Table, Verdict
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.errors import Retry, StateError
-from pacsfw.ledger.instances import CellError, Instance
+from pacsfw.ledger.cells import encode
+from pacsfw.ledger.instances import Instance
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.sources import PATH_COLUMN, ErrorRows, InstanceRows
 from pacsfw_plugins.sink_csv import CsvSink
@@ -67,7 +69,7 @@ def store(ledger, study, *uids, count=1):
                 size=1,
                 path=f"{study}/{uid}.dcm",
                 state="stored",
-                row=[uid, count],
+                row=encode([uid, count]),
             ),
             NOW,
         )
@@ -150,7 +152,7 @@ def test_new_columns_wait_until_the_rows_are_read_anew(ledger, deliver):
                 **{name: getattr(ledger.instances.of_study("1")[0], name) for name in (
                     "sop_uid", "digest", "study_uid", "series_uid", "sop_class", "syntax",
                     "size", "path", "state")},
-                "row": ["anew"],
+                "row": encode(["anew"]),
             }),
             NOW,
         )  # fmt: skip
@@ -347,10 +349,10 @@ def test_each_failure_is_a_row_of_the_errors_table(ledger, context, tmp_path):
         column="uid",
         tag="PatientID",
         stage="callback",
-        component="'f' (from x 1.0)",
+        plugin="'f' (from x 1.0)",
         reason="ValueError at x:1",
     )
-    ledger.instances.record(replace(known, row=[None, 1], errors=[error]), NOW)
+    ledger.instances.record(replace(known, row=encode([None, 1]), errors=[error]), NOW)
     store(ledger, "2", "2.1")
     quarantine(ledger, "2", "d2")
     quarantine(ledger, "", "d3")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from pacsfw.ledger.cells import encode
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.ingest.ingest import Vanished
 
@@ -34,7 +35,7 @@ def build_marking(spec: Any) -> Callable[[Any], Any]:
     """Every row becomes what the spec is."""
 
     def work(job: Any) -> Any:
-        return replace(job.instance, row=(spec,))
+        return replace(job.instance, row=encode([spec]))
 
     return work
 

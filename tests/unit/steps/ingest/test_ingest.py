@@ -12,6 +12,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.dicom.part10 import file_head, read_file_meta
 from pacsfw.errors import Skip
+from pacsfw.ledger.cells import NO_CELLS, encode
 from pacsfw.spool.records import Sealed
 from pacsfw.spool.writer import Spool
 from pacsfw.steps.ingest.ingest import Ingest, Reparse, Unwritable, Vanished
@@ -38,7 +39,7 @@ def source(room):
     return study.write(room / "source")
 
 
-def ingest(room, layout=LAYOUT, read_row=lambda header: ([header.Modality], [])):
+def ingest(room, layout=LAYOUT, read_row=lambda header: (encode([header.Modality]), [])):
     return Ingest(room / "archive", room / "state", layout, "a layout", read_row)
 
 
@@ -61,7 +62,7 @@ def test_an_object_is_stored_whole_under_its_layout(room, source):
     header = dcmread(source[0])
     assert stored.path == f"SYN1-00000/{header.SOPInstanceUID}.dcm"
     assert stored.study_uid == header.StudyInstanceUID
-    assert stored.row == ("CT",)
+    assert stored.row == encode(["CT"])
     assert dataset_bytes(room / "archive" / stored.path) == dataset_bytes(source[0])
     assert not sealed.path.exists()
 
@@ -88,7 +89,7 @@ def test_other_content_of_an_object_is_kept_as_a_version(room, source):
 
     other = ingest(room)(spooled(room, source[0], data=data[:-1] + b"\x99"))
 
-    assert (other.state, other.row) == ("version", ())
+    assert (other.state, other.row) == ("version", NO_CELLS)
     assert other.path == f"versions/{other.digest}.dcm"
     assert other.reason == "other content is stored under the same SOP Instance UID"
     assert dataset_bytes(room / "archive" / first.path) == data
@@ -239,9 +240,9 @@ def test_an_archive_that_takes_no_more_files_leaves_the_object_in_the_spool(room
 def test_a_row_is_read_anew_from_the_stored_file(room, source):
     stored = ingest(room)(spooled(room, source[0]))
 
-    again = ingest(room, read_row=lambda header: ([header.PatientID], []))(Reparse(stored))
+    again = ingest(room, read_row=lambda header: (encode([header.PatientID]), []))(Reparse(stored))
 
-    assert again.row == ("SYN1-00000",)
+    assert again.row == encode(["SYN1-00000"])
 
 
 def test_a_stored_file_that_is_gone_gives_an_empty_row_and_an_error(room, source):
@@ -250,7 +251,7 @@ def test_a_stored_file_that_is_gone_gives_an_empty_row_and_an_error(room, source
 
     again = ingest(room)(Reparse(stored))
 
-    assert again.row == ()
+    assert again.row == NO_CELLS
     assert "cannot be read" in again.errors[0].reason
 
 

@@ -14,11 +14,11 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from pacsfw.api import Column
 from pacsfw.config import load
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.errors import ConfigError
 from pacsfw.plugins import discover
-from pacsfw.steps.tags.cell_errors import TagError
 from pacsfw.steps.tags.row_reader import RowReader
 from peers.fixtures import samples
 
@@ -62,7 +62,7 @@ def file(tmp_path: Path) -> Path:
 def row(tmp_path: Path, file: Path) -> Callable[[str], Any]:
     """Writes tags alone into a file, loads it, and returns columns, cells and errors."""
 
-    def read(tags: str) -> tuple[tuple[Column, ...], tuple[Any, ...], tuple[TagError, ...]]:
+    def read(tags: str) -> tuple[tuple[Column, ...], tuple[Any, ...], tuple[CellError, ...]]:
         reader = row_reader(tmp_path, tags)
         cells, errors = reader.read(HeaderReader(reader.paths).read(file))
         return reader.columns, cells, errors
@@ -191,7 +191,7 @@ def test_a_required_tag_without_value_is_an_error(row: Callable[[str], Any]) -> 
     )
     assert cells == (None, "20200102")
     reason = "the object has no value for it"
-    assert errors == (TagError("id", "PatientID", "required", "", reason),)
+    assert errors == (CellError("id", "PatientID", "required", reason, ""),)
 
 
 def test_callbacks_with_options_form_a_chain(

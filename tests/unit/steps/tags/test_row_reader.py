@@ -15,10 +15,10 @@ from pydicom.valuerep import DSfloat, PersonName
 from pacsfw.api import Column
 from pacsfw.config import Tag, Use
 from pacsfw.convert import str2datetime
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.dicom.part10 import file_head
 from pacsfw.dicom.values import text_of
-from pacsfw.steps.tags.cell_errors import TagError
 from pacsfw.steps.tags.row_reader import RowReader
 
 SECRET = "4711"
@@ -73,7 +73,7 @@ def tag(*names: str, alias: str = "", default: Any = None, **more: Any) -> Tag:
 
 def read(
     header: FileHeader, a_tag: Tag, *chain: Callable[[Any], Any]
-) -> tuple[Any, TagError | None]:
+) -> tuple[Any, CellError | None]:
     named = Tag(
         names=a_tag.names,
         alias=a_tag.alias,
@@ -157,7 +157,7 @@ def test_a_failing_callback_leaves_the_cell_empty_and_says_where_but_not_what(
     assert value is None
     assert error is not None
     assert (error.column, error.tag, error.stage) == ("born", "PatientBirthDate", "callback")
-    assert error.component == "boom"
+    assert error.plugin == "boom"
     assert error.reason.startswith("KeyError at test_row_reader.py:")
     assert SECRET not in repr(error)
 
@@ -166,7 +166,7 @@ def test_a_callback_without_frames_of_its_own_is_named_by_the_error_alone(
     header: FileHeader,
 ) -> None:
     _, error = read(header, tag("PatientName"), math.floor)
-    assert error == TagError("PatientName", "PatientName", "callback", "floor", "TypeError")
+    assert error == CellError("PatientName", "PatientName", "callback", "TypeError", "floor")
 
 
 def test_a_warning_callback_is_heard_by_nobody(header: FileHeader) -> None:
@@ -185,14 +185,14 @@ def test_an_undecodable_value_is_an_error_and_not_a_reason_for_a_fallback(
     value, error = read(header, tag("Rows", "StudyDate", alias="rows", default="0"))
     assert value is None
     reason = "5 bytes are no whole number of values of VR US"
-    assert error == TagError("rows", "Rows", "decode", "", reason)
+    assert error == CellError("rows", "Rows", "decode", reason, "")
 
 
 def test_a_value_that_does_not_fit_the_type_is_an_error(header: FileHeader) -> None:
     value, error = read(header, tag("PatientBirthDate", type="datetime"))
     assert value is None
     assert error is not None
-    assert (error.stage, error.component) == ("type", "")
+    assert (error.stage, error.plugin) == ("type", "")
     assert error.reason == "no such day: year, month or day is out of range"
 
 
@@ -254,7 +254,7 @@ def test_a_wrong_tag_path_names_its_place() -> None:
 
 
 def test_an_error_can_go_to_another_process() -> None:
-    error = TagError("c", "Rows", "decode", "", "why")
+    error = CellError("c", "Rows", "decode", "why", "")
     assert pickle.loads(pickle.dumps(error)) == error
 
 
@@ -287,4 +287,6 @@ def test_an_unknown_value_representation_is_an_error(tmp_path: Path) -> None:
     assert read(header, tag("Modality")) == ("CT", None)
     value, error = read(header, tag("PatientID"))
     assert value is None
-    assert error == TagError("PatientID", "PatientID", "decode", "", "unknown value representation")
+    assert error == CellError(
+        "PatientID", "PatientID", "decode", "unknown value representation", ""
+    )

@@ -1,0 +1,121 @@
+"""From the header of an object to its cells: for the ingest, `pacsfw parse` and its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pacsfw.api import HEADER, Row, TagCallback
+from pacsfw.config import Tag, Use
+from pacsfw.dicom.cell_errors import CellError
+from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
+from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.tagpath import TagPath
+from pacsfw.plugins import PluginPlan
+from pacsfw.plugins.registry import Registry
+from pacsfw.steps.tags.row_reader import RowReader
+from pacsfw.workers.limits import limited
+
+BULK_BYTES = 1024
+"""Binary values of more bytes are bulk data (PS3.18 F.2.6) and left out of whole headers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSpec:
+    """What a worker process needs to build its `CellReader`; picklable.
+
+    Attributes
+    ----------
+    plugins, tags
+        As the configuration has them.
+    wanted
+        What sinks want beside the tags; the name `HEADER` stands for the whole header.
+    charset
+        The character set of text that is not ASCII in objects that declare none.
+    call_seconds
+        How long a callback may take over one object; 0: there is no limit.
+    functions
+        Callbacks that no plugin offers, by the name that the tags have for them.
+    """
+
+    plugins: PluginPlan
+    tags: tuple[Tag, ...]
+    wanted: tuple[Tag, ...] = ()
+    charset: str = ""
+    call_seconds: float = 30.0
+    functions: Mapping[str, TagCallback] = field(default_factory=dict)
+
+
+class Cells(NamedTuple):
+    """What was read of one object: the cells of its row, those of ``wanted``, what failed."""
+
+    row: Row
+    wanted: Row
+    errors: Sequence[CellError]
+
+
+class CellReader:
+    """Reads the cells of objects. Build it once per worker, then `read` each header."""
+
+    def __init__(self, spec: ReadingSpec, registry: Registry) -> None:
+        self._spec, self._registry = spec, registry
+        attributes = [tag for tag in spec.wanted if tag.names != (HEADER,)]
+        tags = [*spec.tags, *attributes]
+        uses = [use for tag in spec.tags for use in tag.callbacks]
+        owners = {use.name: self._owner(use) for use in uses}
+        chains = [[self._callback(use) for use in tag.callbacks] for tag in tags]
+        self._rows = RowReader(tags, chains, owners)
+        self.columns = self._rows.columns[: len(self._rows.columns) - len(attributes)]
+        whole = [number for number, tag in enumerate(spec.wanted) if tag.names == (HEADER,)]
+        self._whole = whole[0] if whole else None
+
+    def headers(self, more: Iterable[TagPath] = ()) -> HeaderReader:
+        """Return what reads the headers, and also what is at these paths."""
+        return HeaderReader({*self._rows.paths, *more}, self._spec.charset)
+
+    def read(self, header: FileHeader) -> Cells:
+        """Read the cells of one object.
+
+        Raises
+        ------
+        UnreadableObject, OSError
+            As `RowReader.read`.
+        """
+        cells, errors = self._rows.read(header)
+        row, wanted = cells[: len(self.columns)], cells[len(self.columns) :]
+        if self._whole is not None:
+            whole, failed = self._whole_header(header, self._spec.wanted[self._whole])
+            wanted = (*wanted[: self._whole], whole, *wanted[self._whole :])
+            errors = (*errors, *failed)
+        return Cells(row, wanted, errors)
+
+    def _whole_header(self, header: FileHeader, tag: Tag) -> tuple[Any, Sequence[CellError]]:
+        try:
+            return whole_header(header), ()
+        except UnreadableObject as err:
+            return None, [CellError(tag.alias, "", "decode", err.fault, "")]
+
+    def _callback(self, use: Use) -> TagCallback:
+        own = self._spec.functions.get(use.name)
+        found: TagCallback = own or self._registry.build("callback", use.name, use.options)
+        return limited(found, self._spec.call_seconds) if self._spec.call_seconds else found
+
+    def _owner(self, use: Use) -> str:
+        is_own = use.name in self._spec.functions
+        return use.name if is_own else self._registry.describe("callback", use.name)
+
+
+def whole_header(header: FileHeader) -> dict[str, Any]:
+    """Return the data set in the DICOM JSON model (PS3.18 F), without bulk data.
+
+    Raises
+    ------
+    UnreadableObject
+        A value cannot be decoded.
+    """
+    with decoding("the whole header", header.warnings):
+        model: dict[str, Any] = header.dataset.to_json_dict(
+            bulk_data_threshold=BULK_BYTES, bulk_data_element_handler=lambda _: ""
+        )
+    return model

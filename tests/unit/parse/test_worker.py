@@ -1,0 +1,117 @@
+"""Files are read in the same way for `pacsfw parse` and for a collection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+
+from pacsfw.api import HEADER
+from pacsfw.cli.common import load
+from pacsfw.collection.ingest import build_ingest, ingest_spec
+from pacsfw.ledger.cells import decode
+from pacsfw.ledger.instances import Instance
+from pacsfw.parse.tree.file_reader import Parsed
+from pacsfw.parse.tree.walk import Item
+from pacsfw.parse.worker import ParseSpec, build_file_reader
+from pacsfw.steps.deliver.targets import wanted_tag
+from pacsfw.steps.ingest.ingest import Reparse
+from support.run import make_run
+from support.trees import write_images, write_tags
+
+CONFIG = """\
+storage: {resources: list.csv, directory: archive}
+tags:
+  - {tag_name: PatientID}
+  - {tag_name: StudyDate, type: date}
+  - {tag_name: InstanceNumber, type: int}
+  - {tag_name: Modality, tag_alias: failing, callback: agestr2years}
+"""
+WANTED = tuple(map(wanted_tag, (HEADER, "InstanceNumber", "Modality")))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    return write_images(tmp_path / "archive", studies=1, instances=1)[0]
+
+
+@pytest.fixture
+def config(tmp_path: Path):
+    return load(write_tags(tmp_path / "conf.yaml", CONFIG)).config
+
+
+def run_of(config):
+    return replace(make_run(None), config=config)
+
+
+def parsed(config, image: Path, *, describes: bool = True) -> Parsed:
+    reading = ingest_spec(run_of(config), WANTED).reading
+    spec = ParseSpec(reading=reading, workdir=image.parent, describes=describes)
+    outcome = build_file_reader(spec).read(Item(str(image)))
+    assert isinstance(outcome, Parsed)
+    return outcome
+
+
+def ingested(config, image: Path) -> Instance:
+    """Read the row as a collection does."""
+    spec = ingest_spec(run_of(config), WANTED)
+    instance = Instance(
+        sop_uid="1", digest="d", study_uid="1", series_uid="1", sop_class="1", syntax="1", size=1,
+        path=image.relative_to(spec.archive).as_posix(), state="stored",
+    )  # fmt: skip
+    outcome = build_ingest(spec)(Reparse(instance))
+    assert isinstance(outcome, Instance)
+    return outcome
+
+
+def spoil(image: Path) -> None:
+    """Give its InstanceNumber a value that is no number."""
+    dataset = dcmread(image)
+    dataset.InstanceNumber = "123456"
+    dataset.save_as(image)
+    image.write_bytes(image.read_bytes().replace(b"123456", b"4711x "))
+
+
+def test_parse_and_a_collection_read_the_same_of_a_file(config, image):
+    spoil(image)
+
+    of_parse, of_collection = parsed(config, image), ingested(config, image)
+
+    kinds = ("text", "date", "int", "float", *(tag.type for tag in WANTED))
+    cells = decode(kinds, of_collection.row)
+    assert of_parse.row == tuple(cells[:4])
+    assert of_parse.about is not None
+    names = [tag.names[0] for tag in WANTED]
+    found = {name: cell for name, cell in zip(names, cells[4:], strict=True) if cell is not None}
+    assert of_parse.about.attributes == found == {"Modality": "CT"}
+    assert tuple(of_parse.errors) == of_collection.errors
+
+
+def test_what_a_sink_wants_and_cannot_be_decoded_is_an_error_of_both(config, image):
+    spoil(image)
+
+    columns = [error.column for error in parsed(config, image).errors]
+
+    assert columns == ["InstanceNumber", "failing", "*InstanceNumber", "*header"]
+    assert columns == [error.column for error in ingested(config, image).errors]
+
+
+def test_a_uid_of_the_object_that_cannot_be_decoded_is_an_error(config, image):
+    image.write_bytes(image.read_bytes().replace(b"\x20\0\x0e\0UI", b"\x20\0\x0e\0ZZ"))
+
+    outcome = parsed(config, image)
+
+    assert outcome.about is not None
+    assert outcome.about.series_uid == ""
+    assert ("*SeriesInstanceUID", "decode") in {(e.column, e.stage) for e in outcome.errors}
+
+
+def test_where_no_sink_wants_more_nothing_more_is_read(config, image):
+    spoil(image)
+
+    outcome = parsed(config, image, describes=False)
+
+    assert outcome.about is None
+    assert [error.column for error in outcome.errors] == ["InstanceNumber", "failing"]

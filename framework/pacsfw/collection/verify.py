@@ -142,7 +142,7 @@ class Verifying:
     ) -> None:
         verdict = study.verdict if study else None
         evidence = self._ledger.evidence
-        writer.study(self._ledger.provenance.of_study(uid))
+        writer.study(self._ledger.components(uid))
         flagged = {flag: evidence.flagged(uid, flag) for flag in FLAGS}
         for each in checked:
             if each.condition in ("whole", "unreadable"):

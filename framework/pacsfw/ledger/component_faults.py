@@ -44,23 +44,22 @@ class Faults:
 
     def by_component(self) -> Iterator[Fault]:
         """Yield what the present state holds, and what sinks and observers did in the last run."""
-        with self._database.reading() as connection:
-            cells = connection.execute(
-                "SELECT component, column_name, reason, count(*) FROM tag_errors"
-                " WHERE component <> '' GROUP BY 1, 2, 3 ORDER BY 4 DESC"
-            ).fetchall()
-            layouts = connection.execute(
-                "SELECT reason, count(*) FROM instances"
-                " WHERE state = 'quarantined' AND reason LIKE 'layout %' GROUP BY 1 ORDER BY 2 DESC"
-            ).fetchall()
-            conversions = connection.execute(
-                "SELECT component, reason, count(*) FROM conversions WHERE state = 'failed'"
-                " GROUP BY 1, 2 ORDER BY 3 DESC"
-            ).fetchall()
-            others = connection.execute(
-                "SELECT kind, component, reason, sum(count) FROM faults"
-                " GROUP BY 1, 2, 3 ORDER BY 4 DESC"
-            ).fetchall()
+        cells = self._database.rows(
+            "SELECT component, column_name, reason, count(*) FROM tag_errors"
+            " WHERE component <> '' GROUP BY 1, 2, 3 ORDER BY 4 DESC"
+        )
+        layouts = self._database.rows(
+            "SELECT reason, count(*) FROM instances"
+            " WHERE state = 'quarantined' AND reason LIKE 'layout %' GROUP BY 1 ORDER BY 2 DESC"
+        )
+        conversions = self._database.rows(
+            "SELECT component, reason, count(*) FROM conversions WHERE state = 'failed'"
+            " GROUP BY 1, 2 ORDER BY 3 DESC"
+        )
+        others = self._database.rows(
+            "SELECT kind, component, reason, sum(count) FROM faults"
+            " GROUP BY 1, 2, 3 ORDER BY 4 DESC"
+        )
         for component, column, reason, count in cells:
             yield Fault("callback", component, f"column {column}: {reason}", count, _CELLS)
         for reason, count in layouts:

@@ -48,49 +48,49 @@ class Conversions:
 
         ``whole`` leaves out those of which something is known to be missing.
         """
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT s.study_uid FROM studies s LEFT JOIN converted c"
-                " ON c.converter = ? AND c.study_uid = s.study_uid AND c.fingerprint = ?"
-                " WHERE s.state = 'settled' AND c.version IS NOT s.version"
-                " AND NOT (? AND s.verdict IN ('short', 'failed'))"
-                " ORDER BY s.settled_at, s.study_uid",
-                (converter, fingerprint, whole),
-            ).fetchall()
-        return [row[0] for row in rows]
+        return self._database.column(
+            "SELECT s.study_uid FROM studies s LEFT JOIN converted c"
+            " ON c.converter = ? AND c.study_uid = s.study_uid AND c.fingerprint = ?"
+            " WHERE s.state = 'settled' AND c.version IS NOT s.version"
+            " AND NOT (? AND s.verdict IN ('short', 'failed'))"
+            " ORDER BY s.settled_at, s.study_uid",
+            converter,
+            fingerprint,
+            whole,
+        )
 
     def of_study(self, converter: str, study_uid: str) -> Mapping[str, Conversion]:
         """Return what is known of the items of a study, by item."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return {
+            row["item"]: Conversion(**dict(row))
+            for row in self._database.rows(
                 "SELECT converter, item, study_uid, fingerprint, state, reason, component"
                 " FROM conversions WHERE study_uid = ? AND converter = ?",
-                (study_uid, converter),
-            ).fetchall()
-        return {row["item"]: Conversion(**dict(row)) for row in rows}
+                study_uid,
+                converter,
+            )
+        }
 
     def outputs(self, converter: str, item: str | None = None) -> Sequence[tuple[str, str]]:
         """Return (item, path) of the placed files of a converter, or of one item of it."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return [
+            (row[0], row[1])
+            for row in self._database.rows(
                 "SELECT item, path FROM outputs WHERE converter = ? AND placed = 1"
                 " AND (? IS NULL OR item = ?)",
-                (converter, item, item),
-            ).fetchall()
-        return [(row[0], row[1]) for row in rows]
+                converter,
+                item,
+                item,
+            )
+        ]
 
     def paths(self) -> Sequence[str]:
         """Return all files that converters made."""
-        with self._database.reading() as connection:
-            rows = connection.execute("SELECT path FROM outputs WHERE placed = 1").fetchall()
-        return [row[0] for row in rows]
+        return self._database.column("SELECT path FROM outputs WHERE placed = 1")
 
     def owner(self, path: str) -> tuple[str, str] | None:
         """Return (converter, item) whose file this is; None if it is nobody's."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT converter, item FROM outputs WHERE path = ?", (path,)
-            ).fetchone()
+        row = self._database.one("SELECT converter, item FROM outputs WHERE path = ?", path)
         return None if row is None else (row[0], row[1])
 
     def announce(self, converter: str, item: str, outputs: Sequence[Output]) -> None:
@@ -185,22 +185,21 @@ class Conversions:
 
     def counts(self, converter: str) -> Mapping[str, int]:
         """Return how many items of a converter are in which state, and its ``files``."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT state, count(*) FROM conversions WHERE converter = ? GROUP BY 1",
-                (converter,),
-            ).fetchall()
-            (files,) = connection.execute(
-                "SELECT count(*) FROM outputs WHERE converter = ? AND placed = 1", (converter,)
-            ).fetchone()
+        rows = self._database.rows(
+            "SELECT state, count(*) FROM conversions WHERE converter = ? GROUP BY 1", converter
+        )
+        (files,) = self._database.one(
+            "SELECT count(*) FROM outputs WHERE converter = ? AND placed = 1", converter
+        )
         return {**{row[0]: row[1] for row in rows}, "files": files}
 
     def reasons(self, converter: str) -> Sequence[tuple[str, str, int]]:
         """Return (state, reason, items) of what was skipped or failed."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return [
+            (row[0], row[1], row[2])
+            for row in self._database.rows(
                 "SELECT state, reason, count(*) FROM conversions"
                 " WHERE converter = ? AND state <> 'done' GROUP BY 1, 2 ORDER BY 1, 3 DESC",
-                (converter,),
-            ).fetchall()
-        return [(row[0], row[1], row[2]) for row in rows]
+                converter,
+            )
+        ]

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class Database:
@@ -43,8 +44,26 @@ class Database:
         with self._lock:
             self.connection.execute("PRAGMA synchronous = FULL")
 
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        """Return all rows of a query."""
+        with self._lock:
+            return self.connection.execute(sql, values).fetchall()
+
+    def one(self, sql: str, *values: Any) -> Any:
+        """Return the first row of a query, None where there is none."""
+        with self._lock:
+            return self.connection.execute(sql, values).fetchone()
+
+    def number(self, sql: str, *values: Any) -> int:
+        """Return the only cell of the only row, which is a number."""
+        return int(self.one(sql, *values)[0])
+
+    def column(self, sql: str, *values: Any) -> list[Any]:
+        """Return the first cell of every row."""
+        return [row[0] for row in self.rows(sql, *values)]
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection for a look."""
+        """Hold the connection while rows stream from it."""
         with self._lock:
             yield self.connection

@@ -15,49 +15,38 @@ class Deliveries:
 
     def is_begun(self, sink: str) -> bool:
         """Tell whether this collection has written to the sink before."""
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT 1 FROM sinks WHERE sink = ?", (sink,)).fetchone()
-        return row is not None
+        return self._database.one("SELECT 1 FROM sinks WHERE sink = ?", sink) is not None
 
     def position(self, sink: str) -> int | None:
         """Return the committed position of a begun sink; None when it must be written anew."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT position, dirty FROM sinks WHERE sink = ?", (sink,)
-            ).fetchone()
+        row = self._database.one("SELECT position, dirty FROM sinks WHERE sink = ?", sink)
         return None if row is None or row["dirty"] else int(row["position"])
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the settled studies whose present version this sink lacks."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT s.study_uid FROM studies s LEFT JOIN deliveries d"
-                " ON d.sink = ? AND d.study_uid = s.study_uid"
-                " WHERE s.state = 'settled' AND d.version IS NOT s.version"
-                " ORDER BY s.settled_at, s.study_uid",
-                (sink,),
-            ).fetchall()
-        return [row[0] for row in rows]
+        return self._database.column(
+            "SELECT s.study_uid FROM studies s LEFT JOIN deliveries d"
+            " ON d.sink = ? AND d.study_uid = s.study_uid"
+            " WHERE s.state = 'settled' AND d.version IS NOT s.version"
+            " ORDER BY s.settled_at, s.study_uid",
+            sink,
+        )
 
     def settled(self) -> Sequence[str]:
         """Return every study that was ever settled, in the order of their verdicts.
 
         Also those that are being asked for again: a sink has their rows already.
         """
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT study_uid FROM studies WHERE settled_at IS NOT NULL"
-                " ORDER BY settled_at, study_uid"
-            ).fetchall()
-        return [row[0] for row in rows]
+        return self._database.column(
+            "SELECT study_uid FROM studies WHERE settled_at IS NOT NULL"
+            " ORDER BY settled_at, study_uid"
+        )
 
     def version(self, sink: str, study_uid: str) -> int | None:
         """Return the version of a study that a sink has; None when it has none."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT version FROM deliveries WHERE sink = ? AND study_uid = ?",
-                (sink, study_uid),
-            ).fetchone()
+        row = self._database.one(
+            "SELECT version FROM deliveries WHERE sink = ? AND study_uid = ?", sink, study_uid
+        )
         return None if row is None else int(row["version"])
 
     def forget(self, sink: str) -> None:

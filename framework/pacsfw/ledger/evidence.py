@@ -46,10 +46,6 @@ class Evidence:
 
     def series(self, study_uid: str) -> tuple[SeriesVerdict, ...]:
         """Return the verdicts of the series of a study."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM series WHERE study_uid = ? ORDER BY series_uid", (study_uid,)
-            ).fetchall()
         return tuple(
             SeriesVerdict(
                 uid=row["series_uid"],
@@ -60,17 +56,19 @@ class Evidence:
                 source=row["source"],
                 missing=tuple(json.loads(row["missing"])),
             )
-            for row in rows
+            for row in self._database.rows(
+                "SELECT * FROM series WHERE study_uid = ? ORDER BY series_uid", study_uid
+            )
         )
 
     def series_counts(self) -> Mapping[str, int]:
         """Return how many series of the selected studies are in each verdict."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return dict(
+            self._database.rows(
                 "SELECT series.verdict, count(*) FROM series JOIN studies USING (study_uid)"
                 " WHERE selected = 1 GROUP BY 1"
-            ).fetchall()
-        return {row[0]: row[1] for row in rows}
+            )
+        )
 
     def tried(self, study_uid: str, lacking: Iterable[str], run: str) -> None:
         """Count that a run asked for these objects in vain; once for each run."""
@@ -83,11 +81,11 @@ class Evidence:
 
     def given_up(self, study_uid: str) -> frozenset[str]:
         """Return what of a study is not asked for again."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT sop_uid FROM trials WHERE study_uid = ? AND runs >= ?", (study_uid, TRIALS)
-            ).fetchall()
-        return frozenset(row[0] for row in rows)
+        return frozenset(
+            self._database.column(
+                "SELECT sop_uid FROM trials WHERE study_uid = ? AND runs >= ?", study_uid, TRIALS
+            )
+        )
 
     def settle_trials(self, study_uid: str, lacking: Sequence[str]) -> None:
         """Forget the trials of what came after all, and note whether all else is given up."""
@@ -129,18 +127,18 @@ class Evidence:
 
     def flagged(self, study_uid: str, flag: Flag) -> frozenset[str]:
         """Return the objects of a study with this flag."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT sop_uid FROM flags WHERE study_uid = ? AND flag = ?", (study_uid, flag)
-            ).fetchall()
-        return frozenset(row[0] for row in rows)
+        return frozenset(
+            self._database.column(
+                "SELECT sop_uid FROM flags WHERE study_uid = ? AND flag = ?", study_uid, flag
+            )
+        )
 
     def flags(self) -> Mapping[str, int]:
         """Return how many stored objects have each flag."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return dict(
+            self._database.rows(
                 "SELECT flag, count(DISTINCT sop_uid) FROM flags"
                 " WHERE EXISTS (SELECT 1 FROM instances i WHERE i.study_uid = flags.study_uid"
                 " AND i.sop_uid = flags.sop_uid AND i.state = 'stored') GROUP BY 1"
-            ).fetchall()
-        return {row[0]: row[1] for row in rows}
+            )
+        )

@@ -127,20 +127,16 @@ class Instances:
 
     def twins(self, instance: Instance) -> Sequence[Instance]:
         """Return what is stored of the same object elsewhere, with other content."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                # By the UID of the object (`+`): of a large study there are many.
-                "SELECT * FROM instances WHERE sop_uid = ? AND +study_uid = ? AND series_uid = ?"
-                " AND +state = 'stored' AND digest != ? AND path != ?",
-                (
-                    instance.sop_uid,
-                    instance.study_uid,
-                    instance.series_uid,
-                    instance.digest,
-                    instance.path,
-                ),
-            ).fetchall()
-        return [_instance(row) for row in rows]
+        return self._read(
+            # By the UID of the object (`+`): of a large study there are many.
+            "SELECT * FROM instances WHERE sop_uid = ? AND +study_uid = ? AND series_uid = ?"
+            " AND +state = 'stored' AND digest != ? AND path != ?",
+            instance.sop_uid,
+            instance.study_uid,
+            instance.series_uid,
+            instance.digest,
+            instance.path,
+        )
 
     def stored_uids(self, study_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a study that are in the archive."""
@@ -149,14 +145,11 @@ class Instances:
     def stored_by_series(self, study_uid: str) -> Mapping[str, frozenset[str]]:
         """Return SeriesInstanceUID to the SOP Instance UIDs that are in the archive."""
         found: dict[str, set[str]] = {}
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT series_uid, sop_uid FROM instances"
-                " WHERE study_uid = ? AND state = 'stored'",
-                (study_uid,),
-            )
-            for row in rows:
-                found.setdefault(row[0], set()).add(row[1])
+        for series_uid, sop_uid in self._database.rows(
+            "SELECT series_uid, sop_uid FROM instances WHERE study_uid = ? AND state = 'stored'",
+            study_uid,
+        ):
+            found.setdefault(series_uid, set()).add(sop_uid)
         return {uid: frozenset(uids) for uid, uids in found.items()}
 
     def quarantined_uids(self, study_uid: str) -> frozenset[str]:
@@ -165,12 +158,10 @@ class Instances:
 
     def of_study(self, study_uid: str) -> Sequence[Instance]:
         """Return the stored objects of a study in the order of their paths, without errors."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM instances WHERE study_uid = ? AND state = 'stored' ORDER BY path",
-                (study_uid,),
-            ).fetchall()
-        return [_instance(row) for row in rows]
+        return self._read(
+            "SELECT * FROM instances WHERE study_uid = ? AND state = 'stored' ORDER BY path",
+            study_uid,
+        )
 
     def faults(self, study_uid: str) -> Sequence[tuple[Instance, CellError | None]]:
         """Return what failed in a study: each empty cell, and None for an object without a row.
@@ -178,41 +169,38 @@ class Instances:
         That is one in quarantine, or other content of one that is stored.
         In the order of the paths; "" is the study of the objects of which none could be read.
         """
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return [
+            (_instance(row), _cell_error(row))
+            for row in self._database.rows(
                 "SELECT instances.*, column_name, tag, stage, component, e.reason AS why"
                 " FROM instances LEFT JOIN tag_errors e ON instance_id = id"
                 " WHERE study_uid = ? AND (state != 'stored' OR instance_id IS NOT NULL)"
                 " ORDER BY state != 'stored', path, e.rowid",
-                (study_uid,),
-            ).fetchall()
-        return [(_instance(row), _cell_error(row)) for row in rows]
+                study_uid,
+            )
+        ]
 
     def any_fault(self) -> bool:
         """Tell whether `faults` has anything for any study."""
-        with self._database.reading() as connection:
-            (found,) = connection.execute(
+        return bool(
+            self._database.number(
                 "SELECT EXISTS (SELECT 1 FROM tag_errors)"
                 " OR EXISTS (SELECT 1 FROM instances WHERE state != 'stored')"
-            ).fetchone()
-        return bool(found)
+            )
+        )
 
     def last_without_study(self) -> int:
         """Return a number that grows with each object of which no study could be read."""
-        with self._database.reading() as connection:
-            (last,) = connection.execute(
-                "SELECT coalesce(max(id), 0) FROM instances WHERE study_uid = ''"
-            ).fetchone()
-        return int(last)
+        return self._database.number(
+            "SELECT coalesce(max(id), 0) FROM instances WHERE study_uid = ''"
+        )
 
     def last_number(self) -> int:
         """Return the highest number of an object; what is recorded from now on gets a higher one.
 
         Also what is recorded anew because its row has changed.
         """
-        with self._database.reading() as connection:
-            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM instances").fetchone()
-        return int(last)
+        return self._database.number("SELECT coalesce(max(id), 0) FROM instances")
 
     def stored(self, last: int, end: int) -> Iterator[tuple[int, Instance]]:
         """Yield every stored object with its number: after ``last``, ``end`` at most.
@@ -220,12 +208,12 @@ class Instances:
         The ledger may be written meanwhile.
         """
         while True:
-            with self._database.reading() as connection:
-                rows = connection.execute(
-                    "SELECT * FROM instances WHERE state = 'stored' AND id > ? AND id <= ?"
-                    " ORDER BY id LIMIT 500",
-                    (last, end),
-                ).fetchall()
+            rows = self._database.rows(
+                "SELECT * FROM instances WHERE state = 'stored' AND id > ? AND id <= ?"
+                " ORDER BY id LIMIT 500",
+                last,
+                end,
+            )
             if not rows:
                 return
             last = rows[-1]["id"]
@@ -233,70 +221,65 @@ class Instances:
 
     def kept_of_study(self, study_uid: str) -> Sequence[Instance]:
         """Return all that is kept of a study, quarantined objects and versions included."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT * FROM instances WHERE study_uid = ? ORDER BY state, path", (study_uid,)
-            ).fetchall()
-        return [_instance(row) for row in rows]
+        return self._read(
+            "SELECT * FROM instances WHERE study_uid = ? ORDER BY state, path", study_uid
+        )
 
     def any_stored(self) -> bool:
         """Tell whether the archive holds anything."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT 1 FROM instances WHERE state = 'stored' LIMIT 1"
-            ).fetchone()
-        return row is not None
+        return (
+            self._database.one("SELECT 1 FROM instances WHERE state = 'stored' LIMIT 1") is not None
+        )
 
     def totals(self) -> tuple[int, int]:
         """Return (objects stored, their bytes)."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT count(*), coalesce(sum(size), 0) FROM instances WHERE state = 'stored'"
-            ).fetchone()
+        row = self._database.one(
+            "SELECT count(*), coalesce(sum(size), 0) FROM instances WHERE state = 'stored'"
+        )
         return int(row[0]), int(row[1])
 
     def by_modality(self) -> Mapping[str, tuple[int, int]]:
         """Return (objects stored, their bytes) by the ModalitiesInStudy of their studies."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return {
+            row[0]: (int(row[1]), int(row[2]))
+            for row in self._database.rows(
                 "SELECT coalesce(json_extract(attributes, '$.ModalitiesInStudy'), ''), count(*),"
                 " sum(size) FROM instances JOIN studies USING (study_uid)"
                 " WHERE instances.state = 'stored' GROUP BY 1"
-            ).fetchall()
-        return {row[0]: (int(row[1]), int(row[2])) for row in rows}
+            )
+        }
 
     def versions(self) -> int:
         """Return how many objects are other content of stored ones."""
-        with self._database.reading() as connection:
-            (count,) = connection.execute(
-                "SELECT count(*) FROM instances WHERE state = 'version'"
-            ).fetchone()
-        return int(count)
+        return self._database.number("SELECT count(*) FROM instances WHERE state = 'version'")
 
     def quarantine_reasons(self) -> Mapping[str, int]:
         """Return how many objects are in quarantine, by reason."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return dict(
+            self._database.rows(
                 "SELECT reason, count(*) FROM instances WHERE state = 'quarantined'"
                 " GROUP BY 1 ORDER BY 2 DESC"
-            ).fetchall()
-        return {row[0]: row[1] for row in rows}
+            )
+        )
 
     def cell_errors(self) -> Mapping[tuple[str, str], int]:
         """Return how many cells stayed empty, by (column, reason)."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return {
+            (row[0], row[1]): row[2]
+            for row in self._database.rows(
                 "SELECT column_name, reason, count(*) FROM tag_errors GROUP BY 1, 2 ORDER BY 3 DESC"
-            ).fetchall()
-        return {(row[0], row[1]): row[2] for row in rows}
+            )
+        }
+
+    def _read(self, sql: str, *values: Any) -> list[Instance]:
+        return [_instance(row) for row in self._database.rows(sql, *values)]
 
     def _uids(self, study_uid: str, state: str) -> frozenset[str]:
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT sop_uid FROM instances WHERE study_uid = ? AND state = ?",
-                (study_uid, state),
-            ).fetchall()
-        return frozenset(row[0] for row in rows)
+        return frozenset(
+            self._database.column(
+                "SELECT sop_uid FROM instances WHERE study_uid = ? AND state = ?", study_uid, state
+            )
+        )
 
 
 def _cell_error(row: Mapping[str, Any]) -> CellError | None:

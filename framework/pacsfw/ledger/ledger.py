@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from pacsfw.ledger.database import Database
 from pacsfw.ledger.deliveries import Deliveries
 from pacsfw.ledger.evidence import Evidence
 from pacsfw.ledger.instances import Instances
-from pacsfw.ledger.provenance import Provenance
 from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.schema import migrate
 from pacsfw.ledger.searches import Searches
@@ -43,7 +43,6 @@ class Ledger:
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)
         self.faults = Faults(database)
-        self.provenance = Provenance(database)
 
     def sync_commits(self) -> None:
         """From now on let every commit survive a power cut: for what nobody else has."""
@@ -51,14 +50,28 @@ class Ledger:
 
     def get_value(self, key: str) -> str | None:
         """Return a remembered fact, such as the layout of the archive."""
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
+        row = self._database.one("SELECT value FROM facts WHERE key = ?", key)
         return row[0] if row else None
 
     def set_value(self, key: str, value: str) -> None:
         """Keep a fact for later runs."""
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
+
+    def components(self, study_uid: str) -> Mapping[str, Sequence[str]]:
+        """Return by kind the components that touched a study: name, distribution and version."""
+        row = self._database.one("SELECT components FROM studies WHERE study_uid = ?", study_uid)
+        found = {
+            kind: [component] for kind, component in json.loads(row[0] if row else "{}").items()
+        }
+        for kind, table in (("sink", "deliveries"), ("converter", "conversions")):
+            touched = self._database.column(
+                f"SELECT DISTINCT component FROM {table}"  # noqa: S608 - one of these two
+                " WHERE study_uid = ? AND component <> '' ORDER BY 1",
+                study_uid,
+            )
+            found |= {kind: touched} if touched else {}
+        return found
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

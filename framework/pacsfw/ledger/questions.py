@@ -50,8 +50,8 @@ class Questions:
 
     def counts(self, search: int) -> Mapping[str, int]:
         """Return how many questions a search has put, by level."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT level, count(*) FROM questions WHERE search = ? GROUP BY level", (search,)
-            ).fetchall()
-        return {row[0]: row[1] for row in rows}
+        return dict(
+            self._database.rows(
+                "SELECT level, count(*) FROM questions WHERE search = ? GROUP BY level", search
+            )
+        )

@@ -56,18 +56,17 @@ class Searches:
 
     def last(self, query: str | None = None) -> Search | None:
         """Return the latest search of a query, or of any that a study list came of."""
-        with self._database.reading() as connection:
-            row = connection.execute(
-                "SELECT * FROM searches WHERE query = ?1 OR (?1 IS NULL AND query NOT LIKE ?2)"
-                " ORDER BY id DESC LIMIT 1",
-                (query, f"{PLAN}%"),
-            ).fetchone()
+        row = self._database.one(
+            "SELECT * FROM searches WHERE query = ?1 OR (?1 IS NULL AND query NOT LIKE ?2)"
+            " ORDER BY id DESC LIMIT 1",
+            query,
+            f"{PLAN}%",
+        )
         return row and _search(row)
 
     def get(self, search: int) -> Search:
         """Return a search as it is now."""
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT * FROM searches WHERE id = ?", (search,)).fetchone()
+        row = self._database.one("SELECT * FROM searches WHERE id = ?", search)
         return _search(row)
 
     def learned(self, search: int, *, largest: int, cut: bool) -> None:
@@ -126,22 +125,24 @@ class Searches:
 
     def settled(self, search: int) -> Mapping[str, tuple[RegionState, str]]:
         """Return state and detail of every region that was settled."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT region, state, detail FROM regions WHERE search = ?", (search,)
-            ).fetchall()
-        return {row[0]: (row[1], row[2]) for row in rows}
+        return {
+            row[0]: (row[1], row[2])
+            for row in self._database.rows(
+                "SELECT region, state, detail FROM regions WHERE search = ?", search
+            )
+        }
 
     def unproven(self, search: int) -> Sequence[tuple[str, str]]:
         """Return (region, reason) of what could not be proven, in the order of the regions."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return [
+            (row[0], row[1])
+            for row in self._database.rows(
                 "SELECT region, detail FROM regions WHERE search = ? AND state = 'unproven'"
                 " AND detail != ''"
                 " ORDER BY region",
-                (search,),
-            ).fetchall()
-        return [(row[0], row[1]) for row in rows]
+                search,
+            )
+        ]
 
     def answered(self, search: int, answers: Iterable[tuple[int, str]]) -> None:
         """Add (cohort row or 0, study UID) of studies that match."""
@@ -153,19 +154,15 @@ class Searches:
 
     def found(self, search: int) -> int:
         """Return how many studies a search has found."""
-        with self._database.reading() as connection:
-            (count,) = connection.execute(
-                "SELECT count(DISTINCT study_uid) FROM answers WHERE search = ?", (search,)
-            ).fetchone()
-        return int(count)
+        return self._database.number(
+            "SELECT count(DISTINCT study_uid) FROM answers WHERE search = ?", search
+        )
 
     def uids(self, search: int) -> frozenset[str]:
         """Return the UIDs of the studies that a search has found."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT DISTINCT study_uid FROM answers WHERE search = ?", (search,)
-            )
-            return frozenset(row[0] for row in rows)
+        return frozenset(
+            self._database.column("SELECT DISTINCT study_uid FROM answers WHERE search = ?", search)
+        )
 
     def matched(self, search: int) -> Iterator[tuple[int, Mapping[str, str]]]:
         """Return (cohort row, attributes) of every study that a row of a cohort matched."""

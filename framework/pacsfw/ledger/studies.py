@@ -108,12 +108,10 @@ class Studies:
 
     def unjudged(self) -> Sequence[str]:
         """Return the UIDs of the studies of which something came and that have no verdict."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT study_uid FROM studies WHERE verdict IS NULL AND study_uid IN"
-                " (SELECT study_uid FROM instances) ORDER BY study_uid"
-            ).fetchall()
-        return [row[0] for row in rows]
+        return self._database.column(
+            "SELECT study_uid FROM studies WHERE verdict IS NULL AND study_uid IN"
+            " (SELECT study_uid FROM instances) ORDER BY study_uid"
+        )
 
     def get(self, uid: str) -> Study | None:
         """Return one study."""
@@ -131,9 +129,7 @@ class Studies:
 
     def uids(self) -> Sequence[str]:
         """Return the UIDs of all studies, in stable order."""
-        with self._database.reading() as connection:
-            rows = connection.execute("SELECT study_uid FROM studies ORDER BY study_uid").fetchall()
-        return [row[0] for row in rows]
+        return self._database.column("SELECT study_uid FROM studies ORDER BY study_uid")
 
     def answering(self, search: int, *, only_new: bool) -> Iterator[Study]:
         """Yield what a search found; of that, if told so, what the study list never had."""
@@ -149,12 +145,10 @@ class Studies:
 
     def without_patient(self, search: int) -> int:
         """Return how many studies of a search have no PatientID."""
-        with self._database.reading() as connection:
-            (count,) = connection.execute(
-                f"SELECT count(*) FROM studies WHERE {_ANSWERS} AND patient_id = ''",  # noqa: S608
-                (search,),
-            ).fetchone()
-        return int(count)
+        return self._database.number(
+            f"SELECT count(*) FROM studies WHERE {_ANSWERS} AND patient_id = ''",  # noqa: S608
+            search,
+        )
 
     def of_patient(self, patient_id: str) -> Sequence[Study]:
         """Return the studies known of one patient."""
@@ -167,14 +161,13 @@ class Studies:
         for which the PACS was last asked before ``recheck``.
         """
         marks = ", ".join("?" for _ in GOOD)
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT study_uid FROM studies WHERE selected = 1"  # noqa: S608 - only marks
-                f" AND (verdict IS NULL OR (verdict NOT IN ({marks}) AND NOT given_up)"
-                " OR coalesce(checked_at, settled_at) < ?) ORDER BY study_uid",
-                (*GOOD, recheck.isoformat() if recheck else ""),
-            ).fetchall()
-        return [row[0] for row in rows]
+        return self._database.column(
+            "SELECT study_uid FROM studies WHERE selected = 1"  # noqa: S608 - only marks
+            f" AND (verdict IS NULL OR (verdict NOT IN ({marks}) AND NOT given_up)"
+            " OR coalesce(checked_at, settled_at) < ?) ORDER BY study_uid",
+            *GOOD,
+            recheck.isoformat() if recheck else "",
+        )
 
     def checked(self, uid: str, at: datetime) -> None:
         """Record that the PACS was asked what the study has."""
@@ -185,21 +178,15 @@ class Studies:
 
     def given_up(self) -> int:
         """Return how many selected studies lack only what is not asked for again."""
-        with self._database.reading() as connection:
-            (count,) = connection.execute(
-                "SELECT count(*) FROM studies WHERE selected = 1 AND given_up = 1"
-            ).fetchone()
-        return int(count)
+        return self._database.number(
+            "SELECT count(*) FROM studies WHERE selected = 1 AND given_up = 1"
+        )
 
     def in_verdicts(self, verdicts: Sequence[str]) -> frozenset[str]:
         """Return the UIDs of the studies that were settled with one of these verdicts."""
         marks = ", ".join("?" for _ in verdicts)
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT study_uid FROM studies WHERE verdict IN ({marks})",  # noqa: S608
-                tuple(verdicts),
-            )
-            return frozenset(row[0] for row in rows)
+        sql = f"SELECT study_uid FROM studies WHERE verdict IN ({marks})"  # noqa: S608 - only marks
+        return frozenset(self._database.column(sql, *verdicts))
 
     def rate(self) -> tuple[int, float, int] | None:
         """Return bytes that came, seconds, and studies of the complete ones; None without any.
@@ -209,16 +196,15 @@ class Studies:
         before that request does not count.
         """
         marks = ", ".join("?" for _ in GOOD)
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT requested_at, settled_at, sum(size)"  # noqa: S608 - only marks
-                " FROM studies JOIN instances USING (study_uid)"
-                f" WHERE verdict IN ({marks}) AND instances.state = 'stored'"
-                " AND julianday(settled_at) > julianday(requested_at)"
-                " AND julianday(received_at) >= julianday(requested_at)"
-                " GROUP BY study_uid HAVING sum(size) > 0",
-                GOOD,
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT requested_at, settled_at, sum(size)"  # noqa: S608 - only marks
+            " FROM studies JOIN instances USING (study_uid)"
+            f" WHERE verdict IN ({marks}) AND instances.state = 'stored'"
+            " AND julianday(settled_at) > julianday(requested_at)"
+            " AND julianday(received_at) >= julianday(requested_at)"
+            " GROUP BY study_uid HAVING sum(size) > 0",
+            *GOOD,
+        )
         spans = [tuple(map(datetime.fromisoformat, row[:2])) for row in rows]
         return (sum(row[2] for row in rows), _covered(spans), len(rows)) if rows else None
 
@@ -264,55 +250,44 @@ class Studies:
 
     def counts(self) -> Mapping[str, int]:
         """Return how many selected studies are in each verdict, or ``pending``."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return dict(
+            self._database.rows(
                 "SELECT coalesce(verdict, 'pending'), count(*) FROM studies WHERE selected = 1"
                 " GROUP BY 1"
-            ).fetchall()
-        return {row[0]: row[1] for row in rows}
+            )
+        )
 
     def origins(self) -> Mapping[str, int]:
         """Return how many studies came in which way."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT origin, count(*) FROM studies GROUP BY origin"
-            ).fetchall()
-        return {row[0]: row[1] for row in rows}
+        return dict(self._database.rows("SELECT origin, count(*) FROM studies GROUP BY origin"))
 
     def known(self) -> frozenset[str]:
         """Return the studies that were found or listed, not only sent by somebody."""
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT study_uid FROM studies WHERE origin != 'unsolicited'"
-            ).fetchall()
-        return frozenset(row[0] for row in rows)
+        return frozenset(
+            self._database.column("SELECT study_uid FROM studies WHERE origin != 'unsolicited'")
+        )
 
     def deselected(self) -> int:
         """Return how many found studies are no longer on the study list."""
-        with self._database.reading() as connection:
-            (count,) = connection.execute(
-                "SELECT count(*) FROM studies WHERE listed = 1 AND selected = 0"
-            ).fetchone()
-        return int(count)
+        return self._database.number(
+            "SELECT count(*) FROM studies WHERE listed = 1 AND selected = 0"
+        )
 
     def reasons(self) -> Sequence[tuple[str, str, int]]:
         """Return (verdict, reason, studies) for every verdict that is not complete."""
         marks = ", ".join("?" for _ in GOOD)
-        with self._database.reading() as connection:
-            rows = connection.execute(
+        return [
+            (row[0], row[1], row[2])
+            for row in self._database.rows(
                 "SELECT verdict, reason, count(*) FROM studies WHERE selected = 1"  # noqa: S608
                 f" AND verdict NOT IN ({marks}) GROUP BY 1, 2 ORDER BY 1, 3 DESC",
-                GOOD,
-            ).fetchall()
-        return [(row[0], row[1], row[2]) for row in rows]
+                *GOOD,
+            )
+        ]
 
     def _read(self, where: str, values: Sequence[Any]) -> list[Study]:
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                f"SELECT * FROM studies {where}",  # noqa: S608 - constants of this class only
-                values,
-            ).fetchall()
-        return [_study(row) for row in rows]
+        sql = f"SELECT * FROM studies {where}"  # noqa: S608 - constants of this class only
+        return [_study(row) for row in self._database.rows(sql, *values)]
 
 
 def _covered(spans: Iterable[tuple[datetime, ...]]) -> float:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Self
 
 from pacsfw.api import Query, QueryProvider, QueryResult, QueryRow
 from pacsfw.errors import ComponentError, PacsfwError
-
-Put: TypeAlias = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
-"""Puts a query to a PACS; its rows stream through the second argument."""
 
 
 class PacsQuery:
@@ -30,12 +26,7 @@ class PacsQuery:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

@@ -16,7 +16,6 @@ from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, cast
 
 from pacsfw.api import Level
@@ -135,12 +134,7 @@ class EmbeddedPACS:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def uids(self, level: Level = "IMAGE", study_uid: str = "") -> frozenset[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 from pacsfw.parse.tree.file_reader import Listing
@@ -29,12 +28,7 @@ class Here:
         """Nothing has to be started."""
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Nothing has to be ended."""
 
     def map(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:

@@ -10,7 +10,7 @@ BIN := .venv/bin
 JOBS ?= 3
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages lint clean
+.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages layers quick lock lowest lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,7 +45,7 @@ attack: .venv/.installed-dev  ## a receiver under attack beside a C-MOVE, SECOND
 	$(BIN)/python benchmarks/bench_attack.py --seconds $(or $(SECONDS),600)
 
 fuzz: .venv/.installed-dev  ## bytes that break a parser, SECONDS=60 for each parser
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/pip $(INSTALL) --group fuzz
 	$(BIN)/python -m fuzzing --seconds $(or $(SECONDS),60)
 
 bench-parse: .venv/.installed-dev  ## ten tags of many files beside other readers (FILES=3000)
@@ -62,6 +62,9 @@ bench-startup: .venv/.installed-dev  ## the command line's answer with 0 and 50 
 
 hook-pages: .venv/.installed-dev  ## write docs/hooks anew from the docstrings
 	$(BIN)/python scripts/hook_pages.py
+
+lock: .venv/.installed-dev  ## renew requirements-dev.lock
+	$(BIN)/python scripts/lock.py
 
 faults: .venv/.installed-dev  ## campaign: faulty PACS, kills, full disk, bad network (FAULTS='--kills 20')
 	sh scripts/install-peers.sh
@@ -82,10 +85,16 @@ clean:  ## remove the environment, the demo and everything built
 		echo "pacsfw needs Python 3.11 or newer; $(PYTHON) is not." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: .venv/bin/pip pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+# The version is in __init__.py, so the metadata of the editable install follows that file.
+PROJECT := pyproject.toml framework/pacsfw/__init__.py
+INSTALL := install --quiet --disable-pip-version-check
+
+.venv/.installed: .venv/bin/pip $(PROJECT)
+	$(BIN)/pip $(INSTALL) --editable .
 	touch $@
 
-.venv/.installed-dev: .venv/bin/pip pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,contrib]'
+# The pip that comes with Python 3.11 does not know dependency groups.
+.venv/.installed-dev: .venv/bin/pip $(PROJECT) requirements-dev.lock
+	$(BIN)/python -m pip $(INSTALL) 'pip>=25.1'
+	$(BIN)/pip $(INSTALL) --constraint requirements-dev.lock --editable . --group dev --group contrib
 	touch $@ .venv/.installed

@@ -66,6 +66,14 @@ hook-pages: .venv/.installed-dev  ## write docs/hooks anew from the docstrings
 lock: .venv/.installed-dev  ## renew requirements-dev.lock
 	$(BIN)/python scripts/lock.py
 
+lowest: .venv/.installed-dev  ## tests with the oldest dependencies that pyproject.toml allows
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip $(INSTALL) 'pip>=25.1'
+	$(BIN)/python scripts/lowest.py > .venv-lowest/lowest.txt
+	.venv-lowest/bin/pip $(INSTALL) --constraint .venv-lowest/lowest.txt --editable '.[dicomweb]' --group test
+	.venv-lowest/bin/pytest -n $(JOBS) --dist loadfile tests/unit/config tests/unit/plugins tests/unit/cli
+
 faults: .venv/.installed-dev  ## campaign: faulty PACS, kills, full disk, bad network (FAULTS='--kills 20')
 	sh scripts/install-peers.sh
 	PYTHONPATH=tests $(BIN)/python -m faults.campaign $(FAULTS)
@@ -76,7 +84,7 @@ lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/mypy
 
 clean:  ## remove the environment, the demo and everything built
-	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lowest demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/pip:
 	@test -n "$(PYTHON)" || { echo "pacsfw needs Python 3.11 or newer; none was found." \

@@ -63,6 +63,9 @@ bench-startup: .venv/.installed-dev  ## the command line's answer with 0 and 50 
 hook-pages: .venv/.installed-dev  ## write docs/hooks anew from the docstrings
 	$(BIN)/python scripts/hook_pages.py
 
+layers: .venv/.installed-dev  ## write the layers into CONTRIBUTING.md
+	$(BIN)/python scripts/layers.py
+
 lock: .venv/.installed-dev  ## renew requirements-dev.lock
 	$(BIN)/python scripts/lock.py
 

@@ -8,6 +8,11 @@ BIN := .venv/bin
 # Each file of tests runs in one of these processes; each of them has peers of its own. Tests
 # wait for their peers: three are quicker than two, also on two cores.
 JOBS ?= 3
+# Unit tests that need no other program and little time.
+QUICK := tests/test_architecture.py tests/test_docs_architecture.py tests/unit/test_convert.py \
+	$(addprefix tests/unit/,config dicom dimse ledger plugins report) \
+	$(addprefix tests/unit/steps/,convert deliver find ingest move tags) \
+	--ignore tests/unit/dimse/test_client.py --ignore tests/unit/steps/find/test_resume.py
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages layers quick lock lowest lint clean
@@ -17,6 +22,9 @@ help:  ## show this list
 
 demo: .venv/.installed  ## watch a collection from a PACS of synthetic studies
 	$(BIN)/pacsfw demo
+
+quick: lint  ## lint and a fast selection of unit tests (under a minute)
+	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK)
 
 test: lint  ## lint, type check and the test suite against real PACS (a few minutes)
 	sh scripts/install-peers.sh

@@ -31,9 +31,9 @@ from objects import ROOT, write
 from population import temporary_folder
 
 from pacsfw.api import Net, Node, Tls
-from pacsfw.dicom.spool import Sealed, SpoolRecord
 from pacsfw.dimse.client import echo
 from pacsfw.errors import RemoteError
+from pacsfw.spool.records import Sealed, SpoolRecord
 from pacsfw.steps.receive import Receiver
 from peers import scu
 from peers.certificates import make_certificates

@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from storing import configured
+from storing import configured, run_of
 from wire_objects import SHAPES, part10
 
 from pacsfw.api import Clock
 from pacsfw.collection.ingest import build_ingest, ingest_spec
-from pacsfw.collection.run_resources import Timing
 from pacsfw.dicom import integrity
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.dicom.spool import Sealed, Spool
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.records import Sealed
+from pacsfw.spool.writer import Spool
 
 T = TypeVar("T")
 _TOGETHER = 16
@@ -29,12 +29,14 @@ _WARM_UP = 50
 
 def costs(folder: Path, shape: str, objects: int) -> dict[str, float]:
     """Return microseconds of CPU per object, by step; the receiver takes the digest."""
-    config, storage = configured(folder, 11112)
+    loaded = configured(folder, 11112)
+    storage = loaded.config.need_storage()
     spool = storage.state / "spool"
     spool.mkdir(parents=True)
     storage.directory.mkdir(exist_ok=True)
     sealed = _spooled(spool, shape, objects + _WARM_UP)
-    ingest = build_ingest(ingest_spec(config, storage, (), Timing().call))
+    ledger, now = open_ledger(storage.state), Clock().now()
+    ingest = build_ingest(ingest_spec(run_of(loaded, ledger), ()))
     for one in sealed[:_WARM_UP]:
         ingest(one)
     sealed = sealed[_WARM_UP:]
@@ -51,7 +53,6 @@ def costs(folder: Path, shape: str, objects: int) -> dict[str, float]:
     found["the whole ingest: the walk, layout, row, place"] = _each(
         sealed, lambda one: instances.append(_stored(ingest(one)))
     )
-    ledger, now = open_ledger(storage.state), Clock().now()
     batches = [instances[at : at + _TOGETHER] for at in range(0, objects, _TOGETHER)]
 
     def record(batch: Sequence[Instance]) -> None:

@@ -18,14 +18,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import SpoolRecord
+from pacsfw.spool.records import SpoolRecord
 from pacsfw.steps.receive import Receiver
 
 AETITLE = "PACSFW"
 
 
-def _ignore(_: Sequence[SpoolRecord]) -> None:
-    return
+class Ignoring:
+    """Takes what is received, and does nothing with it."""
+
+    def take(self, _: Sequence[SpoolRecord]) -> None:
+        return
 
 
 def main() -> int:
@@ -40,7 +43,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: over.set())
     node = Node(aetitle=AETITLE, bind="127.0.0.1", port=options.port)
     if not options.everything:
-        receiver = Receiver(node, options.folder, options.processes, _ignore)
+        receiver = Receiver(node, options.folder, options.processes, Ignoring())
         receiver.start()
         print("ready", flush=True)
         over.wait()
@@ -50,7 +53,9 @@ def main() -> int:
     from storing import Everything
 
     with Everything(folder, port, options.workers, options.everything) as everything:
-        receiver = Receiver(node, everything.spool, options.processes, everything.take, digest=True)
+        receiver = Receiver(
+            node, everything.spool, options.processes, everything.intake, digest=True
+        )
         receiver.start()
         print("ready", flush=True)
         over.wait()

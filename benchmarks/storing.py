@@ -13,15 +13,15 @@ from receiving import AETITLE
 
 from pacsfw.api import Clock
 from pacsfw.cli.common import load
-from pacsfw.collection.ingest import build_ingest, ingest_spec
-from pacsfw.collection.run_resources import Timing
-from pacsfw.config import Config, Storage
-from pacsfw.dicom.spool import Sealed
-from pacsfw.ledger import open_ledger
+from pacsfw.collection.ingest import build_ingest, capacity_of, ingest_spec
+from pacsfw.config import Loaded
+from pacsfw.ledger import Ledger, open_ledger
 from pacsfw.ledger.instances import Instance
-from pacsfw.steps.ingest.capacity import Room
+from pacsfw.report.observers import Observers
+from pacsfw.spool.records import Sealed, SpoolRecord
 from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.arrivals import Arrivals
+from pacsfw.steps.run import Run
 
 _CONFIGURATION = """\
 net:
@@ -51,54 +51,65 @@ tags:
 """
 
 
-def configured(folder: Path, port: int) -> tuple[Config, Storage]:
+def configured(folder: Path, port: int) -> Loaded:
     """Write the configuration of a collection into a folder, and load it."""
     path = folder / "conf.yaml"
     path.write_text(_CONFIGURATION.format(aetitle=AETITLE, port=port, layout="STUDY"))
     path.chmod(0o600)
-    config = load(path).config
-    assert config.storage is not None
-    return config, config.storage
+    return load(path)
+
+
+def run_of(loaded: Loaded, ledger: Ledger) -> Run:
+    """Return a run whose events nobody hears."""
+    workdir = loaded.config.need_storage().state
+    return Run(
+        config=loaded.config,
+        registry=loaded.registry,
+        ledger=ledger,
+        context=loaded.config.run_context(workdir, Clock()),
+        observers=Observers(()),
+    )
 
 
 class Everything:
     """An archive and a ledger; says when so many objects are in them."""
 
     def __init__(self, folder: Path, port: int, workers: int, objects: int) -> None:
-        config, storage = configured(folder, port)
+        loaded = configured(folder, port)
+        storage = loaded.config.need_storage()
         self.spool = storage.state / "spool"
         self.spool.mkdir(parents=True)
         storage.directory.mkdir(exist_ok=True)
         self._expected, self._stored = objects, 0
         self._ledger = open_ledger(storage.state)
-        clock = Clock()
-        self._arrivals = Arrivals(clock)
-        self._intake = Intake(
-            self._ledger,
+        run = run_of(loaded, self._ledger)
+        self._arrivals = Arrivals(run.clock)
+        self.intake = Intake(
+            run,
             self.spool,
-            storage.directory,
-            storage.state,
-            clock,
-            Room((self.spool, storage.directory), storage.reserve, storage.backlog),
+            capacity_of(storage, self.spool),
+            self,
+            self,
             workers=workers,
             build=build_ingest,
-            spec=ingest_spec(config, storage, (), Timing().call),
-            on_the_way=self._arrivals.on_the_way,
-            arrived=self._arrived,
-            notify=lambda _: None,
-            fatal=_die,
+            spec=ingest_spec(run, ()),
         )
-        self.take = self._intake.take
 
     def __enter__(self) -> Everything:
-        self._intake.start()
+        self.intake.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._intake.close()
+        self.intake.close()
         self._ledger.close()
 
-    def _arrived(self, objects: Sequence[tuple[Sealed, Instance, bool]]) -> None:
+    def on_the_way(self, records: Sequence[SpoolRecord]) -> None:
+        self._arrivals.on_the_way(records)
+
+    def stop_because(self, err: Exception) -> None:
+        _die(err)
+
+    def arrived(self, objects: Sequence[tuple[Sealed, Instance, bool]]) -> None:
         self._arrivals.arrived(objects)
         for _, instance, _ in objects:
             if instance.state != "stored":

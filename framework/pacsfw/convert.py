@@ -12,10 +12,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pacsfw.dicom.vr import PADDING
+
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_PADDING = " \0"
 _HOUR = "(?P<hour>[01][0-9]|2[0-3])"
 _MINUTE = "(?P<minute>[0-5][0-9])"
 _SECOND = r"(?P<second>[0-5][0-9]|60)(?:\.(?P<fraction>[0-9]{1,6}))?"
@@ -54,7 +55,7 @@ def str2datetime(dcm_date: str) -> datetime:
     ValueError
         The text has none of these forms, or such a day does not exist.
     """
-    text = dcm_date.rstrip(_PADDING)
+    text = dcm_date.rstrip(PADDING)
     match = _OLD_DATE.fullmatch(text) or _DATETIME.fullmatch(text)
     if match is None:
         raise ValueError("neither a DICOM date (DA) nor a DICOM date with time (DT)")
@@ -88,7 +89,7 @@ def str2timedelta(dcm_time: str) -> timedelta:
     ValueError
         The text has none of these forms, or is out of range.
     """
-    text = dcm_time.rstrip(_PADDING)
+    text = dcm_time.rstrip(PADDING)
     match = _TIME.fullmatch(text) or _OLD_TIME.fullmatch(text)
     if match is None:
         raise ValueError("not a DICOM time (TM), or a component is out of range")
@@ -161,7 +162,7 @@ def agestr2years(age: str) -> float:
     ValueError
         The text has not this form.
     """
-    match = _AGE.fullmatch(age.rstrip(_PADDING))
+    match = _AGE.fullmatch(age.rstrip(PADDING))
     if match is None:
         raise ValueError("not a DICOM age (AS): three digits and one of D, W, M, Y")
     return int(match["count"]) * _AGE_UNITS[match["unit"]]

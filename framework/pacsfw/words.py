@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from rich.filesize import decimal
 
-GOOD = frozenset({"complete", "complete-by-count"})
-"""Verdicts that need nobody's attention."""
+GOOD = ("complete", "complete-by-count")
+"""Verdicts that need nobody's attention; such a study is not asked for again."""
 
 VERDICTS = {
     "complete": "complete",
@@ -37,3 +40,10 @@ def printable(text: str) -> str:
     Reasons may quote what a peer said (Error Comment, PS3.7 section C.4.1.1.2).
     """
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean ...?)`` for the nearest known word, or nothing."""
+    folded = {each.lower(): each for each in sorted(known)}
+    near = difflib.get_close_matches(word.lower(), folded, 1)
+    return f" (did you mean {folded[near[0]]!r}?)" if near else ""

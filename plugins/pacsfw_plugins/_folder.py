@@ -15,6 +15,7 @@ from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.dicom.levels import LEVEL_OF, LEVELS
 from pacsfw.dicom.matching import matches
 from pacsfw.dicom.values import text_of
+from pacsfw.dicom.vr import SINGLE_VALUED
 from pacsfw.dimse.status import CANCELLED, SUCCESS, WRONG_IDENTIFIER
 from pacsfw_plugins._folder_index import COUNTED, Attributes, Image, Index, Study
 from pacsfw_plugins._folder_shared import Indexed
@@ -35,7 +36,6 @@ _NO_KEYS = {
 """They belong to the question, or tell of the archive and not of what it holds."""
 _UNABLE = 0xC000
 """Status "unable to process" (PS3.4 table C.4-1)."""
-_ONE_VALUE = {"LT", "ST", "UR", "UT"}
 _PLAIN = {"AE", "CS", "LO", "SH", "UI"}
 """Keys of these VRs without a wildcard are looked up instead of compared with each study."""
 
@@ -230,7 +230,7 @@ def _entities(
 def _matches(entity: _Entity, criteria: list[tuple[str, str, str]]) -> bool:
     for keyword, vr, pattern in criteria:
         text = entity.text(keyword)
-        values = [text] if vr in _ONE_VALUE else text.split("\\")
+        values = [text] if vr in SINGLE_VALUED else text.split("\\")
         try:
             if not matches(vr, pattern, values):
                 return False

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pacsfw.dicom.levels import LEVEL_OF
+from pacsfw.dicom.vr import PADDING
 
 COUNTED = {
     "NumberOfPatientRelatedStudies",
@@ -135,9 +136,9 @@ class Index:
             by_text: dict[str, list[Study]] = {}
             for study in self.studies.values():
                 for value in study.attributes.get(keyword).split("\\"):
-                    by_text.setdefault(value.strip(" \0"), []).append(study)
+                    by_text.setdefault(value.strip(PADDING), []).append(study)
             self._by_text[keyword] = by_text
-        return self._by_text[keyword].get(text.strip(" \0"), [])
+        return self._by_text[keyword].get(text.strip(PADDING), [])
 
     def add(self, folder: str, name: str, found: Mapping[str, str], pool: dict[str, str]) -> None:
         """Add the object of one file."""

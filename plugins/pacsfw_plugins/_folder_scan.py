@@ -28,6 +28,7 @@ from pacsfw.dicom.elements import charset_of
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.tagpath import parse
+from pacsfw.dicom.vr import PADDING, SINGLE_VALUED
 from pacsfw.dicom.wanted import QueryRow
 from pacsfw_plugins._folder_index import OF_SERIES, OF_STUDY, UIDS, Index, Tally
 
@@ -41,8 +42,6 @@ _KEYS = {
     if (tag := tag_for_keyword(keyword)) is not None
 }
 """What is read of a file: tag to keyword and value representation."""
-
-_ONE_VALUE = {"ST", "LT", "UT", "UR"}
 
 _WITHOUT_STUDY = {
     ColorPaletteStorage,
@@ -156,7 +155,7 @@ def _texts(elements: QueryRow) -> dict[str, str]:
     Made from the bytes, as answers of a PACS are: what pydicom would refuse to convert is
     text all the same.
     """
-    declared = charset_of(elements).decode("latin-1").strip(" \0")
+    declared = charset_of(elements).decode("latin-1").strip(PADDING)
     found: dict[str, str] = {}
     for tag in _KEYS.keys() & elements.keys():
         _, value = elements[tag]
@@ -172,6 +171,6 @@ def _text(value: bytes, vr: str, declared: str) -> str:
         text = value.decode("latin-1")
     else:
         text = charset.text(value, declared)
-    if vr in _ONE_VALUE:
-        return text.rstrip(" \0")
-    return "\\".join(part.strip(" \0") for part in text.split("\\"))
+    if vr in SINGLE_VALUED:
+        return text.rstrip(PADDING)
+    return "\\".join(part.strip(PADDING) for part in text.split("\\"))

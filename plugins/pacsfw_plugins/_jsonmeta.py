@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pacsfw.api import Converter, OutputFile, Stored
+from pacsfw.dicom.vr import BINARY
 from pacsfw.errors import ComponentError
 
 if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
     from pydicom.dataset import Dataset
 
-_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 
@@ -75,7 +75,7 @@ class JsonMeta(Converter):
         if element.VR == "SQ":
             items = [self._model(item) for item in element.value]
             return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
-        if element.VR in _BINARY and len(element.value or b"") > self._inline_bytes:
+        if element.VR in BINARY and len(element.value or b"") > self._inline_bytes:
             return None
         content: dict[str, Any] = element.to_json_dict(
             bulk_data_element_handler=None, bulk_data_threshold=0

@@ -11,18 +11,14 @@ from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.valuerep import STR_VR
 
 from pacsfw.api import Query, is_uid
+from pacsfw.dicom.vr import NUMBERS, PADDING, SINGLE_VALUED
 from pacsfw.dimse.identifier import UNIQUE_KEYS
 
 _COLLECTIONS = {"STUDY": "studies", "SERIES": "series", "IMAGE": "instances"}
-_NUMBERS = {"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD"}
-_TEXTS = {str(vr) for vr in STR_VR} | _NUMBERS
+_TEXTS = {str(vr) for vr in STR_VR} | NUMBERS.keys()
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-_PADDING = " \0"
 _PLAIN = "*,/:?@!$'()"
 """May stand in a query beside letters and digits (RFC 3986), and means nothing in it."""
-
-_ONE_VALUE = {"ST", "LT", "UT", "UR"}
-"""Leading blanks mean something in these (PS3.5 table 6.2-1)."""
 
 _TAG = re.compile("[0-9A-Fa-f]{8}")
 
@@ -141,4 +137,4 @@ def _one(vr: str, value: Any) -> str:
         value = "=".join(_one("LO", value.get(group)) for group in _GROUPS).rstrip("=")
     if not isinstance(value, str):
         raise Malformed(f"a value of VR {vr} is neither text nor number")
-    return value.rstrip(_PADDING) if vr in _ONE_VALUE else value.strip(_PADDING)
+    return value.rstrip(PADDING) if vr in SINGLE_VALUED else value.strip(PADDING)

@@ -16,7 +16,7 @@ import pytest
 
 from pacsfw.cli import main, plugins_doctor
 from pacsfw.collection import collection as conductor
-from pacsfw.collection.run_resources import Timing
+from pacsfw.steps.run import Timing
 from pacsfw.testing import make_studies
 
 DISTS = Path(__file__).parents[1] / "data" / "dists"

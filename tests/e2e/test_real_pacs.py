@@ -122,7 +122,15 @@ def test_the_good_sample_files_arrive_byte_for_byte(
     assert changed == {uid: sent[uid] for uid in changed}
     listed = {row["StudyInstanceUID"] for row in collected.listed()}
     assert set(arrived) == {uid for study in listed for uid in orthanc.uids("IMAGE", study)}
+    dated = {uid_of(path) for path in samples if has_study_date(path)}
+    assert dated
+    assert dated <= set(arrived)
 
 
 def uid_of(path):
     return str(dcmread(path, specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
+
+
+def has_study_date(path):
+    """Tell whether a query for a range of dates finds the study of a file."""
+    return bool(dcmread(path, specific_tags=["StudyDate"]).get("StudyDate"))

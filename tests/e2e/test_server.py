@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from e2e.test_transfers import verdicts
-from pacsfw.dicom.spool import Spool
 from pacsfw.send.files import Sendable, files, look
 from pacsfw.send.send import Sent, send
+from pacsfw.spool.writer import Spool
 from pacsfw.testing import make_studies, write_studies
 from peers.process import NO_DELAY, free_port, require
 from peers.readback import by_uid

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-import pacsfw.steps.deliver.outbox as outbox
+import pacsfw.retries as retries
 from pacsfw.testing import make_studies
 from pacsfw_plugins.sink_sql import SqlSink
 from support.documented import rows
@@ -148,7 +148,7 @@ def test_the_list_is_pruned_in_the_database_and_the_rest_is_moved(
 def test_a_restart_of_the_database_in_the_middle_of_a_run_loses_nothing(
     in_postgres, postgres, monkeypatch, caplog
 ):
-    monkeypatch.setattr(outbox, "PAUSES", (0.1,))
+    monkeypatch.setattr(retries, "PAUSES", (0.1,))
     really, calls = SqlSink.deliver, []
 
     def deliver(self, batch):
@@ -172,8 +172,7 @@ def test_a_restart_of_the_database_in_the_middle_of_a_run_loses_nothing(
 def test_a_database_that_is_down_at_the_end_is_reported_and_served_by_the_next_run(
     in_postgres, postgres, monkeypatch, capsys
 ):
-    monkeypatch.setattr(outbox, "PAUSES", (0.1,))
-    monkeypatch.setattr(outbox, "LAST_PAUSES", (0.1,))
+    monkeypatch.setattr(retries, "PAUSES", (0.1,))
     assert in_postgres.run("find") == 0
     really = SqlSink.deliver
 

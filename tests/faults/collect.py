@@ -6,7 +6,7 @@ from functools import partial
 
 from pacsfw.cli import program
 from pacsfw.collection import collection as conductor
-from pacsfw.collection.run_resources import Timing
+from pacsfw.steps.run import Timing
 
 GRACE = 4.0
 

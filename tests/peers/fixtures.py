@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,7 +21,15 @@ from peers.process import free_port
 AETITLE = "theirtitle"
 """What every test PACS is called, as in the documented configuration."""
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "dicom"
+SAMPLES = Path(os.environ.get("PACSFW_SAMPLES") or Path(__file__).parents[1] / "data" / "dicom")
+"""The sample files, see their README; PACSFW_SAMPLES names a larger set with such a manifest."""
+
+
+def samples(pattern: str = "*") -> list[Path]:
+    """Return the sample files of this name. A test that selects none fails."""
+    found = sorted(path for path in SAMPLES.rglob(pattern) if path.is_file())
+    assert found, f"{SAMPLES}: no sample file is called {pattern}"
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -123,14 +132,13 @@ def embedded_pacs(
 
 @pytest.fixture(scope="session")
 def good_samples() -> list[Path]:
-    """The well-formed files of the sample pack; empty where the pack is not there.
+    """The well-formed sample files. A test that gets none fails.
 
-    No two of them share a SOP Instance UID, and each has all UIDs and a PatientID. In five
+    No two of them share a SOP Instance UID, and each has all UIDs and a PatientID. In some
     of them the File Meta names another object than the data set.
     """
-    manifest = SAMPLES / "MANIFEST.csv"
-    if not manifest.exists():
-        return []
-    with manifest.open(newline="", encoding="utf-8") as lines:
+    with (SAMPLES / "MANIFEST.csv").open(newline="", encoding="utf-8") as lines:
         rows = list(csv.DictReader(lines))
-    return [SAMPLES / row["path"] for row in rows if row["pydicom"] == "ok" and not row["flags"]]
+    good = [SAMPLES / row["path"] for row in rows if row["pydicom"] == "ok" and not row["flags"]]
+    assert good, f"{SAMPLES}: no sample file is well-formed"
+    return good

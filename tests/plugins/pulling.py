@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Clock, Component, Net, SpoolFile, Transfer
-from pacsfw.dicom.spool import Discarded, Sealed, Spool
+from pacsfw.spool.records import Discarded, Sealed
+from pacsfw.spool.writer import Spool
 from peers.readback import dataset_bytes
 from plugins.scripted_web import context
 

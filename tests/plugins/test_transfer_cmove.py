@@ -11,8 +11,8 @@ from pynetdicom import evt
 from pynetdicom.presentation import build_context
 
 from pacsfw.api import Clock, Net, Node, Outcome, Profile, Request, RunContext, SpoolFile, Transfer
-from pacsfw.dicom.spool import Sealed
 from pacsfw.errors import RemoteError
+from pacsfw.spool.records import Sealed
 from pacsfw.steps.receive import Receiver
 from pacsfw.testing import Study, make_studies, write_studies
 from pacsfw_plugins.transfer_cmove import pacsfw_transfers
@@ -79,7 +79,7 @@ def transfer(nodes: Net, clock: Clock | None = None, **options: Any) -> Iterator
 @contextmanager
 def receiving(port: int, spool: Path) -> Iterator[Inbox]:
     inbox = Inbox()
-    receiver = Receiver(Node(aetitle="PACSFW", port=port), spool, 1, inbox.take)
+    receiver = Receiver(Node(aetitle="PACSFW", port=port), spool, 1, inbox)
     receiver.start()
     try:
         yield inbox

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from pydicom.datadict import dictionary_VR
 
-from pacsfw.api import Clock, Profile, Query, QueryResult, QueryRow
+from pacsfw.api import Profile, Query, QueryResult, QueryRow
 from pacsfw.dicom.matching import matches
 from pacsfw.ledger import open_ledger
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.search import search
+from support.run import make_run
 
 QUESTIONS = 3000
 """More than any search of these tests needs."""
@@ -35,6 +36,7 @@ class Archive:
     before: Callable[[int], None] = lambda _: None
     """Called with the number of every question before it is answered."""
     asked: list[Query] = field(default_factory=list)
+    requires_patient_id: bool = False
 
     def put(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         self.before(len(self.asked))
@@ -84,16 +86,8 @@ def looked_for(
     """Search an archive with a ledger in this folder."""
     ledger = open_ledger(state)
     try:
-        begun = search(
-            criteria,
-            "query",
-            put=archive.put,
-            requires_patient_id=lambda: requires_patient_id,
-            profile=Profile(),
-            ledger=ledger,
-            clock=Clock(),
-            notify=lambda _: None,
-        )
+        archive.requires_patient_id = requires_patient_id
+        begun = search(make_run(ledger), criteria, "query", archive, Profile())
         ended = ledger.searches.get(begun.id)
         return Came(
             ledger.searches.uids(begun.id),

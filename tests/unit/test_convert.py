@@ -22,8 +22,8 @@ from pacsfw.convert import (
     timedelta2str,
 )
 from pacsfw.dicom.part10 import file_head
+from peers.fixtures import SAMPLES
 
-SAMPLES = Path(__file__).parents[3] / "shared" / "dicom"
 OFFSETS = st.integers(-12 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES_OF_DAY = st.timedeltas(timedelta(0), timedelta(days=1) - timedelta.resolution)
 
@@ -241,7 +241,6 @@ def test_the_module_imports_without_pydicom() -> None:
     assert "\nimport pydicom" not in source
 
 
-@pytest.mark.skipif(not SAMPLES.exists(), reason="no sample files beside the checkout")
 @pytest.mark.parametrize(
     "name",
     ["ImagingDataCommons__highdicom/data/test_files/dx_image.dcm",

@@ -171,12 +171,11 @@ def _read(path: Path) -> tuple[Config, int, int]:
 
     config = load(path).config
     config.require("net.called_node", "net.local_node.port", "storage")
-    net = config.net
-    assert net is not None and net.called is not None  # noqa: S101, PT018 - just required
-    titles = (net.local.aetitle, net.called.aetitle, net.called.ip)
+    net, called = config.need_net(), config.need_pacs()
+    titles = (net.local.aetitle, called.aetitle, called.ip)
     if titles != (AETITLE, PACS_AETITLE, HOST):
         raise _not_a_demo(path.parent)
-    return config, net.local.port, net.called.port
+    return config, net.local.port, called.port
 
 
 def _not_a_demo(directory: Path) -> StateError:
@@ -200,11 +199,11 @@ def _show(console: Console, config: Config) -> None:
 
     from pacsfw.report import print_grid
 
-    assert config.storage is not None  # noqa: S101 - required before
+    storage = config.need_storage()
     console.print()
-    if config.storage.directory.is_dir():
-        console.print(_tree(config.storage.directory))
-    table = Path(config.storage.resources_meta)
+    if storage.directory.is_dir():
+        console.print(_tree(storage.directory))
+    table = Path(storage.resources_meta)
     if table.suffix != ".csv" or not table.is_file():
         return  # somebody took the tags out, or wants another kind of table
     with table.open(newline="", encoding="utf-8") as file:

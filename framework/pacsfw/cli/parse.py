@@ -124,9 +124,7 @@ def _request(
 
     config = loaded.config
     if source is None:
-        config.require("storage")
-        assert config.storage is not None  # noqa: S101 - required just now
-        source = config.storage.directory
+        source = config.need_storage().directory
     target = _absolute(output)
     return ParseRequest(
         root=Path(os.path.abspath(source)),

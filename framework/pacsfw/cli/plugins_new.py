@@ -11,8 +11,8 @@ from pathlib import Path
 from string import Template
 
 from pacsfw import __version__
-from pacsfw.config.values import closest
 from pacsfw.errors import ConfigError
+from pacsfw.words import nearest
 
 COMPONENTS = ("layout", "callback", "converter", "sink", "observer", "query", "transfer")
 """Kinds that have a contract; the others are tested by what they do."""
@@ -33,7 +33,7 @@ def create(name: str, kind: str, directory: Path) -> Iterator[str]:
     """
     kind = ALIASES.get(kind, kind)
     if kind not in KINDS:
-        near = closest(kind, (*KINDS, *ALIASES))
+        near = nearest(kind, (*KINDS, *ALIASES))
         raise ConfigError(f"--kind: {kind!r} is none of {', '.join(KINDS)}, sorter{near}")
     values = _values(name, kind)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from pacsfw.errors import UnknownComponent
 from pacsfw.plugins.records import Offer
 from pacsfw.plugins.registry import KINDS, Registry
+from pacsfw.words import nearest
 
 _USED = {
     "query": "find:\n  use: {name}\n{options}",
@@ -42,10 +42,8 @@ def found(registry: Registry, name: str, kind: str | None) -> Sequence[Offer]:
     ]
     if offers:
         return offers
-    known = sorted({offer.component.name for offer in registry.offers(kind)})
-    near = [each for each in known if each.lower() == bare.lower()]
-    near = near or difflib.get_close_matches(bare, known, 1)
-    hint = f" (did you mean {near[0]!r}?)" if near else "; `pacsfw plugins list` lists them all"
+    hint = nearest(bare, {offer.component.name for offer in registry.offers(kind)})
+    hint = hint or "; `pacsfw plugins list` lists them all"
     failed = [f"not loaded: {failure}" for failure in registry.failures]
     of_kind = kind or "component"
     raise UnknownComponent("; ".join([f"no {of_kind} is named {name!r}{hint}", *failed]))

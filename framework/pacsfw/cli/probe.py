@@ -47,9 +47,7 @@ def command(config: Path | None, output: Path | None, force: bool, as_json: bool
     from pacsfw.probe import yaml_file
 
     loaded = load(config, discover, with_profile=False)
-    loaded.config.require("net.called_node")
-    net = loaded.config.net
-    assert net is not None  # noqa: S101 - just required
+    net = loaded.config.need_net()
     named = _named(loaded.config)
     path = output or named or loaded.config.base / FILE
     if path.suffix.lower() not in {".yaml", ".yml"}:

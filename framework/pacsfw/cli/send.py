@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from pacsfw.cli.common import handling_signals, load
 from pacsfw.errors import INTERRUPTED, RemoteError
 
 if TYPE_CHECKING:
@@ -98,12 +98,8 @@ def _net(config: Path | None, to: re.Match[str] | None, aetitle: str) -> Net:
     if to is not None:
         called = Node(aetitle=to["aetitle"], ip=to["host"], port=int(to["port"]))
         return Net(local=Node(aetitle=aetitle), called=called)
-    from pacsfw.cli.common import load
 
-    loaded = load(config).config
-    loaded.require("net.called_node")
-    assert loaded.net is not None  # noqa: S101 - just required
-    return loaded.net
+    return load(config).config.need_net()
 
 
 @contextmanager
@@ -116,12 +112,8 @@ def _stopping() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling_signals(handle):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Sending:

@@ -26,9 +26,7 @@ def command(config: Path | None, as_json: bool) -> int:
     from pacsfw.report.summary import exit_code
 
     loaded = load(config)
-    loaded.config.require("storage")
-    storage = loaded.config.storage
-    assert storage is not None  # noqa: S101 - required just now
+    storage = loaded.config.need_storage()
     ledger = open_existing(storage.state)
     if ledger is None:
         nothing = f"nothing was collected yet: there is no ledger in {storage.state}"

@@ -40,9 +40,7 @@ def command(config: Path | None, offline: bool, manifest: Path | None, as_json: 
 
     log_to_stderr()
     loaded = load(config)
-    loaded.config.require("storage")
-    storage = loaded.config.storage
-    assert storage is not None  # noqa: S101 - required just now
+    storage = loaded.config.need_storage()
     if not has_ledger(storage.state):
         click.echo(f"nothing was collected yet: there is no ledger in {storage.state}", err=as_json)
         return 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import click
 from rich.console import Console
 
 from pacsfw.api import Clock, Observer
-from pacsfw.cli.common import load
+from pacsfw.cli.common import handling_signals, load
 from pacsfw.collection.collection import Collection
 from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, PacsfwError, RemoteError
@@ -102,9 +101,8 @@ def serve(config: Path | None, quiet: float) -> int:
     collection = Collection(loaded, "server", observers=display(loaded))
 
     def listening(port: int) -> None:
-        net = loaded.config.net
-        assert net is not None and net.dest is not None  # noqa: S101, PT018 - it listens
-        click.echo(f"{net.dest.aetitle} listens on port {port}; Ctrl-C or SIGTERM ends it")
+        aetitle = loaded.config.need_listener().aetitle
+        click.echo(f"{aetitle} listens on port {port}; Ctrl-C or SIGTERM ends it")
 
     with private_files(), signals(collection), collection:
         collection.serve(quiet, listening)
@@ -160,9 +158,5 @@ def signals(work: Interruptible) -> Iterator[None]:
             raise KeyboardInterrupt
         threading.Thread(target=work.interrupt, daemon=True).start()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling_signals(handle):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -10,23 +10,22 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pacsfw.api import Clock, Event, Observer, RunContext, RunFinished, RunStarted, Transfer
+from pacsfw.api import Clock, Event, Observer, RunFinished, RunStarted, Transfer
 from pacsfw.collection.components import components
 from pacsfw.collection.dataset_folder import check_layout, make_archive
 from pacsfw.collection.find import Finding, exists
 from pacsfw.collection.ingest import build_ingest, ingest_spec
 from pacsfw.collection.move import Moving
 from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
-from pacsfw.collection.pacs import ask_all, build_transfer, open_provider, pacs_query, transfer_use
+from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
 from pacsfw.collection.reparse import TAGS_FACT, Reparsing
-from pacsfw.collection.run_resources import RunResources, Timing
 from pacsfw.collection.serve import Serving
 from pacsfw.collection.status import finished, summarize, summarize_rows
 from pacsfw.collection.study_list import open_study_list
@@ -43,6 +42,7 @@ from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
 from pacsfw.steps.find.study_list import STUDY_LIST
 from pacsfw.steps.move.selection import select
+from pacsfw.steps.run import Run, Timing
 from pacsfw.workers import OrderedPool
 
 WORKERS = 2
@@ -71,9 +71,7 @@ class Collection:
         timing: Timing | None = None,
     ) -> None:
         self.config, self._registry = loaded.config, loaded.registry
-        self.config.require("storage")
-        assert self.config.storage is not None  # noqa: S101 - required just now
-        self._storage = self.config.storage
+        self._storage = self.config.need_storage()
         self._command = command
         self._clock, self._timing = clock or Clock(), timing or Timing()
         self._stop = threading.Event()
@@ -101,11 +99,11 @@ class Collection:
         self._ledger = open_ledger(self._storage.state)
         try:
             check_layout(self.config, self._storage, self._ledger)
-            self._context = self._make_context()
+            self._run = self._make_run()
         except BaseException:
             self._ledger.close()
             raise
-        self._observers.open(self._context)
+        self._observers.open(self._run.context)
         self._notify(RunStarted(at=self._clock.now(), command=self._command))
         return self
 
@@ -120,8 +118,8 @@ class Collection:
             self._notify(self._finished(exc))
         finally:
             self._observers.close()
-            run, now = self._context.run_id, self._clock.now()
-            self._ledger.faults.replace(run, "observer", self._observers.faults(), now)
+            run_id, now = self._run.context.run_id, self._clock.now()
+            self._ledger.faults.replace(run_id, "observer", self._observers.faults(), now)
             self._ledger.close()
 
     def find(self, *, again: bool) -> str | None:
@@ -137,11 +135,11 @@ class Collection:
         str or None
             When the query had been answered before, if it was not asked again.
         """
-        return self._finding("find").find(again=again)
+        return Finding(self._run).find(again=again)
 
     def survey(self) -> Survey:
         """Ask the PACS what there is to collect; no list is written, nothing is moved."""
-        return self._finding("find").survey()
+        return Finding(self._run).survey()
 
     def move(self, *, ignore_window: bool = False, retry_given_up: bool = False) -> None:
         """Request what the study list names and the ledger lacks; deliver the rows.
@@ -151,8 +149,7 @@ class Collection:
         retry_given_up
             Also request what earlier runs gave up on.
         """
-        self.config.require("move")
-        assert self.config.move is not None  # noqa: S101 - required just now
+        settings = self.config.need_move()
         use, why = transfer_use(self.config, self._registry)
         transfer = build_transfer(use, self._registry)
         if transfer.needs_receiver:
@@ -162,13 +159,13 @@ class Collection:
         listed = self._select(transfer)
         if retry_given_up:
             self._ledger.evidence.try_again()
-        after = self.config.move.recheck_after
+        after = settings.recheck_after
         recheck = self._clock.now() - after if after else None
         unfinished = set(self._ledger.studies.unfinished(recheck))
         uids = [uid for uid in listed if uid in unfinished]
-        with self._delivering(self._changed_tags()) as outgoing:
-            around = self._surroundings(outgoing)
-            self._moving = Moving(around, replace(self.config.move, use=use))
+        with self._delivering(self._changed_tags()) as outputs:
+            wanted = self._delivery.wanted
+            self._moving = Moving(self._run, outputs, wanted, replace(settings, use=use))
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
 
     def parse(self, workers: int = 0) -> None:
@@ -188,28 +185,25 @@ class Collection:
 
         ``quiet`` is that of `Serving`, ``listening`` that of its `run`.
         """
-        self.config.require("net.dest_node.port")
+        self.config.need_listener()
         move = self.config.move
         receivers, workers = (move.receivers, move.workers) if move else (1, WORKERS)
-        with self._delivering(self._changed_tags()) as outgoing:
-            around = self._surroundings(outgoing)
-            Serving(around, quiet, receivers, workers).run(listening)
+        with self._delivering(self._changed_tags()) as outputs:
+            Serving(
+                self._run,
+                outputs,
+                self._delivery.wanted,
+                quiet=quiet,
+                receivers=receivers,
+                workers=workers,
+            ).run(listening)
         self._interrupted = False  # to be stopped is how it ends
 
     def verify(self, manifest: Path, *, offline: bool) -> Verified:
         """Compare the PACS, the ledger and the disk, and write what there is into a manifest."""
         if not offline:
             self.config.require("move")
-        verifying = Verifying(
-            config=self.config,
-            storage=self._storage,
-            registry=self._registry,
-            ledger=self._ledger,
-            context=self._context,
-            clock=self._clock,
-            notify=self._notify,
-        )
-        return verifying.run(manifest, offline=offline)
+        return Verifying(self._run).run(manifest, offline=offline)
 
     def interrupt(self) -> None:
         """Request nothing more, cancel what runs, finish what has arrived."""
@@ -243,16 +237,23 @@ class Collection:
     def _notify(self, event: Event) -> None:
         self._observers.notify(event)
 
-    def _make_context(self) -> RunContext:
+    def _make_run(self) -> Run:
         workdir = self._storage.state / "work"
         workdir.mkdir(mode=0o700, exist_ok=True)
-        return self.config.run_context(
-            workdir, self._clock, components(self.config, self._registry)
+        used = components(self.config, self._registry)
+        return Run(
+            config=self.config,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self.config.run_context(workdir, self._clock, used),
+            observers=self._observers,
+            stop=self._stop,
+            timing=self._timing,
         )
 
     @cached_property
     def _delivery(self) -> Delivery:
-        return Delivery(self.config, self._storage, self._registry, self._ledger)
+        return Delivery(self._run)
 
     def _changed_tags(self) -> str:
         """Return what identifies today's tags if stored rows were read by others, else ""."""
@@ -263,33 +264,16 @@ class Collection:
             return ""
         return now if before != now else ""
 
-    def _finding(self, *required: str) -> Finding:
-        self.config.require(*required)
-        assert self.config.find is not None  # noqa: S101 - required just now
-        return Finding(
-            config=self.config,
-            settings=self.config.find,
-            storage=self._storage,
-            registry=self._registry,
-            ledger=self._ledger,
-            context=self._context,
-            clock=self._clock,
-            notify=self._notify,
-        )
-
     def _select(self, transfer: Transfer) -> list[str]:
-        assert self.config.move is not None  # noqa: S101 - required before
         target = self._storage.resources
-        use = pacs_query(self.config, transfer, self._registry)
-        with open_study_list(target, self._registry, self._context) as sink:
+        with open_study_list(self._run) as sink:
             if not (exists(target) and sink.has(STUDY_LIST)):
                 raise ConfigError(
                     f"{without_password(target)}: the study list does not exist: "
                     "`pacsfw find` writes it"
                 )
-            with closing(open_provider(use, self._registry, self._context)) as provider:
-                ask = ask_all(provider, use.name)
-                selection = select(sink, self.config.move.level, self._ledger, ask)
+            with ask_pacs(self._run, transfer) as pacs:
+                selection = select(sink, self.config.need_move().level, self._ledger, pacs)
         for note in selection.notes:
             logging.getLogger("pacsfw.move").warning("%s", note)
         self._problems += selection.problems
@@ -299,39 +283,13 @@ class Collection:
     def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outputs]:
         """Open sinks and converters; read the stored rows by ``tags`` first if not empty."""
         self._busy = True
-        with open_outputs(
-            self._delivery,
-            self.config,
-            self._storage,
-            self._ledger,
-            self._context,
-            self._stop,
-            self._notify,
-            self._problems,
-            anew=bool(tags),
-        ) as outgoing:
+        with open_outputs(self._run, self._delivery, self._problems, anew=bool(tags)) as outputs:
             if tags and self._reparsing(workers).run(tags):
-                outgoing.refresh()
-            yield outgoing
+                outputs.refresh()
+            yield outputs
 
     def _reparsing(self, workers: int) -> Reparsing:
         move = self.config.move
         size = workers or (move.workers if move else WORKERS)
-        spec = ingest_spec(self.config, self._storage, self._delivery.wanted, self._timing.call)
-        pool = OrderedPool(size, build_ingest, spec)
-        return Reparsing(self._ledger, pool, self._clock, self._stop, self._notify)
-
-    def _surroundings(self, outgoing: Outputs) -> RunResources:
-        return RunResources(
-            config=self.config,
-            storage=self._storage,
-            registry=self._registry,
-            ledger=self._ledger,
-            context=self._context,
-            clock=self._clock,
-            timing=self._timing,
-            stop=self._stop,
-            outgoing=outgoing,
-            wanted=self._delivery.wanted,
-            notify=self._notify,
-        )
+        spec = ingest_spec(self._run, self._delivery.wanted)
+        return Reparsing(self._run, OrderedPool(size, build_ingest, spec))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pacsfw.api import Converter, Event, RunContext
-from pacsfw.config import Config, Convert, Storage
+from pacsfw.api import Converter, RunContext
+from pacsfw.config import Convert
 from pacsfw.errors import ComponentError, PacsfwError
-from pacsfw.ledger import Ledger
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw.steps.convert.conversions import Conversions
 from pacsfw.steps.convert.worker import ATTEMPTS, Work
+from pacsfw.steps.run import Run
 from pacsfw.workers import Done, WorkerPool
 
 KILL_SECONDS = 60.0
@@ -48,38 +47,26 @@ def build_converter(spec: ConvertSpec) -> Work:
 
 
 @contextmanager
-def converting(
-    config: Config,
-    storage: Storage,
-    ledger: Ledger,
-    context: RunContext,
-    stop: threading.Event,
-    notify: Callable[[Event], None],
-) -> Iterator[list[Conversions]]:
+def converting(run: Run) -> Iterator[list[Conversions]]:
     """Convert what is due, and what becomes so; at the end wait until all is done.
 
-    Parameters
-    ----------
-    stop
-        Set where the run is to end: what is not converted then stays due.
+    Where the run is stopped, what is not converted yet stays due.
     """
     opened: list[Conversions] = []
     try:
-        for convert in config.converts:
+        for convert in run.config.converts:
 
             def pool_of(done: Done, convert: Convert = convert) -> WorkerPool:
                 return WorkerPool(
                     convert.workers,
                     build_converter,
-                    ConvertSpec(config.plugins, convert, context),
+                    ConvertSpec(run.config.plugins, convert, run.context),
                     done,
                     job_seconds=ATTEMPTS * convert.seconds + KILL_SECONDS,
                     backlog=convert.workers,
                 )
 
-            conversions = Conversions(
-                convert, storage, ledger, context.clock, pool_of, stop=stop, notify=notify
-            )
+            conversions = Conversions(run, convert, pool_of)
             conversions.open()
             opened.append(conversions)
         yield opened

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import HEADER, Layout
-from pacsfw.config import Config, Storage, Tag, Use
+from pacsfw.config import Storage, Tag, Use
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.errors import StateError
 from pacsfw.ledger.cells import to_json
 from pacsfw.ledger.instances import CellError
 from pacsfw.plugins import PluginPlan, discover
+from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
+from pacsfw.steps.run import Run
 from pacsfw.steps.tags.callbacks import limited_callbacks
 from pacsfw.steps.tags.cell_errors import TagError
 from pacsfw.steps.tags.row_reader import RowReader
@@ -45,13 +48,10 @@ class IngestSpec:
 
 
 def ingest_spec(
-    config: Config,
-    storage: Storage,
-    wanted: tuple[Tag, ...],
-    call_seconds: float,
-    known: frozenset[str] | None = None,
+    run: Run, wanted: tuple[Tag, ...], known: frozenset[str] | None = None
 ) -> IngestSpec:
     """Return what the workers of a collection need."""
+    config, storage = run.config, run.storage
     return IngestSpec(
         plugins=config.plugins,
         sort_by=storage.sort_by,
@@ -59,10 +59,29 @@ def ingest_spec(
         wanted=wanted,
         archive=storage.directory,
         state=storage.state,
-        call_seconds=call_seconds,
+        call_seconds=run.timing.call,
         known=known,
         charset=config.undeclared_charset,
     )
+
+
+def make_spool(storage: Storage) -> Path:
+    """Return the folder for what arrives."""
+    spool = storage.state / "spool"
+    spool.mkdir(mode=0o700, exist_ok=True)
+    return spool
+
+
+def capacity_of(storage: Storage, spool: Path) -> Capacity:
+    """Return what watches the disks and what waits to be stored."""
+    return Capacity((spool, storage.directory), storage.reserve, storage.backlog)
+
+
+def as_state_error(err: Exception) -> StateError:
+    """Return what ends a run because the ledger or the dataset folder cannot be written."""
+    if isinstance(err, StateError):
+        return err
+    return StateError(f"ledger: {type(err).__name__}: {err}")
 
 
 def build_ingest(spec: IngestSpec) -> Ingest:

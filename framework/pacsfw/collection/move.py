@@ -1,54 +1,70 @@
-"""One move, wired: receiver, intake, transfer threads and sinks around one ledger."""
+"""One move, wired: receiver, intake, transfer threads and outputs around one ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pacsfw.api import Node, SpoolFile
+from pacsfw.api import Node
 from pacsfw.collection.components import callbacks_of
-from pacsfw.collection.ingest import IngestSpec, build_ingest, ingest_spec
-from pacsfw.collection.pacs import ask_all, build_transfer, open_provider, pacs_query
-from pacsfw.collection.run_resources import RunResources, as_state_error
-from pacsfw.config import Move
-from pacsfw.dicom.spool import Spool
+from pacsfw.collection.ingest import (
+    as_state_error,
+    build_ingest,
+    capacity_of,
+    ingest_spec,
+    make_spool,
+)
+from pacsfw.collection.outputs import Outputs
+from pacsfw.collection.pacs import ask_pacs, build_transfer
+from pacsfw.config import Move, Tag
+from pacsfw.spool.writer import Spool
+from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.intake import Intake
-from pacsfw.steps.move.arrivals import Arrivals, RequestInbox
+from pacsfw.steps.move.arrivals import Arrivals, Inboxes
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.mover import Mover
 from pacsfw.steps.move.requests import Levels
 from pacsfw.steps.move.study import StudyMover
 from pacsfw.steps.receive import Receiver
+from pacsfw.steps.run import Run
 
 
 class Moving:
-    """Moves the studies of a study list, as ``settings`` say."""
+    """Moves the studies of a study list, as ``settings`` say.
 
-    def __init__(self, around: RunResources, settings: Move) -> None:
-        self._around, self._settings = around, settings
-        self._arrivals = Arrivals(around.clock, self._expect)
+    Parameters
+    ----------
+    wanted
+        What the sinks want to know of each object beside the tags.
+    """
+
+    def __init__(self, run: Run, outputs: Outputs, wanted: tuple[Tag, ...], settings: Move) -> None:
+        self._run, self._outputs, self._settings = run, outputs, settings
         self._receiver: Receiver | None = None
         self._levels = Levels()
-        self._spool = around.make_spool()
-        self._room = around.room(self._spool)
+        self._spool = make_spool(run.storage)
+        self._capacity = capacity_of(run.storage, self._spool)
         self._fatal: Exception | None = None
         self._mover: Mover | None = None
+        arrivals = Arrivals(run.clock, self)
         self._intake = Intake(
-            around.ledger,
+            run,
             self._spool,
-            around.storage.directory,
-            around.storage.state,
-            around.clock,
-            self._room,
+            self._capacity,
+            arrivals,
+            self,
             workers=settings.workers,
             build=build_ingest,
-            spec=self._ingest_spec(),
-            on_the_way=self._arrivals.on_the_way,
-            arrived=self._arrivals.arrived,
-            notify=around.notify,
-            fatal=self._stop_because,
+            spec=ingest_spec(run, wanted, self._known_studies()),
         )
-        self._pulled = Spool(self._spool, lambda record: self._intake.take([record]), digest=True)
+        pulled = Spool(self._spool, lambda record: self._intake.take([record]), digest=True)
+        net = run.config.net
+        self._inboxes = Inboxes(
+            arrivals,
+            pulled,
+            aetitle=net.dest.aetitle if net is not None and net.dest is not None else "",
+            source=self._called.aetitle,
+        )
 
     def run(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
         """Take over the spool, and move ``uids``.
@@ -72,7 +88,7 @@ class Moving:
             return
         self._intake.start()
         try:
-            if uids and not self._around.stop.is_set():
+            if uids and not self._run.stop.is_set():
                 self._move(uids, total, ignore_window=ignore_window)
         finally:
             self._intake.close()
@@ -86,34 +102,58 @@ class Moving:
         if self._mover is not None:
             self._mover.cancel()
 
+    def stop_because(self, err: Exception) -> None:
+        """End the run: the ledger or the dataset folder cannot be written."""
+        self._fatal = self._fatal or as_state_error(err)
+        self._run.stop.set()
+        self.cancel()
+
+    def expect(self, expected: bool) -> None:
+        """Tell the receiver, if there is one, whether a study is being requested."""
+        if self._receiver is not None:
+            self._receiver.expect(expected)
+
+    def make_study_mover(self) -> StudyMover:
+        """Return what moves studies in one thread."""
+        run, registry = self._run, self._run.registry
+        transfer = build_transfer(self._settings.use, registry)
+        pacs = ask_pacs(run, transfer)
+        transfer.open(run.context)
+        component = registry.describe("transfer", self._settings.use.name)
+        components = {
+            "query": pacs.component,
+            "transfer": component,
+            "layout": registry.describe("layout", run.storage.sort_by.name),
+            **callbacks_of(run.config.tags, registry),
+        }
+        judge = Judge(run, Durability(run), components, self._outputs)
+        return StudyMover(run, transfer, component, pacs, self._inboxes, judge, self._levels)
+
     def _move(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
-        around = self._around
         with self._listening():
             self._mover = Mover(
+                self._run,
+                self,
+                self._inboxes.arrivals,
+                self._capacity,
                 window=None if ignore_window else self._settings.window,
-                workers=self._study_mover,
                 threads=self._called.max_associations,
                 attempts=self._settings.attempts,
-                pause=around.timing.pause,
-                arrivals=self._arrivals,
-                clock=around.clock,
-                stop=around.stop,
-                notify=around.notify,
-                lacking=self._room.lacking,
             )
             self._mover.move(uids, total)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Receive meanwhile, if the transfer lets the PACS send to us."""
-        around = self._around
-        if not build_transfer(self._settings.use, around.registry).needs_receiver:
+        if not build_transfer(self._settings.use, self._run.registry).needs_receiver:
             yield
             return
-        net = around.config.net
-        assert net is not None and net.dest is not None  # noqa: S101, PT018
         receiver = Receiver(
-            net.dest, self._spool, self._settings.receivers, self._intake.take, digest=True
+            self._run.config.need_listener(),
+            self._spool,
+            self._settings.receivers,
+            self._intake,
+            digest=True,
         )
         receiver.start()
         receiver.expect(False, linger=0)
@@ -121,96 +161,17 @@ class Moving:
         try:
             yield
         finally:
-            receiver.stop(around.timing.grace)
-
-    def _expect(self, expected: bool) -> None:
-        if self._receiver is not None:
-            self._receiver.expect(expected)
+            receiver.stop(self._run.timing.grace)
 
     @property
     def _called(self) -> Node:
         """The PACS; one without a name where there is only DICOMweb, or only a folder."""
-        net = self._around.config.net
+        net = self._run.config.net
         return net.called if net is not None and net.called is not None else Node(aetitle="")
-
-    def _study_mover(self) -> tuple[StudyMover, Callable[[], None]]:
-        around = self._around
-        config, registry = around.config, around.registry
-        transfer = build_transfer(self._settings.use, registry)
-        use = pacs_query(config, transfer, registry)
-        query = registry.describe("query", use.name)
-        provider = open_provider(use, registry, around.context)
-        transfer.open(around.context)
-        owner = registry.describe("transfer", self._settings.use.name)
-        judge = Judge(
-            run=around.context.run_id,
-            ledger=around.ledger,
-            archive=around.storage.directory,
-            clock=around.clock,
-            components={
-                "query": query,
-                "transfer": owner,
-                "layout": registry.describe("layout", around.storage.sort_by.name),
-                **callbacks_of(config.tags, registry),
-            },
-            settled=self._settled,
-            notify=around.notify,
-        )
-        mover = StudyMover(
-            transfer=transfer,
-            ask=ask_all(provider, query),
-            release=provider.release,
-            inbox=self._inbox,
-            arrivals=self._arrivals,
-            ledger=around.ledger,
-            judge=judge,
-            clock=around.clock,
-            stop=around.stop,
-            quiet_seconds=around.timing.quiet,
-            owner=owner,
-            levels=self._levels,
-            notify=around.notify,
-        )
-
-        def close() -> None:
-            transfer.close()
-            provider.close()
-
-        return mover, close
-
-    def _settled(self, study_uid: str) -> None:
-        self._around.outgoing.settled(study_uid)
-
-    def _inbox(self, study_uid: str) -> RequestInbox:
-        net = self._around.config.net
-        source = self._called.aetitle
-        aetitle = net.dest.aetitle if net is not None and net.dest is not None else ""
-
-        def create(sop_class: str, uid: str, syntax: str) -> SpoolFile:
-            writer = self._pulled.begin(sop_class, uid, syntax, source)
-            writer.announce()
-            return writer
-
-        return RequestInbox(study_uid, aetitle, self._arrivals, create)
-
-    def _ingest_spec(self) -> IngestSpec:
-        around = self._around
-        return ingest_spec(
-            around.config,
-            around.storage,
-            around.wanted,
-            around.timing.call,
-            self._known_studies(),
-        )
 
     def _known_studies(self) -> frozenset[str] | None:
         """Return the studies whose objects are stored; None where unsolicited ones are too."""
-        net = self._around.config.net
+        net = self._run.config.net
         if net is None or net.dest is None or net.dest.accept.unsolicited == "accept":
             return None
-        return self._around.ledger.studies.known()
-
-    def _stop_because(self, err: Exception) -> None:
-        self._fatal = self._fatal or as_state_error(err)
-        self._around.stop.set()
-        self.cancel()
+        return self._run.ledger.studies.known()

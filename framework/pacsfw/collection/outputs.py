@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pacsfw.api import Event, Observer, RunContext
+from pacsfw.api import Observer
 from pacsfw.collection.converters import converting
 from pacsfw.collection.tables import Delivery
-from pacsfw.config import Config, Storage
-from pacsfw.ledger import Ledger
+from pacsfw.config import Config
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.convert.conversions import Conversions
 from pacsfw.steps.deliver.outbox import Outbox
+from pacsfw.steps.run import Run
 
 
 def observers_of(config: Config, registry: Registry) -> list[tuple[str, Observer]]:
@@ -47,47 +46,36 @@ class Outputs:
         for outbox in self.outboxes:
             outbox.refresh()
 
-    def remember(self, ledger: Ledger, context: RunContext) -> None:
+    def remember(self, run: Run) -> None:
         """Keep in the ledger what could not be done, and by whom."""
         sinks = [(each.component, each.problem, 1) for each in self.outboxes if each.problem]
         converters = [(c.convert.component, c.problem, 1) for c in self.conversions if c.problem]
-        now = context.clock.now()
-        ledger.faults.replace(context.run_id, "sink", sinks, now)
-        ledger.faults.replace(context.run_id, "converter", converters, now)
+        now = run.clock.now()
+        run.ledger.faults.replace(run.context.run_id, "sink", sinks, now)
+        run.ledger.faults.replace(run.context.run_id, "converter", converters, now)
 
 
 @contextmanager
 def open_outputs(
-    delivery: Delivery,
-    config: Config,
-    storage: Storage,
-    ledger: Ledger,
-    context: RunContext,
-    stop: threading.Event,
-    notify: Callable[[Event], None],
-    problems: list[str],
-    *,
-    anew: bool,
+    run: Run, delivery: Delivery, problems: list[str], *, anew: bool
 ) -> Iterator[Outputs]:
     """Open sinks and converters; at the end wait for both, and add what failed to problems.
 
     Parameters
     ----------
-    stop
-        Set where the run is to end: what is not converted then stays due.
     anew
         As in `Delivery.open`.
     """
-    outgoing = Outputs()
+    outputs = Outputs()
     try:
         with (
-            delivery.open(context, problems, anew=anew) as outboxes,
-            converting(config, storage, ledger, context, stop, notify) as conversions,
+            delivery.open(problems, anew=anew) as outboxes,
+            converting(run) as conversions,
         ):
-            outgoing = Outputs(outboxes, conversions)
-            yield outgoing
+            outputs = Outputs(outboxes, conversions)
+            yield outputs
     finally:
-        outgoing.remember(ledger, context)
-        for each in outgoing.conversions:
+        outputs.remember(run)
+        for each in outputs.conversions:
             if each.problem:
                 problems.append(f"converter {each.convert.component}: {each.problem}")

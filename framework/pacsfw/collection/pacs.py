@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from pacsfw.api import Query, QueryProvider, QueryResult, QueryRow, RunContext, Transfer
+from pacsfw.api import Transfer
 from pacsfw.config import Config, Use
 from pacsfw.config.schemas import AUTO
-from pacsfw.errors import ComponentError, PacsfwError, PluginError
+from pacsfw.errors import PluginError
+from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.move.choice import choose
-
-Ask = Callable[[Query], tuple[QueryResult, list[QueryRow]]]
-"""Puts a question and returns its answer with all rows, for questions with few of them."""
-
-Put = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
-"""Puts a question whose rows stream."""
-
+from pacsfw.steps.run import Run
 
 PACS_QUERY, WEB_QUERY = "cfind", "qido"
 """How a PACS, or one that only DICOMweb reaches, is asked where nothing else is said."""
 
 
-def open_provider(use: Use, registry: Registry, context: RunContext) -> QueryProvider:
+def open_query(run: Run, use: Use) -> PacsQuery:
     """Build and open a query provider."""
-    provider: QueryProvider = registry.build("query", use.name, use.options)
-    provider.open(context)
-    return provider
+    provider = run.registry.build("query", use.name, use.options)
+    provider.open(run.context)
+    return PacsQuery(provider, run.registry.describe("query", use.name))
+
+
+def ask_pacs(run: Run, transfer: Transfer | None) -> PacsQuery:
+    """Open what knows what the studies of the collection should have, as `pacs_query` says."""
+    return open_query(run, pacs_query(run.config, transfer, run.registry))
 
 
 def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) -> Use:
@@ -47,8 +45,7 @@ def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) ->
 
 def transfer_use(config: Config, registry: Registry) -> tuple[Use, str]:
     """Return the transfer that ``move.use`` means, and why if that was ``auto``."""
-    assert config.move is not None  # noqa: S101 - required before
-    use = config.move.use
+    use = config.need_move().use
     if use.name != AUTO:
         return use, ""
 
@@ -67,28 +64,3 @@ def build_transfer(use: Use, registry: Registry) -> Transfer:
     """Build a transfer, to look at it or to open it."""
     transfer: Transfer = registry.build("transfer", use.name, use.options)
     return transfer
-
-
-def guarded_ask(provider: QueryProvider, owner: str) -> Put:
-    """Return a function that puts one slice; what the provider raises becomes our error."""
-
-    def put(query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        try:
-            return provider.ask(query, emit)
-        except PacsfwError:
-            raise
-        except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a patient
-            raise ComponentError(f"query {owner} failed: {type(err).__name__}") from None
-
-    return put
-
-
-def ask_all(provider: QueryProvider, owner: str) -> Ask:
-    """Return a function that puts one slice and collects the rows of its answer."""
-    put = guarded_ask(provider, owner)
-
-    def ask(query: Query) -> tuple[QueryResult, list[QueryRow]]:
-        rows: list[QueryRow] = []
-        return put(query, rows.append), rows
-
-    return ask

@@ -6,13 +6,12 @@ It is resumable: how far it is goes into the ledger together with the rows thems
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from pacsfw.api import Clock, Event, FilesParsed
-from pacsfw.ledger import Ledger
+from pacsfw.api import FilesParsed
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.ingest.ingest import Reparse, without_row
+from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, OrderedPool
 
 TAGS_FACT = "tags"
@@ -35,21 +34,12 @@ class Reparsing:
     ----------
     pool
         Its workers do `Reparse` jobs.
-    stop
-        Set when the run is interrupted: what is under way is finished.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        pool: OrderedPool,
-        clock: Clock,
-        stop: threading.Event,
-        notify: Callable[[Event], None],
-    ) -> None:
-        self._ledger, self._pool, self._clock = ledger, pool, clock
-        self._stop, self._notify = stop, notify
-        self._total, _ = ledger.instances.totals()
+    def __init__(self, run: Run, pool: OrderedPool) -> None:
+        self._run, self._pool = run, pool
+        self._ledger, self._clock, self._stop = run.ledger, run.clock, run.stop
+        self._total, _ = run.ledger.instances.totals()
         self._files = 0
         self._rows = 0
 
@@ -64,7 +54,7 @@ class Reparsing:
         Returns
         -------
         bool
-            Whether every row is of these tags now; False where ``stop`` was set before.
+            Whether every row is of these tags now; False where the run was stopped before.
         """
         end, after = self._begin(tags)
         with self._pool as pool:
@@ -110,7 +100,7 @@ class Reparsing:
             self._remember(tags, end, chunk[-1][0])
         self._files += len(chunk)
         self._rows += sum(bool(instance.row) for _, instance in chunk)
-        self._notify(
+        self._run.notify(
             FilesParsed(at=self._clock.now(), files=self._files, rows=self._rows, total=self._total)
         )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from pacsfw.api import RunContext, Sink
+from pacsfw.api import Sink
 from pacsfw.errors import RemoteError, Retry
 from pacsfw.plugins.registry import Registry
+from pacsfw.steps.run import Run
 
 
 def sink_for(target: str, registry: Registry) -> Sink:
@@ -18,7 +19,7 @@ def sink_for(target: str, registry: Registry) -> Sink:
 
 
 @contextmanager
-def open_study_list(target: str, registry: Registry, context: RunContext) -> Iterator[Sink]:
+def open_study_list(run: Run) -> Iterator[Sink]:
     """Open the sink of ``storage.resources``.
 
     Raises
@@ -26,9 +27,9 @@ def open_study_list(target: str, registry: Registry, context: RunContext) -> Ite
     RemoteError
         It, a database, cannot be reached.
     """
-    with closing(sink_for(target, registry)) as sink:
+    with closing(sink_for(run.storage.resources, run.registry)) as sink:
         try:
-            sink.open(context)
+            sink.open(run.context)
             yield sink
         except Retry as err:
             raise RemoteError(f"storage.resources: {err}") from None

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pacsfw.api import RunContext
-from pacsfw.config import Config, Storage, Use
+from pacsfw.config import Use
 from pacsfw.config.columns import columns_of
-from pacsfw.ledger import Ledger
-from pacsfw.plugins.registry import Registry
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.provenance import column_rows
 from pacsfw.steps.deliver.sources import (
@@ -21,6 +18,7 @@ from pacsfw.steps.deliver.sources import (
     instance_table,
 )
 from pacsfw.steps.deliver.targets import Target, wanted_by
+from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
 
 
@@ -34,11 +32,9 @@ class Delivery:
         is no tag path, stands for the whole header.
     """
 
-    def __init__(
-        self, config: Config, storage: Storage, registry: Registry, ledger: Ledger
-    ) -> None:
-        self._config, self._storage = config, storage
-        self._registry, self._ledger = registry, ledger
+    def __init__(self, run: Run) -> None:
+        self._run, self._config, self._storage = run, run.config, run.storage
+        self._registry, self._ledger = run.registry, run.ledger
         self._sinks = list(self._targets())
         self.wanted = wanted_by(self._sinks)
 
@@ -49,9 +45,7 @@ class Delivery:
         return tags_identity(tags, self._registry, charset)
 
     @contextmanager
-    def open(
-        self, context: RunContext, problems: list[str], *, anew: bool
-    ) -> Iterator[list[Outbox]]:
+    def open(self, problems: list[str], *, anew: bool) -> Iterator[list[Outbox]]:
         """Open what delivers the rows, their errors and columns; what fails is a problem.
 
         Parameters
@@ -62,7 +56,7 @@ class Delivery:
         opened: list[Outbox] = []
         try:
             for outbox in self._outboxes():
-                outbox.open(context, anew=anew)
+                outbox.open(self._run.context, anew=anew)
                 opened.append(outbox)
             yield opened
         finally:

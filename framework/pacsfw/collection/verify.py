@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pacsfw.api import Clock, Event, RunContext, Verdict
-from pacsfw.collection.pacs import ask_all, build_transfer, open_provider, pacs_query, transfer_use
-from pacsfw.config import Config, Storage
-from pacsfw.ledger import Ledger
+from pacsfw.api import Verdict
+from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
 from pacsfw.ledger.evidence import FLAGS
 from pacsfw.ledger.instances import Instance
-from pacsfw.ledger.studies import GOOD, Study
-from pacsfw.plugins.registry import Registry
+from pacsfw.ledger.studies import Study
+from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.report.verified import Verified
+from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.ingest import QUARANTINE, keep
-from pacsfw.steps.move.expected import Ask, read_expectation
+from pacsfw.steps.move.expected import read_expectation
 from pacsfw.steps.move.judge import Judge
+from pacsfw.steps.run import Run
 from pacsfw.steps.verify.disk import Checked, check_files, unknown_files
 from pacsfw.steps.verify.manifest import Manifest
+from pacsfw.words import GOOD
 
 UNKNOWN_FILES = "unknown_files.txt"
 """In the state folder: the files of the archive that the ledger does not know."""
@@ -29,28 +30,10 @@ UNKNOWN_FILES = "unknown_files.txt"
 class Verifying:
     """Verifies one collection."""
 
-    def __init__(
-        self,
-        *,
-        config: Config,
-        storage: Storage,
-        registry: Registry,
-        ledger: Ledger,
-        context: RunContext,
-        clock: Clock,
-        notify: Callable[[Event], None],
-    ) -> None:
-        self._config, self._storage, self._registry = config, storage, registry
-        self._ledger, self._context, self._clock = ledger, context, clock
-        self._judge = Judge(
-            run=context.run_id,
-            ledger=ledger,
-            archive=storage.directory,
-            clock=clock,
-            components={},
-            settled=lambda _: None,
-            notify=notify,
-        )
+    def __init__(self, run: Run) -> None:
+        self._run, self._config, self._storage = run, run.config, run.storage
+        self._ledger = run.ledger
+        self._judge = Judge(run, Durability(run), {})
         self._result = Verified()
 
     def run(self, manifest: Path, *, offline: bool) -> Verified:
@@ -64,9 +47,9 @@ class Verifying:
             The manifest cannot be written.
         """
         known: set[str] = set()
-        with Manifest(manifest) as writer, self._asking(offline=offline) as ask:
+        with Manifest(manifest) as writer, self._asking(offline=offline) as pacs:
             for uid in self._ledger.studies.uids():
-                self._study(uid, ask, writer, known)
+                self._study(uid, pacs, writer, known)
             writer.study({})
             for each in self._check(self._ledger.instances.kept_of_study("")):
                 writer.file(each, None, [])
@@ -77,20 +60,15 @@ class Verifying:
         return self._result
 
     @contextmanager
-    def _asking(self, *, offline: bool) -> Iterator[Ask | None]:
+    def _asking(self, *, offline: bool) -> Iterator[PacsQuery | None]:
         if offline:
             yield None
             return
-        use, _ = transfer_use(self._config, self._registry)
-        transfer = build_transfer(use, self._registry)
-        use = pacs_query(self._config, transfer, self._registry)
-        provider = open_provider(use, self._registry, self._context)
-        try:
-            yield ask_all(provider, use.name)
-        finally:
-            provider.close()
+        use, _ = transfer_use(self._config, self._run.registry)
+        with ask_pacs(self._run, build_transfer(use, self._run.registry)) as pacs:
+            yield pacs
 
-    def _study(self, uid: str, ask: Ask | None, writer: Manifest, known: set[str]) -> None:
+    def _study(self, uid: str, pacs: PacsQuery | None, writer: Manifest, known: set[str]) -> None:
         checked = self._check(self._ledger.instances.kept_of_study(uid))
         lost = [
             each.instance
@@ -103,7 +81,7 @@ class Verifying:
                 known.add(each.instance.path)
         study = self._ledger.studies.get(uid)
         if study is not None and study.verdict is not None:
-            self._judge_again(study, lost, ask if study.selected else None)
+            self._judge_again(study, lost, pacs if study.selected else None)
             study = self._ledger.studies.get(uid)
         self._write(uid, checked, study, writer)
 
@@ -133,17 +111,17 @@ class Verifying:
             kept = keep(path, self._storage.state / QUARANTINE, digest)
             kept = kept.relative_to(self._storage.state)
             self._ledger.instances.forget(instance)
-            self._ledger.instances.record(_spoilt(instance, digest, kept), self._clock.now())
+            self._ledger.instances.record(_spoilt(instance, digest, kept), self._run.clock.now())
         elif checked.condition == "missing":
             self._ledger.instances.forget(instance)
 
-    def _judge_again(self, study: Study, lost: Sequence[Instance], ask: Ask | None) -> None:
+    def _judge_again(self, study: Study, lost: Sequence[Instance], pacs: PacsQuery | None) -> None:
         assert study.verdict is not None  # noqa: S101 - seen by the caller
-        if ask is None:
+        if pacs is None:
             if lost:
                 self._judge.settle(study.uid, _without(study.verdict, lost))
             return
-        expectation = read_expectation(ask, study.uid)
+        expectation = read_expectation(pacs, study.uid)
         self._result.asked += 1
         if not expectation.strength or self._judge.knows_less(study.uid, expectation):
             self._result.unanswered += 1

@@ -13,9 +13,9 @@ from jsonschema.validators import extend
 from referencing import Registry
 
 from pacsfw.config.document import Document, KeyPath, Problems
-from pacsfw.config.numbers import number
-from pacsfw.config.values import closest
+from pacsfw.config.values import number
 from pacsfw.errors import PluginError
+from pacsfw.words import nearest
 
 UNAVAILABLE: Mapping[str, Any] = {}
 """What ``not`` forbids in the schema of a key whose feature is yet to come: anything."""
@@ -165,7 +165,7 @@ def _unknown_keys(
     patterns = schema.get("patternProperties", {})
     for key in value:
         if key not in known and not any(re.search(pattern, key) for pattern in patterns):
-            yield (*here, key), f"unknown key{closest(key, offered)}", True
+            yield (*here, key), f"unknown key{nearest(key, offered)}", True
 
 
 def _is_unavailable(schema: Any) -> bool:
@@ -178,7 +178,7 @@ def _fault(shown: str, value: Any, rule: Any, limit: Any, schema: Mapping[str, A
         words = " or ".join(_TYPES.get(kind, str(kind)) for kind in kinds if kind != "null")
         return f"{shown} is not {words}{_quoting(value, schema)}"
     if rule == "enum":
-        near = closest(value, map(str, limit)) if isinstance(value, str) else ""
+        near = nearest(value, map(str, limit)) if isinstance(value, str) else ""
         return f"{shown} is not one of {', '.join(map(str, limit))}{near}"
     if rule == "uniqueItems":
         return "the same item is in the list twice"

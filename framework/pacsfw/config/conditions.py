@@ -10,10 +10,10 @@ from typing import Any
 from pacsfw.config.components import ConfigBuilder
 from pacsfw.config.document import KeyPath
 from pacsfw.config.model import Filter
-from pacsfw.config.values import closest
 from pacsfw.dicom.keys import normal
 from pacsfw.dicom.levels import LEVEL_OF, vr_of
 from pacsfw.dicom.matching import WILDCARD_VRS
+from pacsfw.words import nearest
 
 _FILTERS: KeyPath = ("find", "filters")
 
@@ -40,7 +40,7 @@ def _why_not(keyword: str) -> str:
     from pydicom.datadict import dictionary_VR, keyword_dict
 
     if keyword not in keyword_dict:
-        near = closest(keyword, LEVEL_OF) or closest(keyword, keyword_dict)
+        near = nearest(keyword, LEVEL_OF) or nearest(keyword, keyword_dict)
         return f"is not a DICOM keyword{near}"
     if dictionary_VR(keyword) == "SQ":
         return "is a sequence, which has no value to match"

@@ -16,7 +16,8 @@ from pacsfw.config.components import ConfigBuilder, use_at
 from pacsfw.config.conditions import filters
 from pacsfw.config.model import Find
 from pacsfw.config.sections import query_level
-from pacsfw.config.values import closest, day, is_url
+from pacsfw.config.values import day, is_url
+from pacsfw.words import nearest
 
 COHORT_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 """How a cohort is read, by the ending of its name."""
@@ -111,7 +112,7 @@ def _check_search_fields(builder: ConfigBuilder) -> None:
     for index, keyword in enumerate(fields):
         place = ("find", "search_fields", index)
         if keyword not in keyword_dict:
-            near = closest(keyword, keyword_dict)
+            near = nearest(keyword, keyword_dict)
             builder.problems.add(place, f"{keyword!r} is not a DICOM keyword{near}")
         elif dictionary_VR(keyword) == "SQ":
             builder.problems.add(place, f"{keyword!r} is a sequence, which is no column of a table")

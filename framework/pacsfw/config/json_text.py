@@ -8,7 +8,7 @@ from bisect import bisect_right
 from typing import Any, NoReturn
 
 from pacsfw.config.document import MAX_DEPTH, Document, KeyPath, Mark, spell
-from pacsfw.config.numbers import number
+from pacsfw.config.values import number
 from pacsfw.errors import ConfigError
 
 _BLANK = re.compile(r"[ \t\n\r]*")

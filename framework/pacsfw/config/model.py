@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from pacsfw import api
 from pacsfw.config.document import KeyPath
@@ -167,6 +167,41 @@ class Config:
     warnings: tuple[str, ...]
     raw: Mapping[str, Any] = field(repr=False)
     secrets: frozenset[KeyPath]
+
+    def need_storage(self) -> Storage:
+        """Return the ``storage`` section.
+
+        Raises
+        ------
+        ConfigError
+            There is none; likewise for the other sections.
+        """
+        self.require("storage")
+        return cast("Storage", self.storage)
+
+    def need_find(self) -> Find:
+        """Return the ``find`` section."""
+        self.require("find")
+        return cast("Find", self.find)
+
+    def need_move(self) -> Move:
+        """Return the ``move`` section."""
+        self.require("move")
+        return cast("Move", self.move)
+
+    def need_net(self) -> api.Net:
+        """Return the ``net`` section, which names the PACS: ``net.called_node``."""
+        self.require("net.called_node")
+        return cast("api.Net", self.net)
+
+    def need_pacs(self) -> api.Node:
+        """Return the PACS: ``net.called_node``."""
+        return cast("api.Node", self.need_net().called)
+
+    def need_listener(self) -> api.Node:
+        """Return the node that we listen as: ``net.dest_node``."""
+        self.require("net.dest_node.port")
+        return cast("api.Node", cast("api.Net", self.net).dest)
 
     @property
     def undeclared_charset(self) -> str:

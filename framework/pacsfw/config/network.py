@@ -16,7 +16,7 @@ from pacsfw.config.components import ConfigBuilder
 from pacsfw.config.dicomweb import dicomweb, dicomweb_warnings
 from pacsfw.config.document import KeyPath
 from pacsfw.config.profile import allowed_associations, profile, profile_warnings
-from pacsfw.config.values import closest
+from pacsfw.words import nearest
 
 _LOOPBACK = ("localhost", "127.", "::1")
 
@@ -74,7 +74,7 @@ def _check_charset(builder: ConfigBuilder, place: KeyPath, charset: str) -> None
     for part in charset.split("\\"):
         if part and part not in known:
             shown = builder.document.shown(place, part)
-            near = closest(part, known)
+            near = nearest(part, known)
             builder.problems.add(place, f"{shown} is not a Specific Character Set of DICOM{near}")
 
 

@@ -10,8 +10,8 @@ from pacsfw.config.checking import check
 from pacsfw.config.components import ConfigBuilder
 from pacsfw.config.document import Document, KeyPath, Problems
 from pacsfw.config.files import Located
-from pacsfw.config.values import closest
 from pacsfw.errors import ConfigError
+from pacsfw.words import nearest
 
 _CALLED: KeyPath = ("net", "called_node")
 _PROFILE: KeyPath = (*_CALLED, "profile")
@@ -92,7 +92,7 @@ def _check(document: Document) -> None:
     for key in (*_KEYWORDS, *_PROVEN):
         for index, keyword in enumerate(document.tree.get(key, [])):
             if keyword not in keyword_dict:
-                near = closest(keyword, keyword_dict)
+                near = nearest(keyword, keyword_dict)
                 problems.add((key, index), f"{keyword!r} is not a DICOM keyword{near}")
     for yes, no in _OPPOSITES:
         for index, keyword in enumerate(document.tree.get(no, [])):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
+import math
 import re
-from collections.abc import Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
 from pathlib import PurePath
 from zoneinfo import ZoneInfo, available_timezones
+
+from pacsfw.words import nearest
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """In the order of ``date.weekday``."""
@@ -66,7 +67,7 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as err:
-        near = closest(name, available_timezones())
+        near = nearest(name, available_timezones())
         raise ValueError(f"{name!r} is not a time zone such as Europe/Zurich{near}") from err
 
 
@@ -99,8 +100,20 @@ def sibling(path: str, table: str) -> str:
     return str(pure.with_name(f"{pure.stem}_{table}{pure.suffix}"))
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean ...?)`` for the nearest known word, or nothing."""
-    folded = {each.lower(): each for each in sorted(known)}
-    near = difflib.get_close_matches(word.lower(), folded, 1)
-    return f" (did you mean {folded[near[0]]!r}?)" if near else ""
+def number(text: str, *, whole: bool) -> int | float:
+    """Convert the text of a YAML or JSON number.
+
+    Raises
+    ------
+    ValueError
+        It is no number, not finite, or has thousands of digits.
+    """
+    try:
+        if whole:
+            return int(text, 0)
+        value = math.nan if text.lower().endswith(("inf", "nan")) else float(text)
+    except ValueError as err:
+        raise ValueError("not a number that can be used here; put it in quotes") from err
+    if not math.isfinite(value):
+        raise ValueError("not a finite number; put it in quotes if it is a text")
+    return value

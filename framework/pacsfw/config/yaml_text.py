@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import yaml
 
 from pacsfw.config.document import MAX_DEPTH, MAX_VALUES, START, Document, KeyPath, Mark, spell
-from pacsfw.config.numbers import number
+from pacsfw.config.values import number
 from pacsfw.errors import ConfigError
 
 _CORE = "tag:yaml.org,2002:"

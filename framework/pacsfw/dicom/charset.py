@@ -13,6 +13,8 @@ from functools import lru_cache
 
 from pydicom.charset import convert_encodings, decode_bytes, default_encoding, python_encoding
 
+from pacsfw.dicom.vr import PADDING
+
 ESCAPE = b"\x1b"
 LOST = "\N{REPLACEMENT CHARACTER}"
 """Stands where bytes are not of the character set."""
@@ -114,7 +116,7 @@ def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
         From the bytes of a value to its text. It raises ValueError for bytes that are not of
         the character set, or if nobody knows that set.
     """
-    name = declared.decode("latin-1").strip(" \0")
+    name = declared.decode("latin-1").strip(PADDING)
     if name in _DEFAULT_REPERTOIRE:
         name = undeclared or "ISO_IR 100"
     known, names = _is_known(name), encodings(name)

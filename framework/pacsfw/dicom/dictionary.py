@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_dict, repeater_has_keyword
+
+from pacsfw.words import nearest
 
 
 def tag_of(keyword: str) -> int:
@@ -23,17 +23,7 @@ def tag_of(keyword: str) -> int:
             f"the DICOM keyword {keyword!r} stands for many elements, "
             "give the tag of one of them, such as (6000,0010)"
         )
-    close = _nearest(keyword)
-    raise ValueError(
-        f"unknown DICOM keyword {keyword!r}" + (f" (did you mean {close!r}?)" if close else "")
-    )
-
-
-def _nearest(keyword: str) -> str | None:
-    for known in keyword_dict:
-        if known.lower() == keyword.lower():
-            return known
-    return next(iter(difflib.get_close_matches(keyword, keyword_dict, n=1)), None)
+    raise ValueError(f"unknown DICOM keyword {keyword!r}{nearest(keyword, keyword_dict)}")
 
 
 def vr_in_dictionary(tag: int) -> str:

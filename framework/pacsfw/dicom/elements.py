@@ -16,6 +16,7 @@ from pydicom.valuerep import AMBIGUOUS_VR
 
 from pacsfw.api import is_uid
 from pacsfw.dicom.tagpath import ABSENT, Absent, Many, Step, TagPath, follow
+from pacsfw.dicom.vr import PADDING
 from pacsfw.dicom.walk import Encoding
 from pacsfw.dicom.wanted import (
     CHARACTER_SET,
@@ -130,7 +131,7 @@ def plain(leaf: Leaf) -> str | None:
     vr, value = leaf.vr, leaf.value
     if vr not in _PLAIN or type(value) is not bytes or b"\\" in value:
         return None
-    text = value.decode("latin-1").rstrip(" \0")
+    text = value.decode("latin-1").rstrip(PADDING)
     if vr not in _LONGEST:
         return text
     if len(value) > _LONGEST[vr] or not (text.isascii() and text.isprintable()):
@@ -164,7 +165,7 @@ def as_pydicom(leaf: Leaf, step: Step) -> Any:
 
 def pydicom_encodings(charset: bytes) -> Any:
     """Return pydicom's encodings of a Specific Character Set; it warns of what it is not."""
-    names = charset.decode("latin-1").rstrip(" \0").split("\\")
+    names = charset.decode("latin-1").rstrip(PADDING).split("\\")
     if all(name.strip() in python_encoding for name in names):
         return _encodings(tuple(names))
     return convert_encodings(names if len(names) > 1 else names[0])

@@ -20,13 +20,12 @@ from pacsfw.dicom.inflating import Bomb, Inflating
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.reading import DEFLATED, Cut, TooLarge, encoding_of, skip_to_pixels
 from pacsfw.dicom.tagpath import TagPath, parse
+from pacsfw.dicom.vr import LONG, SHORT
 from pacsfw.dicom.walk import (
     IMPLICIT,
     ITEM,
     ITEM_END,
-    LONG,
     SEQUENCE_END,
-    SHORT,
     UNDEFINED,
     Encoding,
     Unusual,

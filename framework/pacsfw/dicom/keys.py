@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import date
 
 from pacsfw.api import is_uid
-from pacsfw.dicom.matching import SINGLE_VALUED_VRS
+from pacsfw.dicom.vr import SINGLE_VALUED
 
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DAY = r"\d{8}"
@@ -51,10 +51,10 @@ def normal(vr: str, text: str, *, fold: bool = False) -> str:
     form = _FORMS.get(vr)
     if form is not None:
         return form(text)
-    wrong = _NO_LONG_TEXT if vr in SINGLE_VALUED_VRS else _NO_TEXT
+    wrong = _NO_LONG_TEXT if vr in SINGLE_VALUED else _NO_TEXT
     if wrong.search(text):
         raise ValueError("contains a control character")
-    if "\\" in text and vr not in SINGLE_VALUED_VRS:
+    if "\\" in text and vr not in SINGLE_VALUED:
         raise ValueError("contains a backslash, which separates values")
     if vr == "CS" and not fold and text != text.upper():
         raise ValueError("is not in capitals, as code strings (CS) are")

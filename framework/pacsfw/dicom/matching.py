@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
+from pacsfw.dicom.vr import LEADING_BLANKS, PADDING, SINGLE_VALUED
+
 WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
 """Value representations in which ``*`` and ``?`` are wildcards (PS3.4 C.2.2.2.4)."""
 
 RANGE_VRS = frozenset({"DA", "TM"})
 """Value representations that this module matches by range (PS3.4 C.2.2.2.5)."""
-
-SINGLE_VALUED_VRS = frozenset({"LT", "ST", "UR", "UT"})
-"""Value representations in which a backslash is text (PS3.5 6.2)."""
 
 _DA = re.compile(r"\d{8}|\d{4}\.\d\d\.\d\d")
 _TM = re.compile(r"\d\d(?:\d\d(?:\d\d(?:\.\d{1,6})?)?)?|\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?")
@@ -52,7 +51,7 @@ def matches(vr: str, pattern: str, values: Sequence[str], *, fold: bool = False)
         The pattern cannot be one of this VR: a malformed date or time, or a range of DT.
         The message never repeats the pattern.
     """
-    keys = [pattern] if vr in SINGLE_VALUED_VRS else pattern.split("\\")
+    keys = [pattern] if vr in SINGLE_VALUED else pattern.split("\\")
     keys = [key for key in (_trim(vr, key) for key in keys) if key]
     if not keys or (vr in WILDCARD_VRS and any(not key.strip("*") for key in keys)):
         return True
@@ -164,5 +163,5 @@ def _wildcard(key: str, fold: bool) -> re.Pattern[str]:
 
 def _trim(vr: str, text: str) -> str:
     """Leave out padding (PS3.5 6.2): leading blanks count in the long texts only."""
-    text = text.rstrip("\0 ")
-    return text if vr in ("LT", "ST", "UC", "UR", "UT") else text.lstrip(" ")
+    text = text.rstrip(PADDING)
+    return text if vr in LEADING_BLANKS else text.lstrip(" ")

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 from pydicom.multival import MultiValue
 
+from pacsfw.dicom.vr import PADDING
+
 GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
@@ -36,7 +38,7 @@ def part(name: str, component: Component) -> str:
     """Return a part of a name, empty where the name does not have it."""
     group, number = component
     found = _at(name.split("="), group)
-    return (found if number == WHOLE_GROUP else _at(found.split("^"), number)).strip(" \0")
+    return (found if number == WHOLE_GROUP else _at(found.split("^"), number)).strip(PADDING)
 
 
 def select(value: Any, component: Component) -> Any:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from pacsfw.dicom.vr import LONG, PADDING
+
 IMPLEMENTATION_CLASS_UID = "2.25.145131433375657496648581292996595865875"
 IMPLEMENTATION_VERSION_NAME = "PACSFW_0_1"
 
@@ -22,8 +24,7 @@ MAX_FILE_META = 1 << 20
 """Bytes of preamble and File Meta that are read at most."""
 
 _FIRST_READ = 4096
-_LONG_VRS = frozenset({b"OB", b"OW", b"UN", b"UT", b"SQ", b"OF", b"OD", b"OL", b"UC", b"UR"})
-_VRS = _LONG_VRS | {b"UL", b"UI", b"SH", b"AE"}
+_VRS = LONG.keys() | {b"UL", b"UI", b"SH", b"AE"}
 
 
 _SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -209,7 +210,7 @@ def _next_element(data: bytes, position: int) -> tuple[int, bytes, int]:
     start = position + 8
     if vr not in _VRS:
         raise ValueError(f"File Meta (0002,{element:04X}) has an impossible VR")
-    if vr in _LONG_VRS:
+    if vr in LONG:
         if position + 12 > len(data):
             raise _NeedMore
         (length,) = struct.unpack_from("<L", data, position + 8)
@@ -230,7 +231,7 @@ def _end(values: Mapping[int, bytes]) -> int | None:
 
 
 def _text(value: bytes) -> str:
-    return value.decode("latin-1").strip(" \0")
+    return value.decode("latin-1").strip(PADDING)
 
 
 def looks_like_dicom(start: bytes, name: str) -> bool:

@@ -20,7 +20,8 @@ from pydicom.sequence import Sequence
 from pacsfw.dicom.inflating import Inflating
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.reading import DEFLATED
-from pacsfw.dicom.walk import EXPLICIT, LONG, Short, Unusual, Walk
+from pacsfw.dicom.vr import LONG
+from pacsfw.dicom.walk import EXPLICIT, Short, Unusual, Walk
 from pacsfw.dicom.wanted import (
     LAST_BEFORE_PIXELS,
     LONGEST_VALUE,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw.dicom.inflating import Inflating
+from pacsfw.dicom.vr import PADDING
 from pacsfw.dicom.walk import (
     EXPLICIT,
     EXPLICIT_BIG,
@@ -94,7 +95,7 @@ def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
 
         window = _Window(data, 0, len(data) < _FIRST, fetch)
         start = window.walk(_PREFIX_LENGTH, EXPLICIT, plan.meta, found)
-        syntax = found[SYNTAX][1].decode("latin-1").rstrip(" \0") if SYNTAX in found else ""
+        syntax = found[SYNTAX][1].decode("latin-1").rstrip(PADDING) if SYNTAX in found else ""
         if not syntax:
             raise Unusual
         if syntax in DEFLATED:

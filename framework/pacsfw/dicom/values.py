@@ -12,7 +12,8 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
-_PADDING = " \0"
+from pacsfw.dicom.vr import PADDING
+
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]+)?")
 _TRUTH = {"Y": True, "YES": True, "TRUE": True, "1": True}
@@ -27,7 +28,7 @@ def is_empty(value: Any) -> bool:
         return all(map(is_empty, value))
     if isinstance(value, Dataset | bytes):
         return len(value) == 0
-    return str(value).strip(_PADDING) == ""
+    return str(value).strip(PADDING) == ""
 
 
 def text_of(value: Any) -> str:
@@ -49,7 +50,7 @@ def text_of(value: Any) -> str:
         raise TypeError(f"{_kind(value)} cannot be written as text")
     if isinstance(value, MultiValue | list | tuple):
         return "\\".join(map(text_of, value))
-    return "" if value is None else str(value).rstrip(_PADDING)
+    return "" if value is None else str(value).rstrip(PADDING)
 
 
 def int_of(value: Any) -> int:
@@ -64,8 +65,8 @@ def int_of(value: Any) -> int:
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip(_PADDING)):
-        return int(value.strip(_PADDING))
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip(PADDING)):
+        return int(value.strip(PADDING))
     raise ValueError(f"{_kind(value)} is no whole number")
 
 
@@ -79,8 +80,8 @@ def float_of(value: Any) -> float:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip(_PADDING)):
-        return float(value.strip(_PADDING))
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip(PADDING)):
+        return float(value.strip(PADDING))
     raise ValueError(f"{_kind(value)} is no number")
 
 
@@ -94,7 +95,7 @@ def bool_of(value: Any) -> bool:
     """
     if isinstance(value, bool):
         return value
-    word = "" if isinstance(value, Dataset | Sequence) else str(value).strip(_PADDING).upper()
+    word = "" if isinstance(value, Dataset | Sequence) else str(value).strip(PADDING).upper()
     if word not in _TRUTH:
         raise ValueError(f"{_kind(value)} is neither YES nor NO")
     return _TRUTH[word]

@@ -11,15 +11,11 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_16, VR
-
+from pacsfw.dicom.vr import LONG, SHORT
 from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, QueryRow, Want, Wanted
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-SHORT = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_16}
-"""Value representations with a length of 16 bits (PS3.5 section 7.1.2), as they are encoded."""
-LONG = {str(vr).encode(): str(vr) for vr in VR if len(vr) == 2 and vr not in EXPLICIT_VR_LENGTH_16}
 
 _DEEPEST = 32
 _UNTIL_ITEM_END = ITEM_END - 1

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
 from pacsfw.dicom.tagpath import FILE_META_GROUP, Step, TagPath
+from pacsfw.dicom.vr import PADDING
 
 CHARACTER_SET = 0x00080005
 SYNTAX = 0x00020010
@@ -146,4 +147,4 @@ def private_vr(group: int, creator: str, element: int) -> str:
 
 def creator_name(value: Any) -> str:
     """Return the name of a private creator as its element has it."""
-    return value.decode("latin-1").rstrip(" \0") if type(value) is bytes else ""
+    return value.decode("latin-1").rstrip(PADDING) if type(value) is bytes else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from collections.abc import Iterable, Iterator
@@ -9,17 +10,22 @@ from contextlib import contextmanager
 
 import tenacity
 from pydicom.uid import UID
+from pynetdicom import _config
 
 from pacsfw.api import Net, Node
 from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION
 from pacsfw.dimse.opening import CONNECT_SECONDS, Proposal, Rejected, Unsupported, request
-from pacsfw.dimse.privacy import silence_pynetdicom
 from pacsfw.dimse.requestor import Ended, Message, Requestor
 from pacsfw.dimse.status import SUCCESS, describe
 from pacsfw.errors import RemoteError
 
-silence_pynetdicom()
+# Records of pynetdicom would quote names and IDs: identifiers at INFO, values in the
+# tracebacks of decoding errors.
+_config.LOG_HANDLER_LEVEL = "none"
+_config.LOG_REQUEST_IDENTIFIERS = False
+_config.LOG_RESPONSE_IDENTIFIERS = False
+logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
 
 ECHO_SECONDS = 30.0
 _NAMED = 6

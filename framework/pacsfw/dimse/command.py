@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from pacsfw.dicom.vr import PADDING
+
 MAX_COMMAND = 16 * 1024
 """Bytes of a command set that are collected at most."""
 
@@ -94,7 +96,7 @@ class Command:
 
     def text(self, element: int) -> str:
         """Return a UI or AE value as Latin-1 without blanks and NULs around it, or ''."""
-        return self.elements.get(element, b"").decode("latin-1").strip(" \0")
+        return self.elements.get(element, b"").decode("latin-1").strip(PADDING)
 
     @property
     def has_data_set(self) -> bool:

@@ -16,7 +16,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.api import Level
 from pacsfw.dicom import charset as charsets
-from pacsfw.dimse.rows import NUMBERS
+from pacsfw.dicom.vr import NUMBERS
 from pacsfw.errors import ConfigError
 
 Root: TypeAlias = Literal["STUDY", "PATIENT"]

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from pacsfw.api import Accept
 from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacsfw.dicom.vr import PADDING
 from pacsfw.dimse.known_uids import KnownUids
-from pacsfw.dimse.pdu import PduType, ProtocolError
+from pacsfw.dimse.pdu import HEADER, PduType, ProtocolError
 
 VERIFICATION = "1.2.840.10008.1.1"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -26,7 +27,6 @@ MAX_USER_ITEMS = 1024
 
 _IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _DEFLATED, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
-_HEADER = struct.Struct(">BxL")
 _ITEM = struct.Struct(">BxH")
 _FIXED = 68
 _AE_TITLES = slice(4, 36)
@@ -165,7 +165,7 @@ def choose_syntax(offered: list[str], known: KnownUids, *, deflated: bool = Fals
 
 
 def _text(value: bytes) -> str:
-    return value.decode("latin-1").strip(" \0")
+    return value.decode("latin-1").strip(PADDING)
 
 
 def _items(data: bytes, what: str, limit: int) -> Iterator[tuple[int, bytes]]:
@@ -256,7 +256,7 @@ def _acceptance(ae_titles: bytes, results: list[bytes], max_pdu: int) -> bytes:
         _item(_USER_INFORMATION, about_us),
     ]
     body = bytes((0, 1, 0, 0)) + ae_titles + bytes(32) + b"".join(items)
-    return _HEADER.pack(PduType.ASSOCIATE_AC, len(body)) + body
+    return HEADER.pack(PduType.ASSOCIATE_AC, len(body)) + body
 
 
 def _item(kind: int, value: bytes) -> bytes:
@@ -269,4 +269,4 @@ def _reject(calling: str, reason: str, source: int, diagnostic: int) -> Rejected
 
 
 def _rejection(result: int, source: int, diagnostic: int) -> bytes:
-    return _HEADER.pack(PduType.ASSOCIATE_RJ, 4) + bytes((0, result, source, diagnostic))
+    return HEADER.pack(PduType.ASSOCIATE_RJ, 4) + bytes((0, result, source, diagnostic))

@@ -18,7 +18,8 @@ Value: TypeAlias = "tuple[int, bool, bool, memoryview]"
 """A presentation data value: context ID, whether it is of a command, whether it is the last
 of its command or data set, and its fragment."""
 
-_HEADER = struct.Struct(">BxL")
+HEADER = struct.Struct(">BxL")
+"""Of every PDU: type and length."""
 _PDV_HEADER = struct.Struct(">LBB")
 
 
@@ -111,7 +112,7 @@ def p_data(
         fragment = data[start : start + largest]
         is_last = is_end and start + largest >= len(data)
         control = int(is_command) | (2 if is_last else 0)
-        parts.append(_HEADER.pack(PduType.P_DATA, len(fragment) + _PDV_HEADER.size))
+        parts.append(HEADER.pack(PduType.P_DATA, len(fragment) + _PDV_HEADER.size))
         parts.append(_PDV_HEADER.pack(len(fragment) + 2, context_id, control))
         parts.append(fragment)
     return b"".join(parts)
@@ -119,14 +120,14 @@ def p_data(
 
 def release_request() -> bytes:
     """Encode an A-RELEASE-RQ PDU (PS3.8 table 9-24)."""
-    return _HEADER.pack(PduType.RELEASE_RQ, 4) + bytes(4)
+    return HEADER.pack(PduType.RELEASE_RQ, 4) + bytes(4)
 
 
 def release_response() -> bytes:
     """Encode an A-RELEASE-RP PDU (PS3.8 table 9-25)."""
-    return _HEADER.pack(PduType.RELEASE_RP, 4) + bytes(4)
+    return HEADER.pack(PduType.RELEASE_RP, 4) + bytes(4)
 
 
 def abort(reason: AbortReason) -> bytes:
     """Encode an A-ABORT PDU of the service provider (PS3.8 table 9-26)."""
-    return _HEADER.pack(PduType.ABORT, 4) + bytes((0, 0, 2, reason))
+    return HEADER.pack(PduType.ABORT, 4) + bytes((0, 0, 2, reason))

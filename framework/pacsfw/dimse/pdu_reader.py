@@ -14,6 +14,7 @@ import struct
 import time
 
 from pacsfw.dimse.pdu import (
+    HEADER,
     MAX_ASSOCIATE,
     MAX_SMALL,
     AbortReason,
@@ -26,7 +27,6 @@ from pacsfw.dimse.pdu import (
     pdvs,
 )
 
-_HEADER = struct.Struct(">BxL")
 _PDU_OF_ONE, _PDU_OF_ONE_SIZE = struct.Struct(">BxLLBB").unpack_from, 12
 """The headers of a P-DATA PDU and of its first presentation data value, and their size."""
 _TICK = 5.0
@@ -109,7 +109,7 @@ class PduReader:
         """
         size = self._await_whole()
         begin, self._start = self._start, self._start + size
-        return _KINDS[self._buffer[begin]], self._view[begin + _HEADER.size : self._start]
+        return _KINDS[self._buffer[begin]], self._view[begin + HEADER.size : self._start]
 
     def values(self) -> list[Value]:
         """Return the values of all P-DATA PDUs that are there, at least a part of one.
@@ -188,7 +188,7 @@ class PduReader:
         deadline = 0.0
         while True:
             have = self._end - self._start
-            size = self._announced_size() if have >= _HEADER.size else 0
+            size = self._announced_size() if have >= HEADER.size else 0
             if size and (have >= size or (or_data and self._has_data(have))):
                 return size
             if not deadline:
@@ -212,7 +212,7 @@ class PduReader:
         return bool(kind == _P_DATA and inner + 4 == length and not control & 1)
 
     def _announced_size(self) -> int:
-        kind, length = _HEADER.unpack_from(self._buffer, self._start)
+        kind, length = HEADER.unpack_from(self._buffer, self._start)
         cap = self._caps.get(kind)
         if cap is None:
             raise ProtocolError(f"PDU of unknown type 0x{kind:02X}", AbortReason.UNRECOGNIZED_PDU)
@@ -220,7 +220,7 @@ class PduReader:
             raise ProtocolError(
                 f"{PduType(kind).name} PDU of {length} bytes, more than the {cap} allowed"
             )
-        return int(_HEADER.size + length)
+        return int(HEADER.size + length)
 
     def _make_room(self, size: int) -> None:
         """Make the PDU that begins at ``_start`` fit, by moving it or by a larger buffer."""

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
+from pacsfw.api import SpoolFile
 from pacsfw.dimse import command, pdu
 from pacsfw.dimse.command import MAX_COMMAND, Command, Element, Field
 from pacsfw.dimse.negotiation import Context
 from pacsfw.dimse.pdu import PduType, PeerSilent, ProtocolError
 from pacsfw.dimse.pdu_reader import PduReader
-from pacsfw.dimse.storing import Create, Storing, marking_last
+from pacsfw.dimse.storing import Create, StoreRequest, marking_last
 
 RELEASE_SECONDS = 5.0
 MAX_IDENTIFIER = 16 << 20
@@ -68,7 +69,7 @@ class Requestor:
         self._last, self._last_bytes = Command({}), b""
         self._message_id = 0
         self._create: Create | None = None
-        self._storing: Storing | None = None
+        self._storing: StoreRequest[SpoolFile] | None = None
         self.is_open = True
 
     @property
@@ -251,14 +252,21 @@ class Requestor:
         return message
 
     def _store(
-        self, storing: Storing, context_id: int, fragment: memoryview, *, is_last: bool
+        self,
+        storing: StoreRequest[SpoolFile],
+        context_id: int,
+        fragment: memoryview,
+        *,
+        is_last: bool,
     ) -> None:
         if context_id != storing.context_id:
             raise ProtocolError("data set in another presentation context than its command")
         storing.write(fragment)
         if is_last:
             self._storing = self._pending = None
-            self._write(pdu.p_data(context_id, storing.end(), self._peer_max_pdu))
+            storing.end()
+            answer = command.response(storing.request, storing.status, storing.comment)
+            self._write(pdu.p_data(context_id, answer, self._peer_max_pdu))
 
     def _finished(self, context_id: int, *, is_command: bool) -> Message | None:
         if context_id not in self._contexts:
@@ -272,8 +280,8 @@ class Requestor:
             self._pending = self._last
             self._command.clear()
             if self._create and self._pending.number(Element.COMMAND_FIELD) == Field.C_STORE_RQ:
-                context = self._contexts[context_id]
-                self._storing = Storing(self._pending, context_id, context, self._create)
+                self._storing = StoreRequest(self._pending, context_id)
+                self._storing.begin(self._contexts[context_id], self._create)
             if self._pending.has_data_set:
                 return None
             if self._storing is not None:
@@ -314,7 +322,7 @@ class Requestor:
         self.is_open = False
         self._socket.close()
         if self._storing is not None:
-            self._storing.discard()
+            self._storing.discard("the association ended")
             self._storing = None
 
 

@@ -8,28 +8,17 @@ keeps nothing but text.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.uid import ImplicitVRLittleEndian
-from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, EXPLICIT_VR_LENGTH_16, STR_VR, VR
+from pydicom.valuerep import STR_VR
 
 from pacsfw.dicom import charset
 from pacsfw.dicom.charset import ESCAPE
-
-NUMBERS: Mapping[str, str] = {
-    "US": "H",
-    "SS": "h",
-    "UL": "L",
-    "SL": "l",
-    "UV": "Q",
-    "SV": "q",
-    "FL": "f",
-    "FD": "d",
-}
-"""Binary value representations that have a text, and `struct`'s letter for each."""
+from pacsfw.dicom.vr import LONG, NUMBERS, PADDING, SHORT, SINGLE_VALUED, TEXT
 
 _Header: TypeAlias = tuple[int, str, int, int]
 """Tag (its group in the lower half), value representation, where the value begins, length."""
@@ -37,14 +26,10 @@ _Header: TypeAlias = tuple[int, str, int, int]
 _TAG_AND_LENGTH = struct.Struct("<LL")
 _TAG_VR_LENGTH = struct.Struct("<L2sH")
 _LENGTH = struct.Struct("<L")
-_SHORT = {str(vr).encode(): str(vr) for vr in EXPLICIT_VR_LENGTH_16}
-_LONG = {str(vr).encode(): str(vr) for vr in VR if len(vr) == 2 and vr not in EXPLICIT_VR_LENGTH_16}
-_ONE_VALUE = frozenset({"ST", "LT", "UT", "UR"})
 _UNDEFINED = 0xFFFFFFFF
 _MAY_BE_UNDEFINED = frozenset({"", "SQ", "UN", "OB", "OW"})
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xE000FFFE, 0xE00DFFFE, 0xE0DDFFFE
 _DEEPEST = 64
-_PADDING = " \0"
 
 
 def read(data: bytes, transfer_syntax: str, undeclared: str = "") -> dict[str, str]:
@@ -95,7 +80,7 @@ def _walk(data: bytes, implicit: bool, undeclared: str) -> dict[str, str]:
         value = data[start:position]
         if kind in NUMBERS:
             found[keyword] = _numbers(value, NUMBERS[kind])
-        elif (value.isascii() and ESCAPE not in value) or kind not in CUSTOMIZABLE_CHARSET_VR:
+        elif (value.isascii() and ESCAPE not in value) or kind not in TEXT:
             found[keyword] = _stripped(value.decode("latin-1"), kind)
         else:
             # The character set may be declared after it, where elements are out of order.
@@ -113,10 +98,10 @@ def _implicit(data: bytes, position: int) -> _Header:
 
 def _explicit(data: bytes, position: int) -> _Header:
     tag, code, length = _TAG_VR_LENGTH.unpack_from(data, position)
-    vr = _SHORT.get(code)
+    vr = SHORT.get(code)
     if vr is not None:
         return tag, vr, position + 8, length
-    vr = _LONG.get(code)
+    vr = LONG.get(code)
     if vr is None:
         raise ValueError("malformed data set: an element without a value representation")
     (length,) = _LENGTH.unpack_from(data, position + 8)
@@ -190,8 +175,8 @@ def _numbers(value: bytes, letter: str) -> str:
 
 
 def _stripped(text: str, kind: str) -> str:
-    if kind in _ONE_VALUE:
-        return text.rstrip(_PADDING)
+    if kind in SINGLE_VALUED:
+        return text.rstrip(PADDING)
     if "\\" in text:
-        return "\\".join(part.strip(_PADDING) for part in text.split("\\"))
-    return text.strip(_PADDING)
+        return "\\".join(part.strip(PADDING) for part in text.split("\\"))
+    return text.strip(PADDING)

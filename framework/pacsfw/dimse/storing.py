@@ -1,76 +1,87 @@
-"""Objects that go by C-STORE over an association that we opened (PS3.4 annex B, C.4.3)."""
+"""Objects that go by C-STORE, whoever opened the association (PS3.4 annex B, C.4.3)."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
 
 from pacsfw.api import SpoolFile
-from pacsfw.dimse import command, status
+from pacsfw.dimse import status
 from pacsfw.dimse.command import Command, Element
 from pacsfw.dimse.negotiation import Context
 
+# Members of an enumeration are slow to look up, and these are for every object.
+_SOP_CLASS, _SOP_INSTANCE = Element.AFFECTED_SOP_CLASS, Element.AFFECTED_SOP_INSTANCE
+
+File = TypeVar("File", bound=SpoolFile)
 Create: TypeAlias = Callable[[str, str, str], SpoolFile]
 """Begins an object, given SOP class, SOP Instance UID and transfer syntax."""
 
 
-class Storing:
-    """Its bytes go to a file as they come; where that fails the rest is skipped."""
+@dataclass(slots=True)
+class StoreRequest(Generic[File]):
+    """A request and the object that follows it; where its file fails the rest is skipped."""
 
-    def __init__(self, request: Command, context_id: int, context: Context, create: Create) -> None:
-        self.context_id = context_id
-        self._request = request
-        self._status, self._comment = status.SUCCESS, ""
-        self._file: SpoolFile | None = None
+    request: Command
+    context_id: int
+    status: int = status.UNRECOGNIZED_OPERATION
+    comment: str = ""
+    """With ``status``, what is answered."""
+    file: File | None = None
+
+    def begin(self, context: Context, create: Callable[[str, str, str], File]) -> None:
+        """Begin to store the data set."""
+        request = self.request
         if not request.has_data_set:
-            self._status, self._comment = status.CANNOT_STORE, "no data set"
+            self.status, self.comment = status.CANNOT_STORE, "no data set"
             return
+        self.status = status.SUCCESS
         try:
-            self._file = create(
-                request.text(Element.AFFECTED_SOP_CLASS) or context.abstract_syntax,
-                request.text(Element.AFFECTED_SOP_INSTANCE),
+            self.file = create(
+                request.text(_SOP_CLASS) or context.abstract_syntax,
+                request.text(_SOP_INSTANCE),
                 context.transfer_syntax,
             )
         except OSError as error:
-            self._fail(error)
+            self.fail(error)
 
     def write(self, fragment: memoryview) -> None:
-        """Take the next bytes."""
-        if self._file is not None:
+        """Write the next bytes."""
+        if self.file is not None:
             try:
-                self._file.write(fragment)
+                self.file.write(fragment)
             except OSError as error:
-                self._fail(error)
+                self.fail(error)
 
-    def end(self) -> bytes:
-        """Complete the object; return the encoded response.
-
-        Raises
-        ------
-        ValueError
-            The request has no message ID.
-        """
-        if self._file is not None:
+    def end(self) -> bool:
+        """Complete the object; tell whether one is stored."""
+        if self.file is not None:
             try:
-                self._file.seal()
+                self.file.seal()
             except OSError as error:
-                self._fail(error)
-        return command.response(self._request, self._status, self._comment)
+                self.fail(error)
+        return self.file is not None
 
-    def discard(self) -> None:
+    def discard(self, reason: str) -> None:
         """The association ended before the object did."""
-        if self._file is not None:
-            self._file.discard()
+        if self.file is not None:
+            self.drop(self.file, reason)
 
-    def _fail(self, error: OSError) -> None:
+    def fail(self, error: OSError) -> None:
+        """Answer that the object is not stored, and skip the rest of its data set."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            self._status, self._comment = status.OUT_OF_RESOURCES, "disk full"
+            self.status, self.comment = status.OUT_OF_RESOURCES, "disk full"
         else:
-            self._status, self._comment = status.CANNOT_STORE, "the object was not written"
-        file, self._file = self._file, None
+            self.status, self.comment = status.CANNOT_STORE, "the object was not written"
+        file, self.file = self.file, None
         if file is not None:
-            file.discard()
+            self.drop(file, f"it could not be written: {error.strerror}")
+
+    def drop(self, file: File, reason: str) -> None:
+        """Give up a file; the reason is for those who can report it."""
+        file.discard()
 
 
 def marking_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from pacsfw.ledger.ledger import Database
+from pacsfw.ledger.database import Database
 
 State = Literal["done", "skipped", "failed"]
 

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pacsfw.api import Stored
-
-if TYPE_CHECKING:
-    from pacsfw.ledger.ledger import Database
+from pacsfw.ledger.database import Database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

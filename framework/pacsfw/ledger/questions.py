@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from pacsfw.api import Query, QueryResult
-
-if TYPE_CHECKING:
-    from pacsfw.ledger.ledger import Database
+from pacsfw.ledger.database import Database
 
 
 class Questions:

@@ -8,18 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pacsfw.api import Verdict
-
-if TYPE_CHECKING:
-    from pacsfw.ledger.ledger import Database
+from pacsfw.ledger.database import Database
+from pacsfw.words import GOOD
 
 Origin = Literal["find", "list", "patient", "unsolicited"]
 """Who brought a study in: a query, the user's study list, a patient's expansion, a push."""
 
-GOOD = ("complete", "complete-by-count")
-"""Verdicts after which a study is not asked for again."""
 
 _ANSWERS = "study_uid IN (SELECT study_uid FROM answers WHERE search = ?)"
 _BY_DATE = "ORDER BY json_extract(attributes, '$.StudyDate'), study_uid"

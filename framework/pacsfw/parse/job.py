@@ -20,7 +20,6 @@ from pacsfw.api import (
     Batch,
     Clock,
     Observer,
-    RunContext,
     RunFinished,
     RunStarted,
 )
@@ -37,6 +36,7 @@ from pacsfw.steps.deliver.provenance import column_rows
 from pacsfw.steps.deliver.sources import instance_table
 from pacsfw.steps.deliver.targets import Target, wanted_by
 from pacsfw.steps.deliver.writing import Written, with_retries
+from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
 from pacsfw.workers import OrderedPool
 
@@ -127,16 +127,16 @@ class Parsing:
         self._ledger = open_ledger(request.state)
         try:
             self._check_request()
-            self._context = self._make_context()
+            self._run = self._make_run()
             for written in self._tables:
-                written.sink.open(self._context)
+                written.sink.open(self._run.context)
             if request.anew and is_url(request.target):
                 self._empty_tables()
             self._loop = self._make_loop()
         except BaseException:
             self._ledger.close()
             raise
-        self._observers.open(self._context)
+        self._observers.open(self._run.context)
         self._observers.notify(RunStarted(at=self._clock.now(), command="parse"))
         return self
 
@@ -190,20 +190,17 @@ class Parsing:
         spec = ReadSpec(
             plugins=self._config.plugins,
             tags=self._config.tags,
-            workdir=self._context.workdir,
+            workdir=self._run.context.workdir,
             describes=objects.sink.multi_table,
             wanted=wanted_by([self._objects]),
             charset=self._config.undeclared_charset,
         )
         return Loop(
+            self._run,
             str(request.root),
             frozenset(self._own_paths()),
             [objects, *(each for each in others if each.table == ERRORS)],
-            self._ledger,
             OrderedPool(request.workers, build_file_reader, spec),
-            self._clock,
-            self._stop,
-            self._observers.notify,
         )
 
     def summary(self) -> ParseSummary:
@@ -280,8 +277,15 @@ class Parsing:
             else:
                 path.unlink(missing_ok=True)
 
-    def _make_context(self) -> RunContext:
+    def _make_run(self) -> Run:
         workdir = self._request.state / "work"
         shutil.rmtree(workdir, ignore_errors=True)  # members that a kill left unpacked
         workdir.mkdir(mode=0o700)
-        return self._config.run_context(workdir, self._clock)
+        return Run(
+            config=self._config,
+            registry=self._registry,
+            ledger=self._ledger,
+            context=self._config.run_context(workdir, self._clock),
+            observers=self._observers,
+            stop=self._stop,
+        )

@@ -8,21 +8,20 @@ rows of one batch, which are read and delivered again under the same key.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pacsfw.api import Batch, Clock, Event, FilesParsed, Row, Stored
-from pacsfw.ledger import Ledger
+from pacsfw.api import Batch, FilesParsed, Row, Stored
 from pacsfw.parse.tree.file_reader import About, Parsed, Unparsed
 from pacsfw.parse.tree.files import files_of, position
 from pacsfw.parse.tree.tally import Tally, kind_and_reason
 from pacsfw.parse.tree.walk import Item, Position
 from pacsfw.steps.deliver.sources import FILE_STAGE, error_row
 from pacsfw.steps.deliver.writing import Delivery, Writer, Written, with_retries
+from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, OrderedPool
 
 PROGRESS_FACT = "parse"
@@ -112,25 +111,20 @@ class Loop:
         The table of objects, then that of the errors if there is one; both open.
     pool
         Its workers do what `pacsfw.parse.tree.file_reader.FileReader` does.
-    stop
-        Set when it is interrupted: what is under way is finished and delivered.
     """
 
     def __init__(
         self,
+        run: Run,
         root: str,
         ignore: frozenset[str],
         tables: Sequence[Written],
-        ledger: Ledger,
         pool: OrderedPool,
-        clock: Clock,
-        stop: threading.Event,
-        notify: Callable[[Event], None],
     ) -> None:
-        self._root, self._ignore = root, ignore
-        self._tables, self._ledger = tables, ledger
-        self._pool, self._clock, self._stop, self._notify = pool, clock, stop, notify
-        state = json.loads(ledger.get_value(PROGRESS_FACT) or "null")
+        self._run, self._root, self._ignore = run, root, ignore
+        self._tables, self._pool = tables, pool
+        self._ledger, self._clock, self._stop = run.ledger, run.clock, run.stop
+        state = json.loads(self._ledger.get_value(PROGRESS_FACT) or "null")
         self._positions: dict[str, int] | None = state and state["positions"]
         self._after = Position(*state["after"]) if state and state["after"] else None
         self.tally = Tally.of_json(state["tally"]) if state else Tally()
@@ -214,6 +208,6 @@ class Loop:
         now = self._clock.monotonic()
         if at_once or now - self._told_at >= NOTIFY_SECONDS:
             self._told_at = now
-            self._notify(
+            self._run.notify(
                 FilesParsed(at=self._clock.now(), files=self.tally.files, rows=self.tally.rows)
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pacsfw.api import Column
+from pacsfw.config.tables import PATH_COLUMN
 from pacsfw.parse.tree.file_reader import CellFault, Parsed, Unparsed
 from pacsfw.parse.tree.tally import Tally, kind_and_reason
 from pacsfw.parse.tree.walk import Item
@@ -15,9 +16,6 @@ from pacsfw.workers import Crashed
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
-
-PATH = "dicom_path"
-"""The last key of the rows of files: where the file is."""
 
 
 class ParsedRow(dict[str, Any]):
@@ -45,7 +43,7 @@ class Rows(Iterator[ParsedRow]):
     Attributes
     ----------
     columns
-        Name and type of each column, the last of which is `PATH`.
+        Name and type of each column, the last of which is `PATH_COLUMN`.
     failures
         What has failed so far, also cells.
     tally
@@ -58,7 +56,7 @@ class Rows(Iterator[ParsedRow]):
         columns: Sequence[Column],
         outcomes: Iterator[tuple[Item, Parsed | Unparsed | Crashed]],
     ) -> None:
-        self.columns = (*columns, Column(PATH))
+        self.columns = (*columns, Column(PATH_COLUMN))
         self.failures: list[Failure] = []
         self.tally = Tally()
         self._names = [column.name for column in self.columns]

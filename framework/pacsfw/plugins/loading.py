@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import time
@@ -25,6 +24,7 @@ from pacsfw.plugins.discovery import (
 from pacsfw.plugins.discovery import candidates as _candidates
 from pacsfw.plugins.records import CommandOffer, Offer, PluginFailure, PluginInfo, SectionOffer
 from pacsfw.plugins.registry import Registry
+from pacsfw.words import nearest
 
 HOOKS = {
     "pacsfw_query_providers": "query",
@@ -288,8 +288,6 @@ def _check_hook_names(manager: pluggy.PluginManager, plugin: Any) -> None:
         if not name.startswith("pacsfw_") or not callable(getattr(plugin, name)):
             continue
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ValueError(f"{name!r} is not a hook of pacsfw{hint}")
+            raise ValueError(f"{name!r} is not a hook of pacsfw{nearest(name, known)}")
         if manager.parse_hookimpl_opts(plugin, name) is None:
             raise ValueError(f"{name!r} lacks the @hookimpl decorator")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import importlib.util
 from collections.abc import Iterable, Mapping
@@ -26,6 +25,7 @@ from pacsfw.plugins.records import (
     PluginInfo,
     SectionOffer,
 )
+from pacsfw.words import nearest
 
 KINDS = ("query", "transfer", "layout", "callback", "converter", "sink", "observer")
 """Kinds of components; each has a hook that offers it."""
@@ -237,14 +237,9 @@ class Registry:
 
     def _unknown(self, kind: str, name: str) -> str:
         known = sorted({offer.component.name for offer in self.offers(kind)})
-        bare = name.rpartition("/")[2]
-        near = [candidate for candidate in known if candidate.lower() == bare.lower()]
-        near = near or difflib.get_close_matches(bare, known, 1)
+        near = nearest(name.rpartition("/")[2], known)
         message = f"no {kind} is named {name!r}"
-        if near:
-            message += f" (did you mean {near[0]!r}?)"
-        else:
-            message += f"; known: {', '.join(known) or 'none'}"
+        message += near or f"; known: {', '.join(known) or 'none'}"
         hints = [self._hint] if self._hint else []
         hints += [f"not loaded: {failure}" for failure in self.failures]
         return "; ".join([message, *hints, *self._disabled_hint()])

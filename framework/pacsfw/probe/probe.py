@@ -6,11 +6,12 @@ from collections.abc import Callable
 from datetime import date
 
 from pacsfw.api import Net
+from pacsfw.plugins.pacs_query import Put
 from pacsfw.probe import limits, services
 from pacsfw.probe.before_limit import before_limit
 from pacsfw.probe.findings import Findings
 from pacsfw.probe.keys import KeyExperiments
-from pacsfw.probe.prober import Ask, Prober
+from pacsfw.probe.prober import Prober
 from pacsfw.probe.sample import MATCHING, spans, take_sample
 
 _NO_FIND = "the PACS does not accept C-FIND from us"
@@ -18,11 +19,11 @@ _NO_FIND = "the PACS does not accept C-FIND from us"
 
 def probe(
     net: Net,
-    ask: Ask,
+    ask: Put,
     *,
     today: date,
     dates: tuple[date, date] | None = None,
-    ask_web: Ask | None = None,
+    ask_web: Put | None = None,
     release: Callable[[], None] = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Findings:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pacsfw.api import Level, Query, QueryResult, QueryRow
+from pacsfw.api import Level, Query
 from pacsfw.errors import PacsfwError
-
-Ask: TypeAlias = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
-"""`pacsfw.api.QueryProvider.ask`."""
+from pacsfw.plugins.pacs_query import Put
 
 Row: TypeAlias = Mapping[str, str]
 
@@ -49,7 +47,7 @@ class Prober:
         The PACS wants a PatientID with each of them (Patient Root alone, PS3.4 C.6.1).
     """
 
-    def __init__(self, ask: Ask, *, requires_patient_id: bool = False) -> None:
+    def __init__(self, ask: Put, *, requires_patient_id: bool = False) -> None:
         self._ask = ask
         self.requires_patient_id = requires_patient_id
         self._silences = 0

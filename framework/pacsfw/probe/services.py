@@ -10,8 +10,9 @@ from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.negotiation import VERIFICATION
 from pacsfw.dimse.requestor import Ended, Requestor
 from pacsfw.errors import RemoteError
+from pacsfw.plugins.pacs_query import Put
 from pacsfw.probe.findings import Findings
-from pacsfw.probe.prober import Ask, Prober
+from pacsfw.probe.prober import Prober
 
 MODELS: Mapping[str, str] = {
     "study-find": "1.2.840.10008.5.1.4.1.2.2.1",
@@ -45,7 +46,7 @@ def accepted_models(net: Net, findings: Findings) -> None:
     association.release()
 
 
-def dicomweb(ask: Ask, findings: Findings) -> None:
+def dicomweb(ask: Put, findings: Findings) -> None:
     """Ask for one study by QIDO-RS (PS3.18 section 10.6) and note whether that works."""
     reply = Prober(ask).put({}, max_rows=1)
     works = True if reply.is_clear else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pacsfw.testing.embedded import EmbeddedPACS, Logged
+from pacsfw.testing._settings import Logged
+from pacsfw.testing.embedded import EmbeddedPACS
 from pacsfw.testing.faulty import FaultyPACS
 from pacsfw.testing.pacs_faults import Faults
 from pacsfw.testing.population import population

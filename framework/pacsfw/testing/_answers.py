@@ -14,7 +14,7 @@ from pydicom.charset import convert_encodings, encode_string
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, EXPLICIT_VR_LENGTH_16, STR_VR, PersonName
 
-from pacsfw.dimse.rows import NUMBERS
+from pacsfw.dicom.vr import NUMBERS
 from pacsfw.testing._records import COUNTED_AT, Entity, Texts
 
 

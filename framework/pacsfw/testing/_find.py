@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from pynetdicom.dimse_messages import C_FIND_RSP
 from pynetdicom.dimse_primitives import C_FIND
@@ -25,9 +24,7 @@ from pacsfw.testing._archive import BadIdentifier
 from pacsfw.testing._question import Question
 from pacsfw.testing._records import Entity
 from pacsfw.testing._request import read
-
-if TYPE_CHECKING:
-    from pacsfw.testing._state import State
+from pacsfw.testing._state import State
 
 SUCCESS, PENDING, PENDING_UNSUPPORTED_KEYS = 0x0000, 0xFF00, 0xFF01
 CANCELLED, BAD_IDENTIFIER = 0xFE00, 0xA900

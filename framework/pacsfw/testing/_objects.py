@@ -11,11 +11,11 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
-from pacsfw.testing.synthetic import SIZE, SOP_CLASSES, Study
+from pacsfw.testing._study import SIZE, SOP_CLASSES, StudyDescription
 
 IMPLEMENTATION_UID = "2.25.320912870531461213276438291117906093817"
 
-OF_STUDY: Mapping[str, Callable[[Study], Any]] = {
+OF_STUDY: Mapping[str, Callable[[StudyDescription], Any]] = {
     "SpecificCharacterSet": lambda study: study.charset.split("\\"),
     "PatientName": lambda study: study.patient_name,
     "PatientID": lambda study: study.patient_id,
@@ -33,7 +33,7 @@ OF_STUDY: Mapping[str, Callable[[Study], Any]] = {
 """The attributes that all objects of a study share, where its ``extra`` does not say else."""
 
 
-def build(study: Study, series: int, instance: int) -> Dataset:
+def build(study: StudyDescription, series: int, instance: int) -> Dataset:
     """Make one object of a study; both numbers count from 1."""
     attributes = describe(study, series, instance)
     dataset = Dataset()
@@ -46,7 +46,7 @@ def build(study: Study, series: int, instance: int) -> Dataset:
     return dataset
 
 
-def describe(study: Study, series: int, instance: int) -> dict[str, Any]:
+def describe(study: StudyDescription, series: int, instance: int) -> dict[str, Any]:
     """Return the attributes of an object by keyword, without pixels; None: it has it not."""
     modality = study.modalities[series - 1]
     attributes = {keyword: of(study) for keyword, of in OF_STUDY.items()}
@@ -71,7 +71,7 @@ def _put(dataset: Dataset, keyword: str, value: Any) -> None:
     dataset.add(DataElement(tag, vr, value, validation_mode=config.IGNORE))
 
 
-def _meta(study: Study, attributes: dict[str, Any]) -> FileMetaDataset:
+def _meta(study: StudyDescription, attributes: dict[str, Any]) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = UID(attributes["SOPClassUID"])
     meta.MediaStorageSOPInstanceUID = UID(attributes["SOPInstanceUID"])
@@ -80,7 +80,7 @@ def _meta(study: Study, attributes: dict[str, Any]) -> FileMetaDataset:
     return meta
 
 
-def _series(study: Study, series: int) -> dict[str, Any]:
+def _series(study: StudyDescription, series: int) -> dict[str, Any]:
     return {
         "SeriesInstanceUID": study.series_uid(series),
         "SeriesNumber": series,

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydicom.dataset import Dataset
 from pynetdicom.association import Association
@@ -23,13 +23,12 @@ from pynetdicom.service_class import QueryRetrieveServiceClass
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
 from pacsfw.testing._archive import BadIdentifier
+from pacsfw.testing._copies import Parcel, parcels
 from pacsfw.testing._find import BAD_IDENTIFIER, CANCELLED, PENDING, SUCCESS, Find
 from pacsfw.testing._records import Instance
 from pacsfw.testing._request import read
-from pacsfw.testing._sending import Parcel, Route, parcels
-
-if TYPE_CHECKING:
-    from pacsfw.testing._state import State
+from pacsfw.testing._sending import Route
+from pacsfw.testing._state import State
 
 UNABLE, UNKNOWN_DESTINATION, PARTLY = 0xA702, 0xA801, 0xB000
 TOO_BUSY, CANNOT_PROCESS = 0xA701, 0xC000

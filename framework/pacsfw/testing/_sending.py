@@ -1,81 +1,19 @@
-"""Which objects a faulty retrieve sends, in what state and by which way: child process only."""
+"""How a faulty retrieve sends: child process only."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from uuid import uuid4
+from typing import Any
 
-from pydicom import dcmread
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.presentation import build_context
 
 from pacsfw.testing._records import Instance
+from pacsfw.testing._state import State
 from pacsfw.testing.pacs_faults import Faults
-
-if TYPE_CHECKING:
-    from pacsfw.testing._state import State
 
 MAX_CONTEXTS = 128
 """Presentation contexts that one association can propose (PS3.8 9.3.2.2)."""
-_CUT = 40
-"""Bytes that a truncated object lacks at its end."""
-
-Fate: TypeAlias = Literal["sent", "lost", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """One object of a retrieve and what becomes of it."""
-
-    instance: Instance
-    fate: Fate = "sent"
-    truncated: bool = False
-    repeated: bool = False
-    """It has been sent before; its sub-operation counts no more."""
-
-
-def parcels(wanted: Iterable[Instance], faults: Faults, last: list[str]) -> Iterator[Parcel]:
-    """Say what becomes of each object; ``last`` are the UIDs of the study in their order."""
-    lost, failed, cut = (
-        frozenset(last[-number:] if number else ())
-        for number in (faults.lose, faults.fail, faults.truncate)
-    )
-    for instance in wanted:
-        uid = instance.key("IMAGE")
-        fate: Fate = "lost" if uid in lost else "failed" if uid in failed else "sent"
-        yield Parcel(instance, fate, truncated=uid in cut)
-        if faults.duplicate and fate == "sent":
-            yield Parcel(instance, fate, truncated=uid in cut, repeated=True)
-
-
-class Copies:
-    """Copies of stored files that differ from them, for objects sent in another state."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._sent: dict[str, int] = {}
-        self._lock = threading.Lock()
-
-    def file(self, parcel: Parcel, faults: Faults) -> Path:
-        """Return the file to send."""
-        path, uid = parcel.instance.file(), parcel.instance.key("IMAGE")
-        with self._lock:
-            times = self._sent[uid] = self._sent.get(uid, 0) + 1
-        copy = self._folder / f"{uuid4().hex}.dcm"
-        if faults.change and times > 1:
-            dataset = dcmread(path)
-            dataset.InstitutionName = f"CHANGED {times}"
-            dataset.save_as(copy, enforce_file_format=True)
-            path = copy
-        if parcel.truncated:
-            copy.write_bytes(path.read_bytes()[:-_CUT])
-            path = copy
-        return path
 
 
 def keep_responses(association: Association) -> None:

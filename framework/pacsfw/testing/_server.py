@@ -33,8 +33,8 @@ from pynetdicom.service_class import QueryRetrieveServiceClass, StorageServiceCl
 from pacsfw.testing._find import SUCCESS
 from pacsfw.testing._request import Request
 from pacsfw.testing._retrieve import QueryRetrieve
+from pacsfw.testing._settings import Settings
 from pacsfw.testing._state import State
-from pacsfw.testing.embedded import Settings
 from pacsfw.testing.synthetic import Study
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.testing._archive import Archive
+from pacsfw.testing._copies import Copies
 from pacsfw.testing._request import Request
-from pacsfw.testing._sending import Copies
-from pacsfw.testing.embedded import Logged, Settings
+from pacsfw.testing._settings import Logged, Settings
 from pacsfw.testing.pacs_faults import Faults
 
 HEALTHY = Faults()

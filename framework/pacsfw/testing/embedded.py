@@ -13,7 +13,6 @@ import multiprocessing
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,42 +21,12 @@ from typing import Any, Self, cast
 
 from pacsfw.api import Level
 from pacsfw.errors import RemoteError
-from pacsfw.testing.pacs_faults import Faults
+from pacsfw.testing._settings import Logged, Settings
 from pacsfw.testing.synthetic import Study
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """One request that the PACS received."""
-
-    service: str
-    """``C-ECHO``, ``C-FIND``, ``C-MOVE`` or ``C-GET``."""
-    level: str
-    """Query/Retrieve level."""
-    keys: Mapping[str, str]
-    """The identifier: keyword to value, several values joined by a backslash."""
-    status: int | None = None
-    """The final status; None until it is sent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What the child process is started with."""
-
-    aetitle: str
-    port: int
-    folder: Path | None
-    studies: tuple[Study, ...]
-    destinations: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-    delay: float
-    fold_names: bool
-    fold_titles: bool = False
-    max_associations: int
-    faults: Faults = field(default_factory=Faults)
 
 
 class EmbeddedPACS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import logging
 import shutil
-from dataclasses import replace
 
 import pytest
 
@@ -15,8 +14,10 @@ from pacsfw.collection.find import Finding, coverage, exists
 from pacsfw.errors import RemoteError, StateError
 from pacsfw.ledger.searches import PLAN
 from pacsfw.steps.find.region import Region
+from pacsfw.steps.run import Run
 from pacsfw.testing import make_studies, write_studies
 from peers.process import free_port
+from support.run import Heard
 
 CONFIG = """
 net:
@@ -38,9 +39,10 @@ def finding(tmp_path, ledger):
     (tmp_path / "work").mkdir()
     told, port = [], free_port()
 
-    def make(find=FOLDER, start="20200101"):
+    def make(find=FOLDER, start="20200101", resources="list.csv"):
         path = tmp_path / "conf.yaml"
         text = CONFIG.format(port=port, find=find).replace("20200101", start)
+        text = text.replace("list.csv", resources)
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
         loaded = load(path)
@@ -54,14 +56,13 @@ def finding(tmp_path, ledger):
             log=logging.getLogger("pacsfw.test"),
         )
         return Finding(
-            config=config,
-            settings=config.find,
-            storage=config.storage,
-            registry=loaded.registry,
-            ledger=ledger,
-            context=context,
-            clock=Clock(),
-            notify=told.append,
+            Run(
+                config=config,
+                registry=loaded.registry,
+                ledger=ledger,
+                context=context,
+                observers=Heard(told),
+            )
         )
 
     make.studies = studies
@@ -147,10 +148,9 @@ def test_another_place_to_ask_is_another_query(finding, ledger):
 def test_a_list_that_could_not_be_written_is_written_without_asking_again(finding, ledger):
     step = finding()
     (finding.list.parent / "file").write_text("")
-    nowhere = replace(step.storage, resources=str(finding.list.parent / "file" / "list.csv"))
 
     with pytest.raises(StateError, match=r"list\.csv"):
-        replace(step, storage=nowhere).find(again=True)
+        finding(resources="file/list.csv").find(again=True)
 
     broken = ledger.searches.last()
     asked = questions(ledger)
@@ -210,14 +210,14 @@ def test_a_plan_takes_no_search_for_answered_and_none_takes_the_plan_for_answere
     assert ledger.searches.last(PLAN + listed.query).finished_at is not None
 
 
-def test_a_plan_names_what_is_not_proven_and_what_else_is_wrong(finding):
+def test_a_plan_names_what_is_not_proven_and_what_else_is_wrong(finding, ledger):
     cohort = finding.list.parent / "cohort.csv"
     cohort.write_text("PatientID\nnobody\n")
     step = finding(find=f"{FOLDER}, cohort: cohort.csv")
     query = PLAN + step._fingerprint(step._criteria())
-    begun = step.ledger.searches.begin(query, Clock().now())
-    step.ledger.searches.settle(begun.id, Region(days=(737425, 737455)).text, "unproven", "why")
-    step.ledger.searches.remark(begun.id, problems=["a problem"], notes=["a note"])
+    begun = ledger.searches.begin(query, Clock().now())
+    ledger.searches.settle(begun.id, Region(days=(737425, 737455)).text, "unproven", "why")
+    ledger.searches.remark(begun.id, problems=["a problem"], notes=["a note"])
 
     survey = step.survey()
 

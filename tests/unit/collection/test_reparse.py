@@ -10,6 +10,7 @@ from pacsfw.api import Clock
 from pacsfw.collection.reparse import PROGRESS_FACT, TAGS_FACT, Reparsing
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import OrderedPool
+from support.run import make_run
 from unit.steps.ingest.jobs import build_crashing, build_marking
 
 OBJECTS = 1200
@@ -26,7 +27,7 @@ def reparsing(ledger, told):
 
     def make(build, spec=None, stop=None):
         pool = OrderedPool(1, build, spec)
-        return Reparsing(ledger, pool, Clock(), stop or threading.Event(), told.append)
+        return Reparsing(make_run(ledger, stop=stop, events=told), pool)
 
     return make
 
@@ -89,7 +90,7 @@ def killed_on_the_way(ledger):
 
     pool = OrderedPool(1, build_marking, "first")
     with pytest.raises(Killed):
-        Reparsing(ledger, pool, Clock(), threading.Event(), notify).run("tags")
+        Reparsing(make_run(ledger, events=notify), pool).run("tags")
 
 
 def test_it_goes_on_behind_the_last_row_that_was_committed(ledger, reparsing):

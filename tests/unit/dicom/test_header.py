@@ -15,8 +15,8 @@ from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.dicom.part10 import file_head
 from pacsfw.dicom.tagpath import ABSENT
+from peers.fixtures import samples
 
-SAMPLES = Path(__file__).parents[4] / "shared" / "dicom"
 EXPLICIT = "1.2.840.10008.1.2.1"
 SECRET = "4711"
 
@@ -197,12 +197,8 @@ def test_a_file_cut_anywhere_is_read_or_unreadable(write: Callable[..., Path]) -
             read_header(path).get("PatientID")
 
 
-needs_samples = pytest.mark.skipif(not SAMPLES.exists(), reason="no samples beside the checkout")
-
-
-@needs_samples
 def test_no_sample_file_raises_anything_but_unreadable() -> None:
-    for path in sorted(SAMPLES.rglob("*.dcm")):
+    for path in samples("*.dcm"):
         with contextlib.suppress(UnreadableObject):
             header = read_header(path)
             for tag in list(header.dataset.keys())[::7]:

@@ -101,8 +101,6 @@ def readable(path: Path) -> Dataset | None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("folder", [SAMPLES, PYDICOM_FILES], ids=["samples", "pydicom"])
 def test_every_element_of_every_file_is_what_pydicom_reads(folder: Path) -> None:
-    if not folder.exists():
-        pytest.skip("these files are not here")
     compared, different, refused, faults = 0, [], set(), set()
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         dataset = readable(path)
@@ -125,7 +123,7 @@ def test_every_element_of_every_file_is_what_pydicom_reads(folder: Path) -> None
         "truncated_in_meta.dcm", "rtplan_truncated.dcm",
     }  # fmt: skip
     assert faults == {"ends within an element (Cut)"}  # where pydicom reads on in silence
-    assert compared > 8000
+    assert compared > 5000
 
 
 TEXTS = st.text(st.characters(codec="latin-1", exclude_characters="\\\x1b"), max_size=20)

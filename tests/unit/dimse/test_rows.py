@@ -14,6 +14,7 @@ from pydicom.filereader import read_dataset
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, STR_VR
 from pynetdicom.dsutils import encode
 
+from pacsfw.dicom.vr import NUMBERS
 from pacsfw.dimse import rows
 from pacsfw.testing import awkward_studies, make_studies
 
@@ -104,7 +105,7 @@ def by_pydicom(data: bytes, *, implicit: bool) -> dict[str, str]:
         if isinstance(raw, RawDataElement):
             text = _text(raw, encodings)
         else:  # a sequence, or without a value
-            text = "" if raw.VR in STR_VR or raw.VR in rows.NUMBERS else None
+            text = "" if raw.VR in STR_VR or raw.VR in NUMBERS else None
         if text is not None:
             found[keyword_for_tag(tag)] = text
     return found
@@ -115,9 +116,9 @@ def _text(raw: RawDataElement, encodings: list[str]) -> str | None:
     if vr == "UN":
         vr = str(dictionary_VR(raw.tag))
     value = raw.value or b""
-    if vr in rows.NUMBERS:
-        size = struct.calcsize("<" + rows.NUMBERS[vr])
-        numbers = struct.iter_unpack("<" + rows.NUMBERS[vr], value[: len(value) // size * size])
+    if vr in NUMBERS:
+        size = struct.calcsize("<" + NUMBERS[vr])
+        numbers = struct.iter_unpack("<" + NUMBERS[vr], value[: len(value) // size * size])
         return "\\".join(str(number) for (number,) in numbers)
     if vr not in STR_VR:
         return None
@@ -140,7 +141,7 @@ PUBLIC = sorted(
 
 
 def values(vr: str, charset: str) -> st.SearchStrategy[bytes]:
-    if vr in rows.NUMBERS or vr in BINARY:
+    if vr in NUMBERS or vr in BINARY:
         return st.binary(max_size=20)
     letters = CHARSETS[charset] if vr in CUSTOMIZABLE_CHARSET_VR else ""
     texts = st.text(st.sampled_from(letters + "Ab9^=\\ \0."), max_size=12)

@@ -14,14 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pacsfw.api import Clock, Converted, Event
-from pacsfw.config import Convert, Storage
+from pacsfw.api import Converted
+from pacsfw.config import Convert
 from pacsfw.errors import PacsfwError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.conversions import Conversion, State
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.convert.placing import place
 from pacsfw.steps.convert.worker import Job, Made, Refused
+from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, Done, WorkerPool
 
 STAGING = "convert"
@@ -55,20 +56,11 @@ class Conversions:
     so nothing is forgotten, and what failed is tried again by the next run.
     """
 
-    def __init__(
-        self,
-        convert: Convert,
-        storage: Storage,
-        ledger: Ledger,
-        clock: Clock,
-        pool_of: Callable[[Done], WorkerPool],
-        *,
-        stop: threading.Event,
-        notify: Callable[[Event], None],
-    ) -> None:
-        self.convert, self._storage, self._ledger = convert, storage, ledger
+    def __init__(self, run: Run, convert: Convert, pool_of: Callable[[Done], WorkerPool]) -> None:
+        self._run, self._ledger, self._stop = run, run.ledger, run.stop
+        self._storage = storage = run.storage
+        self.convert, self._pool_of = convert, pool_of
         self.problem = ""
-        self._clock, self._pool_of, self._stop, self._notify = clock, pool_of, stop, notify
         self._root = convert.directory or storage.directory
         self._staging = _staging(storage.state, self._root) / convert.id
         self._fingerprint = fingerprint(convert)
@@ -207,12 +199,12 @@ class Conversions:
             reason=reason,
             component=self.convert.component,
         )
-        _remove(self._ledger.conversions.record(conversion, outputs, self._clock.now()))
+        _remove(self._ledger.conversions.record(conversion, outputs, self._run.clock.now()))
         shutil.rmtree(job.staging, ignore_errors=True)
         self._count(job.study_uid, failed=state == "failed")
-        self._notify(
+        self._run.notify(
             Converted(
-                at=self._clock.now(),
+                at=self._run.clock.now(),
                 study_uid=job.study_uid,
                 converter=self.convert.id,
                 component=self.convert.component,

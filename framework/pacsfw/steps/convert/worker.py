@@ -6,19 +6,19 @@ import hashlib
 import os
 import shutil
 import stat
-import time
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacsfw.api import Converter, OutputFile, Stored
+from pacsfw.api import Clock, Converter, OutputFile, Stored
 from pacsfw.errors import PacsfwError, Retry, Skip
 from pacsfw.ledger.conversions import Output
+from pacsfw.retries import retrying
 from pacsfw.workers.limits import limited
 
 ATTEMPTS = 3
 """How often a conversion is tried that says it may succeed later (`Retry`)."""
-_PAUSE = 1.0
 _CHUNK = 1 << 20
 
 
@@ -60,21 +60,20 @@ class Work:
 
     def __call__(self, job: Job) -> Made | Refused:
         """Do one job, several times if the converter says that this may help."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                _empty(job.staging)
-                return Made(tuple(_outputs(self._convert(job.files, job.staging), job)))
-            except Skip as err:
-                return Refused(str(err), skipped=True)
-            except Retry as err:
-                if attempt == ATTEMPTS:
-                    return Refused(f"{err} (tried {ATTEMPTS} times)")
-                time.sleep(_PAUSE * attempt)
-            except PacsfwError as err:
-                return Refused(str(err))
-            except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
-                return Refused(_location_of(err))
-        raise AssertionError("the last attempt returns")
+        try:
+            return retrying(Clock(), threading.Event(), ATTEMPTS)(self._once, job)
+        except Skip as err:
+            return Refused(str(err), skipped=True)
+        except Retry as err:
+            return Refused(f"{err} (tried {ATTEMPTS} times)")
+        except PacsfwError as err:
+            return Refused(str(err))
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
+            return Refused(_location_of(err))
+
+    def _once(self, job: Job) -> Made:
+        _empty(job.staging)
+        return Made(tuple(_outputs(self._convert(job.files, job.staging), job)))
 
 
 def _collected(converter: Converter) -> Callable[[Sequence[Stored], Path], list[OutputFile]]:

@@ -6,16 +6,16 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from pacsfw.api import Batch, RunContext, Sink
 from pacsfw.errors import PacsfwError, Retry
 from pacsfw.ledger import Ledger
+from pacsfw.retries import retrying
 from pacsfw.steps.deliver.sources import Source
 
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-"""Seconds between the attempts to reach a sink; the last one for as long as the run goes on."""
-LAST_PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Those once the run has ended; then the rest waits for the next run."""
+LAST_ATTEMPTS = 5
+"""To reach a sink once the run has ended; then the rest waits for the next run."""
 
 _REWRITE = "rewrite"
 """In the queue, where the keys of studies (UIDs) are, what `rewrite_now` asks for."""
@@ -64,7 +64,7 @@ class Outbox:
         self._opened = self._prepared = False
         self._rewrite = False
         self._anew = False
-        self._held = False
+        self._held = self._away = False
 
     def open(self, context: RunContext, *, anew: bool) -> None:
         """Open the sink, go back to the committed position and start delivering.
@@ -173,34 +173,30 @@ class Outbox:
         """Do something with the sink, again and again while it cannot be reached."""
         if self.problem:
             return
-        failed = ""
-        for _ in self._chances():
-            try:
-                self._prepare()
-                work(*arguments)
-            except Retry as err:
-                if not failed:
-                    self._warn(err)
-                failed = str(err)
-            except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
-                self._fail(err)
-                return
-            else:
-                if failed:
-                    _log.warning("table %s: can be reached again", self.name)
-                return
-        self.problem = f"{failed}; its rows are delivered at the next run"
+        clock = self._context.clock
+        try:
+            if not self._ending.is_set():
+                with suppress(Retry):  # the run has ended
+                    retrying(clock, self._ending)(self._once, work, *arguments)
+                    return
+            retrying(clock, threading.Event(), LAST_ATTEMPTS)(self._once, work, *arguments)
+        except Retry as err:
+            self.problem = f"{err}; its rows are delivered at the next run"
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
+            self._fail(err)
 
-    def _chances(self) -> Iterator[None]:
-        """Yield for each attempt, after pauses that grow; the last a while after the run's end."""
-        wait, running = self._context.clock.wait, iter(PAUSES)
-        yield
-        while not self._ending.is_set():
-            wait(self._ending, next(running, PAUSES[-1]))
-            yield
-        for pause in LAST_PAUSES:
-            wait(threading.Event(), pause)
-            yield
+    def _once(self, work: Callable[..., None], *arguments: str) -> None:
+        try:
+            self._prepare()
+            work(*arguments)
+        except Retry as err:
+            if not self._away:
+                self._warn(err)
+            self._away = True
+            raise
+        if self._away:
+            _log.warning("table %s: can be reached again", self.name)
+        self._away = False
 
     def _deliver(self, key: str) -> None:
         version = self._source.version(key)

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pacsfw.api import Row
 from pacsfw.config import Tag, Use
 from pacsfw.config.columns import columns_of
+from pacsfw.config.tables import PATH_COLUMN
 from pacsfw.dicom.tagpath import parse
 from pacsfw.plugins.origin import source_of
 from pacsfw.plugins.registry import Registry
-from pacsfw.steps.deliver.sources import PATH_COLUMN
 
 BETWEEN = "; "
 """Stands between several tags (the first that has a value counts) and callbacks (a chain)."""

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pacsfw.api import COLUMNS, ERRORS, Batch, Column, ColumnType, Row, Table
+from pacsfw.config.tables import PATH_COLUMN
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.cells import from_json
 from pacsfw.ledger.instances import CellError, Instance
-
-PATH_COLUMN = "dicom_path"
-"""The last column of the instance table: where the file is."""
 
 FILE_STAGE = "file"
 """The stage of an error by which a file has no row at all."""

@@ -12,9 +12,10 @@ from typing import Any, Self
 
 from pacsfw.api import Batch, Clock, Sink, Table
 from pacsfw.errors import PacsfwError, Retry, StateError
+from pacsfw.retries import retrying
 
-PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0, 60.0)
-"""Seconds between the attempts to reach a sink that is away for the moment."""
+ATTEMPTS = 11
+"""To reach a sink that is away for the moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,11 @@ def with_retries(
     StateError
         It stays away, or it failed.
     """
-    for pause in (*PAUSES, None):
-        try:
-            call()
-        except Retry as err:
-            if pause is None or clock.wait(stop, pause):
-                raise StateError(f"table {written.name}: cannot be reached: {err}") from err
-        except PacsfwError:
-            raise
-        except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a row
-            raise StateError(f"table {written.name}: {type(err).__name__}") from None
-        else:
-            return
+    try:
+        retrying(clock, stop, ATTEMPTS)(call)
+    except Retry as err:
+        raise StateError(f"table {written.name}: cannot be reached: {err}") from err
+    except PacsfwError:
+        raise
+    except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a row
+        raise StateError(f"table {written.name}: {type(err).__name__}") from None

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from pacsfw.config.finding import COHORT_FORMATS
-from pacsfw.config.values import closest
 from pacsfw.dicom.levels import LEVEL_OF
 from pacsfw.errors import ConfigError
+from pacsfw.words import nearest
 
 Cells: TypeAlias = dict[str, str]
 Fault: TypeAlias = tuple[int, str]
@@ -145,7 +145,7 @@ def _columns(written: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str]]:
         if keyword in columns and keyword:
             wrong.append(f"the column {keyword!r} is here twice")
         elif not keyword and not name.startswith(_IGNORED):
-            near = closest(name, _KEYWORDS.values())
+            near = nearest(name, _KEYWORDS.values())
             shown = f"{name!r}" if is_header or near else "its name"
             wrong.append(
                 f"column {number}: {shown} is no DICOM keyword of patients or studies{near}; "

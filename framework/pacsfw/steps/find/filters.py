@@ -12,7 +12,8 @@ from dataclasses import replace
 from pacsfw.api import Profile
 from pacsfw.config.model import Filter
 from pacsfw.dicom.levels import LEVEL_OF, REQUIRED_STUDY_KEYS, vr_of
-from pacsfw.dicom.matching import SINGLE_VALUED_VRS, matches
+from pacsfw.dicom.matching import matches
+from pacsfw.dicom.vr import SINGLE_VALUED
 
 _STUDY_UID = "StudyInstanceUID"
 _AXES = frozenset({"StudyDate", "StudyTime"})
@@ -86,7 +87,7 @@ def matches_text(keyword: str, pattern: str, text: str, *, fold: bool) -> bool:
     if not text:
         return False
     vr = vr_of(keyword)
-    values = [text] if vr in SINGLE_VALUED_VRS else text.split("\\")
+    values = [text] if vr in SINGLE_VALUED else text.split("\\")
     return any(values) and matches(vr, pattern, values, fold=fold)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from pacsfw.api import Clock, Query, QueryResult
 from pacsfw.ledger import Ledger
@@ -10,20 +10,24 @@ from pacsfw.ledger.searches import RegionState, Search
 from pacsfw.steps.find.region import Region
 
 
+class Flushes(Protocol):
+    """Holds studies that are not in the ledger yet."""
+
+    def flush(self) -> None:
+        """Write them to the ledger."""
+
+
 class Journal:
     """Keeps the evidence of one search.
 
     Parameters
     ----------
-    before_settling
-        Called before a region is recorded as settled: its studies have to be in the ledger.
+    found
+        Flushed before a region is recorded as settled: its studies have to be in the ledger.
     """
 
-    def __init__(
-        self, ledger: Ledger, search: Search, clock: Clock, before_settling: Callable[[], None]
-    ) -> None:
-        self._ledger, self.search, self.clock = ledger, search, clock
-        self._before_settling = before_settling
+    def __init__(self, ledger: Ledger, search: Search, clock: Clock, found: Flushes) -> None:
+        self._ledger, self.search, self.clock, self._found = ledger, search, clock, found
         self._settled = dict(ledger.searches.settled(search.id))
         self._learned = (search.largest, search.cut)
 
@@ -47,7 +51,7 @@ class Journal:
 
     def settle(self, region: Region, state: RegionState, detail: str = "") -> None:
         """Record what became of a region, after its studies."""
-        self._before_settling()
+        self._found.flush()
         self._settled[region.text] = (state, detail)
         self._ledger.searches.settle(self.search.id, region.text, state, detail)
 

@@ -14,7 +14,7 @@ from pacsfw.steps.find.criteria import Criteria, regions
 from pacsfw.steps.find.division import MODALITIES
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.matches import Matches
-from pacsfw.steps.find.questions import Put, Questions
+from pacsfw.steps.find.questions import Puts, Questions
 from pacsfw.steps.find.region import Region
 
 
@@ -23,29 +23,29 @@ class Planner:
 
     Parameters
     ----------
-    put
-        Puts one question to the PACS.
+    pacs
+        Is asked.
     requires_patient_id
-        Tells whether every question has to name a patient; may connect to find out.
+        Whether every question has to name a patient.
     """
 
     def __init__(
         self,
         criteria: Criteria,
-        put: Put,
-        requires_patient_id: Callable[[], bool],
+        pacs: Puts,
+        requires_patient_id: bool,
         profile: Profile,
         found: Matches,
         journal: Journal,
     ) -> None:
         self._criteria, self._profile = criteria, profile
-        self._put, self._patients_first = put, requires_patient_id
+        self._pacs, self._requires_patient_id = pacs, requires_patient_id
         self._matches, self._journal = found, journal
         self._patients: list[str] | None = None
         self._series_questions_need_patient = False
         self._questions = Questions(
-            self._asking,
-            found.take,
+            self,
+            found,
             journal,
             criteria.returns,
             modalities=MODALITIES in profile.before_limit,
@@ -64,7 +64,7 @@ class Planner:
         """
         try:
             wanted = regions(self._criteria, self._profile)
-            needs_patients = self._patients_first()
+            needs_patients = self._requires_patient_id
             coverage = Coverage(self._questions, self._journal, may_widen=not needs_patients)
             self._series_questions_need_patient = needs_patients
             wider: dict[Region, list[Member]] = {}
@@ -87,6 +87,16 @@ class Planner:
                 self._mark_covered(region)
         finally:
             self._matches.flush()
+
+    def put(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
+        """Put a question; then ask for the series of the studies that wait for it."""
+        self._matches.dates_asked = "StudyDate" in question.match
+        answer = self._pacs.put(question, emit)
+        waiting = self._matches.waiting()
+        largest = max(self._questions.largest, len(waiting))
+        for uid, attributes in waiting.items():
+            self._ask_series(uid, attributes, largest)
+        return answer
 
     def _was_in_vain(self, region: Region) -> bool:
         """Tell whether a key is ignored; then all that ask by it are answered by one question."""
@@ -124,16 +134,13 @@ class Planner:
 
     def _enumerated(self) -> list[str]:
         """Return the IDs of all patients that can be asked for; name the others."""
-        patients: set[str] = set()
+        found = _Patients()
         everyone = Region(level="PATIENT")
-
-        def take(patient_id: str, _found: QueryRow) -> None:
-            patients.add(patient_id)
-
         # An interrupted search has proven what it did; but whom it found is not kept.
         self._journal.forget("PATIENT")
-        questions = Questions(self._put, take, self._journal, ("PatientID",), level="PATIENT")
+        questions = Questions(self._pacs, found, self._journal, ("PatientID",), level="PATIENT")
         Coverage(questions, self._journal, may_widen=False).cover(everyone)
+        patients = found.ids
         nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]
         if nameless:
             reason = (
@@ -142,16 +149,6 @@ class Planner:
             )
             self._journal.settle(replace(everyone, keys=(("PatientID", ""),)), "unproven", reason)
         return sorted(patients.difference(nameless))
-
-    def _asking(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        """Put a question; then ask for the series of the studies that wait for it."""
-        self._matches.dates_asked = "StudyDate" in question.match
-        answer = self._put(question, emit)
-        waiting = self._matches.waiting()
-        largest = max(self._questions.largest, len(waiting))
-        for uid, attributes in waiting.items():
-            self._ask_series(uid, attributes, largest)
-        return answer
 
     def _ask_series(self, uid: str, attributes: dict[str, str], largest: int) -> None:
         """Ask for the series of a study; by modality, too, where the answer may be limited."""
@@ -169,7 +166,17 @@ class Planner:
     def _put_and_keep(self, asked: Query) -> tuple[QueryResult, list[QueryRow]]:
         rows: list[QueryRow] = []
         started = self._journal.clock.monotonic()
-        answer = self._put(asked, rows.append)
+        answer = self._pacs.put(asked, rows.append)
         seconds = self._journal.clock.monotonic() - started
         self._journal.question(asked, answer, len(rows), seconds)
         return answer, rows
+
+
+class _Patients:
+    """The IDs of patients that the PACS knows."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+
+    def take(self, uid: str, found: QueryRow) -> None:
+        self.ids.add(uid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 from pacsfw.api import Query, QueryResult, QueryRow
 from pacsfw.dimse.status import (
@@ -18,11 +19,20 @@ from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.region import Region, Tally
 
-Put = Callable[[Query, Callable[[QueryRow], None]], QueryResult]
-"""Puts one question; rows stream, and count once the answer is in."""
 
-Take = Callable[[str, QueryRow], None]
-"""Takes one row of an answer, with the UID of the study (or the patient's ID)."""
+class Puts(Protocol):
+    """Puts queries to a PACS."""
+
+    def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
+        """Put one; its rows stream through ``emit``, and count once the result is in."""
+
+
+class TakesRows(Protocol):
+    """Takes the rows of query results."""
+
+    def take(self, uid: str, found: QueryRow) -> None:
+        """Take one row, with the UID of its study (or the patient's ID)."""
+
 
 REFUSALS = 40
 """Refusals in a row, without a single row, after which the PACS is taken at its word."""
@@ -95,9 +105,9 @@ class Questions:
 
     Parameters
     ----------
-    put
-        Puts a question to the PACS.
-    take
+    pacs
+        Is asked.
+    found
         Gets every row; the same one may come several times.
     journal
         Keeps the evidence, and knows what an interrupted search has seen.
@@ -113,8 +123,8 @@ class Questions:
 
     def __init__(
         self,
-        put: Put,
-        take: Take,
+        pacs: Puts,
+        found: TakesRows,
         journal: Journal,
         returns: tuple[str, ...],
         *,
@@ -122,7 +132,7 @@ class Questions:
         modalities: bool = False,
         ignored: Collection[str] = (),
     ) -> None:
-        self._put_slice, self._take, self._journal = put, take, journal
+        self._pacs, self._found, self._journal = pacs, found, journal
         self._returns, self._level = returns, level
         self.modalities = modalities
         # No archive limits its answers to a single row, so one row alone is whole.
@@ -183,11 +193,11 @@ class Questions:
             uid = found.attributes.get(own_key, "")
             tally.add(region, uid, found.attributes)
             if returns is not COMPARED:
-                self._take(uid, found)
+                self._found.take(uid, found)
 
         question = region.as_slice(returns, margin=margin, max_rows=max_rows)
         started = self._journal.clock.monotonic()
-        answer = self._put_slice(question, emit)
+        answer = self._pacs.put(question, emit)
         seconds = self._journal.clock.monotonic() - started
         self._journal.question(question, answer, tally.rows, seconds)
         was_enough = bool(max_rows) and tally.rows >= max_rows

@@ -9,8 +9,6 @@ from itertools import groupby
 from pathlib import Path
 
 from pacsfw.api import (
-    Clock,
-    Event,
     Level,
     Net,
     Profile,
@@ -22,12 +20,13 @@ from pacsfw.api import (
 )
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.searches import Search
+from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.find import cohort, study_list
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.matches import Matches, Seen
 from pacsfw.steps.find.planner import Planner
-from pacsfw.steps.find.questions import Put
+from pacsfw.steps.run import Run
 
 
 def fingerprint(criteria: Criteria, level: Level, net: Net | None, use: str) -> str:
@@ -50,15 +49,11 @@ def fingerprint(criteria: Criteria, level: Level, net: Net | None, use: str) -> 
 
 
 def search(
+    run: Run,
     criteria: Criteria,
     query: str,
-    *,
-    put: Put,
-    requires_patient_id: Callable[[], bool],
+    pacs: PacsQuery,
     profile: Profile,
-    ledger: Ledger,
-    clock: Clock,
-    notify: Callable[[Event], None],
 ) -> Search:
     """Ask the PACS for everything that the criteria mean; the studies go to the ledger.
 
@@ -81,36 +76,44 @@ def search(
     TooMany
         More studies match than ``find.max_studies``.
     """
+    ledger, clock = run.ledger, run.clock
     begun = ledger.searches.begin(query, clock.now())
     matches = Matches(criteria, ledger, begun.id)
-    journal = Journal(ledger, begun, clock, matches.flush)
+    journal = Journal(ledger, begun, clock, matches)
 
-    def put_and_tell(question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        answer = put(question, emit)
-        if question.level == "STUDY":
-            tell()
-        return answer
-
-    def tell() -> None:
-        notify(ResourcesFound(at=clock.now(), total=matches.total))
-
-    tell()  # a search that goes on has found some already
+    counted = _Counted(pacs, run, matches)
+    counted.tell()  # a search that goes on has found some already
     matches.check_limit()
-    Planner(criteria, put_and_tell, requires_patient_id, profile, matches, journal).run()
+    Planner(criteria, counted, pacs.requires_patient_id, profile, matches, journal).run()
     ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
     return begun
 
 
+class _Counted:
+    """Asks the PACS, and says after each query how many studies were found."""
+
+    def __init__(self, pacs: PacsQuery, run: Run, found: Matches) -> None:
+        self._pacs, self._run, self._found = pacs, run, found
+
+    def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
+        result = self._pacs.put(query, emit)
+        if query.level == "STUDY":
+            self.tell()
+        return result
+
+    def tell(self) -> None:
+        self._run.notify(ResourcesFound(at=self._run.clock.now(), total=self._found.total))
+
+
 def write(
+    run: Run,
     begun: Search,
     criteria: Criteria,
     level: Level,
     *,
-    ledger: Ledger,
     sink: Sink,
     list_exists: bool,
     outcomes: Path | None,
-    clock: Clock,
 ) -> None:
     """List what a search found in ``storage.resources``, and finish the search.
 
@@ -124,12 +127,13 @@ def write(
     outcomes
         Where the outcome of every row of the cohort is written; None without a cohort.
     """
+    ledger = run.ledger
     study_list.write(sink, ledger, begun.id, level, criteria.search_fields, exists=list_exists)
     if outcomes is not None:
         problems = _write_outcomes(outcomes, criteria, begun, ledger)
         ledger.searches.remark(begun.id, problems=problems)
     # Only now: a kill before this line makes the next run go on with this search.
-    ledger.searches.finish(begun, clock.now())
+    ledger.searches.finish(begun, run.clock.now())
 
 
 def answered_at(query: str, ledger: Ledger) -> str | None:

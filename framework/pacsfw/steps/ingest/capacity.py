@@ -11,7 +11,7 @@ _AGAIN = 1.25
 """So many times the reserve have to be free before more is requested again."""
 
 
-class Room:
+class Capacity:
     """Shared by the intake, which fills it, and the transfer threads, which wait for it.
 
     Parameters

@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.durable import sync_folder
+from pacsfw.steps.ingest.durability import sync_folders
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 _CHUNK = 1 << 16
@@ -95,12 +95,9 @@ def _give_up(spooled: Path, durable_below: Path | None) -> None:
         spooled.unlink()
 
 
-def _sync_folders(path: Path, top: Path | None) -> None:
-    """Let a name last, and those of the folders on the way to it from ``top``."""
-    for folder in path.parents if top is not None else ():
-        sync_folder(folder)
-        if folder == top:
-            break
+def _sync_folders(path: Path, durable_below: Path | None) -> None:
+    if durable_below is not None:
+        sync_folders(path, durable_below)
 
 
 def _is_empty(path: Path) -> bool:

@@ -10,14 +10,14 @@ from typing import Any
 
 from pacsfw.api import Layout
 from pacsfw.dicom import integrity
-from pacsfw.dicom.adoption import rewrite_head
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.dicom.spool import Sealed
 from pacsfw.dicom.tagpath import parse
 from pacsfw.errors import ComponentError, Skip
 from pacsfw.ledger.instances import CellError, Instance
+from pacsfw.spool.adoption import rewrite_head
+from pacsfw.spool.records import Sealed
 from pacsfw.steps.ingest.commit import Occupied, OtherContent, commit, dataset_digest
 from pacsfw.steps.ingest.paths import target
 from pacsfw.steps.ingest.rejection import rejected

@@ -7,14 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pacsfw.api import Clock, Event, InstanceIngested
-from pacsfw.dicom.adoption import adopt
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.api import InstanceIngested
 from pacsfw.errors import StateError
-from pacsfw.ledger import Ledger
 from pacsfw.ledger.instances import Instance
-from pacsfw.steps.ingest.capacity import Room
+from pacsfw.spool.adoption import adopt
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
+from pacsfw.steps.ports import Arriving, Supervisor
+from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, WorkerPool
 
 AHEAD = 64
@@ -28,40 +29,34 @@ class Intake:
 
     Parameters
     ----------
+    spool
+        The folder that the objects arrive in.
+    capacity
+        Counts what waits to be stored.
+    arriving
+        Follows the objects on their way.
+    supervisor
+        Ends the run where going on is pointless.
     workers, build, spec
         How many worker processes there are, and what makes an `Ingest` in each of them.
-    room
-        Counts what waits to be stored.
-    on_the_way
-        Told of spool records before anything is done with them.
-    arrived
-        Told of objects once the ledger has them: the spool record each came from, what is
-        kept, and whether that is news.
-    fatal
-        Told of what makes going on pointless: the ledger or the archive cannot be written.
     """
 
     def __init__(
         self,
-        ledger: Ledger,
+        run: Run,
         spool: Path,
-        archive: Path,
-        state: Path,
-        clock: Clock,
-        room: Room,
+        capacity: Capacity,
+        arriving: Arriving,
+        supervisor: Supervisor,
         *,
         workers: int,
         build: Callable[[Any], Callable[[Any], Any]],
         spec: Any,
-        on_the_way: Callable[[Sequence[SpoolRecord]], None],
-        arrived: Callable[[Sequence[tuple[Sealed, Instance, bool]]], None],
-        notify: Callable[[Event], None],
-        fatal: Callable[[Exception], None],
     ) -> None:
-        self._ledger, self._clock = ledger, clock
-        self._spool, self._archive, self._state = spool, archive, state
-        self._on_the_way, self._arrived, self._notify = on_the_way, arrived, notify
-        self._fatal, self._room = fatal, room
+        self._run, self._ledger = run, run.ledger
+        self._archive, self._state = run.storage.directory, run.storage.state
+        self._spool, self._capacity = spool, capacity
+        self._arriving, self._supervisor = arriving, supervisor
         self._pool = WorkerPool(workers, build, spec, self._guarded_done, ahead=AHEAD)
 
     def start(self) -> None:
@@ -71,10 +66,10 @@ class Intake:
 
     def take(self, records: Sequence[SpoolRecord]) -> None:
         """Take reports of a receiver or of a pulling transfer; blocks under back-pressure."""
-        self._on_the_way(records)
+        self._arriving.on_the_way(records)
         for record in records:
             if isinstance(record, Sealed):
-                self._room.enter(record.size)
+                self._capacity.enter(record.size)
                 self._pool.submit(record)
             else:
                 assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
@@ -91,13 +86,13 @@ class Intake:
         try:
             self._done(answers)
         except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
-            self._fatal(err)
+            self._supervisor.stop_because(err)
         finally:
-            self._room.leave(sum(job.size for job, _ in answers))
+            self._capacity.leave(sum(job.size for job, _ in answers))
 
     def _done(self, answers: Sequence[tuple[Sealed, _Outcome]]) -> None:
         """Record what came of objects: of as many as there are in one transaction."""
-        now = self._clock.now()
+        now = self._run.clock.now()
         objects: list[tuple[Sealed, Instance, bool]] = []
         with self._ledger.transaction():
             for job, outcome in answers:
@@ -107,9 +102,9 @@ class Intake:
         for job, _, _ in objects:
             job.path.unlink(missing_ok=True)  # where it is kept until the ledger knows the object
         if objects:
-            self._arrived(objects)
+            self._arriving.arrived(objects)
         for _, instance, _ in objects:
-            self._notify(
+            self._run.notify(
                 InstanceIngested(
                     at=now,
                     study_uid=instance.study_uid,
@@ -129,7 +124,7 @@ class Intake:
             isinstance(outcome, Instance) or job.path.exists()
         ):
             # If it is in the archive the ledger lacks it: it is asked for again, and found.
-            self._on_the_way([Discarded(job.file, job.sop_uid, "its spool file is gone")])
+            self._arriving.on_the_way([Discarded(job.file, job.sop_uid, "its spool file is gone")])
             return None
         if isinstance(outcome, Crashed):
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw.api import Clock, SpoolFile
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord, spool_id
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord, spool_id
+from pacsfw.spool.writer import Spool
+from pacsfw.steps.ports import Expecting
 
 BEHIND = 4
 """So many quiet periods are waited while objects of other studies arrive: behind those in
@@ -35,13 +37,13 @@ class Arrivals:
 
     Parameters
     ----------
-    requesting
+    receiver
         Told whether any study is being followed, each time that changes.
     """
 
-    def __init__(self, clock: Clock, requesting: Callable[[bool], None] = lambda _: None) -> None:
+    def __init__(self, clock: Clock, receiver: Expecting | None = None) -> None:
         self._clock = clock
-        self._requesting = requesting
+        self._receiver = receiver
         self._news = threading.Condition()
         self._on_the_way: dict[str, SpoolRecord] = {}
         self._tracked: dict[str, _Tracked] = {}
@@ -79,7 +81,7 @@ class Arrivals:
         """Begin to follow a study of which these objects are stored already."""
         with self._news:
             if not self._tracked:
-                self._requesting(True)
+                self._expect(True)
             self._tracked[study_uid] = _Tracked(set(already), self._clock.monotonic())
             self._late.discard(study_uid)
 
@@ -111,7 +113,7 @@ class Arrivals:
         with self._news:
             self._tracked.pop(study_uid, None)
             if not self._tracked:
-                self._requesting(False)
+                self._expect(False)
 
     def take_late(self) -> frozenset[str]:
         """Return (once) the studies for which objects came while nobody followed them."""
@@ -162,6 +164,10 @@ class Arrivals:
                 self._news.wait(min(1.0, max(0.01, quiet_seconds - quiet)))
             return self._stored(study_uid)
 
+    def _expect(self, expected: bool) -> None:
+        if self._receiver is not None:
+            self._receiver.expect(expected)
+
     def _stored(self, study_uid: str) -> frozenset[str]:
         tracked = self._tracked.get(study_uid)
         return frozenset(tracked.stored) if tracked else frozenset()
@@ -186,18 +192,37 @@ def _size(path: Path) -> int:
         return 0  # it is whole by now, or was discarded
 
 
+@dataclass(frozen=True, slots=True)
+class Inboxes:
+    """Makes the inboxes of requests.
+
+    Attributes
+    ----------
+    aetitle
+        Ours, the move destination.
+    source
+        AE title of the PACS; the instances that a transfer pulls come from it.
+    spool
+        Where these go.
+    """
+
+    arrivals: Arrivals
+    spool: Spool
+    aetitle: str
+    source: str
+
+    def of(self, study_uid: str) -> RequestInbox:
+        """Return the inbox of a request for this study, or for parts of it."""
+        return RequestInbox(study_uid, self)
+
+
 class RequestInbox:
     """The `pacsfw.api.Inbox` of one request."""
 
-    def __init__(
-        self,
-        study_uid: str,
-        aetitle: str,
-        arrivals: Arrivals,
-        create: Callable[[str, str, str], SpoolFile],
-    ) -> None:
-        self.aetitle = aetitle
-        self._study_uid, self._arrivals, self._create = study_uid, arrivals, create
+    def __init__(self, study_uid: str, inboxes: Inboxes) -> None:
+        self.aetitle = inboxes.aetitle
+        self._study_uid, self._arrivals = study_uid, inboxes.arrivals
+        self._spool, self._source = inboxes.spool, inboxes.source
 
     def wait(self, seconds: float) -> frozenset[str]:
         """Wait for news; return the UIDs of the study that have arrived."""
@@ -209,4 +234,6 @@ class RequestInbox:
 
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         """Begin an object that the transfer pulls."""
-        return self._create(sop_class, uid, syntax)
+        writer = self._spool.begin(sop_class, uid, syntax, self._source)
+        writer.announce()
+        return writer

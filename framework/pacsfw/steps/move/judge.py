@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from pacsfw.api import Clock, Event, Outcome, StudySettled, Verdict
-from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.ledger import Ledger
+from pacsfw.api import Outcome, StudySettled, Verdict
 from pacsfw.ledger.evidence import WHOLE_STUDY
-from pacsfw.ledger.studies import GOOD
 from pacsfw.steps.move.expected import Expectation
 from pacsfw.steps.move.series import judge_series, with_series
 from pacsfw.steps.move.statuses import COUNTS, ending_of
 from pacsfw.steps.move.verdict import judge
+from pacsfw.steps.ports import MakesDurable, SettledStudies
+from pacsfw.steps.run import Run
+from pacsfw.words import GOOD
 
 
 class Judge:
@@ -24,24 +22,24 @@ class Judge:
     Parameters
     ----------
     run
-        Identifies the run: what is still missing counts as tried once in each.
+        What is still missing of a study counts as tried once in each run.
+    durability
+        Makes a study durable before it is judged.
+    components
+        Those that had a part in the studies, by kind.
     settled
         Told of every study with a new verdict.
     """
 
     def __init__(
         self,
-        *,
-        run: str,
-        ledger: Ledger,
-        archive: Path,
-        clock: Clock,
+        run: Run,
+        durability: MakesDurable,
         components: Mapping[str, str],
-        settled: Callable[[str], None],
-        notify: Callable[[Event], None],
+        settled: SettledStudies | None = None,
     ) -> None:
-        self._run, self._ledger, self._archive, self._clock = run, ledger, archive, clock
-        self._components, self._settled, self._notify = components, settled, notify
+        self._run, self._ledger, self._durability = run, run.ledger, durability
+        self._components, self._settled = components, settled
 
     def conclude(
         self, study_uid: str, expectation: Expectation, outcome: Outcome | None
@@ -53,7 +51,7 @@ class Judge:
         outcome
             How its request ended; None where nothing was requested.
         """
-        self.make_durable(study_uid)
+        self._durability.make_durable(study_uid)
         stored = self._ledger.instances.stored_by_series(study_uid)
         here = frozenset[str]().union(*stored.values())
         vanished = self._vanished(study_uid, expectation, here)
@@ -69,19 +67,20 @@ class Judge:
 
     def settle(self, study_uid: str, verdict: Verdict, outcome: Outcome | None = None) -> None:
         """Record a verdict and what follows from it."""
-        evidence, now = self._ledger.evidence, self._clock.now()
+        evidence, now = self._ledger.evidence, self._run.clock.now()
         lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
         tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
         with self._ledger.transaction():
             if tried:
-                evidence.tried(study_uid, lacking, self._run)
+                evidence.tried(study_uid, lacking, self._run.context.run_id)
             self._ledger.studies.settle(study_uid, verdict, now, self._components)
             evidence.judge(study_uid, verdict.series)
             evidence.settle_trials(study_uid, lacking)
-        self._notify(
+        self._run.notify(
             StudySettled(at=now, study_uid=study_uid, verdict=verdict, components=self._components)
         )
-        self._settled(study_uid)
+        if self._settled is not None:
+            self._settled.settled(study_uid)
 
     def knows_less(self, study_uid: str, expectation: Expectation) -> bool:
         """Tell whether a complete study was judged on better evidence than there is now."""
@@ -107,7 +106,7 @@ class Judge:
         gone = stored - expectation.uids if self._was_listed(study_uid) else flagged & stored
         gone -= expectation.uids
         evidence.unflag(study_uid, flagged & expectation.uids, "vanished")
-        evidence.flag(study_uid, gone - flagged, "vanished", self._clock.now())
+        evidence.flag(study_uid, gone - flagged, "vanished", self._run.clock.now())
         return gone
 
     def _was_listed(self, study_uid: str) -> bool:
@@ -115,39 +114,3 @@ class Judge:
         study = self._ledger.studies.get(study_uid)
         verdict = study.verdict if study else None
         return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")
-
-    def make_durable(self, study_uid: str) -> None:
-        """Files first, then their folders, before the ledger calls anything complete."""
-        folders: dict[Path, None] = {}
-        for instance in self._ledger.instances.of_study(study_uid):
-            path = self._archive / instance.path
-            if not _sync(path, instance.size):
-                # Somebody removed it, or a power cut took its end: what is not there is
-                # not stored, and is asked again.
-                self._ledger.instances.forget(instance)
-                continue
-            folder = path.parent
-            while folder not in folders and folder.is_relative_to(self._archive):
-                folders[folder] = None
-                folder = folder.parent
-        for folder in folders:
-            _sync(folder)
-
-
-def _sync(path: Path, size: int | None = None) -> bool:
-    """Sync a file or folder; False if it is gone, or no file with a data set of ``size``."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    try:
-        if size is not None:
-            offset = read_file_meta(descriptor).offset_of_dataset
-            if os.fstat(descriptor).st_size != offset + size:
-                return False
-        os.fsync(descriptor)
-    except ValueError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True

@@ -6,17 +6,20 @@ import itertools
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Protocol
 
 import tenacity
 
-from pacsfw.api import Clock, Event, MoveStarted, Paused, Waiting
+from pacsfw.api import MoveStarted, Paused, Waiting
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.steps.move.arrivals import Arrivals
 from pacsfw.steps.move.study import Attempt, StudyMover
 from pacsfw.steps.move.throttle import Throttle
+from pacsfw.steps.ports import HasRoom
+from pacsfw.steps.run import Run
 
 REFUSED_LIMIT = 3
 """So many studies in a row that the PACS refuses for a reason that people have to mend (it
@@ -43,6 +46,13 @@ class Window(Protocol):
         """Return when that changes next; None when it never does."""
 
 
+class StudyMovers(Protocol):
+    """Makes what moves studies."""
+
+    def make_study_mover(self) -> StudyMover:
+        """Return one for the thread that asks."""
+
+
 class Mover:
     """Runs the transfer threads.
 
@@ -51,36 +61,30 @@ class Mover:
     window
         None: requests are always allowed.
     workers
-        Makes a `StudyMover`, called once in each thread; what it returns second gives back
-        what the thread holds.
+        Makes a `StudyMover` for each thread.
     threads
         How many studies are requested at a time, at most.
     attempts
-        How often a study that is not complete is asked for in one run.
-    pause
-        Seconds before it is asked for again; each further pause is twice as long.
-    lacking
-        Says why nothing more should be requested for the moment; empty: there is room.
+        How often a study that is not complete is asked for in one run. The pauses begin with
+        ``timing.pause`` of the run, and each further one is twice as long.
     """
 
     def __init__(
         self,
+        run: Run,
+        workers: StudyMovers,
+        arrivals: Arrivals,
+        capacity: HasRoom,
         *,
         window: Window | None,
-        workers: Callable[[], tuple[StudyMover, Callable[[], None]]],
         threads: int,
         attempts: int,
-        pause: float = 1.0,
-        arrivals: Arrivals,
-        clock: Clock,
-        stop: threading.Event,
-        notify: Callable[[Event], None],
-        lacking: Callable[[], str] = lambda: "",
     ) -> None:
-        self._window, self._workers = window, workers
-        self._threads, self._attempts, self._pause = threads, attempts, pause
-        self._arrivals, self._clock, self._stop, self._notify = arrivals, clock, stop, notify
-        self._lacking, self._paused = lacking, False
+        self._run, self._clock, self._stop = run, run.clock, run.stop
+        self._workers, self._arrivals, self._capacity = workers, arrivals, capacity
+        self._window, self._threads, self._attempts = window, threads, attempts
+        self._pause = run.timing.pause
+        self._paused = False
         self._queue: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._running: list[StudyMover] = []
@@ -97,7 +101,9 @@ class Mover:
         RemoteError
             The PACS could not be reached at all, or no longer.
         """
-        self._notify(MoveStarted(at=self._clock.now(), total=total, done=total - len(study_uids)))
+        self._run.notify(
+            MoveStarted(at=self._clock.now(), total=total, done=total - len(study_uids))
+        )
         for uid in study_uids:
             self._queue.put(uid)
         threads = [
@@ -116,12 +122,9 @@ class Mover:
         """Settle anew the studies for which objects came after their verdict."""
         late = self._arrivals.take_late()
         if late and not self._stop.is_set():
-            worker, close = self._workers()
-            try:
+            with closing(self._workers.make_study_mover()) as worker:
                 for uid in sorted(late):
                     worker.judge_again(uid)
-            finally:
-                close()
 
     def cancel(self) -> None:
         """End the running requests; the threads end by themselves once ``stop`` is set."""
@@ -131,11 +134,8 @@ class Mover:
 
     def _work(self) -> None:
         try:
-            worker, close = self._workers()
-            try:
+            with closing(self._workers.make_study_mover()) as worker:
                 self._move_from_queue(worker)
-            finally:
-                close()
         except PacsfwError as err:
             self._fail(err)
         except Exception as err:  # noqa: BLE001 - thread boundary: the run must end with it
@@ -233,7 +233,7 @@ class Mover:
     def _may_request(self) -> bool:
         """Wait until requests are allowed and there is room; False when the run is stopped."""
         while self._wait_for_window():
-            lacking = self._lacking()
+            lacking = self._capacity.lacking()
             self._tell_pause(lacking)
             if not lacking:
                 return True
@@ -246,7 +246,7 @@ class Mover:
             if self._paused == bool(lacking):
                 return
             self._paused = bool(lacking)
-        self._notify(Paused(at=self._clock.now(), reason=lacking))
+        self._run.notify(Paused(at=self._clock.now(), reason=lacking))
         if lacking:
             _log.warning("nothing more is requested for now: %s", lacking)
         else:
@@ -259,12 +259,12 @@ class Mover:
             now = self._clock.now()
             if self._window is None or self._window.is_open(now):
                 if told:
-                    self._notify(Waiting(at=now, until=None, reason="the window is open"))
+                    self._run.notify(Waiting(at=now, until=None, reason="the window is open"))
                 return True
             opens = self._window.next_change(now)
             if not told:
                 reason = "outside the allowed hours (move.start_time, move.end_time)"
-                self._notify(Waiting(at=now, until=opens, reason=reason))
+                self._run.notify(Waiting(at=now, until=opens, reason=reason))
                 told = True
             seconds = (opens - now).total_seconds() if opens else _LOOK_SECONDS
             self._clock.wait(self._stop, max(0.0, min(_LOOK_SECONDS, seconds)))

@@ -9,7 +9,7 @@ from pacsfw.api import Level, Query, Sink, is_uid
 from pacsfw.errors import ConfigError, RemoteError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.studies import Study
-from pacsfw.steps.move.expected import Ask
+from pacsfw.plugins.pacs_query import PacsQuery
 
 PATIENT_STUDY_KEYS = ("StudyInstanceUID", "PatientID", "StudyDate", "ModalitiesInStudy")
 
@@ -23,7 +23,7 @@ class Selection:
     problems: list[str] = field(default_factory=list)
 
 
-def select(sink: Sink, level: Level, ledger: Ledger, ask: Ask) -> Selection:
+def select(sink: Sink, level: Level, ledger: Ledger, pacs: PacsQuery) -> Selection:
     """Read the study list, make the ledger agree with it, and return what to move.
 
     Parameters
@@ -42,7 +42,7 @@ def select(sink: Sink, level: Level, ledger: Ledger, ask: Ask) -> Selection:
     rows = list(sink.read())
     selection = Selection()
     if level == "PATIENT":
-        _select_patients(rows, ledger, ask, selection)
+        _select_patients(rows, ledger, pacs, selection)
     elif rows and "StudyInstanceUID" in rows[0][1] and "\\" not in rows[0][1]["StudyInstanceUID"]:
         _select_studies(rows, ledger, selection)
     else:
@@ -97,12 +97,12 @@ def _select_found_of_patients(
 def _select_patients(
     rows: Sequence[tuple[str, Mapping[str, str]]],
     ledger: Ledger,
-    ask: Ask,
+    pacs: PacsQuery,
     selection: Selection,
 ) -> None:
     outside: list[str] = []
     for number, patient_id in enumerate(_patient_ids(rows), start=1):
-        studies = _expand(patient_id, ledger, ask)
+        studies = _expand(patient_id, ledger, pacs)
         if not studies:
             selection.problems.append(
                 f"patient {number} of the study list: the PACS holds no study of this patient"
@@ -116,9 +116,9 @@ def _select_patients(
         )
 
 
-def _expand(patient_id: str, ledger: Ledger, ask: Ask) -> list[Study]:
+def _expand(patient_id: str, ledger: Ledger, pacs: PacsQuery) -> list[Study]:
     """Ask for all studies of one patient; wildcards in the ID and other matches fall away."""
-    answer, rows = ask(
+    answer, rows = pacs.ask(
         Query(level="STUDY", match={"PatientID": patient_id}, returns=PATIENT_STUDY_KEYS)
     )
     if not answer.complete:

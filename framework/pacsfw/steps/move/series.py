@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from pacsfw.api import SeriesVerdict, Verdict, VerdictState
 from pacsfw.steps.move.expected import Expectation, SeriesExpectation
-
-_GOOD = ("complete", "complete-by-count")
+from pacsfw.words import GOOD
 
 
 def judge_series(
@@ -47,7 +46,7 @@ def with_series(verdict: Verdict, series: tuple[SeriesVerdict, ...]) -> Verdict:
     """
     verdict = replace(verdict, series=series)
     short = [one for one in series if one.state in ("short", "failed")]
-    if verdict.state not in (*_GOOD, "over") or not short:
+    if verdict.state not in (*GOOD, "over") or not short:
         return verdict
     missing = sorted({uid for one in short for uid in one.missing})
     lacking = sum((one.expected or 0) - one.stored for one in short)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacsfw.api import (
-    Clock,
-    Event,
-    Inbox,
     Level,
     Outcome,
     Request,
@@ -18,13 +13,14 @@ from pacsfw.api import (
     Verdict,
 )
 from pacsfw.errors import PacsfwError, RemoteError
-from pacsfw.ledger import Ledger
-from pacsfw.ledger.studies import GOOD
-from pacsfw.steps.move.arrivals import Arrivals
-from pacsfw.steps.move.expected import Ask, Expectation, read_expectation
+from pacsfw.plugins.pacs_query import PacsQuery
+from pacsfw.steps.move.arrivals import Inboxes
+from pacsfw.steps.move.expected import Expectation, read_expectation
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.requests import Levels, requests_for, series_of
 from pacsfw.steps.move.statuses import MAY_HELP, STRAINED, ending_of, worst
+from pacsfw.steps.run import Run
+from pacsfw.words import GOOD
 
 AFTER_A_BREAK = 3
 """So many quiet periods are waited after an association that broke off: whether the PACS goes
@@ -49,31 +45,35 @@ class Attempt:
 class StudyMover:
     """Works for one thread; owns that thread's transfer and its way of asking.
 
-    ``levels`` is shared with the other threads; ``owner`` names the transfer in messages.
+    Parameters
+    ----------
+    transfer, pacs
+        Open; `close` closes them.
+    component
+        Name, distribution and version of the transfer.
+    levels
+        Shared with the other threads.
     """
 
     def __init__(
         self,
-        *,
+        run: Run,
         transfer: Transfer,
-        ask: Ask,
-        release: Callable[[], None],
-        inbox: Callable[[str], Inbox],
-        arrivals: Arrivals,
-        ledger: Ledger,
+        component: str,
+        pacs: PacsQuery,
+        inboxes: Inboxes,
         judge: Judge,
-        clock: Clock,
-        stop: threading.Event,
-        quiet_seconds: float,
-        owner: str,
         levels: Levels,
-        notify: Callable[[Event], None],
     ) -> None:
-        self.transfer, self._owner = transfer, owner
-        self._ask, self._release, self._inbox = ask, release, inbox
-        self._arrivals, self._ledger, self._judge = arrivals, ledger, judge
-        self._clock, self._stop, self._quiet_seconds = clock, stop, quiet_seconds
-        self._levels, self._notify = levels, notify
+        self._run, self._ledger, self._stop = run, run.ledger, run.stop
+        self.transfer, self._component, self._pacs = transfer, component, pacs
+        self._inboxes, self._arrivals = inboxes, inboxes.arrivals
+        self._judge, self._levels = judge, levels
+
+    def close(self) -> None:
+        """Give back the connections to the PACS."""
+        self.transfer.close()
+        self._pacs.close()
 
     def move(self, study_uid: str, attempt: int = 1) -> Attempt:
         """Bring one study over and settle it, unless the run is stopped meanwhile.
@@ -88,7 +88,7 @@ class StudyMover:
         RemoteError
             The PACS could not be reached; a study without a verdict is settled as failed.
         """
-        self._notify(StudyStarted(at=self._clock.now(), study_uid=study_uid))
+        self._run.notify(StudyStarted(at=self._run.clock.now(), study_uid=study_uid))
         try:
             return self._move(study_uid, attempt)
         except RemoteError as err:
@@ -104,17 +104,17 @@ class StudyMover:
         study = self._ledger.studies.get(study_uid)
         if study is None or study.verdict is None or not study.selected:
             return
-        expectation = read_expectation(self._ask, study_uid)
+        expectation = read_expectation(self._pacs, study_uid)
         if not self._judge.knows_less(study_uid, expectation):
             self._judge.conclude(study_uid, expectation, None)
 
     def _move(self, study_uid: str, attempt: int) -> Attempt:
         stored = self._ledger.instances.stored_uids(study_uid)
         self._arrivals.track(study_uid, stored)
-        expectation = read_expectation(self._ask, study_uid)
+        expectation = read_expectation(self._pacs, study_uid)
         self._arrivals.expect(study_uid, expectation.uids)
         if self._judge.knows_less(study_uid, expectation):
-            self._ledger.studies.checked(study_uid, self._clock.now())
+            self._ledger.studies.checked(study_uid, self._run.clock.now())
             return Attempt(again=False)
         outcome = self._request(study_uid, expectation, attempt)
         if self._stop.is_set():
@@ -125,7 +125,7 @@ class StudyMover:
                 return Attempt(again=False)
             # The study may have grown meanwhile: the verdict is taken against what is true
             # now, but not against less than what was known before.
-            now = read_expectation(self._ask, study_uid)
+            now = read_expectation(self._pacs, study_uid)
             expectation = now if now.strength >= expectation.strength else expectation
         verdict = self._judge.conclude(study_uid, expectation, outcome)
         return self._what_next(study_uid, verdict, outcome, attempt)
@@ -158,7 +158,7 @@ class StudyMover:
         refused: set[Level] = set()
         requests = self._missing(study_uid, expectation, attempt, refused)
         if requests:
-            self._ledger.studies.requested(study_uid, self._clock.now())
+            self._ledger.studies.requested(study_uid, self._run.clock.now())
         outcomes: list[Outcome] = []
         fruitless = 0
         while requests and not self._stop.is_set():
@@ -204,19 +204,19 @@ class StudyMover:
         return list(requests)
 
     def _fetch(self, request: Request) -> Outcome:
-        self._release()
+        self._pacs.release()
         try:
-            return self.transfer.fetch(request, self._inbox(request.study_uid))
+            return self.transfer.fetch(request, self._inboxes.of(request.study_uid))
         except PacsfwError:
             raise
         except Exception as err:  # noqa: BLE001 - plugin boundary: it costs this study only
             return Outcome(
-                status=None, status_text=f"transfer {self._owner} failed: {type(err).__name__}"
+                status=None, status_text=f"transfer {self._component} failed: {type(err).__name__}"
             )
 
     def _wait_until_settled(
         self, study_uid: str, expectation: Expectation, outcome: Outcome
     ) -> None:
         broken = ending_of(outcome) == "silent"
-        quiet = self._quiet_seconds * (AFTER_A_BREAK if broken else 1)
+        quiet = self._run.timing.quiet * (AFTER_A_BREAK if broken else 1)
         self._arrivals.settle(study_uid, expectation.uids, quiet, self._stop)

@@ -11,13 +11,13 @@ import socket
 from collections.abc import Callable, Mapping
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import Spool
 from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Command, Element, Field
 from pacsfw.dimse.known_uids import KnownUids
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
 from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.tls import end_of_stream
+from pacsfw.spool.writer import Spool
 from pacsfw.steps.receive.reports import Note
 from pacsfw.steps.receive.responses import Responses
 from pacsfw.steps.receive.store_request import Message
@@ -209,7 +209,7 @@ class Association:
         field = request.required(_COMMAND_FIELD)
         if field == _C_CANCEL_RQ:
             return
-        message = Message(request, context_id, self._note)
+        message = Message(request, context_id, note=self._note)
         if field == _C_STORE_RQ:
             self._begin_store(message)
         elif field == Field.C_ECHO_RQ:
@@ -222,17 +222,12 @@ class Association:
 
     def _begin_store(self, message: Message) -> None:
         context = self._contexts[message.context_id]
-        request = message.request
         if context.abstract_syntax == VERIFICATION:
             message.status = status.SOP_CLASS_NOT_SUPPORTED
-            return
-        if not request.has_data_set:
-            message.status, message.comment = status.CANNOT_STORE, "no data set"
-            return
-        if not self._wanted():
+        elif message.request.has_data_set and not self._wanted():
             message.status, message.comment = status.NOT_AUTHORIZED, "nothing is requested"
-            return
-        message.store(self._spool, context, self._calling)
+        else:
+            message.store(self._spool, context, self._calling)
 
     def _take_data(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
         message = self._message
@@ -247,6 +242,7 @@ class Association:
             self._end(message)
 
     def _end(self, message: Message) -> None:
+        message.write_out()
         self.objects += message.end()
         self._message = None
         self._send(self._responses.to(message))

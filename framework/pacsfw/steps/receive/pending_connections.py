@@ -12,7 +12,6 @@ import logging
 import selectors
 import socket
 import ssl
-import struct
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -27,7 +26,6 @@ MAX_GUESTS = 256
 MAX_BYTES = 8 << 20
 """Of unfinished requests, over all guests."""
 
-_HEADER = struct.Struct(">BxL")
 _TLS_HANDSHAKE = 0x16
 _LINGER = 1.0
 """Seconds a peer has to read the last PDU and to close."""
@@ -189,12 +187,12 @@ class Lobby:
     def _missing(self, guest: PendingConnection) -> int:
         """Return how many bytes are to be read next; dismiss who asks for something else."""
         have = len(guest.request)
-        if have < _HEADER.size:
-            return _HEADER.size - have
-        kind, length = _HEADER.unpack_from(guest.request)
+        if have < pdu.HEADER.size:
+            return pdu.HEADER.size - have
+        kind, length = pdu.HEADER.unpack_from(guest.request)
         if kind == pdu.PduType.ASSOCIATE_RQ and length <= pdu.MAX_ASSOCIATE:
             self._limit_bytes()
-            return int(_HEADER.size + length - have) if guest.state is _State.REQUEST else 0
+            return int(pdu.HEADER.size + length - have) if guest.state is _State.REQUEST else 0
         reason = pdu.AbortReason.UNEXPECTED_PDU
         if kind == pdu.PduType.ASSOCIATE_RQ:
             reason = pdu.AbortReason.INVALID_PARAMETER

@@ -57,7 +57,7 @@ class Plan:
     """From the driver: a process would need long to import the dictionary."""
     durable: bool
     digest: bool
-    """As for `pacsfw.dicom.spool.Spool`."""
+    """As for `pacsfw.spool.writer.Spool`."""
 
 
 def main(
@@ -110,8 +110,8 @@ class _Process:
         writer: str,
     ) -> None:
         # Slow to import, and the driver that imports this module has no use for it.
-        from pacsfw.dicom.spool import Spool
         from pacsfw.dimse.tls import server_context
+        from pacsfw.spool.writer import Spool
         from pacsfw.steps.receive.association import Association
         from pacsfw.steps.receive.pending_connections import Lobby
 

@@ -11,14 +11,15 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from pacsfw.api import Node
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.dimse.known_uids import known_uids
 from pacsfw.errors import StateError
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.steps.ports import RecordTaker
 from pacsfw.steps.receive.process import Plan
 from pacsfw.steps.receive.reports import Note, Ready, Report
 from pacsfw.steps.receive.worker import Worker
@@ -52,7 +53,7 @@ class Receiver:
         Folder for the objects; made if it is missing.
     processes
         How many processes share the work.
-    notify
+    taker
         Is told of every object, in order, from one thread, with what has come at once.
         While it works the senders wait, so it should be quick.
     durable
@@ -67,7 +68,7 @@ class Receiver:
         node: Node,
         spool: Path,
         processes: int,
-        notify: Callable[[Sequence[SpoolRecord]], None],
+        taker: RecordTaker,
         *,
         durable: bool = False,
         digest: bool = False,
@@ -80,7 +81,7 @@ class Receiver:
             node, spool, processes, self._wanted_until, loads, known_uids(), durable, digest
         )
         self._processes = processes
-        self._notify = notify
+        self._taker = taker
         self._listener: socket.socket | None = None
         self._workers: list[Worker] = []
         self._selector = selectors.DefaultSelector()
@@ -208,7 +209,7 @@ class Receiver:
 
     def _tell(self, records: Sequence[SpoolRecord]) -> None:
         try:
-            self._notify(records)
+            self._taker.take(records)
         except Exception as error:  # noqa: BLE001 - the other objects still have to be told of
             for record in records:
                 log.critical("%s: was not taken over: %s", record.file, type(error).__name__)
@@ -251,19 +252,31 @@ class Receiver:
 
 
 def _listen(node: Node) -> socket.socket:
+    import tenacity  # slow; the processes that receive, which import this module, need it not
+
     family = socket.AF_INET6 if ":" in node.bind else socket.AF_INET
     where = f"port {node.port} on {node.bind or 'every address'}"
-    deadline = time.monotonic() + _BIND_SECONDS
-    while True:
-        try:
-            return socket.create_server(
-                (node.bind, node.port), family=family, backlog=_BACKLOG, reuse_port=False
-            )
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise StateError(f"{where} cannot be listened on: {error.strerror}") from error
-            if time.monotonic() > deadline:
-                raise StateError(
-                    f"{where} is in use: another run or another DICOM program listens there"
-                ) from error
-        time.sleep(0.1)
+    while_in_use = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_in_use),
+        stop=tenacity.stop_after_delay(_BIND_SECONDS),
+        wait=tenacity.wait_fixed(0.1),
+        reraise=True,
+    )
+    try:
+        return while_in_use(
+            socket.create_server,
+            (node.bind, node.port),
+            family=family,
+            backlog=_BACKLOG,
+            reuse_port=False,
+        )
+    except OSError as error:
+        if _is_in_use(error):
+            why = "is in use: another run or another DICOM program listens there"
+        else:
+            why = f"cannot be listened on: {error.strerror}"
+        raise StateError(f"{where} {why}") from error
+
+
+def _is_in_use(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE

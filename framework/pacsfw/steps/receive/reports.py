@@ -9,7 +9,7 @@ import marshal
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from pacsfw.dicom.spool import Begun, Discarded, Sealed
+from pacsfw.spool.records import Begun, Discarded, Sealed
 
 
 class Ready(NamedTuple):

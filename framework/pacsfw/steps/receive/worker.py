@@ -7,8 +7,8 @@ import os
 import signal
 import socket
 
-from pacsfw.dicom.adoption import adopt_from
-from pacsfw.dicom.spool import (
+from pacsfw.spool.adoption import adopt_from
+from pacsfw.spool.records import (
     Begun,
     Discarded,
     Sealed,

@@ -17,13 +17,13 @@ from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.identifying import Concern, concern
 from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.values import is_empty
+from pacsfw.dicom.vr import BINARY
 
 LONGEST = 1024
 """Characters or bytes of a value beyond which a tag is no column that anybody wants."""
 
 _MARKS = {"identifies": "identifies a person or place", "links": "date or UID: can be linked"}
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_BULK = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _BARE = re.compile(r"[A-Za-z][\w.]*")
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 """What YAML takes for something else than text."""
@@ -105,7 +105,7 @@ def filled(header: FileHeader) -> Iterator[ProposedTag]:
     """
     with decoding("the object", header.warnings):
         for element in header.dataset:
-            if not element.keyword or is_empty(element.value) or element.VR in _BULK:
+            if not element.keyword or is_empty(element.value) or element.VR in BINARY:
                 continue
             if element.VR == "SQ":
                 item = element.value[0]

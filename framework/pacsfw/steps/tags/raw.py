@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pacsfw.dicom.charset import decoder
 from pacsfw.dicom.elements import Leaf
-from pacsfw.steps.tags.typed import BINARY, NUMBERS, TEXT
+from pacsfw.dicom.vr import BINARY, NUMBERS, TEXT
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 

@@ -18,8 +18,9 @@ from pacsfw.dicom.elements import Leaf, find
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import ABSENT, EVERY, Many, TagPath
 from pacsfw.dicom.values import is_empty
+from pacsfw.dicom.vr import TEXT
 from pacsfw.steps.tags.cell_errors import CellFailed
-from pacsfw.steps.tags.typed import TEXT, Undecodable, is_nothing, natural, typed
+from pacsfw.steps.tags.typed import Undecodable, is_nothing, natural, typed
 
 _ONLY_DATASET = AMBIGUOUS_VR | {"SQ"}
 _SINGLE_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"})

@@ -17,20 +17,18 @@ from typing import Any
 from pacsfw.api import ColumnType
 from pacsfw.convert import agestr2years, str2datetime, str2timedelta
 from pacsfw.dicom.values import bool_of, float_of, int_of
-from pacsfw.dicom.walk import LONG, SHORT
-
-BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
-"""Value representations that only a column of type json holds, in base64."""
-TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
-"""Value representations whose text is in the character set of the object."""
+from pacsfw.dicom.vr import (
+    BINARY,
+    LEADING_BLANKS,
+    LONG,
+    NUMBERS,
+    PADDING,
+    SHORT,
+    SINGLE_VALUED,
+    TEXT,
+)
 
 _VRS = frozenset((*SHORT.values(), *LONG.values()))
-NUMBERS: Mapping[str, str] = {
-    "FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q",
-}  # fmt: skip
-_SINGLE = frozenset({"LT", "ST", "UR", "UT"})
-_LEADING_BLANKS = _SINGLE | {"UC"}
-_PADDING = " \0"
 _DATE = re.compile(r"([0-9]{4})([-/.]?)([0-9]{2})\2([0-9]{2})")
 _FRACTION = re.compile(r"(.*\.[0-9]{6})[0-9]+")
 _AGE = re.compile(r"([0-9]{1,3})([DWMY])")
@@ -72,13 +70,13 @@ def natural(vr: str, value: bytes, little: bool, decode: Callable[[bytes], str])
         text = decode(value) if vr in TEXT else value.decode("latin-1")
     except ValueError as error:
         raise Undecodable(str(error)) from None
-    if vr in _SINGLE:
+    if vr in SINGLE_VALUED:
         return [_tidied(text, vr)]
     return [_tidied(part, vr) for part in text.split("\\")]
 
 
 def _tidied(text: str, vr: str) -> str:
-    text = text.rstrip(_PADDING) if vr in _LEADING_BLANKS else text.strip(_PADDING)
+    text = text.rstrip(PADDING) if vr in LEADING_BLANKS else text.strip(PADDING)
     return text.replace("\0", " ") if "\0" in text else text
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from pacsfw.api import Clock, Converter, OutputFile, Verdict
+from pacsfw.api import Converter, OutputFile, Verdict
 from pacsfw.config import Convert, Storage, Use
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.convert.conversions import Conversions, due
 from pacsfw.steps.convert.worker import Work
 from pacsfw.workers import Crashed
+from support.run import make_run
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -119,15 +119,8 @@ def room(tmp_path):
                 pools.append(Pool(done, work))
                 return pools[-1]
 
-            conversions = Conversions(
-                self.convert,
-                self.storage,
-                self.ledger,
-                Clock(),
-                pool_of,
-                stop=threading.Event(),
-                notify=self.events.append,
-            )
+            run = make_run(self.ledger, storage=self.storage, events=self.events)
+            conversions = Conversions(run, self.convert, pool_of)
             conversions.open()
             conversions.close()
             self.problem = conversions.problem

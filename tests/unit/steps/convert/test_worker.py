@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pacsfw import retries
 from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.errors import Retry, Skip
-from pacsfw.steps.convert import worker
 from pacsfw.steps.convert.worker import Job, Made, Refused, Work
 
 
@@ -142,7 +142,7 @@ def test_what_is_left_out_on_purpose_is_skipped(job):
 
 
 def test_a_converter_that_asks_for_it_is_tried_again_in_an_empty_folder(job, monkeypatch):
-    monkeypatch.setattr(worker, "_PAUSE", 0)
+    monkeypatch.setattr(retries, "PAUSES", (0,))
     seen = []
 
     def again(files, out):

@@ -155,7 +155,7 @@ def test_one_day_costs_two_questions_where_other_days_have_more(tmp_path):
 
     assert (len(came.uids), came.unproven) == (10, [])
     assert len(archive.asked) == 2
-    assert archive.asked[1].enough == 11
+    assert archive.asked[1].max_rows == 11
 
 
 def test_an_empty_answer_and_a_single_study_need_no_proof(tmp_path):

@@ -30,7 +30,7 @@ class WithSeries(Archive):
     """Its studies have series, by study; the modalities of a study are not returned."""
 
     series: dict[str, list[dict[str, str]]]
-    whole = True
+    complete = True
 
     def put(self, question, emit):
         if question.level == "STUDY":

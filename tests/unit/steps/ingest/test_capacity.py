@@ -3,14 +3,14 @@
 import threading
 from pathlib import Path
 
-from pacsfw.steps.ingest.capacity import Room
+from pacsfw.steps.ingest.capacity import Capacity
 
 FOLDERS = (Path("/spool"), Path("/archive"))
 
 
 def test_requesting_pauses_below_the_reserve_and_goes_on_clearly_above_it():
     free = {FOLDERS[0]: 10_000, FOLDERS[1]: 1_000}
-    room = Room(FOLDERS, 1_000, 0, free.__getitem__)
+    room = Capacity(FOLDERS, 1_000, 0, free.__getitem__)
     assert room.lacking() == ""
     free[FOLDERS[1]] = 999
     assert "storage.reserve" in room.lacking()
@@ -24,7 +24,7 @@ def test_requesting_pauses_below_the_reserve_and_goes_on_clearly_above_it():
 
 
 def test_requesting_pauses_beyond_the_backlog_and_goes_on_at_half_of_it():
-    room = Room(FOLDERS, 0, 100, lambda _: 0)
+    room = Capacity(FOLDERS, 0, 100, lambda _: 0)
     room.enter(60)
     room.enter(60)
     assert "storage.backlog" in room.lacking()
@@ -35,7 +35,7 @@ def test_requesting_pauses_beyond_the_backlog_and_goes_on_at_half_of_it():
 
 
 def test_an_object_waits_while_too_much_is_there_and_a_huge_one_passes():
-    room = Room(FOLDERS, 0, 100, lambda _: 0)
+    room = Capacity(FOLDERS, 0, 100, lambda _: 0)
     room.enter(5_000)
     entered = threading.Event()
     thread = threading.Thread(target=lambda: (room.enter(1), entered.set()))

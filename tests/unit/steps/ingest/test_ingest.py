@@ -11,8 +11,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.dicom.part10 import file_head, read_file_meta
-from pacsfw.dicom.spool import Sealed, Spool
 from pacsfw.errors import Skip
+from pacsfw.spool.records import Sealed
+from pacsfw.spool.writer import Spool
 from pacsfw.steps.ingest.ingest import Ingest, Reparse, Unwritable, Vanished
 from pacsfw.steps.ingest.rejection import KEY_OBJECT_SELECTION
 from pacsfw.testing import make_studies

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pacsfw.api import Clock
-from pacsfw.dicom.spool import Discarded, Sealed
 from pacsfw.ledger import open_ledger
-from pacsfw.steps.ingest.capacity import Room
+from pacsfw.spool.records import Discarded, Sealed
+from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.intake import Intake
+from support.run import make_run
 from unit.steps.ingest.jobs import build_crashing, build_storing, build_vanishing
 
 
@@ -23,7 +23,16 @@ class Told:
     """What the intake tells others."""
 
     def __init__(self):
-        self.on_the_way, self.arrived, self.fatal = [], [], []
+        self.records, self.instances, self.fatal = [], [], []
+
+    def on_the_way(self, records):
+        self.records += records
+
+    def arrived(self, instances):
+        self.instances += instances
+
+    def stop_because(self, err):
+        self.fatal.append(err)
 
 
 @pytest.fixture
@@ -39,14 +48,9 @@ def intake_of(ledger, told, tmp_path):
     made = []
 
     def intake_of(build):
-        intake = Intake(
-            ledger, spool, tmp_path, tmp_path / "state", Clock(), Room([spool], 0, 1 << 30),
-            workers=1, build=build, spec=tmp_path,
-            on_the_way=told.on_the_way.extend,
-            arrived=told.arrived.extend,
-            notify=lambda event: None,
-            fatal=told.fatal.append,
-        )  # fmt: skip
+        run = make_run(ledger, tmp_path)
+        capacity = Capacity([spool], 0, 1 << 30)
+        intake = Intake(run, spool, capacity, told, told, workers=1, build=build, spec=tmp_path)
         intake.start()
         made.append(intake)
         return intake
@@ -69,8 +73,8 @@ def test_a_spool_file_that_is_gone_does_not_end_the_run(intake_of, told, tmp_pat
     intake.wait()
 
     assert told.fatal == []
-    assert told.arrived == []
-    assert told.on_the_way == [gone, Discarded(gone.file, "1.1", "its spool file is gone")]
+    assert told.instances == []
+    assert told.records == [gone, Discarded(gone.file, "1.1", "its spool file is gone")]
 
 
 def test_other_content_that_the_layout_put_elsewhere_is_set_aside(ledger, intake_of, tmp_path):

@@ -10,12 +10,13 @@ import pytest
 
 from pacsfw.api import Clock, MoveStarted, Paused, Waiting
 from pacsfw.config import Window
-from pacsfw.dicom.spool import Begun, Discarded, Sealed
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger.instances import Instance
+from pacsfw.spool.records import Begun, Discarded, Sealed
 from pacsfw.steps.move.arrivals import Arrivals
 from pacsfw.steps.move.mover import REFUSED_LIMIT, UNREACHED_LIMIT, Mover
 from pacsfw.steps.move.study import Attempt
+from support.run import make_run
 
 ZURICH = ZoneInfo("Europe/Zurich")
 
@@ -55,6 +56,9 @@ class Worker:
             raise answer
         return answer if isinstance(answer, Attempt) else Attempt(again=answer)
 
+    def make_study_mover(self):
+        return self
+
     def judge_again(self, uid):
         self.judged.append(uid)
 
@@ -63,6 +67,13 @@ class Worker:
 
     def close(self):
         self.closed += 1
+
+
+class Space:
+    """Has room as long as a function does not say what it lacks."""
+
+    def __init__(self, lacking):
+        self.lacking = lacking
 
 
 def mover(
@@ -76,16 +87,15 @@ def mover(
     arrivals=None,
     lacking=lambda: "",
 ):
+    run = make_run(None, clock=clock, stop=stop, events=events)
     return Mover(
+        run,
+        worker,
+        arrivals or Arrivals(clock),
+        Space(lacking),
         window=window,
-        workers=lambda: (worker, worker.close),
         threads=1,
         attempts=attempts,
-        arrivals=arrivals or Arrivals(clock),
-        clock=clock,
-        stop=stop or threading.Event(),
-        notify=(events if events is not None else []).append,
-        lacking=lacking,
     )
 
 
@@ -370,7 +380,7 @@ def test_a_thread_that_cannot_begin_ends_the_run_and_says_so():
     def broken():
         raise TypeError("Müller^Anna")
 
-    moving._workers = broken
+    moving._workers.make_study_mover = broken
 
     with pytest.raises(PacsfwError, match=r"^move: TypeError$"):
         moving.move(["1"], total=1)

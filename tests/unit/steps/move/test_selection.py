@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,8 @@ def read(tmp_path, ledger):
         path = tmp_path / "resources.csv"
         path.write_text(text, encoding="utf-8")
         script = iter(answers)
-        return select(CsvSink(str(path)), level, ledger, lambda slice_: next(script))
+        pacs = SimpleNamespace(ask=lambda query: next(script))
+        return select(CsvSink(str(path)), level, ledger, pacs)
 
     return read
 

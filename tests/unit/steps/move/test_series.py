@@ -82,18 +82,18 @@ class Pacs:
         self.images, self.counts, self.study_count = images, counts, study_count
         self.asked = []
 
-    def __call__(self, slice_):
-        self.asked.append(slice_.level)
-        if slice_.level == "SERIES":
+    def ask(self, query):
+        self.asked.append(query.level)
+        if query.level == "SERIES":
             rows = [
                 {"SeriesInstanceUID": f"1.{n}", "NumberOfSeriesRelatedInstances": str(count)}
                 for n, count in enumerate(self.counts, start=1)
             ]
-        elif slice_.level == "IMAGE":
+        elif query.level == "IMAGE":
             if self.images is None:
                 return REFUSED, []
             rows = [
-                {"SOPInstanceUID": uid} for uid in self.images[slice_.match["SeriesInstanceUID"]]
+                {"SOPInstanceUID": uid} for uid in self.images[query.match["SeriesInstanceUID"]]
             ]
         else:
             rows = [{"NumberOfStudyRelatedInstances": self.study_count}]

@@ -12,10 +12,13 @@ from pacsfw.api import Clock, Outcome, QueryResult, QueryRow, Transfer
 from pacsfw.dicom.part10 import file_head
 from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
-from pacsfw.steps.move.arrivals import Arrivals, RequestInbox
+from pacsfw.steps.ingest.durability import Durability
+from pacsfw.steps.move.arrivals import Arrivals, Inboxes
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.requests import Levels
 from pacsfw.steps.move.study import StudyMover
+from pacsfw.steps.run import Timing
+from support.run import make_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STUDY = "1.2"
@@ -42,10 +45,13 @@ class Pacs(Transfer):
         self.levels, self.status, self.stumbles_at = levels, status, stumbles_at
         self.requests = []
 
-    def ask(self, slice_):
+    def release(self):
+        """It holds no connection."""
+
+    def ask(self, query):
         if self.mute:
             return BROKEN, []
-        if slice_.level == "SERIES":
+        if query.level == "SERIES":
             return WHOLE, [QueryRow({"SeriesInstanceUID": "1.2.9"})] if self.holds else []
         return WHOLE, [QueryRow({"SOPInstanceUID": uid}) for uid in self.holds]
 
@@ -92,29 +98,16 @@ class Room:
 
     def move(self, pacs, attempt=1, stop=None):
         arrivals = Arrivals(Clock())
-        judge = Judge(
-            run=f"run {next(self.runs)}",
-            ledger=self.ledger,
-            archive=self.archive,
-            clock=Clock(),
-            components={},
-            settled=lambda uid: None,
-            notify=lambda event: None,
+        run = make_run(
+            self.ledger,
+            self.archive,
+            run_id=f"run {next(self.runs)}",
+            stop=stop,
+            timing=Timing(quiet=0.01),
         )
+        inboxes = Inboxes(arrivals, None, aetitle="US", source="")
         mover = StudyMover(
-            transfer=pacs,
-            ask=pacs.ask,
-            release=lambda: None,
-            inbox=lambda uid: RequestInbox(uid, "US", arrivals, lambda *_: None),
-            arrivals=arrivals,
-            ledger=self.ledger,
-            judge=judge,
-            clock=Clock(),
-            stop=stop or threading.Event(),
-            quiet_seconds=0.01,
-            owner="",
-            levels=self.levels,
-            notify=lambda event: None,
+            run, pacs, "", pacs, inboxes, Judge(run, Durability(run), {}), self.levels
         )
         done = mover.move(STUDY, attempt)
         return done.again, self.ledger.studies.get(STUDY).verdict

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pacsfw.api import Accept, Limits, Node, Tls
-from pacsfw.dicom.spool import Begun, Discarded, Sealed, SpoolRecord
+from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.receive import Receiver
 from unit.dimse.wire import Sender
 
@@ -36,11 +36,11 @@ class Listening:
             accept=accept or Accept(),
             tls=tls,
         )
-        self.receiver = Receiver(node, spool, processes, self._take)
+        self.receiver = Receiver(node, spool, processes, self)
         self.receiver.start()
         self.aetitle, self.host, self.port = "PACSFW", "127.0.0.1", self.receiver.port
 
-    def _take(self, records: Sequence[SpoolRecord]) -> None:
+    def take(self, records: Sequence[SpoolRecord]) -> None:
         with self._news:
             self.records += records
             self._news.notify_all()

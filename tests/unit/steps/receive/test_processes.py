@@ -20,6 +20,7 @@ from pacsfw.api import Node
 from pacsfw.errors import StateError
 from pacsfw.steps.receive import Receiver
 from pacsfw.steps.receive.load import Load
+from support.run import Taker
 from unit.dimse.wire import Sender, p_data, pdv, store_request
 from unit.steps.receive.listening import Listening
 
@@ -30,8 +31,12 @@ from multiprocessing import active_children
 from pacsfw.api import Node
 from pacsfw.steps.receive import Receiver
 
+class Ignoring:
+    def take(self, records):
+        pass
+
 if __name__ == "__main__":
-    receiver = Receiver(Node(aetitle="PACSFW", bind="127.0.0.1"), Path(sys.argv[1]), 2, print)
+    receiver = Receiver(Node(aetitle="PACSFW", bind="127.0.0.1"), Path(sys.argv[1]), 2, Ignoring())
     receiver.start()
     print(receiver.port, *(child.pid for child in active_children()), flush=True)
     sys.stdin.read()
@@ -134,17 +139,17 @@ def test_a_port_in_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with socket.create_server(("127.0.0.1", 0)) as other:
         node = Node(aetitle="PACSFW", bind="127.0.0.1", port=other.getsockname()[1])
         with pytest.raises(StateError, match=f"port {node.port} on 127.0.0.1 is in use"):
-            Receiver(node, tmp_path, 1, lambda _: None).start()
+            Receiver(node, tmp_path, 1, Taker()).start()
 
 
 def test_an_address_of_another_machine_is_told(tmp_path: Path) -> None:
     node = Node(aetitle="PACSFW", bind="192.0.2.1", port=0)
     with pytest.raises(StateError, match=r"192\.0\.2\.1 cannot be listened on"):
-        Receiver(node, tmp_path, 1, lambda _: None).start()
+        Receiver(node, tmp_path, 1, Taker()).start()
 
 
 def test_the_port_is_only_there_while_it_listens(tmp_path: Path) -> None:
-    receiver = Receiver(Node(aetitle="PACSFW"), tmp_path, 1, lambda _: None)
+    receiver = Receiver(Node(aetitle="PACSFW"), tmp_path, 1, Taker())
     with pytest.raises(StateError, match="not listening"):
         _ = receiver.port
 
@@ -159,7 +164,7 @@ def test_a_callback_that_fails_is_logged_and_the_next_object_told(
         raise RuntimeError("Doe^John")
 
     node = Node(aetitle="PACSFW", bind="127.0.0.1")
-    receiver = Receiver(node, tmp_path, 1, notify)
+    receiver = Receiver(node, tmp_path, 1, Taker(notify))
     receiver.start()
     with socket.create_connection(("127.0.0.1", receiver.port)) as connection:
         sender = Sender(connection)

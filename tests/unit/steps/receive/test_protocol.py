@@ -11,8 +11,9 @@ import pytest
 
 from pacsfw.api import Limits, Node
 from pacsfw.dicom.part10 import file_head
-from pacsfw.dicom.spool import Sealed, Spool
 from pacsfw.dimse.known_uids import known_uids
+from pacsfw.spool.records import Sealed
+from pacsfw.spool.writer import Spool
 from pacsfw.steps.receive.association import Association
 from peers.readback import dataset_bytes
 from unit.dimse import wire

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacsfw.dicom.spool import Begun, Discarded, Sealed
 from pacsfw.dimse import command, pdu, status
+from pacsfw.spool.records import Begun, Discarded, Sealed
 from pacsfw.steps.receive.reports import Note, Ready, decode, encode
 from pacsfw.steps.receive.responses import Responses
 from pacsfw.steps.receive.store_request import Message
@@ -87,7 +87,7 @@ def test_responses_by_pattern_are_those_made_anew(requests, peer_max_pdu: int) -
     responses = Responses(peer_max_pdu)
     for uid, message_id, context_id, (code, comment) in requests:
         request = command.decode(wire.store_request(uid, e0110=message_id))
-        message = Message(request, context_id, lambda *_: None, code, comment)
+        message = Message(request, context_id, code, comment, note=lambda *_: None)
         anew = pdu.p_data(context_id, command.response(request, code, comment), peer_max_pdu)
         assert responses.to(message) == anew
 
@@ -95,13 +95,13 @@ def test_responses_by_pattern_are_those_made_anew(requests, peer_max_pdu: int) -
 def test_a_request_without_message_id_gets_no_response_by_pattern() -> None:
     responses = Responses(0)
     good = command.decode(wire.store_request())
-    responses.to(Message(good, 1, lambda *_: None, 0))
+    responses.to(Message(good, 1, 0, note=lambda *_: None))
     bad = command.decode(wire.store_request(e0110=None))
     with pytest.raises(ValueError, match="missing"):
-        responses.to(Message(bad, 1, lambda *_: None, 0))
+        responses.to(Message(bad, 1, 0, note=lambda *_: None))
     longer = command.decode(wire.store_request(e0110=struct.pack("<L", 7)))
     with pytest.raises(ValueError, match="two bytes"):
-        responses.to(Message(longer, 1, lambda *_: None, 0))
+        responses.to(Message(longer, 1, 0, note=lambda *_: None))
 
 
 @given(st.permutations(range(12)), st.integers(0, 12))

@@ -158,7 +158,7 @@ def test_a_failing_callback_leaves_the_cell_empty_and_says_where_but_not_what(
     assert error is not None
     assert (error.column, error.tag, error.stage) == ("born", "PatientBirthDate", "callback")
     assert error.component == "boom"
-    assert error.reason.startswith("KeyError at test_rows.py:")
+    assert error.reason.startswith("KeyError at test_row_reader.py:")
     assert SECRET not in repr(error)
 
 

@@ -1,0 +1,32 @@
+"""Facts of value representations (PS3.5 sections 6.2 and 7.1.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PADDING = " \0"
+"""What ends a value, or surrounds it, without being part of it."""
+
+SINGLE_VALUED = frozenset({"LT", "ST", "UR", "UT"})
+"""A backslash is text in these, and leading blanks count."""
+LEADING_BLANKS = SINGLE_VALUED | {"UC"}
+"""Leading blanks count in these."""
+TEXT = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
+"""Text in the character set of the data set."""
+BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+"""Bytes without a text."""
+NUMBERS: Mapping[str, str] = {
+    "FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "US": "H", "UV": "Q",
+}  # fmt: skip
+"""Binary numbers, and `struct`'s letter for each."""
+
+LONG = {vr.encode(): vr for vr in (*sorted(BINARY), "SQ", "SV", "UC", "UR", "UT", "UV")}
+"""As they are encoded, those with a length of 32 bits in Explicit VR."""
+SHORT = {
+    vr.encode(): vr
+    for vr in (
+        *("AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH"),
+        *("SL", "SS", "ST", "TM", "UI", "UL", "US"),
+    )
+}
+"""As they are encoded, those with a length of 16 bits in Explicit VR."""

@@ -1,0 +1,71 @@
+"""What is stored survives a power cut: one new name, and all that is stored of a study."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from pacsfw.dicom.part10 import read_file_meta
+from pacsfw.durable import sync_folder
+from pacsfw.steps.run import Run
+
+
+def sync_folders(path: Path, top: Path) -> None:
+    """Let a name last, and those of the folders on the way to it from ``top``.
+
+    Raises
+    ------
+    OSError
+        A folder is gone, or cannot be written.
+    """
+    for folder in _folders(path, top):
+        sync_folder(folder)
+
+
+class Durability:
+    """Syncs studies, so that the ledger calls nothing complete that a power cut may take."""
+
+    def __init__(self, run: Run) -> None:
+        self._ledger, self._top = run.ledger, run.storage.directory
+
+    def make_durable(self, study_uid: str) -> None:
+        """Sync the files of a study, then their folders; forget instances that are not there.
+
+        Somebody removed them, or a power cut took their end: they are requested again.
+        """
+        folders: dict[Path, None] = {}
+        for instance in self._ledger.instances.of_study(study_uid):
+            path = self._top / instance.path
+            if not _sync_file(path, instance.size):
+                self._ledger.instances.forget(instance)
+            elif path.parent not in folders:
+                folders.update(dict.fromkeys(_folders(path, self._top)))
+        for folder in folders:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                sync_folder(folder)
+
+
+def _folders(path: Path, top: Path) -> Iterator[Path]:
+    for folder in path.parents:
+        yield folder
+        if folder == top:
+            return
+
+
+def _sync_file(path: Path, size: int) -> bool:
+    """Sync a file; False if it is gone, or is no file with a data set of ``size``."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        if os.fstat(descriptor).st_size != read_file_meta(descriptor).offset_of_dataset + size:
+            return False
+        os.fsync(descriptor)
+    except ValueError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -8,15 +8,23 @@ BIN := .venv/bin
 # Each file of tests runs in one of these processes; each of them has peers of its own. Tests
 # wait for their peers: three are quicker than two, also on two cores.
 JOBS ?= 3
+# Unit tests that need no other program and little time.
+QUICK := tests/test_architecture.py tests/test_docs_architecture.py tests/unit/test_convert.py \
+	$(addprefix tests/unit/,config dicom dimse ledger plugins report) \
+	$(addprefix tests/unit/steps/,convert deliver find ingest move tags) \
+	--ignore tests/unit/dimse/test_client.py --ignore tests/unit/steps/find/test_resume.py
 PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages lint clean
+.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages layers quick lock lowest lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: .venv/.installed  ## watch a collection from a PACS of synthetic studies
 	$(BIN)/pacsfw demo
+
+quick: lint  ## lint and a fast selection of unit tests (under a minute)
+	$(BIN)/pytest -q -n 2 --dist loadfile $(QUICK)
 
 test: lint  ## lint, type check and the test suite against real PACS (a few minutes)
 	sh scripts/install-peers.sh
@@ -45,7 +53,7 @@ attack: .venv/.installed-dev  ## a receiver under attack beside a C-MOVE, SECOND
 	$(BIN)/python benchmarks/bench_attack.py --seconds $(or $(SECONDS),600)
 
 fuzz: .venv/.installed-dev  ## bytes that break a parser, SECONDS=60 for each parser
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[fuzz]'
+	$(BIN)/pip $(INSTALL) --group fuzz
 	$(BIN)/python -m fuzzing --seconds $(or $(SECONDS),60)
 
 bench-parse: .venv/.installed-dev  ## ten tags of many files beside other readers (FILES=3000)
@@ -63,6 +71,20 @@ bench-startup: .venv/.installed-dev  ## the command line's answer with 0 and 50 
 hook-pages: .venv/.installed-dev  ## write docs/hooks anew from the docstrings
 	$(BIN)/python scripts/hook_pages.py
 
+layers: .venv/.installed-dev  ## write the layers into CONTRIBUTING.md
+	$(BIN)/python scripts/layers.py
+
+lock: .venv/.installed-dev  ## renew requirements-dev.lock
+	$(BIN)/python scripts/lock.py
+
+lowest: .venv/.installed-dev  ## tests with the oldest dependencies that pyproject.toml allows
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip $(INSTALL) 'pip>=25.1'
+	$(BIN)/python scripts/lowest.py > .venv-lowest/lowest.txt
+	.venv-lowest/bin/pip $(INSTALL) --constraint .venv-lowest/lowest.txt --editable '.[dicomweb]' --group test
+	.venv-lowest/bin/pytest -n $(JOBS) --dist loadfile tests/unit/config tests/unit/plugins tests/unit/cli
+
 faults: .venv/.installed-dev  ## campaign: faulty PACS, kills, full disk, bad network (FAULTS='--kills 20')
 	sh scripts/install-peers.sh
 	PYTHONPATH=tests $(BIN)/python -m faults.campaign $(FAULTS)
@@ -73,7 +95,7 @@ lint: .venv/.installed-dev  ## ruff and mypy
 	$(BIN)/mypy
 
 clean:  ## remove the environment, the demo and everything built
-	rm -rf .venv demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-lowest demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/pip:
 	@test -n "$(PYTHON)" || { echo "pacsfw needs Python 3.11 or newer; none was found." \
@@ -82,10 +104,16 @@ clean:  ## remove the environment, the demo and everything built
 		echo "pacsfw needs Python 3.11 or newer; $(PYTHON) is not." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/.installed: .venv/bin/pip pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+# The version is in __init__.py, so the metadata of the editable install follows that file.
+PROJECT := pyproject.toml framework/pacsfw/__init__.py
+INSTALL := install --quiet --disable-pip-version-check
+
+.venv/.installed: .venv/bin/pip $(PROJECT)
+	$(BIN)/pip $(INSTALL) --editable .
 	touch $@
 
-.venv/.installed-dev: .venv/bin/pip pyproject.toml
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,contrib]'
+# The pip that comes with Python 3.11 does not know dependency groups.
+.venv/.installed-dev: .venv/bin/pip $(PROJECT) requirements-dev.lock
+	$(BIN)/python -m pip $(INSTALL) 'pip>=25.1'
+	$(BIN)/pip $(INSTALL) --constraint requirements-dev.lock --editable . --group dev --group contrib
 	touch $@ .venv/.installed

@@ -23,11 +23,12 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from pacsfw import __version__
 from support.documented import DOCUMENTED
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-VERSION = PROJECT["project"]["version"]
+VERSION = __version__
 DIST_INFO = f"pacsfw-{VERSION}.dist-info"
 SCHEMA = "schemas/conf.schema.json"
 IN_THE_WHEEL = {
@@ -246,7 +247,9 @@ def test_the_sdist_holds_the_checkout(built: Built) -> None:
     with tarfile.open(built.sdist) as sdist:
         held = {name.removeprefix(f"pacsfw-{VERSION}/") for name in sdist.getnames()}
 
-    assert held - {"PKG-INFO"} == {name for name in built.files if not name.startswith(".ci/")}
+    expected = {name for name in built.files if not name.startswith(".ci/")}
+
+    assert held - {"PKG-INFO"} == expected
 
 
 def test_every_bundled_plugin_is_an_entry_point_of_the_wheel(

@@ -50,7 +50,7 @@ class Image(NamedTuple):
     @property
     def path(self) -> str:
         """The first file that holds it."""
-        return os.path.join(self.folder, self.name)  # noqa: PTH118 - 100,000 paths as text
+        return os.path.join(self.folder, self.name)  # 100,000 paths as text
 
 
 class Attributes:

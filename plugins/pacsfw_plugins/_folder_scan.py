@@ -66,7 +66,7 @@ def scan(root: str) -> Index:
     for folder, name in _files(root, index.tally):
         index.tally.files += 1
         try:
-            found = _read(os.path.join(folder, name), index.tally, reader)  # noqa: PTH118 - text is quick
+            found = _read(os.path.join(folder, name), index.tally, reader)  # text is quick
         except UnreadableObject as err:
             index.tally.damaged[err.fault] += 1
         except OSError:
@@ -112,7 +112,7 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "lost", "other"]
             return "folder"
         if entry.is_file():
             return "file"
-        return "lost" if entry.is_symlink() and not os.path.exists(entry.path) else "other"  # noqa: PTH110
+        return "lost" if entry.is_symlink() and not os.path.exists(entry.path) else "other"
     except OSError:
         return "lost"
 

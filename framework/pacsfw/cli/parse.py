@@ -127,9 +127,9 @@ def _request(
         source = config.need_storage().directory
     target = _absolute(output)
     return ParseRequest(
-        root=Path(os.path.abspath(source)),  # noqa: PTH100
+        root=Path(os.path.abspath(source)),
         target=target,
-        state=Path(os.path.abspath(state or state_beside(target))),  # noqa: PTH100
+        state=Path(os.path.abspath(state or state_beside(target))),
         workers=workers or (config.move.workers if config.move else os.cpu_count() or 1),
         limit=limit or 0,
         anew=force,
@@ -141,6 +141,6 @@ def _absolute(output: str) -> str:
     from pacsfw.config.values import SQLITE, is_url, split_sqlite
 
     if not is_url(output):
-        return os.path.abspath(output)  # noqa: PTH100 - links stay as written
+        return os.path.abspath(output)  # links stay as written
     path, options = split_sqlite(output)
-    return SQLITE + os.path.abspath(path) + options if path else output  # noqa: PTH100
+    return SQLITE + os.path.abspath(path) + options if path else output

@@ -90,7 +90,7 @@ def _absolute(text: str, base: Path, home: Path | None) -> Path:
             path = Path(text).expanduser()
         except RuntimeError as err:
             raise ValueError("'~' cannot be used: there is no such user") from err
-    return Path(os.path.abspath(base / path))  # noqa: PTH100 - links stay as written
+    return Path(os.path.abspath(base / path))  # links stay as written
 
 
 def read(located: Located) -> Document:
@@ -179,7 +179,7 @@ def why_unwritable(folder: Path) -> str | None:
         What is in the way; None if nothing is, as far as can be seen without trying.
     """
     nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
-    if not os.path.isdir(nearest):  # noqa: PTH112 - Path.is_dir may raise, this says no
+    if not os.path.isdir(nearest):  # Path.is_dir may raise, this says no
         return f"{nearest} is not a folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return f"{nearest} is not writable for you"

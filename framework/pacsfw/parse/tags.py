@@ -133,7 +133,7 @@ class DicomTagGroup:
 
     def parse_dir(self, path: str | Path, *, workers: int = 0, limit: int = 0) -> Rows:
         """Read every file of a folder; see `parse_dir`."""
-        root = Path(os.path.abspath(path))  # noqa: PTH100 - links stay as written
+        root = Path(os.path.abspath(path))  # links stay as written
         if not root.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         return Rows(self.columns, self._tree_outcomes(root, workers, limit))

@@ -219,7 +219,7 @@ class SpoolWriter:
         file, self._file = self._file, -1
         os.close(file)
         sealed = self._stem + SEALED_SUFFIX
-        os.rename(self._stem + PART_SUFFIX, sealed)  # noqa: PTH104 - for every object
+        os.rename(self._stem + PART_SUFFIX, sealed)  # quicker than Path, for every object
         if self._durable:
             sync_folder(Path(sealed).parent)
         sop_class, sop_uid, calling, originator, message = self._facts

@@ -54,7 +54,7 @@ def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
     named
         What `references` found in it.
     """
-    folder = os.path.dirname(path)  # noqa: PTH120
+    folder = os.path.dirname(path)
     listings: dict[str, dict[str, str]] = {}
     found = set()
     for steps in named:
@@ -62,7 +62,7 @@ def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
         for step in steps:
             place = _step(place, step, listings)
             if not place:
-                missing = os.path.join(folder, *steps)  # noqa: PTH118
+                missing = os.path.join(folder, *steps)
                 found.add(Item(missing, lost="the DICOMDIR names it, but it is not there"))
                 break
         else:
@@ -71,7 +71,7 @@ def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
 
 
 def _step(folder: str, name: str, listings: dict[str, dict[str, str]]) -> str:
-    path = os.path.join(folder, name)  # noqa: PTH118
+    path = os.path.join(folder, name)
     if os.path.lexists(path):
         return path
     if folder not in listings:
@@ -81,7 +81,7 @@ def _step(folder: str, name: str, listings: dict[str, dict[str, str]]) -> str:
             names = []
         listings[folder] = {_folded(each): each for each in sorted(names, reverse=True)}
     found = listings[folder].get(_folded(name))
-    return os.path.join(folder, found) if found else ""  # noqa: PTH118
+    return os.path.join(folder, found) if found else ""
 
 
 def _folded(name: str) -> str:

@@ -54,7 +54,7 @@ def _kind(entry: os.DirEntry[str]) -> Kind:
             return "linked folder" if entry.is_symlink() else "folder"
         if entry.is_file():
             return "file"
-        return "lost" if entry.is_symlink() and not os.path.exists(entry.path) else "other"  # noqa: PTH110
+        return "lost" if entry.is_symlink() and not os.path.exists(entry.path) else "other"
     except OSError:
         return "lost"
 

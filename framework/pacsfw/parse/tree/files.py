@@ -57,7 +57,7 @@ def files_of(
         The root cannot be listed.
     """
     named = None
-    if os.path.isfile(root):  # noqa: PTH113
+    if os.path.isfile(root):
         [(_, named)] = readers.map([Listing(root)])
     if not isinstance(named, list):
         yield from walk(root, after, ignore)
@@ -68,5 +68,5 @@ def files_of(
 
 def position(root: str, item: Item) -> Position:
     """Return the place of an item, from which `files_of` goes on."""
-    base = root if os.path.isdir(root) else os.path.dirname(root)  # noqa: PTH112, PTH120
+    base = root if os.path.isdir(root) else os.path.dirname(root)
     return Position(os.path.relpath(item.path, base), item.number)

@@ -75,7 +75,7 @@ def walk(
     OSError
         The root cannot be listed.
     """
-    if not os.path.isdir(root):  # noqa: PTH112 - a million paths as text
+    if not os.path.isdir(root):  # a million paths as text
         yield from _file(root, after.number if after else None)
         return
     spine = PurePath(after.path).parts if after else ()
@@ -95,7 +95,7 @@ def walk(
         step = level.spine[0] if level.spine else ""
         if entry.name < step:
             continue
-        path = os.path.join(level.path, entry.name)  # noqa: PTH118
+        path = os.path.join(level.path, entry.name)
         if path in ignore or entry.name == STATE_FOLDER:
             continue
         on_spine = level.spine if entry.name == step else ()

@@ -38,7 +38,7 @@ def place(ledger: Ledger, state: Path, converter: str, job: Job, outputs: Sequen
         folder.mkdir(parents=True, exist_ok=True)
     for output in outputs:
         staged = job.staging / Path(output.path).relative_to(job.target)
-        os.replace(staged, output.path)  # noqa: PTH105 - the path is a text
+        os.replace(staged, output.path)  # the path is a text
     for folder in folders:
         sync_folder(folder)
     return ""

@@ -102,7 +102,7 @@ def _outputs(produced: Iterable[OutputFile], job: Job) -> Iterable[Output]:
     for each in produced:
         if not isinstance(each, OutputFile):
             raise _Wrong(f"it gave {type(each).__name__}, not OutputFile")
-        path = Path(os.path.abspath(root / each.path))  # noqa: PTH100 - links stay as written
+        path = Path(os.path.abspath(root / each.path))  # links stay as written
         if not path.is_relative_to(root) or not path.parent.resolve().is_relative_to(root):
             raise _Wrong("it names a file outside the folder that it was given")
         if not os.path.lexists(path):

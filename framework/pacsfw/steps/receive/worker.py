@@ -78,7 +78,7 @@ class Worker:
             self.open[spool_id(record)] = record
         else:
             self.open.pop(spool_id(record), None)
-            self._ended.add(number_of(os.path.basename(record.file)))  # noqa: PTH119
+            self._ended.add(number_of(os.path.basename(record.file)))
 
     def stop(self, grace: float) -> None:
         """Tell it to accept nothing new, and to end within ``grace`` seconds."""

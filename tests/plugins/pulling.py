@@ -11,7 +11,7 @@ from typing import Any
 from pacsfw.api import Clock, Component, Net, SpoolFile, Transfer
 from pacsfw.dicom.spool import Discarded, Sealed, Spool
 from peers.readback import dataset_bytes
-from plugins.scripted_web import context
+from plugins.dicomweb.scripted_web import context
 
 
 class PullInbox:

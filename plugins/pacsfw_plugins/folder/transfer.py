@@ -1,0 +1,39 @@
+"""The transfer ``folder``: imports an existing tree of DICOM files (``move.use``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pacsfw import Component, hookimpl
+from pacsfw.api import Transfer
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "path": {
+            "type": "string",
+            "minLength": 1,
+            "description": "The folder; every folder below it belongs to it. It stays as it is.",
+        },
+    },
+    "required": ["path"],
+    "additionalProperties": False,
+}
+
+
+def _make(**options: Any) -> Transfer:
+    from pacsfw_plugins.folder._transfer import FolderImport  # imports pydicom
+
+    return FolderImport(**options)
+
+
+@hookimpl
+def pacsfw_transfers() -> Iterable[Component[Transfer]]:
+    """Offer ``folder``."""
+    yield Component(
+        name="folder",
+        factory=_make,
+        schema=SCHEMA,
+        summary="imports an existing tree of DICOM files",
+    )

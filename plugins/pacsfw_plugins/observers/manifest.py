@@ -1,0 +1,39 @@
+"""The observer ``manifest``: what was done by what, line by line (``observers``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pacsfw import Component, hookimpl
+from pacsfw.api import Observer
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "path": {
+            "type": "string",
+            "minLength": 1,
+            "description": "The file to append to: one JSON object per line.",
+            "examples": ["manifest.jsonl"],
+        }
+    },
+    "required": ["path"],
+    "additionalProperties": False,
+}
+
+
+def _make(path: str) -> Observer:
+    from pacsfw_plugins.observers._manifest import Manifest
+
+    return Manifest(path)
+
+
+@hookimpl
+def pacsfw_observers() -> Iterable[Component[Observer]]:
+    """Offer ``manifest``."""
+    yield Component(
+        name="manifest",
+        factory=_make,
+        schema=SCHEMA,
+        summary="a file with every verdict, and every component with its version",
+    )

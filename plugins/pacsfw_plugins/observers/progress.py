@@ -1,0 +1,50 @@
+"""The observer ``progress``: what is going on, on the screen (``observers``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pacsfw import Component, hookimpl
+from pacsfw.api import Observer
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "style": {
+            "enum": ["auto", "bars", "lines", "off"],
+            "default": "auto",
+            "description": "bars on a terminal, lines elsewhere; or one of the two; or nothing.",
+        },
+        "stream": {
+            "enum": ["stdout", "stderr"],
+            "default": "stdout",
+            "description": "Where it is shown.",
+        },
+        "seconds": {
+            "type": "number",
+            "minimum": 0,
+            "default": 10,
+            "description": "The least time between two lines of the same kind.",
+        },
+    },
+    "additionalProperties": False,
+}
+
+
+def _make(style: str = "auto", stream: str = "stdout", seconds: float = 10) -> Observer:
+    from rich.console import Console  # slow to import
+
+    from pacsfw_plugins.observers._progress import display
+
+    return display(Console(stderr=stream == "stderr"), style, seconds)
+
+
+@hookimpl
+def pacsfw_observers() -> Iterable[Component[Observer]]:
+    """Offer ``progress``."""
+    yield Component(
+        name="progress",
+        factory=_make,
+        schema=SCHEMA,
+        summary="progress on the screen; there without being asked for",
+    )

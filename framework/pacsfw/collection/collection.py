@@ -45,6 +45,16 @@ from pacsfw.steps.find.study_list import STUDY_LIST
 from pacsfw.steps.move.selection import select
 from pacsfw.workers import OrderedPool
 
+NEEDED = {
+    "run": {"query", "transfer", "layout", "callback", "converter", "sink"},
+    "move": {"transfer", "layout", "callback", "converter", "sink"},
+    "parse": {"layout", "callback", "converter", "sink"},
+    "server": {"layout", "callback", "converter", "sink"},
+}
+"""Command -> kinds of components that it builds late, many in other processes.
+
+They are built once beforehand: a run must not end midway because one cannot be.
+"""
 WORKERS = 2
 """Processes that read files, where no ``move`` section says how many."""
 
@@ -55,7 +65,7 @@ class Collection:
     Raises
     ------
     ConfigError
-        A section that the work needs is missing.
+        A section that the work needs is missing, or a component refuses its options.
     StateError
         Another pacsfw works on it, a folder cannot be written, or the stored files were
         laid out by another ``sort_by``.
@@ -71,6 +81,7 @@ class Collection:
         timing: Timing | None = None,
     ) -> None:
         self.config, self._registry = loaded.config, loaded.registry
+        self._loaded = loaded
         self.config.require("storage")
         assert self.config.storage is not None  # noqa: S101 - required just now
         self._storage = self.config.storage
@@ -96,7 +107,8 @@ class Collection:
         return self._busy
 
     def __enter__(self) -> Self:
-        """Take the lock, check the layout, open the observers."""
+        """Build what will be needed, take the lock, check the layout, open the observers."""
+        self._loaded.build(NEEDED.get(self._command, set()))
         make_archive(self._storage.directory)
         self._ledger = open_ledger(self._storage.state)
         try:
@@ -155,7 +167,7 @@ class Collection:
         assert self.config.move is not None  # noqa: S101 - required just now
         use, why = transfer_use(self.config, self._registry)
         transfer = build_transfer(use, self._registry)
-        if transfer.needs_receiver:
+        if self._registry.select("transfer", use.name).component.needs_receiver:
             self.config.require("net.called_node", "net.dest_node.port")
         if why:
             self._notes.append(f"transfer {use.name}: {why}")

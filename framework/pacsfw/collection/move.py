@@ -107,7 +107,8 @@ class Moving:
     def _listening(self) -> Iterator[None]:
         """Receive meanwhile, if the transfer lets the PACS send to us."""
         around = self._around
-        if not build_transfer(self._settings.use, around.registry).needs_receiver:
+        record = around.registry.select("transfer", self._settings.use.name).component
+        if not record.needs_receiver:
             yield
             return
         net = around.config.net

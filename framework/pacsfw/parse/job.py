@@ -93,7 +93,8 @@ class Parsing:
     Raises
     ------
     ConfigError
-        There are no tags, or the table is there already and was not begun by this parse.
+        There are no tags, a callback refuses its options, or the table is there already and
+        was not begun by this parse.
     StateError
         Another pacsfw works on it, or what was begun here was something else.
     """
@@ -108,6 +109,7 @@ class Parsing:
     ) -> None:
         self._config, self._registry, self._request = loaded.config, loaded.registry, request
         self._config.require("tags")
+        loaded.build({"callback"})
         self._clock = clock or Clock()
         self._observers = Observers(observers)
         self._stop = threading.Event()
@@ -191,7 +193,7 @@ class Parsing:
             plugins=self._config.plugins,
             tags=self._config.tags,
             workdir=self._context.workdir,
-            describes=objects.sink.multi_table,
+            describes=self._objects.multi_table(self._registry),
             wanted=wanted_by([self._objects]),
             charset=self._config.undeclared_charset,
         )

@@ -43,7 +43,6 @@ class Command(Converter):
         media_type: str | None = None,
         env: Mapping[str, str] = {},
     ) -> None:
-        self.scope = scope  # type: ignore[assignment,misc]
         self._argv, self._stdout = list(argv), stdout
         for text in (*argv, stdout or ""):
             _check(text, scope)

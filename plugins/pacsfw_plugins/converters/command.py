@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Converter
 
 CODES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
@@ -64,18 +63,12 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> Converter:
-    from pacsfw_plugins.converters._command import Command
-
-    return Command(**options)
-
-
 @hookimpl
 def pacsfw_converters() -> Iterable[Component[Converter]]:
     """Offer ``command``."""
     yield Component(
         name="command",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.converters._command:Command"),
         schema=SCHEMA,
         summary="what any other program makes of an object, a series or a study",
     )

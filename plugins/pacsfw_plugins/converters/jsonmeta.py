@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Converter
 
 SCHEMA = {
@@ -35,18 +34,12 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> Converter:
-    from pacsfw_plugins.converters._jsonmeta import JsonMeta
-
-    return JsonMeta(**options)
-
-
 @hookimpl
 def pacsfw_converters() -> Iterable[Component[Converter]]:
     """Offer ``jsonmeta``."""
     yield Component(
         name="jsonmeta",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.converters._jsonmeta:JsonMeta"),
         schema=SCHEMA,
         summary="a JSON file beside each object (DICOM JSON Model, without bulk data)",
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
 
 SCHEMA = {
@@ -29,18 +28,12 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> QueryProvider:
-    from pacsfw_plugins.dicomweb._qido import Qido  # imports requests and pydicom
-
-    return Qido(**options)
-
-
 @hookimpl
 def pacsfw_query_providers() -> Iterable[Component[QueryProvider]]:
     """Offer ``qido``."""
     yield Component(
         name="qido",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.dicomweb._qido:Qido"),
         schema=SCHEMA,
         summary="QIDO-RS, the search of DICOMweb (net.dicomweb)",
         requires=("requests[dicomweb]",),

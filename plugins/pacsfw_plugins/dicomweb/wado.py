@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
 
 SCHEMA = {
@@ -28,18 +27,12 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> Transfer:
-    from pacsfw_plugins.dicomweb._wado import Wado  # imports requests
-
-    return Wado(**options)
-
-
 @hookimpl
 def pacsfw_transfers() -> Iterable[Component[Transfer]]:
     """Offer ``wado``."""
     yield Component(
         name="wado",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.dicomweb._wado:Wado"),
         schema=SCHEMA,
         summary="WADO-RS, the retrieval of DICOMweb (net.dicomweb)",
         requires=("requests[dicomweb]",),

@@ -1,4 +1,4 @@
-"""One C-MOVE or C-GET request from its sending to its end (PS3.4 sections C.4.2 and C.4.3)."""
+"""C-MOVE as a transfer, and what it shares with C-GET (PS3.4 sections C.4.2 and C.4.3)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pacsfw.api import Clock, Inbox, Net, Outcome, Request, RunContext, Transfer
 from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
+from pacsfw.dimse.identifier import STUDY_ROOT_MOVE
 from pacsfw.dimse.opening import Proposal
 from pacsfw.dimse.requestor import Ended, Message, Requestor
 from pacsfw.dimse.status import PENDING, describe
@@ -132,6 +133,21 @@ class Retrieving(Transfer):
             self.service, self.sop_class, association, inbox, self._clock, self._clocks,
             self._cancelled,
         ).run(request, more)  # fmt: skip
+
+
+class CMove(Retrieving):
+    """Has the PACS send to our own receiver; parameters are those of `Retrieving`."""
+
+    service: ClassVar[Service] = "C-MOVE"
+    sop_class: ClassVar[str] = STUDY_ROOT_MOVE
+    model: ClassVar[str] = "study-move"
+    use: ClassVar[str] = "cmove"
+
+    def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
+        destination = inbox.aetitle.encode("latin-1")
+        padded = destination + b" " * (len(destination) % 2)
+        more = {Element.MOVE_DESTINATION: padded}
+        return self._request(request, inbox, [STUDY_ROOT_MOVE], more)
 
 
 def _called_net(net: Net | None, service: Service, model: str, use: str) -> Net:

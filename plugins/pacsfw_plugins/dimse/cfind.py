@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
 
 SCHEMA = {
@@ -34,18 +33,12 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> QueryProvider:
-    from pacsfw_plugins.dimse._cfind import CFind  # imports pynetdicom
-
-    return CFind(**options)
-
-
 @hookimpl
 def pacsfw_query_providers() -> Iterable[Component[QueryProvider]]:
     """Offer ``cfind``."""
     yield Component(
         name="cfind",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.dimse._cfind:CFind"),
         schema=SCHEMA,
         summary="C-FIND, Study Root or Patient Root Query/Retrieve Information Model",
     )

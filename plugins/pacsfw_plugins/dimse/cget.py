@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
-from pacsfw_plugins.dimse._retrieve_options import SCHEMA
-
-
-def _make(**options: Any) -> Transfer:
-    from pacsfw_plugins.dimse._cget import CGet  # imports pynetdicom
-
-    return CGet(**options)
+from pacsfw_plugins.dimse.cmove import SCHEMA
 
 
 @hookimpl
@@ -21,7 +14,7 @@ def pacsfw_transfers() -> Iterable[Component[Transfer]]:
     """Offer ``cget``."""
     yield Component(
         name="cget",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.dimse._cget:CGet"),
         schema=SCHEMA,
         summary="C-GET, Study Root: the objects come over the association that we open",
     )

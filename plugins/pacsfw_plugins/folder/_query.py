@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
@@ -51,8 +50,6 @@ class Folder(Indexed, QueryProvider):
     path
         The folder.
     """
-
-    authoritative: ClassVar[bool] = False
 
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one slice; the first one waits until every file was looked at.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
 
 SCHEMA = {
@@ -22,18 +21,13 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> QueryProvider:
-    from pacsfw_plugins.folder._query import Folder  # imports pydicom
-
-    return Folder(**options)
-
-
 @hookimpl
 def pacsfw_query_providers() -> Iterable[Component[QueryProvider]]:
     """Offer ``folder``."""
     yield Component(
         name="folder",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.folder._query:Folder"),
         schema=SCHEMA,
         summary="an existing tree of DICOM files",
+        authoritative=False,
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
 
 SCHEMA = {
@@ -22,18 +21,12 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> Transfer:
-    from pacsfw_plugins.folder._transfer import FolderImport  # imports pydicom
-
-    return FolderImport(**options)
-
-
 @hookimpl
 def pacsfw_transfers() -> Iterable[Component[Transfer]]:
     """Offer ``folder``."""
     yield Component(
         name="folder",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.folder._transfer:FolderImport"),
         schema=SCHEMA,
         summary="imports an existing tree of DICOM files",
     )

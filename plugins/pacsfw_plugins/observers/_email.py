@@ -11,8 +11,8 @@ from typing import Any
 
 from pacsfw import api
 from pacsfw.errors import RemoteError
+from pacsfw_plugins.observers._recipients import recipients
 from pacsfw_plugins.observers._run_words import ending, lines
-from pacsfw_plugins.observers.email import recipients
 
 HOST = "smtp.gmail.com"
 """The server of the documented configuration where it names none."""

@@ -26,6 +26,11 @@ STUDIES_NAMED = 20
 """Incomplete studies that get a line of their own; the closing table counts all."""
 
 
+def progress(style: str = "auto", stream: str = "stdout", seconds: float = 10) -> api.Observer:
+    """Return the display of that style on that stream."""
+    return display(Console(stderr=stream == "stderr"), style, seconds)
+
+
 def display(console: Console, style: str = "auto", seconds: float = 10.0) -> api.Observer:
     """Return the display of that style; ``auto`` is the one that suits the console."""
     if style == "off":

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import ConfigSection, Observer
 from pacsfw.errors import ConfigError
+from pacsfw_plugins.observers._recipients import recipients
 
 SECTION = {
     "type": "object",
@@ -77,12 +78,6 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> Observer:
-    from pacsfw_plugins.observers._email import Mailer  # smtplib and ssl are slow to import
-
-    return Mailer(**options)
-
-
 @hookimpl
 def pacsfw_config_sections() -> Iterable[ConfigSection]:
     """Claim ``email``."""
@@ -105,18 +100,12 @@ def pacsfw_config_loaded(config: Mapping[str, Any]) -> None:
         raise ConfigError("email.to is missing: whom to write to")
 
 
-def recipients(section: Mapping[str, Any]) -> list[str]:
-    """Return whom to write to: ``to``, else the account if that is an address."""
-    to = section.get("to") or section.get("username") or ""
-    return [each for each in ([to] if isinstance(to, str) else to) if "@" in each]
-
-
 @hookimpl
 def pacsfw_observers() -> Iterable[Component[Observer]]:
     """Offer ``email``."""
     yield Component(
         name="email",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.observers._email:Mailer"),
         schema=SCHEMA,
         summary="a mail with the numbers when a run is over; needs the section email",
     )

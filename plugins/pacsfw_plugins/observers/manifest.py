@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Observer
 
 SCHEMA = {
@@ -22,18 +22,12 @@ SCHEMA = {
 }
 
 
-def _make(path: str) -> Observer:
-    from pacsfw_plugins.observers._manifest import Manifest
-
-    return Manifest(path)
-
-
 @hookimpl
 def pacsfw_observers() -> Iterable[Component[Observer]]:
     """Offer ``manifest``."""
     yield Component(
         name="manifest",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.observers._manifest:Manifest"),
         schema=SCHEMA,
         summary="a file with every verdict, and every component with its version",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Observer
 
 SCHEMA = {
@@ -31,20 +31,12 @@ SCHEMA = {
 }
 
 
-def _make(style: str = "auto", stream: str = "stdout", seconds: float = 10) -> Observer:
-    from rich.console import Console  # slow to import
-
-    from pacsfw_plugins.observers._progress import display
-
-    return display(Console(stderr=stream == "stderr"), style, seconds)
-
-
 @hookimpl
 def pacsfw_observers() -> Iterable[Component[Observer]]:
     """Offer ``progress``."""
     yield Component(
         name="progress",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.observers._progress:progress"),
         schema=SCHEMA,
         summary="progress on the screen; there without being asked for",
     )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from pacsfw import Component, hookimpl
+from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Observer
 
 SCHEMA = {
@@ -50,18 +49,12 @@ SCHEMA = {
 }
 
 
-def _make(**options: Any) -> Observer:
-    from pacsfw_plugins.observers._webhook import Webhook  # urllib is slow to import
-
-    return Webhook(**options)
-
-
 @hookimpl
 def pacsfw_observers() -> Iterable[Component[Observer]]:
     """Offer ``webhook``."""
     yield Component(
         name="webhook",
-        factory=_make,
+        factory=lazy("pacsfw_plugins.observers._webhook:Webhook"),
         schema=SCHEMA,
         summary="the numbers of a run as JSON, sent to an URL",
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pacsfw import api, hookimpl
 from pacsfw.errors import ConfigError, PluginError, StateError
@@ -57,8 +57,6 @@ class SqlSink(api.Sink):
     header
         Keep the whole header of each object.
     """
-
-    multi_table: ClassVar[bool] = True
 
     def __init__(self, path: str, header: bool = False) -> None:
         if not path.startswith(("sqlite:///", "postgresql+psycopg://")) or path == "sqlite:///":
@@ -264,4 +262,5 @@ def pacsfw_sinks() -> Iterator[api.Component[api.Sink]]:
         summary="tables in SQLite or PostgreSQL",
         accepts=SCHEMES,
         requires=("sqlalchemy[sql]",),
+        multi_table=True,
     )

@@ -61,7 +61,7 @@ def opened(
     component: Component[Transfer], net: Net | None, clock: Clock | None = None, **options: Any
 ) -> Iterator[Transfer]:
     made = component.factory(**options)
-    assert not made.needs_receiver
+    assert not component.needs_receiver
     made.open(context(net, clock))
     try:
         yield made

@@ -59,7 +59,7 @@ class Inbox:
 def transfer(nodes: Net, clock: Clock | None = None, **options: Any) -> Iterator[Transfer]:
     (component,) = pacsfw_transfers()
     made = component.factory(**options)
-    assert made.needs_receiver
+    assert component.needs_receiver
     made.open(
         RunContext(
             run_id="test",

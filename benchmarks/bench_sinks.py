@@ -30,10 +30,10 @@ from pathlib import Path
 from measured import machine
 
 from pacsfw.api import Batch, Clock, Column, RunContext, Sink, Stored, Table, Verdict
-from pacsfw_plugins.sink_csv import CsvSink
-from pacsfw_plugins.sink_jsonl import JsonlSink
-from pacsfw_plugins.sink_parquet import ParquetSink
-from pacsfw_plugins.sink_sql import SqlSink
+from pacsfw_plugins.tables.csv import CsvSink
+from pacsfw_plugins.tables.jsonl import JsonlSink
+from pacsfw_plugins.tables.parquet import ParquetSink
+from pacsfw_plugins.tables.sql import SqlSink
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from peers.postgres import Postgres

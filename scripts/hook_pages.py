@@ -39,6 +39,14 @@ BESIDE = {
     "observer": ("Event",),
 }
 """What they get and give."""
+RECORD = {
+    "query": ("authoritative",),
+    "transfer": ("needs_receiver",),
+    "callback": ("returns",),
+    "converter": ("scope",),
+    "sink": ("accepts", "multi_table"),
+}
+"""What their `Component` says of them."""
 GENERATED = "<!-- Made by scripts/hook_pages.py: edit the docstrings instead. -->"
 
 
@@ -89,6 +97,10 @@ def _contract(kind: str) -> Iterator[str]:
     yield from _described(name)
     yield f"`pacsfw.testing.{name}Contract` tests it."
     yield ""
+    if kind in RECORD:
+        yield from ("### Its `Component` says", "")
+        yield from _members("Component", RECORD[kind])
+        yield ""
     for other in BESIDE.get(kind, ()):
         yield from (f"### `{other}`", "")
         yield from _described(other)
@@ -103,14 +115,21 @@ def _described(name: str) -> Iterator[str]:
         yield from (_code(_text(following)), "")
         return
     yield from (_code(ast.get_docstring(node) or ""), "")
+    yield from _members(name)
+    yield ""
+
+
+def _members(name: str, only: tuple[str, ...] = ()) -> Iterator[str]:
+    """Describe the public members of a class of `pacsfw.api`, or some of them."""
+    node, _ = _definition(name)
+    assert isinstance(node, ast.ClassDef)
     for member, after in zip(node.body, [*node.body[1:], None], strict=True):
-        if isinstance(member, ast.FunctionDef) and not member.name.startswith("_"):
+        if isinstance(member, ast.FunctionDef) and not member.name.startswith("_") and not only:
             doc = _code(ast.get_docstring(member) or "")
             yield from (f"* **`{_signature(member)}`**", *_indented(doc))
-        elif isinstance(member, ast.AnnAssign):
+        elif isinstance(member, ast.AnnAssign) and (not only or ast.unparse(member.target) in only):
             doc = _code(_text(after))
             yield from (f"* **`{ast.unparse(member)}`**", *_indented(doc))
-    yield ""
 
 
 def _signature(member: ast.FunctionDef) -> str:

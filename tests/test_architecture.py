@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -31,8 +32,8 @@ STEPS = {"find", "move", "receive", "ingest", "tags", "deliver", "convert", "ver
 SHARED_BY_STEPS = {"run", "ports"}
 """What a step works with, and how the steps are handed to one another."""
 FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "durable", "words", "dicom", "dimse"}
-HEAVY = {"pydicom", "pynetdicom", "requests"}
-OF_THE_TOP = {"__version__", "Component", "hookimpl"}
+SLOW = {"pydicom", "pynetdicom", "requests", "rich", "smtplib", "sqlalchemy", "pyarrow"}
+OF_THE_TOP = {"__version__", "Component", "hookimpl", "lazy"}
 LINES = 350
 
 
@@ -158,6 +159,32 @@ def test_bundled_plugins_import_what_authors_may_import() -> None:
         and len(parts) > 1
         and parts[1] not in FOR_PLUGINS | OF_THE_TOP
     ]
+
+    assert wrong == []
+
+
+def entry_points() -> list[Path]:
+    """Return the modules of the bundled plugins, which every command imports."""
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    modules = about["project"]["entry-points"]["pacsfw"].values()
+    return [PLUGINS.parent.joinpath(*each.split(".")).with_suffix(".py") for each in modules]
+
+
+def test_plugins_import_nothing_slow_before_it_is_used() -> None:
+    """Followed through what they import of pacsfw and of one another, at module level."""
+    wrong, seen = [], {FRAMEWORK / "__init__.py"}
+    waiting = [(path, path) for path in entry_points()]
+    while waiting:
+        path, plugin = waiting.pop()
+        for module, line, at_import in imports(path):
+            top = module.split(".")[0]
+            if at_import and top in SLOW:
+                wrong.append(f"{at(path, line)}: {module}, for {plugin.relative_to(ROOT)}")
+            package = {"pacsfw": FRAMEWORK, "pacsfw_plugins": PLUGINS}.get(top)
+            found = file_of(module, package) if package and at_import else None
+            if found and found not in seen:
+                seen.add(found)
+                waiting.append((found, plugin))
 
     assert wrong == []
 

@@ -43,7 +43,7 @@ def test_one_file_is_enough(pacsfw_run, embedded_pacs, sample_studies):
 """
 TABLE_SINK = """
 
-from pacsfw_plugins.sink_csv import SCHEMA, CsvSink
+from pacsfw_plugins.tables.csv import SCHEMA, CsvSink
 
 
 def in_a_table(path):

@@ -257,9 +257,10 @@ def test_every_bundled_plugin_is_an_entry_point_of_the_wheel(
 ) -> None:
     points = from_wheel.about.entry_points
     plugins = {point.value for point in points.select(group="pacsfw")}
-    modules = (built.checkout / "plugins" / "pacsfw_plugins").glob("[!_]*.py")
+    source = built.checkout / "plugins"
+    modules = [each.relative_to(source) for each in source.rglob("[!_]*.py")]
 
-    assert plugins == {f"pacsfw_plugins.{module.stem}" for module in modules}
+    assert plugins == {".".join(module.with_suffix("").parts) for module in modules}
     assert points["pacsfw"].value == points["pacsanini"].value == "pacsfw.cli:program"
 
 

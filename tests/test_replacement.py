@@ -25,7 +25,7 @@ from support.documented import rows
 
 SOURCE = Path(__file__).parent / "data" / "replacements"
 PLUGINS = {
-    each.name: each.value.rpartition(".")[2]
+    each.name: each.value.removeprefix("pacsfw_plugins.")
     for each in distribution("pacsfw").entry_points.select(group="pacsfw")
 }
 """Bundled plugin -> the module in pacsfw_plugins."""
@@ -37,7 +37,10 @@ def site(tmp_path_factory):
     """The wheel of the replacements, installed into a folder."""
     folder = tmp_path_factory.mktemp("replacements")
     package = shutil.copytree(SOURCE, folder / "package")
-    points = "\n".join(f'{name} = "site_replacements:{module}"' for name, module in PLUGINS.items())
+    points = "\n".join(
+        f'{name} = "site_replacements:{module.replace(".", "__")}"'
+        for name, module in PLUGINS.items()
+    )
     about = package / "pyproject.toml"
     about.write_text(about.read_text().replace("# ENTRY POINTS", points))
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from pacsfw.api import Component
+from pacsfw.api import Component, lazy
 from pacsfw.hookspecs import hookimpl
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ __all__ = [
     "__version__",
     "get_tag_value",
     "hookimpl",
+    "lazy",
     "parse_dicom",
     "parse_dicoms",
     "parse_dir",

@@ -12,8 +12,8 @@ from pynetdicom import evt
 from pacsfw.api import Clock, Query, Request, RunContext
 from pacsfw.dimse import command, pdu
 from pacsfw.dimse.command import Element, Field
-from pacsfw_plugins.query_cfind import pacsfw_query_providers
-from pacsfw_plugins.transfer_cmove import pacsfw_transfers
+from pacsfw_plugins.dimse.cfind import pacsfw_query_providers
+from pacsfw_plugins.dimse.cmove import pacsfw_transfers
 from unit.dimse.scripted import scripted
 
 STUDIES = Query(level="STUDY", match={"StudyDate": "20200101"})

@@ -148,7 +148,7 @@ def test_rows_and_errors_call_a_member_of_an_archive_by_the_same_name(disc):
 
 ATTRIBUTES = """\
 from pacsfw import Component, hookimpl
-from pacsfw_plugins.sink_csv import CsvSink
+from pacsfw_plugins.tables.csv import CsvSink
 
 
 class Numbers(CsvSink):

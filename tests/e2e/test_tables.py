@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 import pacsfw.retries as retries
 from pacsfw.testing import make_studies
-from pacsfw_plugins.sink_sql import SqlSink
+from pacsfw_plugins.tables.sql import SqlSink
 from support.documented import rows
 
 CT = (("CT", "CT"),)

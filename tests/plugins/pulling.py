@@ -12,7 +12,7 @@ from pacsfw.api import Clock, Component, Net, SpoolFile, Transfer
 from pacsfw.spool.records import Discarded, Sealed
 from pacsfw.spool.writer import Spool
 from peers.readback import dataset_bytes
-from plugins.scripted_web import context
+from plugins.dicomweb.scripted_web import context
 
 
 class PullInbox:
@@ -62,7 +62,7 @@ def opened(
     component: Component[Transfer], net: Net | None, clock: Clock | None = None, **options: Any
 ) -> Iterator[Transfer]:
     made = component.factory(**options)
-    assert not made.needs_receiver
+    assert not component.needs_receiver
     made.open(context(net, clock))
     try:
         yield made

@@ -27,27 +27,16 @@ from pacsfw.testing import (
 )
 from pacsfw.testing.contracts.inbox import AETITLE
 from pacsfw.testing.contracts.query import Source
-from pacsfw_plugins import (
-    callbacks,
-    converter_command,
-    converter_jsonmeta,
-    layouts,
-    observer_email,
-    observer_manifest,
-    observer_progress,
-    observer_webhook,
-    query_cfind,
-    query_folder,
-    query_qido,
-    sink_csv,
-    sink_jsonl,
-    sink_parquet,
-    sink_sql,
-    transfer_cget,
-    transfer_cmove,
-    transfer_folder,
-    transfer_wado,
-)
+from pacsfw_plugins import callbacks, layouts
+from pacsfw_plugins.converters import command, jsonmeta
+from pacsfw_plugins.dicomweb import qido, wado
+from pacsfw_plugins.dimse import cfind, cget, cmove
+from pacsfw_plugins.folder import query as query_folder
+from pacsfw_plugins.folder import transfer as transfer_folder
+from pacsfw_plugins.observers import email, manifest, progress, webhook
+from pacsfw_plugins.tables import csv as csv_sink
+from pacsfw_plugins.tables import jsonl, sql
+from pacsfw_plugins.tables import parquet as parquet_sink
 
 
 class TestPatientLayout(LayoutContract):
@@ -121,7 +110,7 @@ class TestAge(TagCallbackContract):
 
 
 class TestCsv(SinkContract):
-    plugin, name, target = sink_csv, "csv", "table.csv"
+    plugin, name, target = csv_sink, "csv", "table.csv"
 
     def rows(self, folder):
         with (folder / self.target).open(newline="", encoding="utf-8-sig") as lines:
@@ -129,7 +118,7 @@ class TestCsv(SinkContract):
 
 
 class TestJsonl(SinkContract):
-    plugin, name, target = sink_jsonl, "jsonl", "table.jsonl"
+    plugin, name, target = jsonl, "jsonl", "table.jsonl"
 
     def rows(self, folder):
         lines = (folder / self.target).read_text(encoding="utf-8").split("\n")
@@ -137,14 +126,14 @@ class TestJsonl(SinkContract):
 
 
 class TestParquet(SinkContract):
-    plugin, name, target = sink_parquet, "parquet", "table.parquet"
+    plugin, name, target = parquet_sink, "parquet", "table.parquet"
 
     def rows(self, folder):
         return parquet.read_table(folder / self.target).to_pylist()
 
 
 class TestSqlite(SinkContract):
-    plugin, name = sink_sql, "sql"
+    plugin, name = sql, "sql"
 
     def options_in(self, folder):
         return {"path": f"sqlite:///{folder}/data.db"}
@@ -156,7 +145,7 @@ class TestSqlite(SinkContract):
 
 
 class TestPostgresql(SinkContract):
-    plugin, name = sink_sql, "sql"
+    plugin, name = sql, "sql"
 
     @pytest.fixture(autouse=True)
     def database(self, postgres):
@@ -192,7 +181,7 @@ def source_of(pacs):
 
 
 class TestCFind(QueryProviderContract):
-    plugin, name = query_cfind, "cfind"
+    plugin, name = cfind, "cfind"
 
     @pytest.fixture(autouse=True)
     def _servers(self, pacs_of):
@@ -218,7 +207,7 @@ class TestFolder(QueryProviderContract):
 
 
 class TestQido(QueryProviderContract):
-    plugin, name = query_qido, "qido"
+    plugin, name = qido, "qido"
 
     @pytest.fixture(autouse=True)
     def _server(self, orthanc):
@@ -236,7 +225,7 @@ class TestQido(QueryProviderContract):
 
 
 class TestCMove(TransferContract):
-    plugin, name = transfer_cmove, "cmove"
+    plugin, name = cmove, "cmove"
 
     @contextmanager
     def serving(self, studies, folder, inbox):
@@ -246,7 +235,7 @@ class TestCMove(TransferContract):
 
 
 class TestCGet(TransferContract):
-    plugin, name = transfer_cget, "cget"
+    plugin, name = cget, "cget"
 
     @contextmanager
     def serving(self, studies, folder, inbox):
@@ -265,7 +254,7 @@ class TestFolderImport(TransferContract):
 
 
 class TestWado(TransferContract):
-    plugin, name = transfer_wado, "wado"
+    plugin, name = wado, "wado"
 
     @pytest.fixture(autouse=True)
     def _server(self, orthanc):
@@ -282,16 +271,16 @@ class TestWado(TransferContract):
 
 
 class TestJsonMeta(ConverterContract):
-    plugin, name = converter_jsonmeta, "jsonmeta"
+    plugin, name = jsonmeta, "jsonmeta"
 
 
 class TestDump(ConverterContract):
-    plugin, name = converter_command, "command"
+    plugin, name = command, "command"
     options = {"argv": ["dcm2json", "{file}", "{out}/{name}.json"]}
 
 
 class TestOfSeries(ConverterContract):
-    plugin, name = converter_command, "command"
+    plugin, name = command, "command"
     options = {
         "argv": ["dcmdump", "+sd", "{folder}"],
         "scope": "series",
@@ -302,7 +291,7 @@ class TestOfSeries(ConverterContract):
 class TestEmail(ObserverContract):
     """Without a mail: what it sends is tested with a server."""
 
-    plugin, name = observer_email, "email"
+    plugin, name = email, "email"
     options = {"commands": ["move"]}
     sections = {"email": {"to": "a@example.org"}}
 
@@ -310,16 +299,16 @@ class TestEmail(ObserverContract):
 class TestWebhook(ObserverContract):
     """Without a server, likewise."""
 
-    plugin, name = observer_webhook, "webhook"
+    plugin, name = webhook, "webhook"
     options = {"url": "http://127.0.0.1:9/", "events": []}
 
 
 class TestProgress(ObserverContract):
-    plugin, name = observer_progress, "progress"
+    plugin, name = progress, "progress"
 
 
 class TestManifest(ObserverContract):
-    plugin, name = observer_manifest, "manifest"
+    plugin, name = manifest, "manifest"
 
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):

@@ -29,4 +29,5 @@ def pacsfw_converters() -> Iterator[Component[Converter]]:
         factory=Sidecar,
         schema=SCHEMA,
         summary="a JSON sidecar with the names and units of BIDS for each series",
+        scope="series",
     )

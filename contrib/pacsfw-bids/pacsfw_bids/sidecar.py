@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from pacsfw.api import Converter, Header, OutputFile, Stored
 from pacsfw_bids.naming import Naming
@@ -38,8 +38,6 @@ NUMBERS = {
 
 class Sidecar(Converter):
     """Writes one sidecar for each series; the parameters are those of the layout."""
-
-    scope: ClassVar[Literal["instance", "series", "study"]] = "series"
 
     def __init__(
         self,

@@ -5,7 +5,14 @@ name; the object its factory returns does the work through one of the small base
 here. Records and base classes grow by addition only.
 """
 
-from pacsfw.api.components import NO_OPTIONS, Component, ConfigSection, JSONSchema
+from pacsfw.api.components import (
+    NO_OPTIONS,
+    Component,
+    ConfigSection,
+    JSONSchema,
+    Scope,
+    lazy,
+)
 from pacsfw.api.context import Clock, Closing, ComponentInfo, DicomWeb, Net, Node, RunContext
 from pacsfw.api.events import (
     Converted,
@@ -86,6 +93,7 @@ __all__ = [
     "RunContext",
     "RunFinished",
     "RunStarted",
+    "Scope",
     "SeriesVerdict",
     "Sink",
     "SpoolFile",
@@ -101,4 +109,5 @@ __all__ = [
     "VerdictState",
     "Waiting",
     "is_uid",
+    "lazy",
 ]

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pacsfw.api.context import Closing
 
@@ -69,8 +69,6 @@ class OutputFile:
 
 class Converter(Closing, ABC):
     """Turns stored files into other files."""
-
-    scope: ClassVar[Literal["instance", "series", "study"]] = "instance"
 
     @abstractmethod
     def convert(self, files: Sequence[Stored], out: Path) -> Iterable[OutputFile]:

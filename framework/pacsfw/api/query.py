@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pacsfw.api.context import Closing
 
@@ -75,9 +75,6 @@ class QueryProvider(Closing, ABC):
     It answers one question at a time and judges nothing: the planner splits questions and
     proves that the answers are whole.
     """
-
-    authoritative: ClassVar[bool] = True
-    """False where the answers are not those of the PACS that objects are requested from."""
 
     @property
     def requires_patient_id(self) -> bool:

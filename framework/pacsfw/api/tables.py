@@ -127,11 +127,6 @@ class Sink(Closing, ABC):
     """
 
     appends: ClassVar[bool] = False
-    multi_table: ClassVar[bool] = False
-    """Whether one target holds several tables, told apart by their names, as a database does.
-
-    Where it does not, the errors go to a second target, see `ERRORS`.
-    """
     attributes: Sequence[str] = ()
     """DICOM keywords that it wants to know of each object, whatever the columns are; `HEADER`
     stands for the whole header in the DICOM JSON model (PS3.18 F), without bulk data."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from pacsfw.api.context import Closing
 from pacsfw.api.query import Level, is_uid
@@ -92,9 +92,6 @@ class Inbox(Protocol):
 
 class Transfer(Closing, ABC):
     """Makes the objects of a request arrive in an inbox."""
-
-    needs_receiver: ClassVar[bool] = False
-    """True: the Storage SCP listens before `open` is called."""
 
     @abstractmethod
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:

@@ -43,12 +43,15 @@ def config_argument(function: F) -> F:
     )(function)
 
 
-def load(config: Path | None) -> Loaded:
-    """Find, read and validate the configuration, and discover the plugins it wants."""
+def load(config: Path | None, *, build: bool = False) -> Loaded:
+    """Find, read and validate the configuration, and discover the plugins it wants.
+
+    ``build``: also see that each component can be built.
+    """
     from pacsfw.config import load as load_config
     from pacsfw.plugins import discover
 
-    return load_config(config, discover)
+    return load_config(config, discover, build=build)
 
 
 class RenamedOption(click.Option):

@@ -25,7 +25,7 @@ def command() -> None:
 @config_argument
 def check(config: Path | None) -> None:
     """Validate a configuration and every plugin it uses. All problems are named at once."""
-    checked = load(config).config
+    checked = load(config, build=True).config
     click.echo(f"{config or checked.path}: ok")
     warnings = list(checked.warnings)
     if checked.move is not None and (notice := window_notice(checked.move.window, _now())):

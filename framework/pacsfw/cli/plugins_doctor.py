@@ -50,7 +50,7 @@ def examine(registry: Registry) -> Iterator[Finding]:
             who = f"plugin {plugin.plugin!r} ({plugin.distribution} {plugin.version})"
             yield Finding(
                 f"{who} takes {plugin.seconds:.1f} s to import, and every command waits for it",
-                "its author should import what is slow inside the functions that need it",
+                "its author should import what is slow later: pacsfw.lazy, or inside functions",
                 broken=False,
             )
     for name in registry.disabled:

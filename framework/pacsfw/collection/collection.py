@@ -45,6 +45,16 @@ from pacsfw.steps.move.selection import select
 from pacsfw.steps.run import Run, Timing
 from pacsfw.workers import OrderedPool
 
+NEEDED = {
+    "run": {"query", "transfer", "layout", "callback", "converter", "sink"},
+    "move": {"transfer", "layout", "callback", "converter", "sink"},
+    "parse": {"layout", "callback", "converter", "sink"},
+    "server": {"layout", "callback", "converter", "sink"},
+}
+"""Command -> kinds of components that it builds late, many in other processes.
+
+They are built once beforehand: a run must not end midway because one cannot be.
+"""
 WORKERS = 2
 """Processes that read files, where no ``move`` section says how many."""
 
@@ -55,7 +65,7 @@ class Collection:
     Raises
     ------
     ConfigError
-        A section that the work needs is missing.
+        A section that the work needs is missing, or a component refuses its options.
     StateError
         Another pacsfw works on it, a folder cannot be written, or the stored files were
         laid out by another ``sort_by``.
@@ -71,7 +81,7 @@ class Collection:
         timing: Timing | None = None,
     ) -> None:
         self.config, self._registry = loaded.config, loaded.registry
-        self._storage = self.config.need_storage()
+        self._loaded, self._storage = loaded, self.config.need_storage()
         self._command = command
         self._clock, self._timing = clock or Clock(), timing or Timing()
         self._stop = threading.Event()
@@ -94,7 +104,8 @@ class Collection:
         return self._busy
 
     def __enter__(self) -> Self:
-        """Take the lock, check the layout, open the observers."""
+        """Build what will be needed, take the lock, check the layout, open the observers."""
+        self._loaded.build(NEEDED.get(self._command, set()))
         make_archive(self._storage.directory)
         self._ledger = open_ledger(self._storage.state)
         try:
@@ -152,7 +163,7 @@ class Collection:
         settings = self.config.need_move()
         use, why = transfer_use(self.config, self._registry)
         transfer = build_transfer(use, self._registry)
-        if transfer.needs_receiver:
+        if self._registry.select("transfer", use.name).component.needs_receiver:
             self.config.require("net.called_node", "net.dest_node.port")
         if why:
             self._notes.append(f"transfer {use.name}: {why}")

@@ -145,7 +145,8 @@ class Moving:
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Receive meanwhile, if the transfer lets the PACS send to us."""
-        if not build_transfer(self._settings.use, self._run.registry).needs_receiver:
+        record = self._run.registry.select("transfer", self._settings.use.name).component
+        if not record.needs_receiver:
             yield
             return
         receiver = Receiver(

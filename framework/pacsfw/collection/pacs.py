@@ -36,7 +36,7 @@ def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) ->
     if transfer is not None and (expects := transfer.expects()) is not None:
         return Use(*expects)
     find = config.find.use if config.find else None
-    if find is not None and registry.build("query", find.name, find.options).authoritative:
+    if find is not None and registry.select("query", find.name).component.authoritative:
         return find
     net = config.net
     has_only_web = net is not None and net.called is None and net.dicomweb is not None

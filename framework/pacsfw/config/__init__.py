@@ -1,7 +1,8 @@
 """The configuration: one YAML or JSON file, validated as a whole before anything starts."""
 
+from pacsfw.config.building import Loaded
 from pacsfw.config.loading import load, plugins_of, tags_of_tree
-from pacsfw.config.model import Config, Convert, Filter, Find, Loaded, Move, Storage, Tag, Use
+from pacsfw.config.model import Config, Convert, Filter, Find, Move, Storage, Tag, Use
 from pacsfw.config.schemas import schema
 from pacsfw.config.show import shown
 from pacsfw.config.window import Window

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
-from functools import partial
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING
 
 from pacsfw.api import Column, ColumnType, TagCallback
+from pacsfw.api.returns import returned_type
 from pacsfw.config.model import Tag
 
 if TYPE_CHECKING:
     from pacsfw.dicom.tagpath import TagPath
-
-_TYPES: Mapping[Any, ColumnType] = {
-    str: "text",
-    int: "int",
-    float: "float",
-    bool: "bool",
-    date: "date",
-    time: "time",
-    datetime: "datetime",
-    timedelta: "duration",
-}
-
 
 RAW = "_raw"
 """What the name of a column with raw values ends with."""
@@ -67,35 +52,11 @@ def natural_type(path: TagPath, vr: str) -> ColumnType:
 def type_of(callback: TagCallback) -> ColumnType:
     """Return the column type that a callback's return annotation stands for.
 
-    Returns
-    -------
-    ColumnType
-        ``X | None`` counts as ``X``; text for every other type and without an annotation.
+    Text where it says nothing that a column may hold.
 
     Raises
     ------
     ValueError
-        The annotation cannot be evaluated, such as when it names something that its module
-        does not hold when it runs.
+        The annotation cannot be evaluated.
     """
-    annotation = _returned(callback)
-    if get_origin(annotation) in (Union, UnionType):
-        kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
-        annotation = kinds[0] if len(kinds) == 1 else None
-    return _TYPES.get(annotation, "text")
-
-
-def _returned(callback: TagCallback) -> Any:
-    if isinstance(callback, type):
-        return callback
-    if isinstance(callback, partial):
-        return _returned(callback.func)
-    try:
-        function = callback if inspect.isroutine(callback) else type(callback).__call__
-        return get_type_hints(function).get("return")
-    except Exception as error:  # plugin boundary: annotations are evaluated
-        name = getattr(callback, "__qualname__", type(callback).__name__)
-        raise ValueError(
-            f"the return annotation of {name} cannot be resolved ({error}); "
-            "import what it names outside of `if TYPE_CHECKING`, or give the tag a `type`"
-        ) from error
+    return returned_type(callback) or "text"

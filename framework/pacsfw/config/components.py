@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from pacsfw.config.building import Selected
 from pacsfw.config.checking import check_foreign
 from pacsfw.config.document import Document, KeyPath, Problems, below, spell
 from pacsfw.config.files import Located
 from pacsfw.config.model import Use
 from pacsfw.config.values import SQLITE, is_url, split_sqlite
-from pacsfw.errors import PacsfwError, PluginError
+from pacsfw.errors import PluginError
 from pacsfw.plugins.registry import Registry
-
-_BUILT = frozenset({"layout", "callback", "converter"})
-"""Kinds whose components are made here once: only their factory knows what they accept."""
 
 _PATH = "path"
 """An option of this name is a path: like every other, it starts from the file's folder."""
@@ -31,6 +29,8 @@ class ConfigBuilder:
     located: Located
     with_profile: bool = True
     """Whether the profile of the PACS is read, if there is one."""
+    selected: list[Selected] = field(default_factory=list)
+    """The components that are selected so far."""
 
     def value(self, *place: str | int) -> Any:
         """Return what stands at ``place``; None if it is not there or something is wrong."""
@@ -81,12 +81,14 @@ def use_at(builder: ConfigBuilder, kind: str, *place: str | int) -> Use | None:
     if name is None or not _check(builder, kind, name, options, use, options_at):
         return None
     extra = whole if isinstance(whole, dict) else {}
-    return Use(
+    found = Use(
         name,
         options,
         extra.get("id", ""),
         f"{builder.document.where(place)}: {spell(place)}",
     )
+    builder.selected.append(Selected(kind, found, use, options_at[:-1]))
+    return found
 
 
 def _check(
@@ -114,7 +116,7 @@ def _check(
     path = options.get(_PATH)
     if isinstance(path, str):
         options[_PATH] = builder.target((*options_at, _PATH), path)
-    return kind not in _BUILT or _builds(builder, kind, name, options, use, options_at[:-1])
+    return True
 
 
 def hide(document: Document, place: KeyPath, options: Any, schema: Mapping[str, Any]) -> None:
@@ -125,22 +127,6 @@ def hide(document: Document, place: KeyPath, options: Any, schema: Mapping[str, 
             for at, value in below((*place, key), options[key]):
                 if not isinstance(value, dict | list):
                     document.secrets.add(at)
-
-
-def _builds(
-    builder: ConfigBuilder,
-    kind: str,
-    name: str,
-    options: dict[str, Any],
-    use: KeyPath,
-    within: KeyPath,
-) -> bool:
-    try:
-        builder.registry.build(kind, name, options)
-    except PacsfwError as err:
-        builder.problems.quote(use, err, within=within)
-        return False
-    return True
 
 
 def uses_in(builder: ConfigBuilder, kind: str, section: str) -> Iterator[tuple[KeyPath, Use]]:

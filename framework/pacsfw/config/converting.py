@@ -13,6 +13,7 @@ from pacsfw.config.components import ConfigBuilder, uses_in
 from pacsfw.config.document import KeyPath, spell
 from pacsfw.config.model import SCOPES, Convert, Storage, Use
 from pacsfw.errors import PluginError
+from pacsfw.plugins.facts import scope_of
 
 
 def converts(builder: ConfigBuilder, storage: Storage | None) -> tuple[Convert, ...]:
@@ -46,12 +47,13 @@ def converts(builder: ConfigBuilder, storage: Storage | None) -> tuple[Convert, 
 
 
 def _scope(builder: ConfigBuilder, place: KeyPath, use: Use) -> Any:
-    """Return what the converter takes as a whole; None, and a problem, if it does not say."""
-    scope = getattr(builder.registry.build("converter", use.name, use.options), "scope", None)
+    """Return what the converter gets at a time; None, and a problem, if its record is wrong."""
+    offer = builder.registry.select("converter", use.name)
+    scope = scope_of(offer.component, use.options)
     if scope in SCOPES:
         return scope
-    owner = builder.registry.select("converter", use.name).described
-    err = PluginError(f"converter {owner} is broken: its scope is none of {', '.join(SCOPES)}")
+    why = f"its scope is none of {', '.join(SCOPES)}"
+    err = PluginError(f"converter {offer.described} is broken: {why}")
     builder.problems.quote(place, err)
     return None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.config import converting, files, finding, network, schemas, sections, tables
+from pacsfw.config.building import Loaded, Selected, build_each
 from pacsfw.config.checking import check, check_foreign
 from pacsfw.config.components import ConfigBuilder, hide, uses_in
 from pacsfw.config.dicomweb import hide_credentials
@@ -15,7 +16,7 @@ from pacsfw.config.document import Document, KeyPath, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
 from pacsfw.config.listener import hide_passwords
-from pacsfw.config.model import Config, Loaded, Tag, Use
+from pacsfw.config.model import Config, Tag, Use
 from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.plugins import PluginPlan
 from pacsfw.plugins.registry import Registry
@@ -30,6 +31,7 @@ def load(
     home: Path | None = None,
     installed_plugins: bool = True,
     with_profile: bool = True,
+    build: bool = False,
 ) -> Loaded:
     """Find, read and validate a configuration.
 
@@ -45,6 +47,8 @@ def load(
         False leaves installed third-party plugins out.
     with_profile
         False does not read ``net.called_node.profile``, which may be about to be written.
+    build
+        Build each component that the file names, once: what cannot be built is a problem too.
 
     Raises
     ------
@@ -68,10 +72,14 @@ def load(
     schema = schemas.with_sections(registry)
     check(document, problems, (), document.tree, schema)
     schemas.fill_defaults(schema, document.tree)
-    config = _build(ConfigBuilder(document, problems, registry, located, with_profile), plan)
+    builder = ConfigBuilder(document, problems, registry, located, with_profile)
+    config = _build(builder, plan)
+    if build:
+        named = (each for each in builder.selected if each.place in document.values)
+        build_each(named, registry, problems)
     problems.raise_any()
     registry.config_loaded(config.raw)
-    return Loaded(config, registry)
+    return Loaded(config, registry, document, tuple(builder.selected))
 
 
 def plugins_of(path: Path) -> tuple[PluginPlan, str]:
@@ -108,11 +116,9 @@ def tags_of_tree(tree: Sequence[Mapping[str, Any]], registry: Registry) -> tuple
     problems = Problems(document)
     check(document, problems, (), document.tree, schemas.frame())
     located = Located(Path("tags"), "tags", Path.cwd(), _home())
-    found = (
-        ()
-        if problems.at("tags")
-        else tables.tags(ConfigBuilder(document, problems, registry, located))
-    )
+    builder = ConfigBuilder(document, problems, registry, located)
+    found = () if problems.at("tags") else tables.tags(builder)
+    build_each(builder.selected, registry, problems)
     problems.raise_any()
     return found
 
@@ -216,7 +222,9 @@ def _observers(builder: ConfigBuilder, claimed: Mapping[str, Any]) -> Iterator[U
         offer = builder.registry.sections[key]
         name = offer.section.observer
         if name and not any(use.name.rpartition("/")[2] == name for use in listed):
-            yield Use(f"{offer.distribution}/{name}", where=builder.document.where((key,)))
+            use = Use(f"{offer.distribution}/{name}", where=builder.document.where((key,)))
+            builder.selected.append(Selected("observer", use, (key,), (key,)))
+            yield use
 
 
 def _unknown_disabled(builder: ConfigBuilder, plan: PluginPlan) -> Iterator[str]:

@@ -16,11 +16,9 @@ from pacsfw.config.document import KeyPath
 from pacsfw.config.window import Window
 from pacsfw.errors import ConfigError
 from pacsfw.plugins import PluginPlan
-from pacsfw.plugins.registry import Registry
 
 QueryLevel: TypeAlias = Literal["PATIENT", "STUDY"]
-Scope: TypeAlias = Literal["instance", "series", "study"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+SCOPES: tuple[api.Scope, ...] = get_args(api.Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ class Convert:
     id: str
     component: str
     """Name, distribution and version."""
-    scope: Scope
+    scope: api.Scope
     directory: Path | None
     """None: beside the DICOM files."""
     workers: int
@@ -246,11 +244,3 @@ class Config:
         for step in name.split("."):
             found = getattr(found, step.removesuffix("_node"), None)
         return bool(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A configuration and the registry of the plugins it asked for."""
-
-    config: Config
-    registry: Registry

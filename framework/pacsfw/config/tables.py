@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import COLUMNS, ERRORS, ColumnType
-from pacsfw.config.columns import columns_of, natural_type, type_of
+from pacsfw.config.building import Selected
+from pacsfw.config.columns import columns_of, natural_type
 from pacsfw.config.components import ConfigBuilder, places_in, use_at, uses_in
 from pacsfw.config.document import KeyPath, spell
 from pacsfw.config.files import why_unwritable
 from pacsfw.config.model import Storage, Tag, Use
 from pacsfw.config.values import is_url, sibling, size
 from pacsfw.errors import PluginError
+from pacsfw.plugins import facts
 
 PATH_COLUMN = "dicom_path"
 """The column that every table of tags ends with."""
@@ -50,9 +52,11 @@ def _target(builder: ConfigBuilder, key: str) -> str:
         return ""
     target = builder.target(place, text)
     try:
-        builder.registry.sink_for(target)
+        use = Use(builder.registry.sink_for(target).reference, {"path": target})
     except PluginError as err:
         builder.problems.quote(place, err)
+    else:
+        builder.selected.append(Selected("sink", use, place, place))
     return target
 
 
@@ -78,10 +82,9 @@ def _beside(builder: ConfigBuilder, resources: str) -> str:
 def _holds_many(builder: ConfigBuilder, target: str) -> bool:
     """Tell whether the sink that claims a target can keep several tables in it."""
     try:
-        factory = builder.registry.sink_for(target).component.factory
+        return builder.registry.sink_for(target).component.multi_table
     except PluginError:
         return True  # that is told where the target stands
-    return bool(getattr(factory, "multi_table", False))
 
 
 def _inside(builder: ConfigBuilder, directory: str) -> str:
@@ -242,7 +245,7 @@ def _column_type(
         return declared or "text"
     last = callbacks[-1]
     try:
-        return type_of(builder.registry.build("callback", last.name, last.options))
+        return facts.column_type(builder.registry.select("callback", last.name).component)
     except ValueError as err:
         builder.problems.quote(place, err)
         return "text"

@@ -94,7 +94,8 @@ class Parsing:
     Raises
     ------
     ConfigError
-        There are no tags, or the table is there already and was not begun by this parse.
+        There are no tags, a callback refuses its options, or the table is there already and
+        was not begun by this parse.
     StateError
         Another pacsfw works on it, or what was begun here was something else.
     """
@@ -109,6 +110,7 @@ class Parsing:
     ) -> None:
         self._config, self._registry, self._request = loaded.config, loaded.registry, request
         self._config.require("tags")
+        loaded.build({"callback"})
         self._clock = clock or Clock()
         self._observers = Observers(observers)
         self._stop = threading.Event()
@@ -197,7 +199,7 @@ class Parsing:
         spec = ParseSpec(
             reading=reading,
             workdir=self._run.context.workdir,
-            describes=objects.sink.multi_table or bool(reading.wanted),
+            describes=self._objects.multi_table(self._registry) or bool(reading.wanted),
         )
         return Loop(
             self._run,

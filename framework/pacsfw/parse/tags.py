@@ -24,7 +24,7 @@ from pacsfw.parse.tree.file_reader import Parsed, Unparsed
 from pacsfw.parse.tree.files import Here, files_of
 from pacsfw.parse.tree.walk import Item
 from pacsfw.parse.worker import ParseSpec, build_file_reader, file_reader
-from pacsfw.plugins import PluginPlan, discover
+from pacsfw.plugins import PluginPlan, discover, facts
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 from pacsfw.workers import OrderedPool
@@ -108,8 +108,10 @@ class DicomTagGroup:
         ConfigError
             The file cannot be used, or has no tags.
         """
-        config = load(Path(path), _registry).config
+        loaded = load(Path(path), _registry)
+        config = loaded.config
         config.require("tags")
+        loaded.build({"callback"})
         group = cls([], plugins=config.plugins)
         group.tags, group._charset = config.tags, config.undeclared_charset
         return group
@@ -183,7 +185,7 @@ class DicomTagGroup:
         chain = _chain(tag)
         if any(map(callable, chain)):
             del tree["callback"]
-            tree.setdefault("type", type_of(self._built(chain[-1])))
+            tree.setdefault("type", self._type_of(chain[-1]))
         elif chain:
             tree["callback"] = chain
         if not isinstance(tag.tag_name, str):
@@ -192,12 +194,10 @@ class DicomTagGroup:
             tree["default_val"] = tag.default_val
         return tree
 
-    def _built(self, callback: Callback) -> TagCallback:
+    def _type_of(self, callback: Callback) -> ColumnType:
         if callable(callback):
-            return callback
-        use = _use(callback)
-        built: TagCallback = self._registry.build("callback", use.name, use.options)
-        return built
+            return type_of(callback)
+        return facts.column_type(self._registry.select("callback", _use(callback).name).component)
 
     def _with_functions(self, tag: Tag, given: DicomTag) -> Tag:
         """Give a tag its callbacks where some of them are functions."""

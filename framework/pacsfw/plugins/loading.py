@@ -22,6 +22,7 @@ from pacsfw.plugins.discovery import (
     switched_off,
 )
 from pacsfw.plugins.discovery import candidates as _candidates
+from pacsfw.plugins.facts import fault
 from pacsfw.plugins.records import CommandOffer, Offer, PluginFailure, PluginInfo, SectionOffer
 from pacsfw.plugins.registry import Registry
 from pacsfw.words import nearest
@@ -279,7 +280,8 @@ def _fault(component: Component[Any]) -> str:
         value: Iterable[str] = getattr(component, key)
         if isinstance(value, str) or not all(isinstance(each, str) and each for each in value):
             return f"{name!r}: {key} is not a tuple of texts"
-    return ""
+    wrong = fault(component)
+    return f"{name!r}: {wrong}" if wrong else ""
 
 
 def _check_hook_names(manager: pluggy.PluginManager, plugin: Any) -> None:

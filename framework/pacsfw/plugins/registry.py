@@ -9,7 +9,6 @@ from typing import Any
 
 import entrypoints
 
-from pacsfw.api import Component
 from pacsfw.errors import (
     ComponentConflict,
     ConfigError,
@@ -17,6 +16,7 @@ from pacsfw.errors import (
     PluginError,
     UnknownComponent,
 )
+from pacsfw.plugins.facts import disagreement, record_of
 from pacsfw.plugins.records import (
     CommandOffer,
     Hooks,
@@ -29,9 +29,6 @@ from pacsfw.words import nearest
 
 KINDS = ("query", "transfer", "layout", "callback", "converter", "sink", "observer")
 """Kinds of components; each has a hook that offers it."""
-
-PLAIN_CALLABLES = frozenset({"layout", "callback"})
-"""Kinds whose ``module:attribute`` is the function itself, not a factory."""
 
 
 class Registry:
@@ -153,11 +150,13 @@ class Registry:
         ConfigError
             The factory refused the options.
         PluginError
-            The component is unknown, or its factory failed otherwise.
+            The component is unknown, its factory failed otherwise, or the object contradicts
+            the component's record.
         """
         offer = self.select(kind, name)
         try:
-            return offer.component.factory(**options)
+            built = offer.component.factory(**options)
+            wrong = disagreement(kind, offer.component, options, built)
         except PacsfwError:
             raise
         except (TypeError, ValueError) as err:
@@ -166,6 +165,9 @@ class Registry:
             raise PluginError(
                 f"{kind} {name!r} (from {offer.owner}) failed to start: {type(err).__name__}: {err}"
             ) from err
+        if wrong:
+            raise PluginError(f"{kind} {name!r} (from {offer.owner}) is broken: {wrong}")
+        return built
 
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
         """Ask the plugins for the value of ``${scheme:reference}``; the first answer wins.
@@ -220,10 +222,7 @@ class Registry:
         if not callable(found):
             raise PluginError(f"{kind} {name!r} is not callable")
         module = target.partition(":")[0]
-        component: Component[Any] = Component(
-            name=name, factory=(lambda: found) if kind in PLAIN_CALLABLES else found, schema={}
-        )
-        return Offer(kind, component, module, *_distribution_of(module))
+        return Offer(kind, record_of(kind, name, found), module, *_distribution_of(module))
 
     def _check_requirements(self, offer: Offer) -> None:
         for requirement in offer.component.requires:

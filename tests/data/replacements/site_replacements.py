@@ -11,10 +11,10 @@ HOOKS = "pacsfw_"
 
 
 def __getattr__(plugin):
-    """Return a stand-in for the bundled plugin module of this name."""
+    """Return a stand-in for the bundled plugin module of this name; ``__`` stands for a dot."""
     if plugin.startswith("_"):
         raise AttributeError(plugin)
-    module = importlib.import_module(f"pacsfw_plugins.{plugin}")
+    module = importlib.import_module("pacsfw_plugins." + plugin.replace("__", "."))
     hooks = {name: _standing_in(getattr(module, name)) for name in vars(module) if HOOKS in name}
     return SimpleNamespace(**hooks)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import chdir
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,8 +61,8 @@ def offers() -> Iterator[Offer]:
     yield offer("sink", "jsonl", schema=PATH_OPTION, accepts=(".jsonl",))
     yield offer("sink", "sql", schema=PATH_OPTION, accepts=("sqlite:",))
     yield offer("observer", "bell", schema=SPEED_OPTION)
-    yield offer("converter", "oven", lambda: SimpleNamespace(scope="series"))
-    yield offer("converter", "odd", lambda: SimpleNamespace(scope="patient"))
+    yield offer("converter", "oven", scope="series")
+    yield offer("converter", "odd", scope="patient")
 
 
 class Hooks:
@@ -118,10 +117,12 @@ class Desk:
         name: str = "conf.yaml",
         registry_for: Callable[[PluginPlan], Registry] = make_registry,
         env: Mapping[str, str] | None = None,
+        build: bool = False,
     ) -> Loaded:
         self.write(text, name)
+        home = self.folder / "home"
         return load(
-            Path(name), registry_for, env=env or {}, cwd=self.folder, home=self.folder / "home"
+            Path(name), registry_for, env=env or {}, cwd=self.folder, home=home, build=build
         )
 
     def refusal(self, text: str | bytes, name: str = "conf.yaml", **more: Any) -> list[str]:

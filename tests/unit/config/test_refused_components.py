@@ -52,13 +52,6 @@ REFUSED = [
         "storage: {resources: 'sqlite:///a', directory: d}",
         "1:1: storage: resources_meta is missing: it has no default beside this URL",
     ),
-    (
-        STORED + "sort_by: '{PatientNmae}'}",
-        (
-            "1:52: storage.sort_by: layout 'template' "
-            "(from house 1.2): unknown DICOM keyword 'PatientNmae' (did you mean 'PatientName'?)"
-        ),
-    ),
     (STORED + "sort_by: {with: {}}}", "1:43: storage.sort_by: use is missing"),
     (
         "convert: [oven, oven]",
@@ -126,13 +119,6 @@ def test_a_wrong_use_of_a_component_is_one_line(desk: Desk, text: str, message: 
         (
             "tags: [{tag_name: PatientID, callback: [str, itn]}]",
             "1:46: tags[0].callback[1]: no callback is named 'itn' (did you mean 'int'?)",
-        ),
-        (
-            "tags: [{tag_name: PatientID, callback: broken}]",
-            (
-                "1:40: tags[0].callback: callback 'broken' (from house 1.2) failed to start: "
-                "RuntimeError: out of order"
-            ),
         ),
         (
             "tags: [{tag_name: PatientID, callback: 'no.such:thing'}]",

@@ -14,7 +14,7 @@ from pacsfw.api import Clock, Net, Query, QueryResult, QueryRow, RunContext
 from pacsfw.dicom.matching import matches
 from pacsfw.probe import Findings, probe
 from pacsfw.testing import Study
-from pacsfw_plugins.query_cfind import pacsfw_query_providers
+from pacsfw_plugins.dimse.cfind import pacsfw_query_providers
 from unit.dimse.scripted import net
 
 TODAY = date(2026, 11, 24)

@@ -15,7 +15,7 @@ import pydicom
 
 from pacsfw.api import Clock, Query, QueryRow, RunContext
 from pacsfw.testing import EmbeddedPACS
-from pacsfw_plugins.query_cfind import pacsfw_query_providers
+from pacsfw_plugins.dimse.cfind import pacsfw_query_providers
 from peers.process import require
 from unit.dimse.scripted import net
 

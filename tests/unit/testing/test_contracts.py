@@ -127,6 +127,44 @@ def test_wrong_records_fail(changes, failed, tmp_path):
     assert failed in failing(under(LayoutContract, component), tmp_path)
 
 
+class ManyTables(Sink):
+    multi_table = True
+
+    def __init__(self, path):
+        self.path = path
+
+    def deliver(self, batch):
+        raise NotImplementedError
+
+
+def scaled():
+    def scale(value) -> float:
+        return float(value)
+
+    return scale
+
+
+@pytest.mark.parametrize(
+    ("base", "record", "remedy"),
+    [
+        (SinkContract, {"factory": ManyTables, "schema": PATH}, {"multi_table": True}),
+        (TagCallbackContract, {"factory": scaled}, {"returns": "float"}),
+    ],
+    ids=["sink", "callback"],
+)
+def test_a_record_that_its_object_contradicts_fails(base, record, remedy, tmp_path):
+    more = {"target": "x", "rows": lambda self, folder: ()} if base is SinkContract else {}
+
+    def failed(**facts):
+        component = Component(name="wrong", summary="a wrong one", **record, **facts)
+        return failing(under(base, component, **more), tmp_path / str(len(facts)))
+
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+    assert "test_its_record_and_its_object_agree" in failed()
+    assert "test_its_record_and_its_object_agree" not in failed(**remedy)
+
+
 def test_a_plugin_whose_hook_fails_fails(tmp_path):
     @hookimpl
     def pacsfw_layouts():

@@ -26,6 +26,10 @@ class Target:
         path = str(self.use.options.get("path", ""))
         return self.use.id or without_password(path) or self.use.name
 
+    def multi_table(self, registry: Registry) -> bool:
+        """Tell whether the sink takes several tables by name."""
+        return registry.select("sink", self.use.name).component.multi_table
+
     def beside(self, table: str, registry: Registry) -> Target | None:
         """Return where a further table goes; None for a sink that takes one table only.
 
@@ -33,7 +37,7 @@ class Target:
         """
         path = self.use.options.get("path")
         name = f"{self.name}#{table}"
-        if self.sink.multi_table:
+        if self.multi_table(registry):
             use = replace(self.use, id=name)
         elif isinstance(path, str) and not is_url(path):
             other = sibling(path, table)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pacsfw.api import TagCallback
 from pacsfw.config.cells import cell
-from pacsfw.config.columns import type_of
+from pacsfw.plugins.facts import column_type
 from pacsfw.testing.contracts.component import ComponentContract
 
 HOSTILE = ("\0", "=1+1", "../../x", "\N{BOM}", "\udc80", "9" * 400, "a\\b", " ", "\r\n,\"'")
@@ -33,16 +33,16 @@ class TagCallbackContract(ComponentContract):
             assert found == expected, f"{value!r} became {found!r}, not {expected!r}"
 
     def test_cells_are_of_the_type_that_the_callback_promises(self) -> None:
-        """The return annotation is the type of the column; without one it is text."""
+        """``returns``, else the return annotation, is the type of the column, else text."""
         callback: TagCallback = self.make()
-        column_type = type_of(callback)
+        kind = column_type(self.component())
         for value, _ in self.examples:
             found = callback(value)
-            fitted = cell(found, column_type)
+            fitted = cell(found, kind)
             what = f"{value!r} became {type(found).__name__}"
-            assert fitted == found, f"{what}, which as {column_type} is {fitted!r}"
+            assert fitted == found, f"{what}, which as {kind} is {fitted!r}"
             kept = found is None or type(fitted) is type(found)
-            assert kept, f"{what}, which does not go into a column of type {column_type}"
+            assert kept, f"{what}, which does not go into a column of type {kind}"
 
     def test_what_it_cannot_convert_it_refuses(self) -> None:
         """A made-up cell would look like a value."""

@@ -13,9 +13,11 @@ from typing import Any, ClassVar
 from jsonschema import Draft202012Validator
 
 from pacsfw.api import Clock, Closing, Component, Net, RunContext
+from pacsfw.api.components import Lazy
 from pacsfw.plugins import registry_of
 from pacsfw.plugins.discovery import Candidate
-from pacsfw.plugins.registry import PLAIN_CALLABLES, Registry
+from pacsfw.plugins.facts import PLAIN_CALLABLES, disagreement
+from pacsfw.plugins.registry import Registry
 
 
 class ComponentContract:
@@ -109,7 +111,8 @@ class ComponentContract:
                 assert name in required, f"{name}: the factory needs it, the schema does not"
             elif "default" in properties[name]:
                 shown = properties[name]["default"]
-                same = shown == parameter.default
+                built_in = parameter.default
+                same = shown == (list(built_in) if isinstance(built_in, tuple) else built_in)
                 assert same, f"{name}: default {shown!r} in the schema, not in the factory"
 
     def test_the_options_of_this_contract_are_valid(self, tmp_path: Path) -> None:
@@ -117,6 +120,13 @@ class ComponentContract:
         options = json.loads(json.dumps(dict(self.options_in(tmp_path))))
         problems = list(Draft202012Validator(self.component().schema).iter_errors(options))
         assert not problems, "; ".join(problem.message for problem in problems)
+
+    def test_its_record_and_its_object_agree(self, tmp_path: Path) -> None:
+        """Pacsfw reads what it must know beforehand from the record, and builds nothing."""
+        component = self.component()
+        options = {**self.options, **self.options_in(tmp_path)}
+        wrong = disagreement(self.kind, component, options, component.factory(**options))
+        assert not wrong, f"{self.name}: {wrong}"
 
     def test_every_use_gets_an_object_of_its_own(self, tmp_path: Path) -> None:
         """Objects are not shared: a worker process and each further use make another one."""
@@ -127,8 +137,11 @@ class ComponentContract:
 
 
 def _parameters(component: Component[Any]) -> Mapping[str, inspect.Parameter]:
+    factory = component.factory
+    if isinstance(factory, Lazy):
+        factory = factory.load()
     try:
-        return inspect.signature(component.factory).parameters
+        return inspect.signature(factory).parameters
     except (TypeError, ValueError):  # of some built-in types nothing is known
         keyword = inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)
         return {"options": keyword}

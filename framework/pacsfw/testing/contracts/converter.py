@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.errors import Skip
+from pacsfw.plugins.facts import scope_of
 from pacsfw.steps.ingest.commit import dataset_digest
 from pacsfw.testing.contracts.component import ComponentContract
 from pacsfw.testing.synthetic import Study, make_studies
@@ -27,7 +28,7 @@ class ConverterContract(ComponentContract):
 
     def items(self, folder: Path) -> Iterator[list[Stored]]:
         """Yield what one call converts: an instance, a series or a study."""
-        scope = self.make().scope
+        scope = scope_of(self.component(), self.options)
         assert scope in ("instance", "series", "study"), f"{scope!r} is no scope"
         keys = {"instance": "sop_uid", "series": "series_uid", "study": "study_uid"}
         for study in self.studies:

@@ -47,17 +47,12 @@ class TransferContract(ComponentContract):
         """Open the transfer over these studies, with an inbox."""
         inbox = RecordingInbox()
         with ExitStack() as stack:
-            if type(self.make_any()).needs_receiver:
+            if self.component().needs_receiver:
                 stack.enter_context(inbox.listening())
             source = stack.enter_context(self.serving(studies, folder, inbox))
             found = source if isinstance(source, Source) else Source(options=source)
             made = self.make(**found.options)
             yield stack.enter_context(self.opened(made, folder, found.net)), inbox
-
-    def make_any(self) -> Transfer:
-        """Build it without a source, to see what kind it is; override where that fails."""
-        transfer: Transfer = self.make()
-        return transfer
 
     def fetch(self, transfer: Transfer, request: Request, inbox: RecordingInbox) -> Outcome:
         """Fetch, and check what holds for every request."""

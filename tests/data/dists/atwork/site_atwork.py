@@ -65,8 +65,6 @@ class Loud(Observer):
 class Lazy(Converter):
     """Names a file that it does not write."""
 
-    scope = "study"
-
     def convert(self, files, out):
         raise LookupError(files[0].path)
 
@@ -112,7 +110,7 @@ def pacsfw_observers():
 
 @hookimpl
 def pacsfw_converters():
-    yield Component(name="lazy", factory=Lazy)
+    yield Component(name="lazy", factory=Lazy, scope="study")
 
 
 @hookimpl

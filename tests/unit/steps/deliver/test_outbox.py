@@ -16,7 +16,7 @@ from pacsfw.ledger.cells import encode
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.sources import PATH_COLUMN, ErrorRows, InstanceRows
-from pacsfw_plugins.sink_csv import CsvSink
+from pacsfw_plugins.tables.csv import CsvSink
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TABLE = Table("instances", (Column("uid"), Column("count", "int"), Column(PATH_COLUMN)))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pacsfw.steps.find import study_list
-from pacsfw_plugins.sink_csv import CsvSink
+from pacsfw_plugins.tables.csv import CsvSink
 
 FIELDS = ("StudyInstanceUID", "PatientID")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

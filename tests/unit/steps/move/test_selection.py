@@ -10,7 +10,7 @@ import pytest
 from pacsfw.api import QueryResult, QueryRow
 from pacsfw.errors import ConfigError, RemoteError
 from pacsfw.steps.move.selection import select
-from pacsfw_plugins.sink_csv import CsvSink
+from pacsfw_plugins.tables.csv import CsvSink
 
 WHOLE = QueryResult(complete=True, status_text="0000: Success", status=0)
 

@@ -206,7 +206,7 @@ def test_callbacks_with_options_form_a_chain(
         "@hookimpl\n"
         "def pacsfw_tag_callbacks():\n"
         "    schema = {'type': 'object', 'properties': {'by': {'type': 'integer'}}}\n"
-        "    yield Component(name='shift', factory=shifted, schema=schema, summary='adds')\n"
+        "    yield Component(name='shift', factory=shifted, schema=schema, returns='int')\n"
     )
     (tmp_path / "language_shift.py").chmod(0o600)
     columns, cells, errors = row(

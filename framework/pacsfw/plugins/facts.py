@@ -1,0 +1,114 @@
+"""What a component's record says of it, read without building anything.
+
+`disagreement` finds a record that the object which was built contradicts: a fact that is
+written in the wrong place would otherwise be overlooked without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, get_args
+
+from pacsfw.api import ColumnType, Component, Scope
+from pacsfw.api.components import AsItStands
+from pacsfw.api.returns import produced_type, returned_type
+
+PLAIN_CALLABLES = frozenset({"layout", "callback"})
+"""Kinds whose ``module:attribute`` is the function itself, not a factory."""
+
+FACTS = {
+    "query": "authoritative",
+    "transfer": "needs_receiver",
+    "converter": "scope",
+    "sink": "multi_table",
+}
+"""Kind -> the fact that the record of a component says, and its class need not."""
+
+_ABSENT = object()
+
+
+def column_type(component: Component[Any]) -> ColumnType:
+    """Return the type of the column that a callback makes.
+
+    Raises
+    ------
+    ValueError
+        It is a plain function, and its annotation cannot be evaluated.
+    """
+    if component.returns is not None:
+        return component.returns
+    if isinstance(component.factory, AsItStands):
+        return returned_type(component.factory.function) or "text"
+    return produced_type(component.factory) or "text"
+
+
+def scope_of(component: Component[Any], options: Mapping[str, Any]) -> Scope:
+    """Return what a converter gets at a time with these options."""
+    properties = component.schema.get("properties")
+    option = properties.get("scope") if isinstance(properties, Mapping) else None
+    if option is None:
+        return component.scope
+    default = option.get("default") if isinstance(option, Mapping) else None
+    scope: Scope = options.get("scope", default or component.scope)
+    return scope
+
+
+def record_of(kind: str, name: str, found: Callable[..., Any]) -> Component[Any]:
+    """Return the record of a ``module:attribute``, which no plugin offers.
+
+    What it says comes from the attributes of the class, or function, that is named.
+    """
+    if kind in PLAIN_CALLABLES:
+        return Component.of(found, name=name)
+    record: Component[Any] = Component(name=name, factory=found, schema={})
+    fact = FACTS.get(kind)
+    if fact is None or not hasattr(found, fact):
+        return record
+    return replace(record, **{fact: getattr(found, fact)})
+
+
+def fault(component: Component[Any]) -> str:
+    """Say which fact of a record is none; nothing if all is well."""
+    for name in ("needs_receiver", "authoritative", "multi_table"):
+        if not isinstance(getattr(component, name), bool):
+            return f"{name} is neither True nor False"
+    if component.scope not in get_args(Scope):
+        return f"scope is none of {', '.join(get_args(Scope))}"
+    if component.returns not in (None, *get_args(ColumnType)):
+        return f"returns is none of {', '.join(get_args(ColumnType))}"
+    return ""
+
+
+def disagreement(
+    kind: str, component: Component[Any], options: Mapping[str, Any], built: Any
+) -> str:
+    """Say what an object says of itself otherwise than its record; nothing if both agree."""
+    if kind == "callback":
+        return _other_type(component, built)
+    fact = FACTS.get(kind, "")
+    said = getattr(built, fact, _ABSENT) if fact else _ABSENT
+    recorded = scope_of(component, options) if fact == "scope" else getattr(component, fact, None)
+    if said is _ABSENT or said == recorded:
+        return ""
+    return f"{type(built).__name__} has {fact} = {said!r}, its record has {recorded!r}: " + _remedy(
+        component, f"{fact}={said!r}"
+    )
+
+
+def _other_type(component: Component[Any], built: Any) -> str:
+    try:
+        said, recorded = returned_type(built), column_type(component)
+    except ValueError:  # it promises nothing; where that matters it is told
+        return ""
+    if said in (None, recorded):
+        return ""
+    return f"it returns {said} by its annotation, by its record {recorded}: " + _remedy(
+        component, f"returns={said!r}"
+    )
+
+
+def _remedy(component: Component[Any], argument: str) -> str:
+    if ":" in component.name:
+        return f"name the class itself, or offer it in a plugin as Component(..., {argument})"
+    return f"it has to be offered as Component(..., {argument})"

@@ -1,0 +1,1 @@
+"""Converters: what is made of stored instances."""

@@ -1,0 +1,91 @@
+"""One page of a search in DICOM JSON (PS3.18 sections 8.3.4 and F.2), or words why not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from pacsfw.api import Clock, DicomWeb
+from pacsfw_plugins.dicomweb import _client
+from pacsfw_plugins.dicomweb._client import NoAnswer, NoService, in_words
+
+MAX_PAGE = 64 * 2**20
+"""Bytes, after decompression, that one answer may have."""
+
+_MEDIA_TYPES = {"application/dicom+json", "application/json"}
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer: its status, the rows in it, and its ``Warning`` header."""
+
+    status: int
+    rows: list[Any]
+    warning: str
+
+
+class Connection(_client.Connection):
+    """Reads one page at a time."""
+
+    def __init__(self, settings: DicomWeb, clock: Clock) -> None:
+        super().__init__(settings, clock, "search", {"Accept": "application/dicom+json"})
+        self._now = clock.monotonic
+
+    def page(self, path: str, deadline: float) -> Reply:
+        """Ask for one page; parameters and errors are those of `get`."""
+        response = self.get(path, deadline)
+        with response:
+            return self._reply(response, deadline)
+
+    def _reply(self, response: requests.Response, deadline: float) -> Reply:
+        status = response.status_code
+        warning = response.headers.get("Warning", "")
+        if status == HTTPStatus.NO_CONTENT:
+            return Reply(status, [], warning)
+        if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+            raise NoAnswer(f"{in_words(status)}{_ADVICE.get(status, '')}", status)
+        media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type in _MEDIA_TYPES:
+            rows = _rows(self._body(response, deadline))
+            if rows is not None:
+                return Reply(status, rows, warning)
+        raise NoService(
+            f"{in_words(status)}, but what came is no list in DICOM JSON: check net.dicomweb.url "
+            "(a login page, a proxy?)",
+            status,
+        )
+
+    def _body(self, response: requests.Response, deadline: float) -> bytes:
+        body = bytearray()
+        for piece in self.pieces(response, _CHUNK):
+            body += piece
+            if len(body) > MAX_PAGE:
+                raise NoAnswer(
+                    f"a page is larger than {MAX_PAGE >> 20} MiB: set a smaller page_size"
+                )
+            if self._now() > deadline:
+                raise NoAnswer("it took too long")
+        return bytes(body)
+
+
+def _rows(body: bytes) -> list[Any] | None:
+    try:
+        # Numbers stay as they are written.
+        content = json.loads(body, parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, list) else None
+
+
+_ADVICE = {
+    400: " (the server does not accept a key, or a page_size as large as this)",
+    404: " (there is no such resource: check net.dicomweb.url)",
+    406: " (the server does not offer application/dicom+json)",
+    407: " (check the proxy settings)",
+    413: " (more matches than the server gives)",
+}

@@ -1,0 +1,272 @@
+"""WADO-RS as a transfer (PS3.18 section 10.4): whole objects as they are stored there."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import requests
+
+from pacsfw.api import Clock, Inbox, Outcome, Request, RunContext, Transfer
+from pacsfw.dimse import status as dimse
+from pacsfw.errors import RemoteError
+from pacsfw_plugins._incoming import Incoming, NotKept
+from pacsfw_plugins.dicomweb import _multipart
+from pacsfw_plugins.dicomweb._client import (
+    Busy,
+    Connection,
+    NoAnswer,
+    NoService,
+    Refused,
+    in_words,
+    server_of,
+)
+
+_PIECE = 256 * 1024
+_ACCEPT = (
+    'multipart/related; type="application/dicom"; transfer-syntax=*',
+    "multipart/related; type=application/dicom; transfer-syntax=*",
+    "application/dicom; transfer-syntax=*",
+)
+"""One after the other: some servers answer 406 to quotes, or give single objects only. Without
+``transfer-syntax=*`` the objects would be encoded anew (PS3.18 section 8.7.3.5.2)."""
+
+_PARTLY = 0xB000
+_STATUS = {
+    200: dimse.SUCCESS,
+    204: dimse.SUCCESS,
+    206: _PARTLY,
+    400: dimse.WRONG_IDENTIFIER,
+    403: dimse.NOT_AUTHORIZED,
+    404: 0x0112,
+    406: dimse.SOP_CLASS_NOT_SUPPORTED,
+    410: 0x0112,
+    413: dimse.OUT_OF_RESOURCES,
+}
+"""The DIMSE status that says the same; of others, 0110."""
+_ADVICE = {
+    206: ": the server sent only a part",
+    404: " (it is not there, or net.dicomweb.url is wrong)",
+    406: " (the server does not give application/dicom as it is stored)",
+}
+
+
+@dataclass(slots=True)
+class _Came:
+    """What came of one request."""
+
+    sealed: int = 0
+    refused: list[str] = field(default_factory=list)
+    """UIDs of objects that came and were not kept; empty where even that is not known."""
+    why: str = ""
+
+
+class _Cancelled(Exception):
+    """The run is being stopped."""
+
+
+class Wado(Transfer):
+    """A study or series is one request; single objects are one request each.
+
+    Parameters
+    ----------
+    total_timeout
+        Seconds that one request may take.
+    max_object_size
+        Bytes of one object; a larger one is not kept.
+    """
+
+    def __init__(self, total_timeout: float = 86400, max_object_size: int = 16 << 30) -> None:
+        self._total, self._max_size = total_timeout, int(max_object_size)
+        self._clock = Clock()
+        self._connection: Connection | None = None
+        self._accept = 0
+        self._cancelled = threading.Event()
+        self._running: requests.Response | None = None
+        self._lock = threading.Lock()
+
+    def open(self, context: RunContext) -> None:
+        """Take the address; the server is called at each request.
+
+        Raises
+        ------
+        ConfigError
+            There is none.
+        """
+        settings = server_of(context.net, "wado")
+        self._clock = context.clock
+        # Orthanc compresses what it sends if it may, which takes ten times as long.
+        headers = {"Accept-Encoding": "identity"}
+        self._connection = Connection(settings, context.clock, "fetch", headers, self._cancelled)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def cancel(self) -> None:
+        """End a running request soon, and refuse further ones."""
+        self._cancelled.set()
+        with self._lock:
+            if self._running is not None:
+                _shut_down(self._running)
+
+    def fetch(self, request: Request, inbox: Inbox) -> Outcome:
+        """Fetch, object after object, into the inbox.
+
+        The counts of the outcome are of what failed only: a server does not say how many
+        objects it is going to send.
+        """
+        if self._cancelled.is_set():
+            return Outcome(
+                status=None, status_text="cancelled before it was requested", reached=False
+            )
+        bad: list[Outcome] = []
+        for path, uid in _paths(request):
+            outcome = self._fetch(path, uid, inbox)
+            if outcome.status != dimse.SUCCESS:
+                bad.append(outcome)
+            if outcome.status is None:
+                break  # the connection is not good: the rest would hardly fare better
+        if len(bad) < 2:
+            return bad[0] if bad else outcome
+        failed = tuple(uid for each in bad for uid in each.failed_uids)
+        return replace(bad[-1], failed=len(bad), failed_uids=failed)
+
+    def _fetch(self, path: str, uid: str, inbox: Inbox) -> Outcome:
+        """Fetch one resource; ``uid`` names the object where it is a single one."""
+        came = _Came()
+        deadline = self._clock.monotonic() + self._total
+        try:
+            status, ended = self._receive(path, inbox, came, deadline)
+        except _Cancelled:
+            status, ended = None, "cancelled"
+        except (NoAnswer, _multipart.Malformed) as err:
+            if isinstance(err, NoService):
+                raise RemoteError(f"wado: {err}") from None
+            status, ended = None, "cancelled" if self._cancelled.is_set() else str(err)
+        except Refused as err:
+            if err.status not in _STATUS:  # nobody is let in, whatever is asked for
+                raise
+            status, ended = _STATUS[err.status], str(err)
+        except Busy as err:
+            status, ended = dimse.OUT_OF_RESOURCES, str(err)
+        except OSError as err:
+            status, ended = dimse.OUT_OF_RESOURCES, f"an object was not written: {err.strerror}"
+        if came.why:
+            status = _PARTLY if status == dimse.SUCCESS else status
+            ended = f"{ended}; {came.why}"
+        if status == dimse.SUCCESS:
+            return Outcome(status=status, status_text=ended)
+        failed = [each for each in came.refused if each] or [uid] * bool(uid)
+        return Outcome(
+            status=status,
+            status_text=ended,
+            failed=max(len(came.refused), len(failed)) or None,
+            failed_uids=tuple(failed),
+        )
+
+    def _receive(
+        self, path: str, inbox: Inbox, came: _Came, deadline: float
+    ) -> tuple[int | None, str]:
+        response = self._ask(path, deadline)
+        with response, self._interruptible(response):
+            code = response.status_code
+            if code == 204 or code not in (200, 206):
+                return _STATUS.get(code, 0x0110), f"{in_words(code)}{_ADVICE.get(code, '')}"
+            for body in self._objects(response, deadline):
+                self._keep(body, inbox, came)
+        return _STATUS[code], f"{in_words(code)}{_ADVICE.get(code, '')}: {came.sealed} objects"
+
+    def _ask(self, path: str, deadline: float) -> requests.Response:
+        if self._connection is None:
+            raise RemoteError("wado: asked before it was opened")
+        while True:
+            headers = {"Accept": _ACCEPT[self._accept]}
+            response = self._connection.get(path, deadline, headers)
+            if response.status_code != 406 or self._accept + 1 == len(_ACCEPT):
+                return response
+            response.close()
+            self._accept += 1
+
+    @contextlib.contextmanager
+    def _interruptible(self, response: requests.Response) -> Iterator[None]:
+        with self._lock:
+            self._running = response
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running = None
+
+    def _objects(
+        self, response: requests.Response, deadline: float
+    ) -> Iterator[Iterator[bytes | memoryview]]:
+        kind = _multipart.content_type(response.headers.get("Content-Type", ""))
+        pieces = self._pieces(response, deadline)
+        if kind.boundary:
+            for part in _multipart.parts(pieces, kind.boundary):
+                yield part.body
+            with contextlib.suppress(NoAnswer):  # what follows means nothing, but has to be read
+                for _ in itertools.islice(pieces, 2):  # before the connection can be used again
+                    pass
+        elif kind.media_type == "application/dicom":
+            yield pieces
+        else:
+            raise NoService(
+                f"{in_words(response.status_code)}, but what came is not DICOM: check "
+                "net.dicomweb.url (a login page, a proxy?)",
+                response.status_code,
+            )
+
+    def _pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
+        assert self._connection is not None  # noqa: S101 - it has answered
+        for piece in self._connection.pieces(response, _PIECE):
+            if self._cancelled.is_set():
+                raise _Cancelled
+            if self._clock.monotonic() > deadline:
+                raise NoAnswer(f"not done after {self._total:g} s")
+            yield piece
+
+    def _keep(self, body: Iterable[bytes | memoryview], inbox: Inbox, came: _Came) -> None:
+        """Write one object to the spool; what is none, or too large, is passed over."""
+        incoming = Incoming(inbox, self._max_size)
+        try:
+            for piece in body:
+                incoming.write(piece)
+            incoming.seal()
+        except NotKept as err:
+            incoming.discard()
+            came.refused.append(incoming.uid)
+            came.why = came.why or str(err)
+        except BaseException:
+            incoming.discard()
+            raise
+        else:
+            came.sealed += 1
+
+
+def _paths(request: Request) -> Iterator[tuple[str, str]]:
+    path = f"studies/{request.study_uid}"
+    if request.series_uid is None:
+        yield path, ""
+        return
+    path += f"/series/{request.series_uid}"
+    if not request.sop_uids:
+        yield path, ""
+    for uid in request.sop_uids:
+        yield f"{path}/instances/{uid}", uid
+
+
+def _shut_down(response: requests.Response) -> None:
+    """Wake the thread that waits for more of an answer; its connection is over."""
+    with (
+        contextlib.suppress(OSError, ValueError),
+        socket.socket(fileno=os.dup(response.raw.fileno())) as same,
+    ):
+        same.shutdown(socket.SHUT_RDWR)

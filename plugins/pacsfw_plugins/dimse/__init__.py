@@ -1,0 +1,1 @@
+"""The protocols of DIMSE: C-FIND, C-MOVE and C-GET."""

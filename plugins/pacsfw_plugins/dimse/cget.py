@@ -1,0 +1,20 @@
+"""The transfer ``cget``: fetches by C-GET, Study Root (``move.use``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pacsfw import Component, hookimpl, lazy
+from pacsfw.api import Transfer
+from pacsfw_plugins.dimse.cmove import SCHEMA
+
+
+@hookimpl
+def pacsfw_transfers() -> Iterable[Component[Transfer]]:
+    """Offer ``cget``."""
+    yield Component(
+        name="cget",
+        factory=lazy("pacsfw_plugins.dimse._cget:CGet"),
+        schema=SCHEMA,
+        summary="C-GET, Study Root: the objects come over the association that we open",
+    )

@@ -1,0 +1,1 @@
+"""An existing tree of DICOM files as a source."""

@@ -1,0 +1,1 @@
+"""Observers: who is told about a run."""

@@ -1,0 +1,1 @@
+"""Sinks: the formats that tables are written in."""

@@ -1,0 +1,223 @@
+"""The tables that the sql sink keeps, and bringing those in a database up to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+
+from pacsfw import api
+from pacsfw.errors import StateError
+from pacsfw_plugins.tables._physical import physical
+
+Insert: TypeAlias = "postgresql.Insert | sqlite.Insert"
+
+INSTANCES = "instances"
+RESOURCES = "resources"
+
+PATIENT = ("PatientID", "IssuerOfPatientID", "PatientName", "PatientBirthDate", "PatientSex")
+STUDY = ("StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyDescription")
+SERIES = (
+    *("Modality", "SeriesNumber", "SeriesDate", "SeriesTime", "SeriesDescription"),
+    *("BodyPartExamined", "Manufacturer", "ManufacturerModelName"),
+)
+INSTANCE = ("InstanceNumber",)
+ATTRIBUTES = (*PATIENT, *STUDY, *SERIES, *INSTANCE)
+"""What the sink wants to know of each object, by the table where it goes."""
+
+_KINDS: Mapping[str, api.ColumnType] = {
+    **dict.fromkeys(("PatientBirthDate", "StudyDate", "SeriesDate"), "date"),
+    **dict.fromkeys(("StudyTime", "SeriesTime"), "time"),
+    **dict.fromkeys(("SeriesNumber", "InstanceNumber"), "int"),
+}
+_JSON = sa.JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_TYPES: Mapping[api.ColumnType, sa.types.TypeEngine[Any]] = {
+    "text": sa.Text(),
+    "int": sa.BigInteger(),
+    "float": sa.Double(),
+    "bool": sa.Boolean(),
+    "date": sa.Date(),
+    "time": sa.Time(),
+    "datetime": sa.DateTime(),
+    "duration": sa.Double(),
+    **dict.fromkeys(("texts", "ints", "floats", "json"), _JSON),
+}
+_LONGEST_NAME = 63
+"""Bytes of a name in PostgreSQL; what is beyond is cut off there."""
+
+
+@cache
+def column_of(keyword: str) -> str:
+    """Return ``patient_birth_date`` for ``PatientBirthDate``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", keyword).lower()
+
+
+class Schema:
+    """What a table of pacsfw becomes in a database.
+
+    ``instances`` comes with patients, studies and series; every other table is as it is.
+
+    Parameters
+    ----------
+    with_header
+        Keep the whole header of each object.
+    """
+
+    def __init__(self, table: api.Table, *, with_header: bool) -> None:
+        self.table = table
+        self.with_header = with_header
+        self.cells = [
+            # A key of our own: names of columns may hold what a parameter's must not.
+            (f"c{number}", column)
+            for number, column in enumerate(physical(table))
+        ]
+        """Each column of the configuration, with its key in statements."""
+        self.metadata = sa.MetaData()
+        self.is_instances = table.name == INSTANCES
+        if self.is_instances:
+            self._add_above()
+        self.rows = sa.Table(table.name, self.metadata, *self._own(), *self._cells())
+        self._check_names()
+
+    def _add_above(self) -> None:
+        self.patients = sa.Table(
+            "patients",
+            self.metadata,
+            sa.Column("patient_id", sa.Text, primary_key=True),
+            *_described(PATIENT[1:]),
+        )
+        self.studies = sa.Table(
+            "studies",
+            self.metadata,
+            sa.Column("study_uid", sa.Text, primary_key=True),
+            sa.Column("patient_id", sa.ForeignKey("patients.patient_id"), index=True),
+            *_described(STUDY),
+            sa.Column("verdict", sa.Text),
+            sa.Column("reason", sa.Text),
+            sa.Column("expected", sa.BigInteger),
+            sa.Column("stored", sa.BigInteger),
+            sa.Column("evidence", sa.Text),
+        )
+        self.series = sa.Table(
+            "series",
+            self.metadata,
+            sa.Column("study_uid", sa.ForeignKey("studies.study_uid"), primary_key=True),
+            sa.Column("series_uid", sa.Text, primary_key=True),
+            *_described(SERIES),
+        )
+
+    def _own(self) -> list[sa.schema.SchemaItem]:
+        """Return the columns that are not those of the configuration."""
+        if not self.is_instances:
+            return [
+                sa.Column("id", _BIG, primary_key=True, autoincrement=True),
+                sa.Column("batch", sa.Text, index=True),
+            ]
+        header = [sa.Column("header", _JSON)] if self.with_header else []
+        return [
+            sa.Column("file_id", sa.String(32), primary_key=True),
+            sa.Column("batch", sa.Text, index=True),
+            sa.Column("study_uid", sa.Text),
+            sa.Column("series_uid", sa.Text),
+            sa.Column("sop_uid", sa.Text, index=True),
+            sa.Column("sop_class_uid", sa.Text),
+            sa.Column("syntax_uid", sa.Text),
+            *_described(INSTANCE),
+            sa.Column("size", sa.BigInteger),
+            sa.Column("digest", sa.Text),
+            *header,
+            sa.ForeignKeyConstraint(
+                ["study_uid", "series_uid"], ["series.study_uid", "series.series_uid"]
+            ),
+            sa.Index("instances_series", "study_uid", "series_uid"),
+        ]
+
+    def _cells(self) -> list[sa.Column[Any]]:
+        return [sa.Column(column.name, _TYPES[column.type], key=key) for key, column in self.cells]
+
+    def _check_names(self) -> None:
+        """Refuse names that a database would take for one another, or cut off."""
+        taken: dict[str, str] = {}
+        for column in self.rows.columns:
+            if len(column.name.encode()) > _LONGEST_NAME:
+                raise StateError(
+                    f"the column {column.name!r} has too long a name for a database "
+                    f"(at most {_LONGEST_NAME} bytes): give the tag another tag_alias"
+                )
+            other = taken.setdefault(column.name.lower(), column.name)
+            if other is not column.name:
+                raise StateError(
+                    f"the column {column.name!r} cannot be beside {other!r} in the table "
+                    f"{self.table.name!r} of a database: give the tag another tag_alias"
+                )
+
+    @cache  # noqa: B019 - a sink has one schema, for as long as it works
+    def upsert(self, name: str, dialect: str) -> Insert:
+        """Return the statement that inserts a row, or replaces the one with its keys."""
+        table = self.metadata.tables[name]
+        statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+        others = {
+            column.key: statement.excluded[column.key]
+            for column in table.columns
+            if not column.primary_key
+        }
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns), set_=others
+        )
+
+    def create(self, connection: sa.Connection) -> None:
+        """Create what is missing: tables, and columns that came later.
+
+        Raises
+        ------
+        StateError
+            A table of that name is not ours, or a column is there with another type.
+        """
+        self.metadata.create_all(connection)
+        inspector = sa.inspect(connection)
+        for table in self.metadata.sorted_tables:
+            found = {each["name"]: each["type"] for each in inspector.get_columns(table.name)}
+            if not {column.name for column in table.columns if _marks(column)} <= found.keys():
+                raise StateError(
+                    f"the table {table.name!r} in the database is not one of pacsfw: name another "
+                    "database, or another schema"
+                )
+            for column in table.columns:
+                if column.name not in found:
+                    _add_column(connection, table, column)
+                elif _python_type(found[column.name]) != _python_type(column.type):
+                    raise StateError(
+                        f"the column {column.name!r} of the table {table.name!r} is of type "
+                        f"{found[column.name]} in the database, and now of another: give the tag "
+                        "another tag_alias, or drop that column"
+                    )
+
+
+def _marks(column: sa.Column[Any]) -> bool:
+    """Tell whether a column is one that each table of ours has had from the first."""
+    return column.primary_key or column.name == "batch"
+
+
+def _described(keywords: Sequence[str]) -> list[sa.Column[Any]]:
+    return [
+        sa.Column(column_of(keyword), _TYPES[_KINDS.get(keyword, "text")]) for keyword in keywords
+    ]
+
+
+def _add_column(connection: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> None:
+    preparer = connection.dialect.identifier_preparer
+    name, kind = preparer.format_column(column), column.type.compile(connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} ADD {name} {kind}")
+
+
+def _python_type(kind: sa.types.TypeEngine[Any]) -> type | None:
+    try:
+        return kind.python_type
+    except NotImplementedError:
+        return None

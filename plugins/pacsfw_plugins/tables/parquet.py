@@ -1,0 +1,342 @@
+"""The ``parquet`` sink: a table as a folder of Parquet files, readable at every moment."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pacsfw import api, hookimpl
+from pacsfw.durable import sync_folder
+from pacsfw.errors import ConfigError, StateError
+from pacsfw_plugins.tables._cells import to_text
+from pacsfw_plugins.tables._folders import exchange, make_folders
+from pacsfw_plugins.tables._table_file import MEND
+
+if TYPE_CHECKING:
+    from pacsfw_plugins.tables._parquet_parts import Piece
+
+SMALL = 8192
+"""Rows from which on a part takes no further key: each delivery writes its part anew."""
+BIG = 262_144
+"""Rows of a part when many are written at once."""
+MANY = 32
+"""Small parts from which on they are put together at the end."""
+
+SCHEMA: api.JSONSchema = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "minLength": 1, "description": "The folder to write."},
+    },
+    "required": ["path"],
+    "additionalProperties": False,
+}
+_PART = re.compile(r"part-(\d{4,})-(\d{5,})\.parquet")
+
+
+class ParquetSink(api.Sink):
+    """Writes parts, each of which holds whole studies; a study is in one part only.
+
+    A part is written beside its place and renamed: a reader finds it as it was or as it is. A
+    new study goes into the newest part as long as that is small, a study that comes again into
+    the part where it is. So the folder is one data set at every moment, without a torn file or
+    a study that is there twice.
+
+    Parts are put together in another folder that then changes places with this one. Their
+    names never come again, so that a reader who has listed the old ones is told that they are
+    gone, and reads nothing twice.
+
+    Parameters
+    ----------
+    path
+        The folder. It and those above it are made when the first table is opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._new = self.path.with_name(f".{self.path.name}.new")
+        self._old = self.path.with_name(f".{self.path.name}.old")
+        self._table: api.Table | None = None
+        self._parts: dict[str, dict[str, int]] = {}
+        """By the name of each part, its keys and their numbers of rows."""
+        self._homes: dict[str, str] = {}
+        """By key, the name of its part."""
+        self._newest: tuple[str, dict[str, Piece]] = ("", {})
+
+    def has(self, table: str) -> bool:
+        """Tell whether the folder is there; it holds one table, whatever that is called."""
+        self._recover()
+        return self.path.exists()
+
+    def begin(self, table: api.Table) -> None:
+        """Begin an empty data set; a folder that holds anything else is somebody else's.
+
+        Raises
+        ------
+        StateError
+            There is such a folder or file, or it cannot be written. Nothing was changed.
+        """
+        self._recover()
+        if self.path.exists() and any(sum(keys.values()) for keys in self._scan(None).values()):
+            raise StateError(
+                f"{self.path}: holds rows that this collection did not write; move it away, or "
+                "name another folder"
+            )
+        self.rewrite(table, ())
+
+    def restore(self, table: api.Table, position: int) -> None:
+        """Take up the data set that is there.
+
+        Raises
+        ------
+        StateError
+            It holds what is not ours, a part is damaged or gone, or it has other columns.
+        """
+        self._recover()
+        with self._failures("opened"):
+            self._adopt(table, self._scan(table))
+
+    def check(self, position: int) -> None:
+        """Tell a folder that holds anything but our parts."""
+        with self._failures("opened"):
+            self._scan(None)
+
+    def deliver(self, batch: api.Batch) -> None:
+        """Put the rows of a batch in the place of those of its key; they are on disk on return.
+
+        Raises
+        ------
+        StateError
+            The part cannot be written; it is as it was then.
+        """
+        from pacsfw_plugins.tables import _parquet_parts
+
+        if self._table is None:
+            (self.restore if self.has(batch.table.name) else self._fresh)(batch.table, 0)
+        if batch.table != self._table:
+            raise ValueError(f"{self.path} holds one table only, not also {batch.table.name!r}")
+        home = self._homes.get(batch.key)
+        if home is None and not batch.rows:
+            return
+        name = home or self._roomy()
+        with self._failures("written"):
+            pieces = dict(self._pieces(name))
+            pieces[batch.key] = _parquet_parts.piece(batch.table, batch.rows)
+            if not batch.rows:
+                del pieces[batch.key]
+            _parquet_parts.write(self.path / name, batch.table, pieces)
+            sync_folder(self.path)
+        self._know(name, {key: rows.num_rows for key, rows in pieces.items()})
+        if name == max(self._parts):
+            self._newest = name, pieces
+
+    def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
+        """Replace the whole data set by these batches, or leave it as it was.
+
+        Raises
+        ------
+        StateError
+            The new parts cannot be written.
+        """
+        from pacsfw_plugins.tables import _parquet_parts
+
+        def groups() -> Iterator[dict[str, Piece]]:
+            group: dict[str, Piece] = {}
+            rows = 0
+            for batch in batches:
+                if batch.rows:
+                    some = _parquet_parts.piece(table, batch.rows)
+                    group[batch.key] = _parquet_parts.joined(group.get(batch.key), some)
+                    rows += some.num_rows
+                if rows >= BIG:
+                    yield group
+                    group, rows = {}, 0
+            yield group
+
+        self._replace(table, groups())
+
+    def close(self) -> None:
+        """Put small parts together, where there are many.
+
+        Raises
+        ------
+        StateError
+            They cannot be written; the data set is as it was then.
+        """
+        from pacsfw_plugins.tables import _parquet_parts
+
+        small = [name for name, keys in self._parts.items() if sum(keys.values()) < BIG // 2]
+        if self._table is None or len(small) <= MANY:
+            return
+
+        def groups() -> Iterator[Path | dict[str, Piece]]:
+            group: dict[str, Piece] = {}
+            rows = 0
+            for name in sorted(self._parts):
+                if name not in small:
+                    yield self.path / name
+                    continue
+                group |= _parquet_parts.read(self.path / name)
+                rows += sum(self._parts[name].values())
+                if rows >= BIG:
+                    yield group
+                    group, rows = {}, 0
+            if group:
+                yield group
+
+        self._replace(self._table, groups())
+
+    def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Give the rows back as text; a folder that does not exist has none.
+
+        Yields
+        ------
+        where, row
+            ``resources.parquet:7`` and column to text.
+
+        Raises
+        ------
+        ConfigError
+            The folder holds anything but our parts.
+        """
+        from pacsfw_plugins.tables import _parquet_parts
+
+        try:
+            names = sorted(self._scan(None)) if self.has("") else []
+        except (StateError, OSError) as err:
+            raise ConfigError(str(err)) from err
+        number = 0
+        for name in names:
+            for row in _parquet_parts.rows_of(self.path / name):
+                number += 1
+                where = f"{self.path.name}:{number}"
+                yield where, {column: to_text(value) for column, value in row.items()}
+
+    def _fresh(self, table: api.Table, position: int) -> None:
+        self.begin(table)
+
+    def _roomy(self) -> str:
+        """Return the name of the part for a new key."""
+        name = max(self._parts)
+        if sum(self._parts[name].values()) < SMALL:
+            return name
+        generation, number = _numbers(name)
+        return _name(generation, number + 1)
+
+    def _pieces(self, name: str) -> dict[str, Piece]:
+        from pacsfw_plugins.tables import _parquet_parts
+
+        if self._newest[0] == name:
+            return self._newest[1]
+        return _parquet_parts.read(self.path / name) if name in self._parts else {}
+
+    def _know(self, name: str, keys: dict[str, int]) -> None:
+        for key in self._parts.get(name, {}):
+            self._homes.pop(key, None)
+        self._parts[name] = keys
+        self._homes.update(dict.fromkeys(keys, name))
+
+    def _adopt(self, table: api.Table, parts: Mapping[str, dict[str, int]]) -> None:
+        self._table, self._parts, self._homes, self._newest = table, {}, {}, ("", {})
+        for name, keys in parts.items():
+            for key in keys:
+                if key in self._homes:
+                    raise StateError(f"{self.path}: {name}: has rows that {self._homes[key]} has")
+            self._know(name, keys)
+
+    def _scan(self, table: api.Table | None) -> dict[str, dict[str, int]]:
+        """Return the keys of each part; everything in the folder has to be ours."""
+        from pacsfw_plugins.tables import _parquet_parts
+
+        if not self.path.is_dir():
+            raise StateError(f"{self.path}: is no folder of Parquet files; {MEND}")
+        parts = {}
+        for path in sorted(self.path.iterdir()):
+            if path.name.startswith(".part-"):
+                path.unlink()  # what a kill left
+                continue
+            if not _PART.fullmatch(path.name):
+                raise StateError(f"{path}: is not ours; {MEND}, or move the folder away")
+            try:
+                parts[path.name] = _parquet_parts.keys(path, table)
+            except ValueError as err:
+                raise StateError(
+                    f"{path}: {err}; move {self.path} away, and it is written anew"
+                ) from err
+        if not parts:
+            raise StateError(f"{self.path}: is empty; {MEND}")
+        return parts
+
+    def _replace(self, table: api.Table, groups: Iterable[Path | dict[str, Piece]]) -> None:
+        """Write the parts of a new generation, and put them in the place of the old ones."""
+        from pacsfw_plugins.tables import _parquet_parts
+
+        with self._failures("written"):
+            self._recover()
+            before = self._scan(None) if self.path.exists() else {}
+            generation = max((_numbers(name)[0] for name in before), default=0) + 1
+            make_folders(self.path.parent)
+            for left in (self._new, self._old):
+                shutil.rmtree(left, ignore_errors=True)
+            self._new.mkdir(mode=0o700)
+            try:
+                for number, group in enumerate(groups):
+                    path = self._new / _name(generation, number)
+                    if isinstance(group, Path):
+                        _link(group, path)
+                    else:
+                        _parquet_parts.write(path, table, group)
+                sync_folder(self._new)
+                exchange(self._new, self.path, self._old)
+                sync_folder(self.path.parent)
+            finally:
+                shutil.rmtree(self._new, ignore_errors=True)
+            shutil.rmtree(self._old, ignore_errors=True)
+            self._adopt(table, self._scan(table))
+
+    def _recover(self) -> None:
+        """Clean up after a kill while folders changed places."""
+        with self._failures("opened"):
+            if self._old.exists() and not self.path.exists():
+                self._old.rename(self.path)
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        """Name the folder in what the operating system complains about."""
+        try:
+            yield
+        except OSError as err:
+            raise StateError(f"{self.path}: cannot be {what}: {err.strerror or err}") from err
+
+
+def _name(generation: int, number: int) -> str:
+    return f"part-{generation:04}-{number:05}.parquet"
+
+
+def _numbers(name: str) -> tuple[int, int]:
+    match = _PART.fullmatch(name)
+    assert match is not None  # noqa: S101 - only our own names come here
+    return int(match[1]), int(match[2])
+
+
+def _link(path: Path, other: Path) -> None:
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        shutil.copy2(path, other)
+
+
+@hookimpl
+def pacsfw_sinks() -> Iterator[api.Component[api.Sink]]:
+    """Offer ``parquet``."""
+    yield api.Component(
+        name="parquet",
+        factory=ParquetSink,
+        schema=SCHEMA,
+        summary="a table as a folder of Parquet files",
+        accepts=(".parquet",),
+        requires=("pyarrow[parquet]",),
+    )

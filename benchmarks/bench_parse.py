@@ -7,7 +7,7 @@ Writes synthetic objects into memory where the system has a place for that (on d
 the same machine. Prints medians. Ends with 1 if rows are missing or wrong.
 
 Programs that are not installed are left out: dicomsdl, fastdicom and fw-file-rs (`pip install
-'.[bench]'`), dcmdump and dcm2json (DCMTK), and pacsanini, whose Python is named by
+--group bench`), dcmdump and dcm2json (DCMTK), and pacsanini, whose Python is named by
 $PACSANINI_PYTHON.
 """
 

@@ -117,7 +117,7 @@ def test_the_package_of_the_tutorial_works(tmp_path):
             + code("def test_a_coll"),
         },
     )
-    assert "11 passed" in said
+    assert "12 passed" in said
 
 
 def test_the_other_examples_keep_their_contracts(tmp_path):

@@ -89,10 +89,10 @@ def _tree(loaded: Loaded, request: ParseRequest) -> int:
 
     from pacsfw.api import Clock
     from pacsfw.cli.working import display, private_files, signals
-    from pacsfw.parse.job import Parsing
+    from pacsfw.parse.job import ParseJob
 
     console, clock = Console(), Clock()
-    parsing = Parsing(loaded, request, observers=display(loaded), clock=clock)
+    parsing = ParseJob(loaded, request, observers=display(loaded), clock=clock)
     with private_files(), signals(parsing):
         with parsing:
             if parsing.begun:

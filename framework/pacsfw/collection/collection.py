@@ -20,17 +20,17 @@ from typing import Self
 from pacsfw.api import Clock, Event, Observer, RunFinished, RunStarted, Transfer
 from pacsfw.collection.components import components
 from pacsfw.collection.dataset_folder import check_layout, make_archive
-from pacsfw.collection.find import Finding, exists
+from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import build_ingest, ingest_spec
-from pacsfw.collection.move import Moving
+from pacsfw.collection.move import MoveStep
 from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
 from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
-from pacsfw.collection.reparse import TAGS_FACT, Reparsing
-from pacsfw.collection.serve import Serving
+from pacsfw.collection.reparse import TAGS_FACT, ReparseStep
+from pacsfw.collection.serve import ServeStep
 from pacsfw.collection.status import finished, summarize, summarize_rows
 from pacsfw.collection.study_list import open_study_list
-from pacsfw.collection.tables import Delivery
-from pacsfw.collection.verify import Verifying
+from pacsfw.collection.tables import Tables
+from pacsfw.collection.verify import VerifyStep
 from pacsfw.config import Loaded
 from pacsfw.config.values import without_password
 from pacsfw.errors import INTERRUPTED, ConfigError
@@ -87,7 +87,7 @@ class Collection:
         self._stop = threading.Event()
         self._interrupted = False
         self._busy = False
-        self._moving: Moving | None = None
+        self._moving: MoveStep | None = None
         self._problems: list[str] = []
         self._notes: list[str] = []
         configured = observers_of(self.config, self._registry)
@@ -146,11 +146,11 @@ class Collection:
         str or None
             When the query had been answered before, if it was not asked again.
         """
-        return Finding(self._run).find(again=again)
+        return FindStep(self._run).find(again=again)
 
     def survey(self) -> Survey:
         """Ask the PACS what there is to collect; no list is written, nothing is moved."""
-        return Finding(self._run).survey()
+        return FindStep(self._run).survey()
 
     def move(self, *, ignore_window: bool = False, retry_given_up: bool = False) -> None:
         """Request what the study list names and the ledger lacks; deliver the rows.
@@ -176,7 +176,7 @@ class Collection:
         uids = [uid for uid in listed if uid in unfinished]
         with self._delivering(self._changed_tags()) as outputs:
             wanted = self._delivery.wanted
-            self._moving = Moving(self._run, outputs, wanted, replace(settings, use=use))
+            self._moving = MoveStep(self._run, outputs, wanted, replace(settings, use=use))
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
 
     def parse(self, workers: int = 0) -> None:
@@ -194,13 +194,13 @@ class Collection:
     def serve(self, quiet: float, listening: Callable[[int], None]) -> None:
         """Receive what others send until `interrupt`, then finish what has arrived.
 
-        ``quiet`` is that of `Serving`, ``listening`` that of its `run`.
+        ``quiet`` is that of `ServeStep`, ``listening`` that of its `run`.
         """
         self.config.need_listener()
         move = self.config.move
         receivers, workers = (move.receivers, move.workers) if move else (1, WORKERS)
         with self._delivering(self._changed_tags()) as outputs:
-            Serving(
+            ServeStep(
                 self._run,
                 outputs,
                 self._delivery.wanted,
@@ -214,7 +214,7 @@ class Collection:
         """Compare the PACS, the ledger and the disk, and write what there is into a manifest."""
         if not offline:
             self.config.require("move")
-        return Verifying(self._run).run(manifest, offline=offline)
+        return VerifyStep(self._run).run(manifest, offline=offline)
 
     def interrupt(self) -> None:
         """Request nothing more, cancel what runs, finish what has arrived."""
@@ -263,8 +263,8 @@ class Collection:
         )
 
     @cached_property
-    def _delivery(self) -> Delivery:
-        return Delivery(self._run)
+    def _delivery(self) -> Tables:
+        return Tables(self._run)
 
     def _changed_tags(self) -> str:
         """Return what identifies today's tags if stored rows were read by others, else ""."""
@@ -299,8 +299,8 @@ class Collection:
                 outputs.refresh()
             yield outputs
 
-    def _reparsing(self, workers: int) -> Reparsing:
+    def _reparsing(self, workers: int) -> ReparseStep:
         move = self.config.move
         size = workers or (move.workers if move else WORKERS)
         spec = ingest_spec(self._run, self._delivery.wanted)
-        return Reparsing(self._run, OrderedPool(size, build_ingest, spec))
+        return ReparseStep(self._run, OrderedPool(size, build_ingest, spec))

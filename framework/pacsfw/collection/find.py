@@ -23,7 +23,7 @@ from pacsfw.steps.run import Run
 from pacsfw.words import GOOD
 
 
-class Finding:
+class FindStep:
     """The find step of one run."""
 
     def __init__(self, run: Run) -> None:

@@ -29,7 +29,7 @@ from pacsfw.steps.receive import Receiver
 from pacsfw.steps.run import Run
 
 
-class Moving:
+class MoveStep:
     """Moves the studies of a study list, as ``settings`` say.
 
     Parameters

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pacsfw.api import Observer
 from pacsfw.collection.converters import converting
-from pacsfw.collection.tables import Delivery
+from pacsfw.collection.tables import Tables
 from pacsfw.config import Config
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.convert.conversions import Conversions
@@ -57,14 +57,14 @@ class Outputs:
 
 @contextmanager
 def open_outputs(
-    run: Run, delivery: Delivery, problems: list[str], *, anew: bool
+    run: Run, delivery: Tables, problems: list[str], *, anew: bool
 ) -> Iterator[Outputs]:
     """Open sinks and converters; at the end wait for both, and add what failed to problems.
 
     Parameters
     ----------
     anew
-        As in `Delivery.open`.
+        As in `Tables.open`.
     """
     outputs = Outputs()
     try:

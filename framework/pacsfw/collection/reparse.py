@@ -28,7 +28,7 @@ CHUNK_SECONDS = 1.0
 """A transaction waits no longer than this for more rows."""
 
 
-class Reparsing:
+class ReparseStep:
     """Reads every stored object's row by today's tags.
 
     Parameters

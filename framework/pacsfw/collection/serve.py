@@ -41,7 +41,7 @@ TIDY_SECONDS = 600.0
 _log = logging.getLogger("pacsfw.server")
 
 
-class Serving:
+class ServeStep:
     """Stores, judges and delivers what others send, until the run is stopped.
 
     A study is settled once nothing more of it has come for a while, and again whenever

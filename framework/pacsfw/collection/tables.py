@@ -13,7 +13,7 @@ from pacsfw.steps.deliver.sources import (
     ColumnRows,
     ErrorRows,
     InstanceRows,
-    Source,
+    RowSource,
     Wanted,
     instance_table,
 )
@@ -22,7 +22,7 @@ from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
 
 
-class Delivery:
+class Tables:
     """The tables of a collection.
 
     Attributes
@@ -92,7 +92,7 @@ class Delivery:
                 if target is not None:
                     yield self._outbox(target, source, follows=True)
 
-    def _outbox(self, target: Target, source: Source, *, follows: bool = False) -> Outbox:
+    def _outbox(self, target: Target, source: RowSource, *, follows: bool = False) -> Outbox:
         component = self._registry.select("sink", target.use.name).described
         return Outbox(
             target.name, target.sink, source, self._ledger, component=component, follows=follows

@@ -32,7 +32,7 @@ UNKNOWN_FILES = "unknown_files.txt"
 """In the state folder: the files of the archive that the ledger does not know."""
 
 
-class Verifying:
+class VerifyStep:
     """Verifies one collection."""
 
     def __init__(self, run: Run) -> None:

@@ -88,7 +88,7 @@ def state_beside(target: str) -> Path:
     return Path(file + STATE_SUFFIX)
 
 
-class Parsing:
+class ParseJob:
     """One parse of a tree. A context manager: holds the lock of its state while open.
 
     Raises

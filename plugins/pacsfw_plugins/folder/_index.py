@@ -89,7 +89,7 @@ class Study:
 
 
 @dataclass(slots=True)
-class Tally:
+class ScanTally:
     """What was met in the tree."""
 
     files: int = 0
@@ -120,7 +120,7 @@ class Index:
 
     def __init__(self) -> None:
         self.studies: dict[str, Study] = {}
-        self.tally = Tally()
+        self.tally = ScanTally()
         self._by_text: dict[str, dict[str, list[Study]]] = {}
 
     def patients(self) -> dict[str, list[Study]]:

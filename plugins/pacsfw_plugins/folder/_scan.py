@@ -30,7 +30,7 @@ from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.vr import PADDING, SINGLE_VALUED
 from pacsfw.dicom.wanted import QueryRow
-from pacsfw_plugins.folder._index import OF_SERIES, OF_STUDY, UIDS, Index, Tally
+from pacsfw_plugins.folder._index import OF_SERIES, OF_STUDY, UIDS, Index, ScanTally
 
 STATE_FOLDER = ".pacsfw"
 """Where a collection keeps its ledger and files on their way in; never looked into."""
@@ -77,7 +77,7 @@ def scan(root: str) -> Index:
     return index
 
 
-def _files(root: str, tally: Tally) -> Iterator[tuple[str, str]]:
+def _files(root: str, tally: ScanTally) -> Iterator[tuple[str, str]]:
     """Yield (folder, name) of every regular file, in stable order; each folder is met once."""
     seen = set()
     waiting = [root]
@@ -117,7 +117,7 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "lost", "other"]
         return "lost"
 
 
-def _read(path: str, tally: Tally, reader: HeaderReader) -> dict[str, str] | None:
+def _read(path: str, tally: ScanTally, reader: HeaderReader) -> dict[str, str] | None:
     """Return the attributes of the object in a file; None where it holds none of a study.
 
     Raises
@@ -137,7 +137,7 @@ def _read(path: str, tally: Tally, reader: HeaderReader) -> dict[str, str] | Non
     return _attributes(reader.read(Path(path)), tally)
 
 
-def _attributes(header: FileHeader, tally: Tally) -> dict[str, str] | None:
+def _attributes(header: FileHeader, tally: ScanTally) -> dict[str, str] | None:
     found = _texts(header.found)
     sop_class = found.get("SOPClassUID") or str(header.get("MediaStorageSOPClassUID") or "")
     if sop_class in _WITHOUT_STUDY:

@@ -10,7 +10,7 @@ import pytest
 
 from pacsfw.api import Clock, ResourcesFound, RunContext
 from pacsfw.cli.common import load
-from pacsfw.collection.find import Finding, coverage, exists
+from pacsfw.collection.find import FindStep, coverage, exists
 from pacsfw.errors import RemoteError, StateError
 from pacsfw.ledger.searches import PLAN
 from pacsfw.steps.find.region import Region
@@ -55,7 +55,7 @@ def finding(tmp_path, ledger):
             clock=Clock(),
             log=logging.getLogger("pacsfw.test"),
         )
-        return Finding(
+        return FindStep(
             Run(
                 config=config,
                 registry=loaded.registry,

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pacsfw.api import Clock
-from pacsfw.collection.reparse import PROGRESS_FACT, TAGS_FACT, Reparsing
+from pacsfw.collection.reparse import PROGRESS_FACT, TAGS_FACT, ReparseStep
 from pacsfw.ledger.cells import NO_CELLS, encode
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import OrderedPool
@@ -24,11 +24,11 @@ def told():
 
 @pytest.fixture
 def reparsing(ledger, told):
-    """Makes a `Reparsing` whose workers are built as told."""
+    """Makes a `ReparseStep` whose workers are built as told."""
 
     def make(build, spec=None, stop=None):
         pool = OrderedPool(1, build, spec)
-        return Reparsing(make_run(ledger, stop=stop, events=told), pool)
+        return ReparseStep(make_run(ledger, stop=stop, events=told), pool)
 
     return make
 
@@ -91,7 +91,7 @@ def killed_on_the_way(ledger):
 
     pool = OrderedPool(1, build_marking, "first")
     with pytest.raises(Killed):
-        Reparsing(make_run(ledger, events=notify), pool).run("tags")
+        ReparseStep(make_run(ledger, events=notify), pool).run("tags")
 
 
 def test_it_goes_on_behind_the_last_row_that_was_committed(ledger, reparsing):

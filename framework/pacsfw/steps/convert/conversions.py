@@ -21,7 +21,7 @@ from pacsfw.ledger import Ledger
 from pacsfw.ledger.conversions import Conversion, State
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.convert.placing import place
-from pacsfw.steps.convert.worker import Job, Made, Refused
+from pacsfw.steps.convert.worker import ConversionRefused, Job, Made
 from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, Done, WorkerPool
 
@@ -169,19 +169,21 @@ class Conversions:
             self._pool = pool
         return self._pool
 
-    def _guarded_done(self, answers: Sequence[tuple[Job, Made | Refused | Crashed]]) -> None:
+    def _guarded_done(
+        self, answers: Sequence[tuple[Job, Made | ConversionRefused | Crashed]]
+    ) -> None:
         try:
             for job, outcome in answers:
                 self._done(job, outcome)
         except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
             self._give_up(err)
 
-    def _done(self, job: Job, outcome: Made | Refused | Crashed) -> None:
+    def _done(self, job: Job, outcome: Made | ConversionRefused | Crashed) -> None:
         state: State = "done"
         reason, outputs = "", outcome.outputs if isinstance(outcome, Made) else ()
         if isinstance(outcome, Made):
             reason = place(self._ledger, self._storage.state, self.convert.id, job, outputs)
-        elif isinstance(outcome, Refused):
+        elif isinstance(outcome, ConversionRefused):
             reason = outcome.reason or "no reason given"
             state = "skipped" if outcome.skipped else "failed"
         else:

@@ -45,7 +45,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class ConversionRefused:
     """Nothing was made. ``skipped``: on purpose. The reason holds no value of an object."""
 
     reason: str
@@ -58,18 +58,18 @@ class Work:
     def __init__(self, converter: Converter, seconds: float) -> None:
         self._convert = limited(_collected(converter), seconds, patience=None)
 
-    def __call__(self, job: Job) -> Made | Refused:
+    def __call__(self, job: Job) -> Made | ConversionRefused:
         """Do one job, several times if the converter says that this may help."""
         try:
             return retrying(Clock(), threading.Event(), ATTEMPTS)(self._once, job)
         except Skip as err:
-            return Refused(str(err), skipped=True)
+            return ConversionRefused(str(err), skipped=True)
         except Retry as err:
-            return Refused(f"{err} (tried {ATTEMPTS} times)")
+            return ConversionRefused(f"{err} (tried {ATTEMPTS} times)")
         except PacsfwError as err:
-            return Refused(str(err))
+            return ConversionRefused(str(err))
         except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
-            return Refused(_location_of(err))
+            return ConversionRefused(_location_of(err))
 
     def _once(self, job: Job) -> Made:
         _empty(job.staging)

@@ -12,7 +12,7 @@ from pacsfw.api import Batch, RunContext, Sink
 from pacsfw.errors import PacsfwError, Retry
 from pacsfw.ledger import Ledger
 from pacsfw.retries import retrying
-from pacsfw.steps.deliver.sources import Source
+from pacsfw.steps.deliver.sources import RowSource
 
 LAST_ATTEMPTS = 5
 """To reach a sink once the run has ended; then the rest waits for the next run."""
@@ -46,7 +46,7 @@ class Outbox:
         self,
         name: str,
         sink: Sink,
-        source: Source,
+        source: RowSource,
         ledger: Ledger,
         *,
         component: str = "",

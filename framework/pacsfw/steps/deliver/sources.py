@@ -20,7 +20,7 @@ NO_STUDY = ""
 """The key of what belongs to no study."""
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """A table whose rows come in keys; a key has a version that changes with its rows."""
 
     table: Table

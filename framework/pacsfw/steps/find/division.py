@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pacsfw.steps.find.region import EARLIEST, LAST_SECOND, LATEST, Region, Span, Tally
+from pacsfw.steps.find.region import EARLIEST, LAST_SECOND, LATEST, Region, RowTally, Span
 
 TEXT_KEYS = ("PatientID", "AccessionNumber")
 """Keys that every archive has to match (PS3.4 C.6) and whose beginnings divide well."""
@@ -40,7 +40,7 @@ class Division:
 
 
 def divide(
-    region: Region, tally: Tally, *, cut: bool, ignored: Collection[str], modalities: bool
+    region: Region, tally: RowTally, *, cut: bool, ignored: Collection[str], modalities: bool
 ) -> Division | None:
     """Divide a region by the first axis that can: days, seconds, modalities, texts.
 
@@ -70,7 +70,7 @@ def divide(
     return found or by_text(region, tally, [key for key in TEXT_KEYS if key not in ignored])
 
 
-def by_day(region: Region, tally: Tally, *, cut: bool) -> Division | None:
+def by_day(region: Region, tally: RowTally, *, cut: bool) -> Division | None:
     """Divide a range of days; all days are first divided into usual and unusual ones."""
     gap = ""
     if region.level != "STUDY" or region.seconds:
@@ -87,7 +87,7 @@ def by_day(region: Region, tally: Tally, *, cut: bool) -> Division | None:
     return Division("StudyDate", parts, independent, gap)
 
 
-def by_second(region: Region, tally: Tally, *, cut: bool) -> Division | None:
+def by_second(region: Region, tally: RowTally, *, cut: bool) -> Division | None:
     """Divide the day, or a part of it, down to a single second."""
     limits = region.seconds or (0, LAST_SECOND)
     if limits[0] == limits[1] or region.level != "STUDY":
@@ -98,7 +98,7 @@ def by_second(region: Region, tally: Tally, *, cut: bool) -> Division | None:
     return Division("StudyTime", parts, independent, gap)
 
 
-def by_text(region: Region, tally: Tally, keys: Sequence[str]) -> Division | None:
+def by_text(region: Region, tally: RowTally, keys: Sequence[str]) -> Division | None:
     """Divide by how the texts of one of these keys begin, as far as the rows show.
 
     Where a digit occurs, every digit is asked for; other characters only as they were seen.
@@ -130,7 +130,7 @@ def _by_beginning(region: Region, key: str, begin: str, values: list[str]) -> Di
     return Division(key, parts, independent, f"studies whose {key} is empty or begins otherwise")
 
 
-def _by_value(region: Region, tally: Tally) -> Division | None:
+def _by_value(region: Region, tally: RowTally) -> Division | None:
     rows = tally.texts.get(MODALITIES, ())
     seen = {part for value in rows for part in value.split("\\") if part}
     if MODALITIES in dict(region.keys) or not seen:

@@ -17,7 +17,7 @@ from pacsfw.dimse.status import (
 from pacsfw.errors import RemoteError
 from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS
 from pacsfw.steps.find.journal import Journal
-from pacsfw.steps.find.region import Region, Tally
+from pacsfw.steps.find.region import Region, RowTally
 
 
 class Puts(Protocol):
@@ -48,7 +48,7 @@ class Reply:
     """An answer and what its rows were."""
 
     answer: QueryResult
-    tally: Tally
+    tally: RowTally
     was_enough: bool
     """We had as many rows as we wanted."""
     ignored: set[str]
@@ -92,7 +92,7 @@ class Bounds:
         """Days by which ranges have to be asked longer."""
         return 0 if self.first and self.last else 1
 
-    def watch(self, region: Region, tally: Tally) -> None:
+    def watch(self, region: Region, tally: RowTally) -> None:
         """See whether rows are of the first or the last day of the range that was asked."""
         if region.has_several_days:
             first, last = region.asked_days(tally.margin)
@@ -186,7 +186,7 @@ class Questions:
         by_days = region.has_several_days and "StudyDate" not in self.ignored
         # What is divided by days may be large: its texts are not needed.
         margin = self.bounds.margin
-        tally = Tally(margin=margin, texts={} if by_days else {key: [] for key in texts})
+        tally = RowTally(margin=margin, texts={} if by_days else {key: [] for key in texts})
         own_key = "PatientID" if region.level == "PATIENT" else "StudyInstanceUID"
 
         def emit(found: QueryRow) -> None:

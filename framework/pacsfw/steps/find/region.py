@@ -119,7 +119,7 @@ class Region:
 
 
 @dataclass(slots=True)
-class Tally:
+class RowTally:
     """What the rows of one answer were, as far as it is needed to judge and to divide."""
 
     margin: int = 0

@@ -55,7 +55,7 @@ class Vanished:
     """Outcome when the spool file is gone: a worker of a killed driver was still at it."""
 
 
-class _Refused(Exception):
+class _InstanceRefused(Exception):
     """The object cannot be stored; the text is the reason, without values of the object."""
 
 
@@ -121,7 +121,7 @@ class Ingest:
             record = _identify(record, header)
             _check_identity(record, header)
             if self._known is not None and record.study_uid not in self._known:
-                raise _Refused("unsolicited: nobody asked for its study")
+                raise _InstanceRefused("unsolicited: nobody asked for its study")
             header.warnings += integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
@@ -143,7 +143,7 @@ class Ingest:
                 return quarantine(sealed, self._state, reason, record)
             kept = keep(spooled, self._state / VERSIONS, record.digest)
             return as_version(record, kept.relative_to(self._state))
-        except (UnreadableObject, integrity.Damaged, _Refused, Occupied) as err:
+        except (UnreadableObject, integrity.Damaged, _InstanceRefused, Occupied) as err:
             return quarantine(sealed, self._state, str(err), record)
         return replace(
             record,
@@ -172,18 +172,18 @@ class Ingest:
         try:
             names = self._layout(header)
         except Skip as err:
-            raise _Refused(f"left out by layout {self._layout_name}: {err}") from err
+            raise _InstanceRefused(f"left out by layout {self._layout_name}: {err}") from err
         except Exception as err:
             why = str(err) if isinstance(err, ComponentError) else type(err).__name__
-            raise _Refused(f"layout {self._layout_name} failed: {why}") from err
+            raise _InstanceRefused(f"layout {self._layout_name} failed: {why}") from err
         try:
             path = target(self._archive, names)
         except (TypeError, ValueError) as err:
-            raise _Refused(f"layout {self._layout_name}: {err}") from err
+            raise _InstanceRefused(f"layout {self._layout_name}: {err}") from err
         if path == self._state or path.as_posix().startswith(self._state_below):
-            raise _Refused(f"layout {self._layout_name} points into the state folder")
+            raise _InstanceRefused(f"layout {self._layout_name} points into the state folder")
         if len(os.fsencode(path)) >= _LONGEST_PATH:
-            raise _Refused(f"layout {self._layout_name} gives it too long a path")
+            raise _InstanceRefused(f"layout {self._layout_name} gives it too long a path")
         return path
 
 
@@ -247,9 +247,9 @@ def _identify(record: Instance, header: FileHeader) -> Instance:
 
 def _check_identity(record: Instance, header: FileHeader) -> None:
     if not record.study_uid:
-        raise _Refused("it has no StudyInstanceUID")
+        raise _InstanceRefused("it has no StudyInstanceUID")
     if not header.get("SOPInstanceUID"):  # `record` has that of the request then
-        raise _Refused("it has no SOPInstanceUID")
+        raise _InstanceRefused("it has no SOPInstanceUID")
 
 
 def _as_stored(record: Instance, path: Path) -> Instance:

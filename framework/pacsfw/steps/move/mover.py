@@ -36,7 +36,7 @@ _LONGEST_PAUSE = 60.0
 _log = logging.getLogger("pacsfw.move")
 
 
-class Window(Protocol):
+class TransferWindow(Protocol):
     """When requests are allowed."""
 
     def is_open(self, now: datetime) -> bool:
@@ -76,7 +76,7 @@ class Mover:
         arrivals: Arrivals,
         capacity: HasRoom,
         *,
-        window: Window | None,
+        window: TransferWindow | None,
         threads: int,
         attempts: int,
     ) -> None:

@@ -42,7 +42,7 @@ _AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReceiverPlan:
     """What a receiver process needs to know; picklable for `multiprocessing`."""
 
     node: Node
@@ -64,7 +64,7 @@ def main(
     listener: socket.socket,
     orders: Connection,
     reports: Connection,
-    plan: Plan,
+    plan: ReceiverPlan,
     place: int,
     writer: str,
 ) -> None:
@@ -105,7 +105,7 @@ class _Process:
         listener: socket.socket,
         orders: Connection,
         reports: Connection,
-        plan: Plan,
+        plan: ReceiverPlan,
         load: Load,
         writer: str,
     ) -> None:

@@ -20,7 +20,7 @@ from pacsfw.dimse.known_uids import known_uids
 from pacsfw.errors import StateError
 from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.ports import RecordTaker
-from pacsfw.steps.receive.process import Plan
+from pacsfw.steps.receive.process import ReceiverPlan
 from pacsfw.steps.receive.reports import Note, Ready, Report
 from pacsfw.steps.receive.worker import Worker
 
@@ -77,7 +77,7 @@ class Receiver:
         # Shared memory, not a message: a request must not be faster than its announcement.
         self._wanted_until = _spawn.RawValue("d", math.inf)
         loads = _spawn.RawArray("i", processes)
-        self._plan = Plan(
+        self._plan = ReceiverPlan(
             node, spool, processes, self._wanted_until, loads, known_uids(), durable, digest
         )
         self._processes = processes

@@ -17,7 +17,7 @@ from pacsfw.spool.records import (
     number_of,
     spool_id,
 )
-from pacsfw.steps.receive.process import Plan, main
+from pacsfw.steps.receive.process import ReceiverPlan, main
 from pacsfw.steps.receive.reports import Report, Stop, decode
 from pacsfw.workers.frames import CHUNK, Frames
 
@@ -37,7 +37,7 @@ class Worker:
         Which one of them this is.
     """
 
-    def __init__(self, listener: socket.socket, plan: Plan, place: int) -> None:
+    def __init__(self, listener: socket.socket, plan: ReceiverPlan, place: int) -> None:
         self.place = place
         self.ready = False
         self.open: dict[str, Begun] = {}

@@ -17,7 +17,7 @@ from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.wanted import Plan
 from pacsfw.errors import ComponentError
 from pacsfw.steps.tags.raw import raw_text
-from pacsfw.steps.tags.source import CellFailed, Source, fit
+from pacsfw.steps.tags.source import CellFailed, ValueSource, fit
 
 _TYPE_OF_CALLBACK = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
 """The callbacks that do no more than the type of the column does."""
@@ -97,7 +97,7 @@ class _TagReader:
         if _TYPE_OF_CALLBACK.get(only) == tag.type:
             self._chain = []
         try:
-            self.sources = [Source(parse(name), tag.type, tag.vr) for name in tag.names]
+            self.sources = [ValueSource(parse(name), tag.type, tag.vr) for name in tag.names]
         except ValueError as error:
             raise ValueError(f"{tag.where}: {error}") from error
         self._tag = tag
@@ -122,7 +122,7 @@ class _TagReader:
         if self._tag.raw:
             cells.append(None)
 
-    def _read(self, source: Source, header: FileHeader) -> tuple[bool, Any]:
+    def _read(self, source: ValueSource, header: FileHeader) -> tuple[bool, Any]:
         """Return whether there is a value, and the cell that is made of it."""
         if not self._chain:
             value = source.cell(header)
@@ -133,7 +133,7 @@ class _TagReader:
         value = self._call_back(source, value, header)
         return True, fit(value, self._tag.type, source.path, header)
 
-    def _call_back(self, source: Source, value: Any, header: FileHeader) -> Any:
+    def _call_back(self, source: ValueSource, value: Any, header: FileHeader) -> Any:
         with decoding(source.path.text, header.warnings):  # for values that decode on use
             for name, callback in self._chain:
                 if value is None:
@@ -144,7 +144,7 @@ class _TagReader:
                     raise CellFailed("callback", _location_of(error), name) from None
         return value
 
-    def _error(self, source: Source, failed: CellFailed) -> CellError:
+    def _error(self, source: ValueSource, failed: CellFailed) -> CellError:
         return CellError(
             self._tag.alias, source.path.text, failed.stage, failed.reason, failed.plugin
         )

@@ -38,7 +38,7 @@ class CellFailed(Exception):
         self.reason, self.plugin = reason, plugin
 
 
-class Source:
+class ValueSource:
     """Reads one tag path into cells of one type.
 
     Parameters

@@ -10,7 +10,7 @@ import pytest
 from pacsfw import retries
 from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.errors import Retry, Skip
-from pacsfw.steps.convert.worker import Job, Made, Refused, Work
+from pacsfw.steps.convert.worker import ConversionRefused, Job, Made, Work
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def hang(files, out):
 def test_a_converter_that_breaks_its_contract_is_refused(job, convert, reason):
     refused = works(convert, job, 0.05 if convert is hang else 10)
 
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, ConversionRefused)
     assert refused.reason.startswith(reason)
     assert "Müller" not in refused.reason
     assert not refused.skipped
@@ -138,7 +138,7 @@ def test_what_is_left_out_on_purpose_is_skipped(job):
     def skip(files, out):
         raise Skip("no pixels")
 
-    assert works(skip, job) == Refused("no pixels", skipped=True)
+    assert works(skip, job) == ConversionRefused("no pixels", skipped=True)
 
 
 def test_a_converter_that_asks_for_it_is_tried_again_in_an_empty_folder(job, monkeypatch):
@@ -158,4 +158,4 @@ def test_a_converter_that_asks_for_it_is_tried_again_in_an_empty_folder(job, mon
     def never(files, out):
         raise Retry("licence server is busy")
 
-    assert works(never, job) == Refused("licence server is busy (tried 3 times)")
+    assert works(never, job) == ConversionRefused("licence server is busy (tried 3 times)")

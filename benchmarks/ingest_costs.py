@@ -12,7 +12,7 @@ from storing import configured, run_of
 from wire_objects import SHAPES, part10
 
 from pacsfw.api import Clock
-from pacsfw.collection.ingest import build_ingest, ingest_spec
+from pacsfw.collection.ingest import ingest_spec
 from pacsfw.dicom import integrity
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
@@ -36,7 +36,7 @@ def costs(folder: Path, shape: str, objects: int) -> dict[str, float]:
     storage.directory.mkdir(exist_ok=True)
     sealed = _spooled(spool, shape, objects + _WARM_UP)
     ledger, now = open_ledger(storage.state), Clock().now()
-    ingest = build_ingest(ingest_spec(run_of(loaded, ledger), ()))
+    ingest = ingest_spec(run_of(loaded, ledger), ()).build()
     for one in sealed[:_WARM_UP]:
         ingest(one)
     sealed = sealed[_WARM_UP:]

@@ -13,7 +13,7 @@ from receiving import AETITLE
 
 from pacsfw.api import Clock
 from pacsfw.cli.common import load
-from pacsfw.collection.ingest import build_ingest, capacity_of, ingest_spec
+from pacsfw.collection.ingest import capacity_of, ingest_spec
 from pacsfw.config import Loaded
 from pacsfw.ledger import Ledger, open_ledger
 from pacsfw.ledger.instances import Instance
@@ -91,7 +91,6 @@ class Everything:
             self,
             self,
             workers=workers,
-            build=build_ingest,
             spec=ingest_spec(run, ()),
         )
 

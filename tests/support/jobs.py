@@ -6,9 +6,21 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pacsfw.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Builds a worker by a function of these, with an argument for it."""
+
+    make: Callable[[Any], Callable[[Any], Any]]
+    argument: Any = None
+
+    def build(self) -> Callable[[Any], Any]:
+        return self.make(self.argument)
 
 
 def build(spec: Any) -> Callable[[Any], Any]:

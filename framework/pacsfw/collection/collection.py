@@ -21,7 +21,7 @@ from pacsfw.api import Clock, Event, Observer, RunFinished, RunStarted, Transfer
 from pacsfw.collection.components import components
 from pacsfw.collection.dataset_folder import check_layout, make_archive
 from pacsfw.collection.find import FindStep, exists
-from pacsfw.collection.ingest import build_ingest, ingest_spec
+from pacsfw.collection.ingest import ingest_spec
 from pacsfw.collection.move import MoveStep
 from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
 from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
@@ -303,4 +303,4 @@ class Collection:
         move = self.config.move
         size = workers or (move.workers if move else WORKERS)
         spec = ingest_spec(self._run, self._delivery.wanted)
-        return ReparseStep(self._run, OrderedPool(size, build_ingest, spec))
+        return ReparseStep(self._run, OrderedPool(size, spec))

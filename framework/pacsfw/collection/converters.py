@@ -28,22 +28,21 @@ class ConvertSpec:
     convert: Convert
     context: RunContext
 
-
-def build_converter(spec: ConvertSpec) -> Work:
-    """Rebuild the registry in a worker process, and open the converter there."""
-    os.umask(0o077)
-    registry = discover(spec.plugins)
-    use = spec.convert.use
-    converter: Converter = registry.build("converter", use.name, use.options)
-    try:
-        converter.open(spec.context)
-    except PacsfwError:
-        raise
-    except (Exception, SystemExit) as err:
-        raise ComponentError(
-            f"converter {spec.convert.component} cannot be opened: {type(err).__name__}"
-        ) from err
-    return Work(converter, spec.convert.seconds)
+    def build(self) -> Work:
+        """Rebuild the registry in a worker process, and open the converter there."""
+        os.umask(0o077)
+        registry = discover(self.plugins)
+        use = self.convert.use
+        converter: Converter = registry.build("converter", use.name, use.options)
+        try:
+            converter.open(self.context)
+        except PacsfwError:
+            raise
+        except (Exception, SystemExit) as err:
+            raise ComponentError(
+                f"converter {self.convert.component} cannot be opened: {type(err).__name__}"
+            ) from err
+        return Work(converter, self.convert.seconds)
 
 
 @contextmanager
@@ -59,7 +58,6 @@ def converting(run: Run) -> Iterator[list[Conversions]]:
             def pool_of(done: Done, convert: Convert = convert) -> WorkerPool:
                 return WorkerPool(
                     convert.workers,
-                    build_converter,
                     ConvertSpec(run.config.plugins, convert, run.context),
                     done,
                     job_seconds=ATTEMPTS * convert.seconds + KILL_SECONDS,

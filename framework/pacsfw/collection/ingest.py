@@ -35,6 +35,31 @@ class IngestSpec:
     durable: bool = False
     """At no moment may a power cut take an object: nobody else has it any more."""
 
+    def build(self) -> Ingest:
+        """Rebuild the registry in a worker process, and from it the ingest function."""
+        os.umask(0o077)  # every folder on the way to a file, not only the last
+        registry = discover(self.reading.plugins)
+        layout: Layout = limited(
+            registry.build("layout", self.sort_by.name, self.sort_by.options),
+            self.reading.call_seconds,
+        )
+        reader = CellReader(self.reading, registry)
+
+        def read_row(header: FileHeader) -> tuple[str, Sequence[CellError]]:
+            row, wanted, errors = reader.read(header)
+            return encode((*row, *wanted)), errors
+
+        return Ingest(
+            self.archive,
+            self.state,
+            layout,
+            registry.describe("layout", self.sort_by.name),
+            read_row,
+            reader.headers(),
+            self.known,
+            durable=self.durable,
+        )
+
 
 def ingest_spec(
     run: Run, wanted: tuple[Tag, ...], known: frozenset[str] | None = None
@@ -68,29 +93,3 @@ def as_state_error(err: Exception) -> StateError:
     if isinstance(err, StateError):
         return err
     return StateError(f"ledger: {type(err).__name__}: {err}")
-
-
-def build_ingest(spec: IngestSpec) -> Ingest:
-    """Rebuild the registry in a worker process, and from it the ingest function."""
-    os.umask(0o077)  # every folder on the way to a file, not only the last
-    registry = discover(spec.reading.plugins)
-    layout: Layout = limited(
-        registry.build("layout", spec.sort_by.name, spec.sort_by.options),
-        spec.reading.call_seconds,
-    )
-    reader = CellReader(spec.reading, registry)
-
-    def read_row(header: FileHeader) -> tuple[str, Sequence[CellError]]:
-        row, wanted, errors = reader.read(header)
-        return encode((*row, *wanted)), errors
-
-    return Ingest(
-        spec.archive,
-        spec.state,
-        layout,
-        registry.describe("layout", spec.sort_by.name),
-        read_row,
-        reader.headers(),
-        spec.known,
-        durable=spec.durable,
-    )

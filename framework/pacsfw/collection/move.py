@@ -9,7 +9,6 @@ from pacsfw.api import Node
 from pacsfw.collection.components import callbacks_of
 from pacsfw.collection.ingest import (
     as_state_error,
-    build_ingest,
     capacity_of,
     ingest_spec,
     make_spool,
@@ -54,7 +53,6 @@ class MoveStep:
             arrivals,
             self,
             workers=settings.workers,
-            build=build_ingest,
             spec=ingest_spec(run, wanted, self._known_studies()),
         )
         pulled = Spool(self._spool, lambda record: self._intake.take([record]), digest=True)

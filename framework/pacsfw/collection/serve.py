@@ -12,7 +12,6 @@ from dataclasses import replace
 from pacsfw.api import Verdict
 from pacsfw.collection.ingest import (
     as_state_error,
-    build_ingest,
     capacity_of,
     ingest_spec,
     make_spool,
@@ -88,7 +87,6 @@ class ServeStep:
             self,
             self,
             workers=workers,
-            build=build_ingest,
             spec=replace(ingest_spec(run, wanted), durable=True),
         )
 

@@ -29,7 +29,7 @@ from pacsfw.config.values import is_url, split_sqlite
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.ledger import open_ledger
 from pacsfw.parse.loop import Loop
-from pacsfw.parse.worker import ParseSpec, build_file_reader
+from pacsfw.parse.worker import ParseSpec
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
 from pacsfw.steps.deliver.provenance import column_rows
@@ -206,7 +206,7 @@ class ParseJob:
             str(request.root),
             frozenset(self._own_paths()),
             [objects, *(each for each in others if each.table == ERRORS)],
-            OrderedPool(request.workers, build_file_reader, spec),
+            OrderedPool(request.workers, spec),
         )
 
     def summary(self) -> ParseSummary:

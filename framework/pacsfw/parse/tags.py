@@ -23,7 +23,7 @@ from pacsfw.parse.rows import ParsedRow, Rows
 from pacsfw.parse.tree.file_reader import Parsed, Unparsed
 from pacsfw.parse.tree.files import Here, files_of
 from pacsfw.parse.tree.walk import Item
-from pacsfw.parse.worker import ParseSpec, build_file_reader, file_reader
+from pacsfw.parse.worker import ParseSpec, file_reader
 from pacsfw.plugins import PluginPlan, discover, facts
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
@@ -155,7 +155,7 @@ class DicomTagGroup:
             pool: OrderedPool | Here
             if workers:
                 spec = ParseSpec(reading=self._reading(), workdir=Path(folder))
-                pool = OrderedPool(workers, build_file_reader, spec)
+                pool = OrderedPool(workers, spec)
             else:
                 pool = Here(file_reader(self._reader, Path(folder)))
             with pool:

@@ -41,13 +41,12 @@ class ParseSpec:
     workdir: Path
     describes: bool = False
 
-
-def build_file_reader(spec: ParseSpec) -> FileReader:
-    """Rebuild the registry in a worker process, and from it what reads its files."""
-    os.umask(0o077)
-    describer = _Describer(spec.reading.wanted) if spec.describes else None
-    reading = replace(spec.reading, wanted=describer.wanted if describer else ())
-    return file_reader(CellReader(reading, discover(reading.plugins)), spec.workdir, describer)
+    def build(self) -> FileReader:
+        """Rebuild the registry in a worker process, and from it what reads its files."""
+        os.umask(0o077)
+        describer = _Describer(self.reading.wanted) if self.describes else None
+        reading = replace(self.reading, wanted=describer.wanted if describer else ())
+        return file_reader(CellReader(reading, discover(reading.plugins)), self.workdir, describer)
 
 
 def file_reader(

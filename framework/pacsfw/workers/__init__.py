@@ -2,6 +2,6 @@
 
 from pacsfw.workers.ordered import OrderedPool
 from pacsfw.workers.pool import Done, WorkerPool
-from pacsfw.workers.worker_process import Crashed
+from pacsfw.workers.worker_process import Crashed, Spec
 
-__all__ = ["Crashed", "Done", "OrderedPool", "WorkerPool"]
+__all__ = ["Crashed", "Done", "OrderedPool", "Spec", "WorkerPool"]

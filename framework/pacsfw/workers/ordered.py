@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Self
 
 from pacsfw.workers.pool import WorkerPool
-from pacsfw.workers.worker_process import Answer, Crashed
+from pacsfw.workers.worker_process import Answer, Crashed, Spec
 
 BATCH = 64
 """Jobs in one message at most."""
@@ -37,7 +37,7 @@ class OrderedPool:
 
     Parameters
     ----------
-    size, build, spec
+    size, spec
         As for `WorkerPool`.
     job_seconds
         A job that takes longer is killed together with its process.
@@ -48,8 +48,7 @@ class OrderedPool:
     def __init__(
         self,
         size: int,
-        build: Callable[[Any], Callable[[Any], Any]],
-        spec: Any,
+        spec: Spec,
         *,
         job_seconds: float = 60.0,
         batch: int = BATCH,
@@ -57,8 +56,7 @@ class OrderedPool:
         self._most, self._batch, self._ahead = batch, min(batch, FIRST_BATCH), AHEAD * size
         self._pool = WorkerPool(
             size,
-            _build,
-            (build, spec),
+            _BatchSpec(spec),
             self._done,
             job_seconds=job_seconds + ANSWER_SECONDS,
             # Each batch is in the queue once at most: giving back the rest never blocks.
@@ -141,22 +139,27 @@ class _Message:
         return (tuple, ((self.one_by_one, self.jobs),))
 
 
-def _build(spec: tuple[Callable[[Any], Callable[[Any], Any]], Any]) -> Callable[[Any], Any]:
-    build, inner = spec
-    work = build(inner)
+@dataclass(frozen=True, slots=True)
+class _BatchSpec:
+    """Builds what works on batches of jobs."""
 
-    def work_on(message: tuple[bool, Sequence[Any]]) -> tuple[list[Any], float]:
-        """Do the jobs until time is up, but at least one; say how long it took."""
-        one_by_one, jobs = message
-        begun = time.monotonic()
-        outcomes: list[Any] = []
-        for job in jobs[:1] if one_by_one else jobs:
-            try:
-                outcomes.append(work(job))
-            except Exception as err:  # noqa: BLE001 - worker boundary: the job is lost, not others
-                outcomes.append(Crashed(f"{type(err).__name__} in the worker"))
-            if time.monotonic() - begun >= ANSWER_SECONDS:
-                break
-        return outcomes, time.monotonic() - begun
+    spec: Spec
 
-    return work_on
+    def build(self) -> Callable[[Any], Any]:
+        work = self.spec.build()
+
+        def work_on(message: tuple[bool, Sequence[Any]]) -> tuple[list[Any], float]:
+            """Do the jobs until time is up, but at least one; say how long it took."""
+            one_by_one, jobs = message
+            begun = time.monotonic()
+            outcomes: list[Any] = []
+            for job in jobs[:1] if one_by_one else jobs:
+                try:
+                    outcomes.append(work(job))
+                except Exception as err:  # noqa: BLE001 - worker boundary: the job is lost, not others
+                    outcomes.append(Crashed(f"{type(err).__name__} in the worker"))
+                if time.monotonic() - begun >= ANSWER_SECONDS:
+                    break
+            return outcomes, time.monotonic() - begun
+
+        return work_on

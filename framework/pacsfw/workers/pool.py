@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from pacsfw.errors import PacsfwError
-from pacsfw.workers.worker_process import Answer, Lane
+from pacsfw.workers.worker_process import Answer, Lane, Spec
 
 _STOP = object()
 Done: TypeAlias = "Callable[[Sequence[Answer]], None]"
@@ -22,9 +22,8 @@ class WorkerPool:
     ----------
     size
         Number of processes.
-    build
-        Importable function, called once in each process with ``spec``; returns the
-        function that turns a job into its outcome. All of them are pickled.
+    spec
+        Builds the worker in each process. Jobs and outcomes are pickled.
     done
         Called in one of the driver's threads, with what has come at once.
     job_seconds
@@ -39,8 +38,7 @@ class WorkerPool:
     def __init__(
         self,
         size: int,
-        build: Callable[[Any], Callable[[Any], Any]],
-        spec: Any,
+        spec: Spec,
         done: Done,
         *,
         job_seconds: float = 300.0,
@@ -48,7 +46,7 @@ class WorkerPool:
         ahead: int = 1,
     ) -> None:
         self._jobs: queue.Queue[Any] = queue.Queue(backlog)
-        self._build, self._spec, self._done = build, spec, done
+        self._spec, self._done = spec, done
         self._job_seconds, self._ahead = job_seconds, ahead
         self._threads = [
             threading.Thread(target=self._drive, name=f"ingest-{number}", daemon=True)
@@ -90,7 +88,7 @@ class WorkerPool:
     def _drive(self) -> None:
         """Body of a thread: give its process jobs, in order, and pass its answers on."""
         try:
-            lane = Lane(self._build, self._spec)
+            lane = Lane(self._spec)
         except PacsfwError as err:
             self._started.put(err)
             return

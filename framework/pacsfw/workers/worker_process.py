@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from pacsfw.errors import PacsfwError
 from pacsfw.workers.frames import CHUNK, Frames, write_frame
@@ -29,6 +29,13 @@ class Crashed:
     reason: str
 
 
+class Spec(Protocol):
+    """What a worker process needs to build its worker; picklable."""
+
+    def build(self) -> Callable[[Any], Any]:
+        """Return the function that turns a job into its outcome; called once in each process."""
+
+
 Answer: TypeAlias = "tuple[Any, Any]"
 """A job and its outcome, or `Crashed`."""
 
@@ -38,7 +45,7 @@ class Lane:
 
     Parameters
     ----------
-    build, spec
+    spec
         As for `pacsfw.workers.WorkerPool`.
 
     Attributes
@@ -52,9 +59,9 @@ class Lane:
         It could not build its worker.
     """
 
-    def __init__(self, build: Callable[[Any], Callable[[Any], Any]], spec: Any) -> None:
-        self._build, self._spec = build, spec
-        self._process: _Process | None = _Process(build, spec)
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._process: _Process | None = _Process(spec)
         self.unanswered: deque[Any] = deque()
 
     def submit(self, jobs: list[Any]) -> list[Answer]:
@@ -67,7 +74,7 @@ class Lane:
             return []
         try:
             if self._process is None:
-                self._process, jobs = _Process(self._build, self._spec), list(self.unanswered)
+                self._process, jobs = _Process(self._spec), list(self.unanswered)
             if jobs:
                 self._process.submit(jobs)
         except PacsfwError as err:
@@ -106,13 +113,13 @@ class _Process:
         It cannot be started, or cannot build its worker.
     """
 
-    def __init__(self, build: Callable[[Any], Callable[[Any], Any]], spec: Any) -> None:
+    def __init__(self, spec: Spec) -> None:
         self._frames = Frames()
         try:
             self._pipe, theirs = _SPAWN.Pipe()
         except OSError as err:
             raise PacsfwError(f"a worker process cannot be started: {err.strerror}") from err
-        self._process = _SPAWN.Process(target=_serve, args=(theirs, build, spec), daemon=True)
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, spec), daemon=True)
         try:
             self._process.start()
         except Exception as err:  # no memory, no file descriptors, not picklable: whatever it is
@@ -180,11 +187,11 @@ class _Process:
         self._process.close()
 
 
-def _serve(pipe: Connection, build: Callable[[Any], Callable[[Any], Any]], spec: Any) -> None:
+def _serve(pipe: Connection, spec: Spec) -> None:
     """Body of a worker process. It ends when the driver closes the pipe, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when to stop
     try:
-        work = build(spec)
+        work = spec.build()
     except Exception as err:  # noqa: BLE001 - worker boundary: the driver reports it
         pipe.send(err if isinstance(err, PacsfwError) else f"failed: {type(err).__name__}: {err}")
         return

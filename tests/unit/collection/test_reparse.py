@@ -11,6 +11,7 @@ from pacsfw.collection.reparse import PROGRESS_FACT, TAGS_FACT, ReparseStep
 from pacsfw.ledger.cells import NO_CELLS, encode
 from pacsfw.ledger.instances import Instance
 from pacsfw.workers import OrderedPool
+from support.jobs import Spec
 from support.run import make_run
 from unit.steps.ingest.jobs import build_crashing, build_marking
 
@@ -27,7 +28,7 @@ def reparsing(ledger, told):
     """Makes a `ReparseStep` whose workers are built as told."""
 
     def make(build, spec=None, stop=None):
-        pool = OrderedPool(1, build, spec)
+        pool = OrderedPool(1, Spec(build, spec))
         return ReparseStep(make_run(ledger, stop=stop, events=told), pool)
 
     return make
@@ -89,7 +90,7 @@ def killed_on_the_way(ledger):
     def notify(event):
         raise Killed
 
-    pool = OrderedPool(1, build_marking, "first")
+    pool = OrderedPool(1, Spec(build_marking, "first"))
     with pytest.raises(Killed):
         ReparseStep(make_run(ledger, events=notify), pool).run("tags")
 

@@ -10,12 +10,12 @@ from pydicom import dcmread
 
 from pacsfw.api import HEADER
 from pacsfw.cli.common import load
-from pacsfw.collection.ingest import build_ingest, ingest_spec
+from pacsfw.collection.ingest import ingest_spec
 from pacsfw.ledger.cells import decode
 from pacsfw.ledger.instances import Instance
 from pacsfw.parse.tree.file_reader import Parsed
 from pacsfw.parse.tree.walk import Item
-from pacsfw.parse.worker import ParseSpec, build_file_reader
+from pacsfw.parse.worker import ParseSpec
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.ingest.ingest import Reparse
 from support.run import make_run
@@ -49,7 +49,7 @@ def run_of(config):
 def parsed(config, image: Path, *, describes: bool = True) -> Parsed:
     reading = ingest_spec(run_of(config), WANTED).reading
     spec = ParseSpec(reading=reading, workdir=image.parent, describes=describes)
-    outcome = build_file_reader(spec).read(Item(str(image)))
+    outcome = spec.build().read(Item(str(image)))
     assert isinstance(outcome, Parsed)
     return outcome
 
@@ -61,7 +61,7 @@ def ingested(config, image: Path) -> Instance:
         sop_uid="1", digest="d", study_uid="1", series_uid="1", sop_class="1", syntax="1", size=1,
         path=image.relative_to(spec.archive).as_posix(), state="stored",
     )  # fmt: skip
-    outcome = build_ingest(spec)(Reparse(instance))
+    outcome = spec.build()(Reparse(instance))
     assert isinstance(outcome, Instance)
     return outcome
 

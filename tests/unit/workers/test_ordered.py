@@ -6,19 +6,19 @@ import os
 from itertools import count
 
 from pacsfw.workers import Crashed, OrderedPool
-from support.jobs import build
+from support.jobs import Spec, build
 
 KILLED = Crashed("the worker process ended with code -9")
 
 
 def outcomes(jobs, size=2, **options):
-    with OrderedPool(size, build, "spec", **options) as pool:
+    with OrderedPool(size, Spec(build, "spec"), **options) as pool:
         return [(job, outcome if isinstance(outcome, Crashed) else outcome[1])
                 for job, outcome in pool.map(jobs)]  # fmt: skip
 
 
 def test_outcomes_come_in_the_order_of_the_jobs_from_several_processes():
-    with OrderedPool(2, build, "spec", batch=3) as pool:
+    with OrderedPool(2, Spec(build, "spec"), batch=3) as pool:
         done = list(pool.map(range(500)))
 
     assert [(job, outcome[1]) for job, outcome in done] == [(job, job) for job in range(500)]
@@ -27,7 +27,7 @@ def test_outcomes_come_in_the_order_of_the_jobs_from_several_processes():
 
 def test_jobs_are_taken_as_they_are_needed():
     endless = count()
-    with OrderedPool(1, build, "spec", batch=2) as pool:
+    with OrderedPool(1, Spec(build, "spec"), batch=2) as pool:
         results = pool.map(endless)
         first = [next(results)[0] for _ in range(10)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.workers import Crashed, WorkerPool
-from support.jobs import build
+from support.jobs import Spec, build
 
 
 class Outcomes:
@@ -31,7 +31,7 @@ def outcomes():
 
 
 def test_every_job_gets_its_outcome(outcomes):
-    pool = WorkerPool(2, build, "spec", outcomes)
+    pool = WorkerPool(2, Spec(build, "spec"), outcomes)
     pool.start()
     for job in range(50):
         pool.submit(job)
@@ -44,7 +44,7 @@ def test_every_job_gets_its_outcome(outcomes):
 
 
 def test_a_job_that_kills_its_process_costs_itself_only(outcomes):
-    pool = WorkerPool(1, build, "spec", outcomes)
+    pool = WorkerPool(1, Spec(build, "spec"), outcomes)
     pool.start()
     for job in ("before", "crash", "after"):
         pool.submit(job)
@@ -56,7 +56,7 @@ def test_a_job_that_kills_its_process_costs_itself_only(outcomes):
 
 
 def test_a_job_that_hangs_is_killed(outcomes):
-    pool = WorkerPool(1, build, "spec", outcomes, job_seconds=0.2)
+    pool = WorkerPool(1, Spec(build, "spec"), outcomes, job_seconds=0.2)
     pool.start()
     pool.submit("hang")
     pool.submit("after")
@@ -67,7 +67,7 @@ def test_a_job_that_hangs_is_killed(outcomes):
 
 
 def test_of_many_jobs_that_a_process_was_given_only_the_one_to_blame_is_lost(outcomes):
-    pool = WorkerPool(1, build, "spec", outcomes, job_seconds=0.5, ahead=16)
+    pool = WorkerPool(1, Spec(build, "spec"), outcomes, job_seconds=0.5, ahead=16)
     jobs = [*range(5), "crash", *range(5, 10), "raise", "hang", *range(10, 15)]
     for job in jobs:
         pool.submit(job)
@@ -86,7 +86,7 @@ def test_of_many_jobs_that_a_process_was_given_only_the_one_to_blame_is_lost(out
 
 
 def test_no_job_is_to_blame_for_a_process_that_was_killed_while_it_had_none(outcomes):
-    pool = WorkerPool(1, build, "spec", outcomes)
+    pool = WorkerPool(1, Spec(build, "spec"), outcomes)
     pool.start()
     pool.submit("before")
     pool.wait()
@@ -99,7 +99,7 @@ def test_no_job_is_to_blame_for_a_process_that_was_killed_while_it_had_none(outc
 
 
 def test_a_job_that_raises_is_reported_without_its_text(outcomes):
-    pool = WorkerPool(1, build, "spec", outcomes)
+    pool = WorkerPool(1, Spec(build, "spec"), outcomes)
     pool.start()
     pool.submit("raise")
     pool.close()
@@ -108,7 +108,7 @@ def test_a_job_that_raises_is_reported_without_its_text(outcomes):
 
 
 def test_wait_returns_when_everything_is_done(outcomes):
-    pool = WorkerPool(1, build, "spec", outcomes)
+    pool = WorkerPool(1, Spec(build, "spec"), outcomes)
     pool.start()
     for job in range(20):
         pool.submit(job)
@@ -127,14 +127,14 @@ def test_wait_returns_when_everything_is_done(outcomes):
     ],
 )
 def test_a_worker_that_cannot_be_built_is_an_error_at_the_start(outcomes, spec, kind, message):
-    pool = WorkerPool(2, build, spec, outcomes)
+    pool = WorkerPool(2, Spec(build, spec), outcomes)
 
     with pytest.raises(kind, match=message):
         pool.start()
 
 
 def test_a_process_that_cannot_be_started_is_an_error_and_no_hang(outcomes):
-    pool = WorkerPool(2, build, lambda: "cannot be pickled", outcomes)
+    pool = WorkerPool(2, Spec(build, lambda: "cannot be pickled"), outcomes)
 
     with pytest.raises(PacsfwError, match="a worker process cannot be started"):
         pool.start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
 from pacsfw.steps.ports import Arriving, Supervisor
 from pacsfw.steps.run import Run
-from pacsfw.workers import Crashed, WorkerPool
+from pacsfw.workers import Crashed, Spec, WorkerPool
 
 AHEAD = 64
 """Objects that a worker is given before it has answered for them."""
@@ -37,8 +37,8 @@ class Intake:
         Follows the objects on their way.
     supervisor
         Ends the run where going on is pointless.
-    workers, build, spec
-        How many worker processes there are, and what makes an `Ingest` in each of them.
+    workers, spec
+        How many worker processes there are, and what builds an `Ingest` in each of them.
     """
 
     def __init__(
@@ -50,14 +50,13 @@ class Intake:
         supervisor: Supervisor,
         *,
         workers: int,
-        build: Callable[[Any], Callable[[Any], Any]],
-        spec: Any,
+        spec: Spec,
     ) -> None:
         self._run, self._ledger = run, run.ledger
         self._archive, self._state = run.storage.directory, run.storage.state
         self._spool, self._capacity = spool, capacity
         self._arriving, self._supervisor = arriving, supervisor
-        self._pool = WorkerPool(workers, build, spec, self._guarded_done, ahead=AHEAD)
+        self._pool = WorkerPool(workers, spec, self._guarded_done, ahead=AHEAD)
 
     def start(self) -> None:
         """Start the workers and take over what an earlier run left in the spool."""

@@ -8,6 +8,7 @@ from pacsfw.ledger import open_ledger
 from pacsfw.spool.records import Discarded, Sealed
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.intake import Intake
+from support.jobs import Spec
 from support.run import make_run
 from unit.steps.ingest.jobs import build_crashing, build_storing, build_vanishing
 
@@ -50,7 +51,7 @@ def intake_of(ledger, told, tmp_path):
     def intake_of(build):
         run = make_run(ledger, tmp_path)
         capacity = Capacity([spool], 0, 1 << 30)
-        intake = Intake(run, spool, capacity, told, told, workers=1, build=build, spec=tmp_path)
+        intake = Intake(run, spool, capacity, told, told, workers=1, spec=Spec(build, tmp_path))
         intake.start()
         made.append(intake)
         return intake

@@ -31,8 +31,8 @@ class StoreRequest(Generic[File]):
     """With ``status``, what is answered."""
     file: File | None = None
 
-    def begin(self, context: Context, create: Callable[[str, str, str], File]) -> None:
-        """Begin to store the data set."""
+    def begin(self, context: Context, create: Callable[..., File], *more: object) -> None:
+        """Begin to store the data set; ``create`` is a `Create` that may take ``more``."""
         request = self.request
         if not request.has_data_set:
             self.status, self.comment = status.CANNOT_STORE, "no data set"
@@ -43,6 +43,7 @@ class StoreRequest(Generic[File]):
                 request.text(_SOP_CLASS) or context.abstract_syntax,
                 request.text(_SOP_INSTANCE),
                 context.transfer_syntax,
+                *more,
             )
         except OSError as error:
             self.fail(error)

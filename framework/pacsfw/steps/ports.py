@@ -8,11 +8,13 @@ verdict to the tables and converters (`SettledStudies`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pacsfw.api import Event
-from pacsfw.ledger.instances import Instance
 from pacsfw.spool.records import Sealed, SpoolRecord
+
+if TYPE_CHECKING:  # the processes that receive import this, and need no ledger
+    from pacsfw.ledger.instances import Instance
 
 
 class Notifier(Protocol):

@@ -224,7 +224,7 @@ class Association:
         context = self._contexts[message.context_id]
         if context.abstract_syntax == VERIFICATION:
             message.status = status.SOP_CLASS_NOT_SUPPORTED
-        elif message.request.has_data_set and not self._wanted():
+        elif not self._wanted() and message.request.has_data_set:
             message.status, message.comment = status.NOT_AUTHORIZED, "nothing is requested"
         else:
             message.store(self._spool, context, self._calling)

@@ -31,12 +31,7 @@ class Message(StoreRequest[SpoolWriter]):
         """Begin to store the data set."""
         request = self.request
         originator, number = request.text(_ORIGINATOR)[:16], _originator_message_id(request)
-        self.begin(
-            context,
-            lambda sop_class, uid, syntax: spool.begin(
-                sop_class, uid, syntax, calling_ae, originator, number
-            ),
-        )
+        self.begin(context, spool.begin, calling_ae, originator, number)
 
     def take(self, fragment: memoryview) -> None:
         """Take a part of the data set; it is written at the next `write_out`."""

@@ -1,4 +1,4 @@
-"""What the commands share: the configuration argument and loading it."""
+"""Shared by the commands: the configuration argument, and loading the configuration."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_argument(function: F) -> F:
-    """Take the configuration file as argument or with ``-f``, as keyword ``config``."""
+    """Accept the configuration file as an argument or with ``-f``, as keyword ``config``."""
 
     def pick(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
         other = ctx.params.pop("config_argument", None)
         if value is not None and other is not None:
-            raise click.UsageError("give the configuration once: as argument or with -f")
+            raise click.UsageError("give the configuration only once: as an argument or with -f")
         return value or other
 
     function = click.option(
@@ -41,7 +41,7 @@ def config_argument(function: F) -> F:
 
 
 def load(config: Path | None) -> Loaded:
-    """Find, read and validate the configuration, and discover the plugins it wants."""
+    """Find, read and validate the configuration, and discover its plugins."""
     from pacsfw.config import load as load_config
     from pacsfw.plugins import discover
 
@@ -49,7 +49,7 @@ def load(config: Path | None) -> Loaded:
 
 
 class RenamedOption(click.Option):
-    """An option whose last name is a former one, which works and is not shown."""
+    """An option whose last name is its former name: accepted, but hidden from ``--help``."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the line of ``--help``, without the former name."""
@@ -66,5 +66,5 @@ retry_given_up_option = click.option(
     "--again",
     cls=RenamedOption,
     is_flag=True,
-    help="Also request what earlier runs gave up on.",
+    help="Retry the studies that earlier runs gave up on.",
 )

@@ -143,7 +143,7 @@ def test_a_port_in_use_is_named(made):
         done = demo(made(port=port))
     assert done.returncode == 2
     assert done.stderr == (
-        f"port {port} is in use: is another demo of this folder still running?\n"
+        f"port {port} is in use: is another demo in this folder still running?\n"
     )
 
 
@@ -170,4 +170,4 @@ def test_after_an_interrupt_nothing_is_called_finished_and_nothing_is_suggested(
         out, err = running.communicate()
     assert running.returncode == 130
     assert "What to try next" not in out
-    assert "run the same command again to go on" in err
+    assert "run the same command again to resume" in err

@@ -110,7 +110,7 @@ def test_it_asks_for_tags_until_one_is_left_blank(tmp_path):
 
     assert done.exit_code == 0, done.output
     assert "did you mean 'Laterality'" in done.output
-    assert "there is a column 'side' already" in done.output
+    assert "column 'side' already exists" in done.output
     tags = tags_of(path)
     assert list(tags) == ["side", "study_date"]
     assert tags["side"].names == ("Laterality", "ImageLaterality")

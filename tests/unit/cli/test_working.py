@@ -11,7 +11,7 @@ import pytest
 from pacsfw.testing import EmbeddedPACS, make_studies
 from peers.process import free_port
 
-GO_ON = "run the same command again to go on"
+GO_ON = "run the same command again to resume"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_query_that_nothing_matches_gets_a_hint(pacsfw, modality, told):
     with EmbeddedPACS(make_studies(1, modalities=[[modality]]), aetitle="THEIRS") as pacs:
         done = pacsfw("find", pacs.port)
     assert done.returncode == 0, done.stderr
-    hint = "no study matches: check the dates, the modality, and what the PACS lets you see"
+    hint = "no study matches: check the dates, the modality and what the PACS lets you see"
     assert (hint in done.stdout) == told
 
 

@@ -113,7 +113,7 @@ def test_init_does_not_overwrite(desk: Desk, capsys: pytest.CaptureFixture[str])
     desk.write("mine\n", "pacsfw.yaml")
     assert main(["config", "init"]) == 2
     assert Path("pacsfw.yaml").read_text() == "mine\n"
-    assert capsys.readouterr().err == "pacsfw.yaml: exists already and is left as it is\n"
+    assert capsys.readouterr().err == "pacsfw.yaml: already exists and was not changed\n"
     assert not Path("pacsfw.schema.json").exists()
 
 

@@ -35,9 +35,9 @@ def test_every_kind_in_an_environment_of_its_own(tmp_path, kind):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["x", "--kind", "lay"], "--kind: 'lay' is none of layout, callback, "),
-        (["a b", "--kind", "sorter"], "'a b' is no name of a package"),
-        (["../x", "--kind", "sorter"], "'../x' is no name of a package"),
+        (["x", "--kind", "lay"], "--kind: 'lay' is not one of layout, callback, "),
+        (["a b", "--kind", "sorter"], "'a b' is not a package name"),
+        (["../x", "--kind", "sorter"], "'../x' is not a package name"),
         (["json", "--kind", "sorter"], "a module named 'json' already exists: try pacsfw-json"),
         (["pacsfw-plugins", "--kind", "sink"], "a module named 'pacsfw_plugins' already exists"),
         (["class", "--kind", "sink"], "a module named 'class' already exists"),

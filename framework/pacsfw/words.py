@@ -1,11 +1,11 @@
-"""How numbers, verdicts and foreign text are put in words, for screens and messages."""
+"""Wording of numbers, verdicts and foreign text, for screens and messages."""
 
 from __future__ import annotations
 
 from rich.filesize import decimal
 
 GOOD = frozenset({"complete", "complete-by-count"})
-"""Verdicts that need nobody's attention."""
+"""Verdicts that need no attention."""
 
 VERDICTS = {
     "complete": "complete",
@@ -16,7 +16,7 @@ VERDICTS = {
     "failed": "failed",
     "pending": "not finished",
 }
-"""Every verdict, and ``pending`` for none, in the order of tables and in words."""
+"""Every verdict, and ``pending`` for none, with its wording, in the order of tables."""
 
 
 def count(number: int, noun: str) -> str:
@@ -34,6 +34,6 @@ def amount(instances: int, size: int) -> str:
 def printable(text: str) -> str:
     """Return text that cannot move the cursor, colour the screen or begin a line.
 
-    Reasons may quote what a peer said (Error Comment, PS3.7 section C.4.1.1.2).
+    Reasons may quote text of a peer (Error Comment, PS3.7 section C.4.1.1.2).
     """
     return "".join(character if character.isprintable() else "?" for character in text)

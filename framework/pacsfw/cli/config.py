@@ -37,7 +37,7 @@ def check(config: Path | None) -> None:
 @command.command()
 @config_argument
 def show(config: Path | None) -> None:
-    """Print the effective configuration, with defaults filled in and secrets masked."""
+    """Print the effective configuration. Defaults are filled in and secrets are masked."""
     click.echo(shown(load(config).config), nl=False)
 
 
@@ -50,7 +50,7 @@ def print_schema() -> None:
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("pacsfw.yaml"))
 def init(path: Path) -> None:
-    """Write a commented configuration to PATH, and its schema for editors next to it."""
+    """Write a commented configuration to PATH. Also writes its schema for editors."""
     if path.suffix not in {".yaml", ".yml"}:
         raise ConfigError(f"{path}: init writes YAML; use a name that ends in .yaml")
     schema_path = path.with_name(SCHEMA_FILE)

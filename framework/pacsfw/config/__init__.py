@@ -1,4 +1,4 @@
-"""The configuration: one YAML or JSON file, validated as a whole before anything starts."""
+"""The configuration: one YAML or JSON file, fully validated before anything starts."""
 
 from pacsfw.config.loading import load, plugins_of, tags_of_tree
 from pacsfw.config.model import Config, Convert, Filter, Find, Loaded, Move, Storage, Tag, Use

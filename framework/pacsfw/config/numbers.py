@@ -1,4 +1,4 @@
-"""Numbers as a configuration may have them: finite, and of a length that can be read."""
+"""Numbers that a configuration may contain: finite, and of a readable length."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def number(text: str, *, whole: bool) -> int | float:
     Raises
     ------
     ValueError
-        It is no number, not finite, or has thousands of digits.
+        It is not a number, not finite, or has thousands of digits.
     """
     try:
         if whole:
             return int(text, 0)
         value = math.nan if text.lower().endswith(("inf", "nan")) else float(text)
     except ValueError as err:
-        raise ValueError("not a number that can be used here; put it in quotes") from err
+        raise ValueError("not a valid number; put it in quotes") from err
     if not math.isfinite(value):
-        raise ValueError("not a finite number; put it in quotes if it is a text")
+        raise ValueError("not a finite number; put it in quotes if it is text")
     return value

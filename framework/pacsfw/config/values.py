@@ -1,4 +1,4 @@
-"""Scalar values of the configuration, once the frame has checked their form."""
+"""Scalar values of the configuration, after the frame schema has checked their form."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _SIZE = re.compile(r"([0-9.]+) ?([KMGT]?i?)B?")
 SQLITE = "sqlite:///"
-"""How the URL of a SQLite file begins; its path follows, and starts where all others do."""
+"""Prefix of the URL of a SQLite file; its path follows, relative like all others."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _PASSWORD = re.compile(r"(://[^/@:\s]*):[^@\s]+@|([?&;](?:password|sslpassword)=)[^&;]*")
@@ -46,13 +46,13 @@ def day(value: str | int) -> date:
     Raises
     ------
     ValueError
-        The calendar has no such day.
+        There is no such day.
     """
     digits = str(value).replace("-", "")
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError as err:
-        raise ValueError(f"{value!r} is not a day of the calendar") from err
+        raise ValueError(f"{value!r} is not a valid day") from err
 
 
 def zone(name: str) -> ZoneInfo:
@@ -61,7 +61,7 @@ def zone(name: str) -> ZoneInfo:
     Raises
     ------
     ValueError
-        There is none of that name.
+        There is no such time zone.
     """
     try:
         return ZoneInfo(name)
@@ -71,12 +71,12 @@ def zone(name: str) -> ZoneInfo:
 
 
 def is_url(target: str) -> bool:
-    """Tell whether a target has a scheme; one letter and a colon is a Windows drive."""
+    """Return whether a target has a scheme; one letter and a colon is a Windows drive."""
     return _URL.match(target) is not None
 
 
 def without_password(target: str, mask: str = "") -> str:
-    """Return a target as it may be shown: a URL without its password, or with ``mask`` for it."""
+    """Return a target without the password of its URL, or with ``mask`` in its place."""
 
     def masked(match: re.Match[str]) -> str:
         before, key = match.groups()
@@ -86,7 +86,7 @@ def without_password(target: str, mask: str = "") -> str:
 
 
 def split_sqlite(target: str) -> tuple[str, str]:
-    """Return the path in ``sqlite:///path?options`` and what follows it; else two empty texts."""
+    """Return the path and the options of ``sqlite:///path?options``; else two empty texts."""
     if not target.startswith(SQLITE):
         return "", ""
     path, mark, options = target.removeprefix(SQLITE).partition("?")
@@ -100,7 +100,7 @@ def sibling(path: str, table: str) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean ...?)`` for the nearest known word, or nothing."""
+    """Return `` (did you mean ...?)`` for the nearest known word, or an empty text."""
     folded = {each.lower(): each for each in sorted(known)}
     near = difflib.get_close_matches(word.lower(), folded, 1)
     return f" (did you mean {folded[near[0]]!r}?)" if near else ""

@@ -127,14 +127,14 @@ def test_the_configuration_of_another_pacs_is_refused_untouched(made, change):
     folder = made(**change)
     done = demo(folder)
     assert done.returncode == 2
-    assert "not the folder of a demo; name another with --directory" in done.stderr
+    assert "not the folder of a demo; choose another with --directory" in done.stderr
     assert [path.name for path in folder.iterdir()] == ["conf.yaml"]
 
 
 def test_another_number_of_studies_is_refused(made):
     done = demo(made(), "--studies", "6")
     assert done.returncode == 2
-    assert "made with 3 studies, not 6" in done.stderr
+    assert "created with 3 studies, not 6" in done.stderr
 
 
 def test_a_port_in_use_is_named(made):

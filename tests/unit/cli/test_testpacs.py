@@ -115,7 +115,7 @@ def test_a_port_in_use_is_said() -> None:
         (["--ignore-keys", "StudyDat"], "--ignore-keys: 'StudyDat' is no DICOM keyword"),
         (["--cap-before-filter"], "--cap-before-filter: there is no cap"),
         (["--cap-status", "B000"], "B000"),
-        (["--aetitle", "SEVENTEENLETTERSX"], "'SEVENTEENLETTERSX' is not 1 to 16 characters"),
+        (["--aetitle", "SEVENTEENLETTERSX"], "'SEVENTEENLETTERSX' is not an AE title: 1 to 16"),
         (["--destination", "ONE=host"], "'ONE=host' is not AETITLE=HOST:PORT"),
         (["--folder", "no-such-folder"], "no-such-folder"),
         (["--studies", "1", "--folder", "."], "--studies and --folder"),

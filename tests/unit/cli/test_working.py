@@ -65,4 +65,4 @@ def test_a_long_warning_is_one_line(pacsfw):
 def test_the_status_of_what_has_not_begun_is_not_that_of_a_success(pacsfw):
     done = pacsfw("status", free_port())
     assert (done.returncode, done.stderr) == (1, "")
-    assert "nothing was collected yet" in done.stdout
+    assert "nothing has been collected yet" in done.stdout

@@ -27,7 +27,7 @@ def price(value) -> Decimal:
 def misspelt(value) -> "int |":
     return value
 """
-ADVICE = "choose another one, or give the tag `type: text`"
+ADVICE = "change it, or set `type: text` for the tag"
 
 
 @pytest.fixture

@@ -171,7 +171,7 @@ def test_an_empty_archive_leaves_everything_unknown() -> None:
     assert found.models == SIX
     assert not found.returned | found.not_returned | found.honoured | found.ignored
     assert (found.limit, found.rows_seen, found.folds_case) == (None, 0, None)
-    assert why(findings, "match", "PatientID") == "there is no study to ask for"
+    assert why(findings, "match", "PatientID") == "there is no study to query"
 
 
 def test_keys_without_a_usable_value_stay_unknown() -> None:

@@ -65,7 +65,7 @@ def test_a_count_that_is_missing_is_the_mean_of_the_same_modality(missing):
     assert made.expected.instances == Figure(
         602,
         f"3 of 4 studies counted by the PACS ({KEY}), the others estimated by the mean of their "
-        "modality, else of all",
+        "modality, or of all",
     )
 
 

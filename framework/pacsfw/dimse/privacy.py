@@ -1,4 +1,4 @@
-"""pynetdicom kept from telling: it logs identifiers and, in tracebacks, values."""
+"""Silence pynetdicom: it logs identifiers and, in tracebacks, values."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pynetdicom import _config
 
 
 def silence_pynetdicom() -> None:
-    """Let nothing that a peer sent reach a log through pynetdicom.
+    """Keep the data of peers out of pynetdicom's logs.
 
     Its records would quote names and IDs (identifiers at INFO, values in the tracebacks of
-    decoding errors). What there is to say pacsfw says itself.
+    decoding errors). pacsfw reports what is relevant itself.
     """
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False

@@ -112,7 +112,7 @@ def test_a_port_in_use_is_said() -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (["--ignore-keys", "StudyDat"], "--ignore-keys: 'StudyDat' is no DICOM keyword"),
+        (["--ignore-keys", "StudyDat"], "--ignore-keys: 'StudyDat' is not a DICOM keyword"),
         (["--cap-before-filter"], "--cap-before-filter: there is no cap"),
         (["--cap-status", "B000"], "B000"),
         (["--aetitle", "SEVENTEENLETTERSX"], "'SEVENTEENLETTERSX' is not an AE title: 1 to 16"),

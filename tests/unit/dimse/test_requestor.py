@@ -87,7 +87,7 @@ def test_parts_without_end_do_not_hold_it() -> None:
         (b"\4\0\xff\xff\xff\xff", "more than the"),
         (wire.p_data(wire.pdv(5, 3, response(0))), "context that was not accepted"),
         (wire.p_data(wire.pdv(1, 2, b"")), "a data set without a command"),
-        (wire.p_data(wire.pdv(1, 3, b"garbage")), "command set cut short"),
+        (wire.p_data(wire.pdv(1, 3, b"garbage")), "truncated command set"),
         (wire.p_data(wire.pdv(1, 3, b"")), "(0000,0800) is missing"),
         (wire.p_data(wire.pdv(1, 3, bytes(20_000))), "a message of more than"),
         (wire.p_data(), "P-DATA PDU without a presentation data value"),

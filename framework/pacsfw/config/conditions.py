@@ -79,7 +79,7 @@ def _texts(builder: ConfigBuilder, place: KeyPath, vr: str, fold: bool) -> tuple
             parts = text.split("\\") if vr == "UI" else [text]
             texts += [normal(vr, part, fold=fold) for part in parts]
         except ValueError as err:
-            hint = "; or set `ignore_case: true`" if vr == "CS" and "capitals" in str(err) else ""
+            hint = "; or set `ignore_case: true`" if vr == "CS" and "upper case" in str(err) else ""
             at = (*place, index) if isinstance(node, list) else place
             builder.problems.add(at, f"{err}{hint}")
     return tuple(dict.fromkeys(texts))

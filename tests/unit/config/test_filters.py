@@ -88,7 +88,7 @@ def test_values_may_come_from_outside(desk: Desk) -> None:
 REFUSED = [
     ("StudyDate: 202401*", "4:16", ": is not a date or a range of dates"),
     ("StudyDate: 202401", "4:16", ": is not a date or a range of dates"),
-    ("StudyDate: [20240101, 20240231]", "4:27", "[1]: has a day that is not in the calendar"),
+    ("StudyDate: [20240101, 20240231]", "4:27", "[1]: contains a day that does not exist"),
     ("StudyTime: 2000-0800", "4:16", ": is a range that ends before it begins; over midnight"),
     ("StudyInstanceUID: 1.2.*", "4:23", ": is not a UID"),
     ("StudyInstanceUID: 1.2", "4:23", ": is a number with a fraction or an exponent"),
@@ -98,7 +98,7 @@ REFUSED = [
     (
         "ModalitiesInStudy: ct",
         "4:24",
-        ": is not in capitals, as code strings (CS) are; or set `ignore_case: true`",
+        ": is not in upper case (code string, CS); or set `ignore_case: true`",
     ),
     ("PatientID: {is: 'a\\b'}", "4:21", ".is: contains a backslash"),
     ("PatientID: ' '", "4:16", ": is empty"),

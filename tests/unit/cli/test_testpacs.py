@@ -86,9 +86,9 @@ def test_it_does_wrong_what_it_is_told_and_says_so() -> None:
         assert (pacs.aetitle, asked.status, len(asked.rows)) == ("BAD", 0xFE00, 7)
         said = pacs.stop(signal.SIGTERM)
     assert pacs.process.returncode == 0
-    assert "at most 7 rows in an answer, it then ends with FE00" in said
-    assert "ignored: StudyDescription, optional" in said
-    assert "the Study Root model alone" in said
+    assert "at most 7 rows in a query result, then it ends with FE00" in said
+    assert "ignored matching keys: StudyDescription, optional" in said
+    assert "only the Study Root model" in said
 
 
 def test_it_serves_a_folder_and_moves_from_it(tmp_path: Path, reference_port: int) -> None:
@@ -113,7 +113,7 @@ def test_a_port_in_use_is_said() -> None:
     ("options", "problem"),
     [
         (["--ignore-keys", "StudyDat"], "--ignore-keys: 'StudyDat' is not a DICOM keyword"),
-        (["--cap-before-filter"], "--cap-before-filter: there is no cap"),
+        (["--cap-before-filter"], "--cap-before-filter: requires cap"),
         (["--cap-status", "B000"], "B000"),
         (["--aetitle", "SEVENTEENLETTERSX"], "'SEVENTEENLETTERSX' is not an AE title: 1 to 16"),
         (["--destination", "ONE=host"], "'ONE=host' is not AETITLE=HOST:PORT"),

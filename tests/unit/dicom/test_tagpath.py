@@ -135,7 +135,7 @@ def test_group_two_is_absent_without_file_meta() -> None:
                 "use the tag of one of them, such as (6000,0010)"
             ),
         ),
-        ('(0028,"X",10)', "'(0028,\"X\",10)': private elements have an odd group number"),
+        ('(0028,"X",10)', "'(0028,\"X\",10)': private elements must have an odd group number"),
     ],
 )
 def test_a_path_that_makes_no_sense_is_refused_with_the_reason(text: str, message: str) -> None:

@@ -39,7 +39,7 @@ def test_a_port_where_nothing_listens_is_told() -> None:
 
 
 def test_no_called_node_is_told() -> None:
-    assert "net.called_node is not configured" in why(Net(local=Node(aetitle="PACSFW")))
+    assert "net.called_node is missing" in why(Net(local=Node(aetitle="PACSFW")))
 
 
 def test_a_wrong_called_ae_title_is_told() -> None:

@@ -151,7 +151,11 @@ def test_a_file_that_others_may_change_is_refused(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "warning"),
     [
-        ("aetitle: THEIRTITLE", "aetitle: OTHER", "the profile is of OTHER at pacs.example.org:104"),
+        (
+            "aetitle: THEIRTITLE",
+            "aetitle: OTHER",
+            "the profile is of OTHER at pacs.example.org:104",
+        ),
         ("pacs.example.org", "10.0.0.1", "the profile is of THEIRTITLE at 10.0.0.1:104"),
         ("port: 104", "port: 105", "THEIRTITLE at pacs.example.org:105, not of THEIRTITLE"),
         ("calling: MYTITLE", "calling: YOURS", "probed as YOURS, but we are MYTITLE"),

@@ -198,8 +198,10 @@ def test_a_plugin_file_that_others_may_change_is_not_run(desk: Desk, mode: int) 
     path = desk.write("raise SystemExit('was run')\n", "open_plugin.py")
     path.chmod(mode)
     assert desk.refusal("plugins: {load: [open_plugin.py]}\n", registry_for=discover) == [
-        f"conf.yaml:1:18: plugins.load[0]: {path}: other users can modify it; "
-        f"run: chmod go-w {path}"
+        (
+            f"conf.yaml:1:18: plugins.load[0]: {path}: other users can modify it; "
+            f"run: chmod go-w {path}"
+        )
     ]
 
 

@@ -265,7 +265,10 @@ def test_unknown_value_representations_are_taken_from_the_dictionary() -> None:
     [
         (encoded((element("PatientID", "A"),) * 2, implicit=True), "PatientID occurs twice"),
         (_delimiter(0xE00D), "an item outside a sequence"),
-        (struct.pack("<HHL", 0x0008, 0x1032, UNDEFINED) + bytes(8), "an element that is not an item"),
+        (
+            struct.pack("<HHL", 0x0008, 0x1032, UNDEFINED) + bytes(8),
+            "a sequence contains an element that is not an item",
+        ),
         (
             b"".join(
                 struct.pack("<HHLHHL", 0x0008, 0x1032, UNDEFINED, 0xFFFE, 0xE000, UNDEFINED)

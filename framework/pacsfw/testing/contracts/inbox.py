@@ -61,9 +61,7 @@ class RecordingInbox:
 
     def create(self, sop_class: str, uid: str, syntax: str) -> RecordingFile:
         """Begin an instance that the transfer downloads."""
-        assert sop_class and uid and syntax, (
-            "an instance needs a class, a UID and a transfer syntax"
-        )  # noqa: PT018
+        assert sop_class and uid and syntax, "a class, a UID or a transfer syntax is missing"  # noqa: PT018
         self.files.append(RecordingFile(self, uid))
         return self.files[-1]
 

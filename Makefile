@@ -20,7 +20,7 @@ PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/.installed  ## watch a collection from a PACS of synthetic studies
+demo: .venv/.installed  ## run a collection from a PACS with synthetic studies
 	$(BIN)/pacsfw demo
 
 quick: lint  ## lint and a fast selection of unit tests (under a minute)
@@ -30,25 +30,25 @@ test: lint  ## lint, type check and the test suite against real PACS (a few minu
 	sh scripts/install-peers.sh
 	$(PYTEST) -m "not full"
 
-test-full: lint  ## the same with the tests that take long
+test-full: lint  ## the same, including slow tests
 	sh scripts/install-peers.sh
 	$(PYTEST)
 
-bench-find: .venv/.installed-dev  ## find beside DCMTK findscu (STUDIES=10000)
+bench-find: .venv/.installed-dev  ## compare find with DCMTK findscu (STUDIES=10000)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_find.py
 
-bench-receive: .venv/.installed-dev  ## the receiver beside DCMTK, Orthanc and others (OBJECTS=1000)
+bench-receive: .venv/.installed-dev  ## compare the receiver with DCMTK, Orthanc and others (OBJECTS=1000)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_receive.py; receive=$$?; \
 	$(BIN)/python benchmarks/bench_retrieve.py && exit $$receive
 
-bench-move: .venv/.installed-dev  ## move by C-MOVE, C-GET, WADO beside other programs (STUDIES=60); resuming
+bench-move: .venv/.installed-dev  ## compare move by C-MOVE, C-GET, WADO with other programs (STUDIES=60); resuming
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_move.py; moved=$$?; \
 	$(BIN)/python benchmarks/bench_resume.py && exit $$moved
 
-attack: .venv/.installed-dev  ## a receiver under attack beside a C-MOVE, SECONDS=600
+attack: .venv/.installed-dev  ## attack a receiver during a C-MOVE (SECONDS=600)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_attack.py --seconds $(or $(SECONDS),600)
 
@@ -56,19 +56,19 @@ fuzz: .venv/.installed-dev  ## bytes that break a parser, SECONDS=60 for each pa
 	$(BIN)/pip $(INSTALL) --group fuzz
 	$(BIN)/python -m fuzzing --seconds $(or $(SECONDS),60)
 
-bench-parse: .venv/.installed-dev  ## ten tags of many files beside other readers (FILES=3000)
+bench-parse: .venv/.installed-dev  ## compare reading ten tags with other readers (FILES=3000)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_parse.py; read=$$?; \
 	$(BIN)/python benchmarks/bench_parse_tree.py && exit $$read
 
-bench-sinks: .venv/.installed-dev  ## a million rows through each sink (ROWS=1000000)
+bench-sinks: .venv/.installed-dev  ## write a million rows to each sink (ROWS=1000000)
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_sinks.py --rows $(or $(ROWS),1000000)
 
-bench-startup: .venv/.installed-dev  ## the command line's answer with 0 and 50 plugins
+bench-startup: .venv/.installed-dev  ## start time of the command line with 0 and 50 plugins
 	$(BIN)/python benchmarks/bench_startup.py
 
-hook-pages: .venv/.installed-dev  ## write docs/hooks anew from the docstrings
+hook-pages: .venv/.installed-dev  ## rewrite docs/hooks from the docstrings
 	$(BIN)/python scripts/hook_pages.py
 
 layers: .venv/.installed-dev  ## write the layers into CONTRIBUTING.md

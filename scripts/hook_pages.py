@@ -1,7 +1,7 @@
-"""Write docs/hooks: a page for each hook, from its specification and what pacsfw offers by it.
+"""Write docs/hooks: a page for each hook, from its specification and bundled components.
 
 python scripts/hook_pages.py            write the pages
-python scripts/hook_pages.py --check    tell which are not as they should be; exit code 1
+python scripts/hook_pages.py --check    list outdated pages; exit code 1 if there are any
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CONTRACTS = {
     "sink": "Sink",
     "observer": "Observer",
 }
-"""What components of a kind are, in `pacsfw.api`."""
+"""The class of the components of each kind, in `pacsfw.api`."""
 BESIDE = {
     "query": ("Query", "QueryRow", "QueryResult"),
     "transfer": ("Request", "Inbox", "SpoolFile", "Outcome"),
@@ -56,7 +56,7 @@ def hooks() -> list[str]:
 
 
 def pages() -> dict[str, str]:
-    """Return every page by its file name."""
+    """Return all pages by file name."""
     offers = discover(PluginPlan(installed=False)).offers()
     found = {"README.md": _index()}
     for hook in hooks():
@@ -84,7 +84,7 @@ def _page(hook: str, kind: str | None, offers: list[Offer]) -> Iterator[str]:
     if kind is None:
         return
     yield from _contract(kind)
-    yield from (f"## What is included as {kind}", "")
+    yield from (f"## Bundled components ({kind})", "")
     if not offers:
         yield from ("Nothing.", "")
     for offer in offers:
@@ -107,7 +107,7 @@ def _contract(kind: str) -> Iterator[str]:
 
 
 def _described(name: str) -> Iterator[str]:
-    """Describe a class or an alias of `pacsfw.api` by its source."""
+    """Describe a class or an alias of `pacsfw.api` from its source."""
     node, following = _definition(name)
     if not isinstance(node, ast.ClassDef):
         assert isinstance(node, ast.AnnAssign)
@@ -141,7 +141,7 @@ def _signature(member: ast.FunctionDef) -> str:
 
 
 def _definition(name: str) -> tuple[ast.stmt, ast.stmt | None]:
-    """Return a definition in `pacsfw.api`, and the statement after it, maybe its docstring."""
+    """Return a definition in `pacsfw.api`, and the next statement, which may be its docstring."""
     for path in sorted(Path(inspect.getfile(api)).parent.glob("*.py")):
         body = ast.parse(path.read_text(encoding="utf-8")).body
         for node, following in zip(body, [*body[1:], None], strict=True):
@@ -183,7 +183,7 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Turn the markup of docstrings into that of pages."""
+    """Convert the markup of docstrings to Markdown."""
     sections = re.sub(r"^(Parameters|Returns|Yields|Raises)\n-+$", r"*\1*\n", text, flags=re.M)
     return sections.replace("``", "`")
 
@@ -196,14 +196,16 @@ def _indented(text: str) -> Iterator[str]:
 def main() -> int:
     """Write the pages, or compare them."""
     parser = argparse.ArgumentParser(description="Write docs/hooks from the specifications.")
-    parser.add_argument("--check", action="store_true", help="compare only; 1 if they differ")
+    parser.add_argument(
+        "--check", action="store_true", help="only compare; exit code 1 if they differ"
+    )
     check = parser.parse_args().check
     there = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
     made = pages()
     stale = sorted(name for name in {*there, *made} if there.get(name) != made.get(name))
     for name in stale:
         if check:
-            print(f"docs/hooks/{name} is not as the code has it: make hook-pages")
+            print(f"docs/hooks/{name} is outdated: run make hook-pages")
         elif name in made:
             FOLDER.mkdir(exist_ok=True)
             (FOLDER / name).write_text(made[name], encoding="utf-8")

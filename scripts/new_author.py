@@ -2,10 +2,10 @@
 
     python scripts/new_author.py layout [--clean] [--folder DIR]
 
-With --clean the package goes into a virtual environment of its own, as an editable install;
-without it a wheel is built and unpacked beside. Nothing is downloaded: what is needed is
-taken from the environment that this runs in. Prints the machine time (CPU) that it took, and
-fails if a step fails or what the edited line does is not seen in the demo.
+With --clean, the package is installed in a separate virtual environment, as an editable install.
+Otherwise, a wheel is built and unpacked next to it. Nothing is downloaded: dependencies come from
+the environment that runs this. Prints the CPU time used, and fails if a step fails or the demo
+does not show the effect of the edited line.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SECONDS = 60
 
 @dataclass(frozen=True)
 class Play:
-    """What is edited for a kind, how the demo uses it, and what has to be seen then."""
+    """The edit for a kind, how the demo uses it, and the expected effect."""
 
     line: str
     instead: str
@@ -116,7 +116,7 @@ PLAYS = {
 
 
 class Author:
-    """Runs the commands that a person would type."""
+    """Runs the commands that an author would type."""
 
     def __init__(self, kind: str, folder: Path, *, clean: bool) -> None:
         self.kind, self.folder, self.play = kind, folder, PLAYS[kind]
@@ -146,7 +146,7 @@ class Author:
         code = self.package / f"{self.name.replace('-', '_')}.py"
         text = code.read_text(encoding="utf-8")
         if text.count(self.play.line) != 1:
-            sys.exit(f"{code}: the line to edit is not there: {self.play.line}")
+            sys.exit(f"{code}: the line to edit is missing: {self.play.line}")
         code.write_text(text.replace(self.play.line, self.play.instead), encoding="utf-8")
 
     def install(self) -> None:
@@ -157,17 +157,17 @@ class Author:
             self.run("pip", "install", *offline, "--target", str(self.site), str(self.package))
 
     def make_environment(self) -> None:
-        """Make a clean environment that sees what is installed in this one."""
+        """Create a clean environment that sees the packages of this one."""
         venv.create(self.folder / "venv", with_pip=True)
         theirs = Path(sysconfig.get_path("purelib", "venv", {"base": str(self.folder / "venv")}))
         ours = sysconfig.get_path("purelib")
-        # As `site` does it, the .pth files of an editable install there are followed too.
+        # Through `site`, so that the .pth files of editable installs are processed as well.
         (theirs / "ours.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
 
     def test(self) -> None:
         self.run("pytest", "-q", "-p", "no:cacheprovider", str(self.package))
         if "pacsfw-my" not in self.run("pacsfw", "plugins", "list"):
-            sys.exit("plugins list does not show it")
+            sys.exit("`pacsfw plugins list` does not show it")
 
     def demo(self) -> None:
         demo = self.folder / "demo"
@@ -192,10 +192,10 @@ class Author:
         said = self.run("pacsfw", "demo", "--directory", str(demo))
         said += self.run("pacsfw", "--help")
         if not self.play.seen(demo, said):
-            sys.exit(f"what the edited line does is not seen in the demo\n{said}")
+            sys.exit(f"the demo does not show the effect of the edited line\n{said}")
 
     def lay_out(self) -> None:
-        """Lay out what the demo of a query or a transfer reads instead of the PACS."""
+        """Write the data that the demo of a query or a transfer reads instead of the PACS."""
         studies = make_studies(STUDIES)
         if self.kind == "transfer":
             write_studies(self.folder / "files", studies)
@@ -207,7 +207,7 @@ class Author:
 
 
 def spent() -> float:
-    """Return the seconds of CPU that this process and those it waited for have used."""
+    """Return the CPU seconds of this process and its finished child processes."""
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
@@ -215,8 +215,8 @@ def spent() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kind", choices=PLAYS)
-    parser.add_argument("--clean", action="store_true", help="an environment of its own")
-    parser.add_argument("--folder", type=Path, help="an empty folder to work in")
+    parser.add_argument("--clean", action="store_true", help="use a separate environment")
+    parser.add_argument("--folder", type=Path, help="an empty working folder")
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="new-author-"))
     author = Author(options.kind, folder.absolute(), clean=options.clean)
@@ -228,9 +228,9 @@ def main() -> None:
         step()
         print(f"{step.__name__}: {spent() - before:.1f} s")
     took = spent() - begin
-    print(f"{options.kind}: {took:.1f} s of machine time")
+    print(f"{options.kind}: {took:.1f} s of CPU time")
     if took > SECONDS:
-        sys.exit(f"that is more than {SECONDS} s")
+        sys.exit(f"exceeds the limit of {SECONDS} s")
 
 
 if __name__ == "__main__":

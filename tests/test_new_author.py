@@ -35,13 +35,13 @@ def test_every_kind_in_an_environment_of_its_own(tmp_path, kind):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["x", "--kind", "lay"], "--kind: 'lay' is none of layout, callback, "),
-        (["a b", "--kind", "sorter"], "'a b' is no name of a package"),
-        (["../x", "--kind", "sorter"], "'../x' is no name of a package"),
-        (["json", "--kind", "sorter"], "a module named 'json' exists already: take pacsfw-json"),
-        (["pacsfw-plugins", "--kind", "sink"], "a module named 'pacsfw_plugins' exists already"),
-        (["class", "--kind", "sink"], "a module named 'class' exists already"),
-        (["mine", "--kind", "sink", "--directory", "."], ".: exists already and is left as it is"),
+        (["x", "--kind", "lay"], "--kind: 'lay' is not one of layout, callback, "),
+        (["a b", "--kind", "sorter"], "'a b' is not a package name"),
+        (["../x", "--kind", "sorter"], "'../x' is not a package name"),
+        (["json", "--kind", "sorter"], "a module named 'json' already exists: try pacsfw-json"),
+        (["pacsfw-plugins", "--kind", "sink"], "a module named 'pacsfw_plugins' already exists"),
+        (["class", "--kind", "sink"], "a module named 'class' already exists"),
+        (["mine", "--kind", "sink", "--directory", "."], ".: already exists and was not changed"),
     ],
 )
 def test_what_cannot_be_made_is_refused_and_nothing_is_written(

@@ -25,7 +25,7 @@ _OF_PARSE = (
     "parse_dicoms",
     "parse_dir",
 )
-"""Names of `pacsfw.parse`, which imports pydicom: it is imported when one of them is used."""
+"""Names of `pacsfw.parse`, which imports pydicom and is therefore imported on first use."""
 
 __all__ = [
     "Component",

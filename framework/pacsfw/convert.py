@@ -1,7 +1,7 @@
-"""From DICOM's text forms to Python values and back, for tag callbacks and for your own code.
+"""Convert DICOM text to Python values and back, in tag callbacks and in your own code.
 
-Every text form is that of PS3.5 section 6.2, table 6.2-1; trailing blanks and NULs, the
-padding of PS3.5, are ignored. Messages never quote the value, which may identify a patient.
+Text is as defined in PS3.5 section 6.2, table 6.2-1; trailing spaces and NULs (the padding of
+PS3.5) are ignored. Messages never quote the value, which may identify a patient.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ def str2datetime(dcm_date: str) -> datetime:
     Parameters
     ----------
     dcm_date
-        ``YYYYMMDD``, the retired ``YYYY.MM.DD``, or ``YYYYMMDDHHMMSS.FFFFFF&ZZXX`` cut off
+        ``YYYYMMDD``, the retired ``YYYY.MM.DD``, or ``YYYYMMDDHHMMSS.FFFFFF&ZZXX`` truncated
         after any component from the year on, with or without the offset ``&ZZXX``.
 
     Returns
     -------
     datetime
-        Components that are not there take their lowest value; aware if there is an offset.
-        The second 60 of a leap second is the first one of the next minute.
+        Missing components get their lowest value; aware if there is an offset. Second 60 (a
+        leap second) becomes the first second of the next minute.
 
     Raises
     ------
     ValueError
-        The text has none of these forms, or such a day does not exist.
+        The text has none of these forms, or the day does not exist.
     """
     text = dcm_date.rstrip(PADDING)
     match = _OLD_DATE.fullmatch(text) or _DATETIME.fullmatch(text)
     if match is None:
-        raise ValueError("neither a DICOM date (DA) nor a DICOM date with time (DT)")
+        raise ValueError("neither a DICOM date (DA) nor a DICOM date and time (DT)")
     parts = match.groupdict()
     zone = _zone(parts.get("offset"))
     try:
@@ -97,25 +97,25 @@ def str2timedelta(dcm_time: str) -> timedelta:
 
 
 def datetime2str(date_time: datetime, use_time: bool = False) -> str:
-    """Write a datetime as DA, or as DT where it has a time of day or an offset.
+    """Write a datetime as DA, or as DT if it has a time of day or an offset.
 
     Parameters
     ----------
     date_time
-        What to write; an aware one keeps its offset.
+        The datetime; an aware one keeps its offset.
     use_time
-        Write midnight as well.
+        Also write midnight.
 
     Returns
     -------
     str
         ``YYYYMMDD``, ``YYYYMMDDHHMMSS.FFFFFF``, or one of these with ``&ZZXX``;
-        `str2datetime` gives the same datetime back.
+        `str2datetime` returns the same datetime.
 
     Raises
     ------
     ValueError
-        The offset cannot be written in DICOM: not whole minutes from -12:00 to +14:00.
+        The offset is not allowed in DICOM: not whole minutes from -12:00 to +14:00.
     """
     text = f"{date_time.year:04}{date_time.month:02}{date_time.day:02}"
     since_midnight = timedelta(
@@ -136,10 +136,10 @@ def timedelta2str(time_delta: timedelta) -> str:
     Raises
     ------
     ValueError
-        It is not a time of day: negative, or 24 hours and more.
+        It is not a time of day: negative, or 24 hours or more.
     """
     if not timedelta(0) <= time_delta < timedelta(days=1):
-        raise ValueError("a DICOM time is at least 0 and less than 24 hours")
+        raise ValueError("a DICOM time must be at least 0 and less than 24 hours")
     minutes, seconds = divmod(time_delta.seconds, 60)
     return f"{minutes // 60:02}{minutes % 60:02}{seconds:02}.{time_delta.microseconds:06}"
 
@@ -155,12 +155,12 @@ def agestr2years(age: str) -> float:
     Returns
     -------
     float
-        Years, of 365.25 days or 12 months.
+        Years of 365.25 days, or of 12 months.
 
     Raises
     ------
     ValueError
-        The text has not this form.
+        The text does not have this form.
     """
     match = _AGE.fullmatch(age.rstrip(PADDING))
     if match is None:
@@ -169,20 +169,20 @@ def agestr2years(age: str) -> float:
 
 
 def dcm2dict(dcm: Dataset | str | Path, include_pixels: bool = False) -> dict[str, dict[str, Any]]:
-    """Turn a data set into plain dictionaries that JSON can hold.
+    """Convert a data set to plain, JSON-compatible dictionaries.
 
     Parameters
     ----------
     dcm
-        A data set, which is left as it is, or the path of a DICOM file.
+        A data set, which is not changed, or the path of a DICOM file.
     include_pixels
-        Whether the pixel data (7FE0,0008), (7FE0,0009) or (7FE0,0010) are included.
+        Whether to include pixel data: (7FE0,0008), (7FE0,0009) or (7FE0,0010).
 
     Returns
     -------
     dict
-        The DICOM JSON model (PS3.18 annex F), and in each element, also those of
-        sequences, its ``Name``: the keyword, else the name pydicom gives it.
+        The DICOM JSON model (PS3.18 annex F). Each element, also in sequences, has a
+        ``Name``: its keyword, otherwise its name in pydicom.
 
     Raises
     ------
@@ -197,12 +197,12 @@ def dcm2dict(dcm: Dataset | str | Path, include_pixels: bool = False) -> dict[st
 
 
 def dict2dcm(dcm_dict: Mapping[str, Mapping[str, Any]]) -> Dataset:
-    """Turn the dictionaries of `dcm2dict`, or of the DICOM JSON model, into a data set.
+    """Convert the dictionaries of `dcm2dict`, or of the DICOM JSON model, to a data set.
 
     Parameters
     ----------
     dcm_dict
-        Elements by tag; it is left as it is.
+        Elements by tag; not changed.
     """
     from pydicom.dataset import Dataset
 
@@ -222,7 +222,7 @@ def _zone(offset: str | None) -> timezone | None:
     if offset is None:
         return None
     if offset == "-0000":
-        raise ValueError("the offset -0000 means nothing in DICOM (PS3.5 table 6.2-1, DT)")
+        raise ValueError("the offset -0000 is not allowed in DICOM (PS3.5 table 6.2-1, DT)")
     hours, minutes = int(offset[1:3]), int(offset[3:])
     delta = timedelta(hours=hours, minutes=minutes) * (-1 if offset[0] == "-" else 1)
     if minutes > 59 or not _WEST <= delta <= _EAST:
@@ -233,7 +233,7 @@ def _zone(offset: str | None) -> timezone | None:
 def _offset2str(offset: timedelta) -> str:
     minutes, rest = divmod(abs(offset), timedelta(minutes=1))
     if rest or not _WEST <= offset <= _EAST:
-        raise ValueError("DICOM offsets from UTC are whole minutes from -12:00 to +14:00")
+        raise ValueError("a DICOM offset from UTC must be whole minutes from -12:00 to +14:00")
     return f"{'-' if offset < timedelta(0) else '+'}{minutes // 60:02}{minutes % 60:02}"
 
 

@@ -1,4 +1,4 @@
-"""Files and names that survive a power cut."""
+"""Write files and names that survive a power failure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import BinaryIO
 
 
 def sync_folder(folder: Path) -> None:
-    """Let the names in a folder survive a power cut.
+    """Sync a folder, so that the names in it survive a power failure.
 
     Raises
     ------
     OSError
-        It is gone, or cannot be written.
+        The folder is missing or not writable.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -26,10 +26,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file for its owner only, which replaces ``path`` once it is whole.
+    """Write a file, readable only by its owner, that replaces ``path`` once it is complete.
 
-    Its bytes are durable then; its name is after `sync_folder`. Whatever goes wrong leaves
-    ``path`` as it was.
+    Its bytes are durable then, its name after `sync_folder`. After a failure, ``path`` is
+    unchanged.
 
     Raises
     ------

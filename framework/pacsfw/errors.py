@@ -1,16 +1,16 @@
-"""Every exception pacsfw raises or understands.
+"""All exceptions that pacsfw raises or handles.
 
 * PacsfwError              base; the command line prints it without a traceback
   + ConfigError            the configuration is wrong; carries every problem found (exit 2)
   + PluginError            names the plugin and its distribution (exit 3)
-    - UnknownComponent     nothing installed offers that name; suggests close ones
-    - ComponentConflict    two plugins offer that name and the configuration did not choose
-    - ComponentError       a component raised while it was working on an item
-      . TookTooLong        it did not return within its time
-  + RemoteError            the PACS refused, went away or answered with an error (exit 4)
-  + StateError             the state directory is in use, damaged or of another set-up (exit 2)
-* Skip                     raised by a component: leave this item out, on purpose
-* Retry                    raised by a component: transient, try this item again
+    - UnknownComponent     nothing installed offers the name; suggests similar ones
+    - ComponentConflict    several plugins offer the name, the configuration does not choose
+    - ComponentError       a component raised an exception while processing an item
+      . TookTooLong        it exceeded its time limit
+  + RemoteError            the PACS refused, disconnected or returned an error (exit 4)
+  + StateError             the state folder is in use, damaged or of another set-up (exit 2)
+* Skip                     raised by a component: skip this item on purpose
+* Retry                    raised by a component: transient failure, retry this item
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 INTERRUPTED = 130
-"""Exit code of a run that somebody stopped, as shells have it."""
+"""Exit code of an interrupted run, as in shells."""
 
 
 class PacsfwError(Exception):
-    """Base of everything the command line turns into a message without a traceback."""
+    """Base of all errors that the command line prints without a traceback."""
 
     exit_code: ClassVar[int] = 1
 
@@ -34,7 +34,7 @@ class ConfigError(PacsfwError):
     Parameters
     ----------
     problems
-        One complete message per problem, each already saying where, what and whose.
+        One complete message per problem, with place, fault and owner.
     """
 
     exit_code = 2
@@ -45,13 +45,13 @@ class ConfigError(PacsfwError):
 
 
 class StateError(PacsfwError):
-    """The state directory (ledger, spool) cannot be used as it is."""
+    """The state folder (ledger, spool) cannot be used."""
 
     exit_code = 2
 
 
 class PluginError(PacsfwError):
-    """A plugin is missing, broken or misbehaved."""
+    """A plugin is missing, broken or misbehaves."""
 
     exit_code = 3
 
@@ -61,26 +61,26 @@ class UnknownComponent(PluginError):
 
 
 class ComponentConflict(PluginError):
-    """Several plugins offer the selected name and nothing says which is meant."""
+    """Several plugins offer the selected name, and the configuration does not choose one."""
 
 
 class ComponentError(PluginError):
-    """A component raised something it should not have while working on one item."""
+    """A component raised an unexpected exception while processing one item."""
 
 
 class TookTooLong(ComponentError):
-    """A component did not return within its time; the text holds no values."""
+    """A component exceeded its time limit; the text contains no values."""
 
 
 class RemoteError(PacsfwError):
-    """The PACS could not be reached, refused the request or answered with an error."""
+    """The PACS was unreachable, refused the request or returned an error."""
 
     exit_code = 4
 
 
 class Skip(Exception):
-    """Leave this item out on purpose; it is counted as skipped, not failed."""
+    """Skip this item on purpose; it is counted as skipped, not failed."""
 
 
 class Retry(Exception):
-    """A transient failure: the item is tried again within its budget of attempts."""
+    """A transient failure: the item is retried within its limit of attempts."""

@@ -1,4 +1,4 @@
-"""Every extension point of pacsfw, in the order a run reaches them."""
+"""All extension points of pacsfw, in the order of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def pacsfw_subcommands() -> Iterable[click.Command]:
-    """Add commands; asked only for help and for a name that pacsfw does not know."""
+    """Add commands. Called only for help, and for command names that pacsfw does not have."""
     return ()
 
 
@@ -32,13 +32,13 @@ def pacsfw_config_sections() -> Iterable[api.ConfigSection]:
 
 @hookspec
 def pacsfw_query_providers() -> Iterable[api.Component[api.QueryProvider]]:
-    """Offer ways to ask what a PACS holds (``find.use``)."""
+    """Offer ways to query a PACS (``find.use``)."""
     return ()
 
 
 @hookspec
 def pacsfw_transfers() -> Iterable[api.Component[api.Transfer]]:
-    """Offer ways to bring objects over (``move.use``)."""
+    """Offer ways to retrieve instances (``move.use``)."""
     return ()
 
 
@@ -50,7 +50,7 @@ def pacsfw_layouts() -> Iterable[api.Component[api.Layout]]:
 
 @hookspec
 def pacsfw_tag_callbacks() -> Iterable[api.Component[api.TagCallback]]:
-    """Offer functions from a tag's value to a cell (``tags[].callback``)."""
+    """Offer functions that convert a tag's value to a cell (``tags[].callback``)."""
     return ()
 
 
@@ -62,7 +62,7 @@ def pacsfw_converters() -> Iterable[api.Component[api.Converter]]:
 
 @hookspec
 def pacsfw_sinks() -> Iterable[api.Component[api.Sink]]:
-    """Offer places for tables (``storage.resources``, ``storage.resources_meta``, ``sinks``)."""
+    """Offer targets for tables (``storage.resources``, ``storage.resources_meta``, ``sinks``)."""
     return ()
 
 
@@ -74,9 +74,9 @@ def pacsfw_observers() -> Iterable[api.Component[api.Observer]]:
 
 @hookspec(firstresult=True)
 def pacsfw_resolve_secret(scheme: str, reference: str) -> str | None:
-    """Turn ``${scheme:reference}`` into its value, or None where the scheme is not yours."""
+    """Return the value of ``${scheme:reference}``, or None if the scheme is not yours."""
 
 
 @hookspec
 def pacsfw_config_loaded(config: Mapping[str, Any]) -> None:
-    """Look at the valid configuration; raise ConfigError to refuse it."""
+    """Check the valid configuration; raise ConfigError to reject it."""

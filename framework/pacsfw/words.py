@@ -1,4 +1,4 @@
-"""How numbers, verdicts and foreign text are put in words, for screens and messages."""
+"""Wording of numbers, verdicts and foreign text, for screens and messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERDICTS = {
     "failed": "failed",
     "pending": "not finished",
 }
-"""Every verdict, and ``pending`` for none, in the order of tables and in words."""
+"""Every verdict, and ``pending`` for none, with its wording, in the order of tables."""
 
 
 def count(number: int, noun: str) -> str:
@@ -37,7 +37,7 @@ def amount(instances: int, size: int) -> str:
 def printable(text: str) -> str:
     """Return text that cannot move the cursor, colour the screen or begin a line.
 
-    Reasons may quote what a peer said (Error Comment, PS3.7 section C.4.1.1.2).
+    Reasons may quote text of a peer (Error Comment, PS3.7 section C.4.1.1.2).
     """
     return "".join(character if character.isprintable() else "?" for character in text)
 

@@ -185,7 +185,7 @@ def test_a_pacs_that_babbles(answer, collection, capsys):
 
     said = capsys.readouterr().err
     assert f"127.0.0.1:{pacs.port}" in said
-    assert "check" in said or "is that port really a DICOM port" in said
+    assert "check" in said or "is this a DICOM port" in said
     assert "Error" not in said
     assert not collected.resources.exists()
 

@@ -75,7 +75,7 @@ def test_without_a_limit_a_range_costs_three_questions_and_one_association(find,
 def test_the_questions_are_reported(find, studies):
     come, _, pacs = find(studies, YEAR)
 
-    assert re.search(rf"asked in +{len(questions(pacs))} questions", come.said)
+    assert re.search(rf"^queries +{len(questions(pacs))}$", come.said, re.MULTILINE)
 
 
 def test_ranges_of_one_day_cost_no_more(find, studies):

@@ -239,6 +239,6 @@ def test_an_interrupted_run_ends_cleanly_and_goes_on_later(
     code, output = finish(process)
 
     assert code == 130, output
-    assert "run the same command again to go on" in output
+    assert "run the same command again to resume" in output
     assert collected.run() == 0
     assert_same(collected, undisturbed)

@@ -290,7 +290,7 @@ def test_after_a_kill_it_goes_on_and_no_file_is_there_twice_or_lost(slow, capsys
 
     disc.parse()
 
-    assert "going on behind" in capsys.readouterr().out
+    assert "resuming after" in capsys.readouterr().out
     assert target.read_bytes() == expected
     errors = [error["file"] for error in read(disc.folder / "table_errors.csv")]
     assert len(errors) == len(set(errors)) == disc.files - disc.rows

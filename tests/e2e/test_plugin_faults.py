@@ -64,20 +64,20 @@ def failed(name, what):
     return f"not loaded: plugin '{name}' (site-{name} 1.0): {what}"
 
 
-LEFT_OUT = "is left out, the rest of it works: ask its author"
+LEFT_OUT = "is skipped, the rest of the plugin works: contact its author"
 
 LOADING = [
     # distribution, configuration, exit code, what is said, what the doctor says
     ("importerror", SORT.format("x"), 3, failed("importerror", "import: ModuleNotFoundError"),
      "pip install a_module_that_does_not_exist"),
     ("systemexit", SORT.format("x"), 3, failed("systemexit", "import: SystemExit: 3"),
-     "it cannot be imported: ask its author"),
+     "it cannot be imported: install another version"),
     ("misspelt", SORT.format("x"), 3, "(did you mean 'pacsfw_layouts'?)",
-     "its hooks are not those of this pacsfw"),
+     "its hooks do not match this pacsfw"),
     ("undecorated", SORT.format("x"), 3, "'pacsfw_layouts' lacks the @hookimpl decorator",
-     "its hooks are not those of this pacsfw"),
+     "its hooks do not match this pacsfw"),
     ("arguments", SORT.format("x"), 3, failed("arguments", "register: PluginValidationError"),
-     "its hooks are not those of this pacsfw"),
+     "its hooks do not match this pacsfw"),
     ("late", SORT.format("never"), 3, failed("late", "pacsfw_layouts: RuntimeError"), LEFT_OUT),
     ("wrongtype", SORT.format("x"), 3, "yields function, not Component", LEFT_OUT),
     ("badname", SORT.format("'by/year'"), 3, "'by/year' is no name of a component", LEFT_OUT),
@@ -85,17 +85,17 @@ LOADING = [
     ("badvalue", SORT.format("x"), 3, "plugin 'badvalue' (site-badvalue 1.0): import: ",
      "it cannot be imported"),
     ("garbled", SORT.format("x"), 3, "import: UnicodeDecodeError", "it cannot be imported"),
-    ("foreign", BY_YEAR, 0, "ok", "nothing is wrong"),
+    ("foreign", BY_YEAR, 0, "ok", "no problems found"),
     ("slow", BY_YEAR, 0, "ok", "plugin 'slow' (site-slow 1.0) takes 0."),
     ("twin", BY_YEAR, 3, "say 'site-good/by-year' or 'site-twin/by-year', or disable one plugin",
-     "it is an error only where the configuration names it"),
+     "it is an error only if the configuration uses this name"),
     ("needy", SORT.format("needy"), 3, "needs the module 'a_missing_module': pip install 'site-n",
      "the rest works without it"),
     ("badschema", SORT.format("bad-schema"), 3,
-     "the schema of layout 'bad-schema' of site-badschema 1.0 is broken", "has to mend it"),
+     "the schema of layout 'bad-schema' of site-badschema 1.0 is broken", "must fix it"),
     ("badsignature", SORT.format("{use: bad-signature, with: {depth: 2}}"), 2,
      "layout 'bad-signature' (from site-badsignature 1.0): layout() got an unexpected keyword",
-     "its schema has the option 'depth', which its factory does not take"),
+     "its schema has the option 'depth', which its factory does not accept"),
     ("badfactory", SORT.format("bad-factory"), 3,
      "(from site-badfactory 1.0) failed to start: RuntimeError: no licence", ""),
     ("claims", "storage: {resources: r.csv, directory: d}", 3,
@@ -153,8 +153,8 @@ def test_the_doctor_explains_commands_that_cannot_be_called(installed, check):
     installed("badcommands", "commands", "notcommands")
     code, told = check("", "plugins", "doctor")
     assert code == 3
-    assert "command 'run' of site-badcommands 1.0 is hidden by the command that is" in told
-    assert "command 'greet' of site-commands 1.0 is offered by site-badcommands 1.0 too" in told
+    assert "command 'run' of site-badcommands 1.0 is hidden by the bundled command" in told
+    assert "command 'greet' of site-commands 1.0 is also offered by site-badcommands 1.0" in told
     assert "plugin 'notcommands' (site-notcommands 1.0): pacsfw_subcommands: TypeError" in told
 
 
@@ -214,7 +214,7 @@ def test_faults_at_work_cost_their_own_item_or_use(
     told = capsys.readouterr().out
     for cause in (
         f"callback 'raises' {FROM}: column raised: ValueError at site_atwork.py:",
-        f"callback 'leaves' {FROM}: column left: tried to end the program (SystemExit)",
+        f"callback 'leaves' {FROM}: column left: tried to exit the program (SystemExit)",
         f"callback 'hangs' {FROM}: column hung: took longer than 0.3 s",
         f"layout 'hostile' {FROM}: failed: KeyError (3 x)",
         f"sink 'halfway' {FROM}: RuntimeError",

@@ -137,7 +137,7 @@ def test_the_list_is_pruned_in_the_database_and_the_rest_is_moved(
     assert count(postgres, in_postgres, "studies") == 2
     assert count(postgres, in_postgres, "instances") == 8
     shown = "".join(capfd.readouterr())
-    assert "3 (1 taken off the study list)" in shown
+    assert "3 (1 removed from the study list)" in shown
     assert "postgresql+psycopg://collector@127.0.0.1" in shown
     assert in_postgres.run("config", "show") == 0
     assert "of:the" not in (shown := shown + "".join(capfd.readouterr()))

@@ -1,8 +1,8 @@
-"""The types a plugin author imports.
+"""The types that a plugin author imports.
 
-Hooks (``pacsfw.hookspecs``) offer `Component` records; the configuration picks one by
-name; the object its factory returns does the work through one of the small base classes
-here. Records and base classes grow by addition only.
+Hooks (``pacsfw.hookspecs``) return `Component` records. The configuration selects one by
+name. The object that its factory returns does the work, through one of the small base
+classes here. Records and base classes only ever gain members.
 """
 
 from pacsfw.api.components import (

@@ -1,4 +1,4 @@
-"""What components are told about the run."""
+"""The information about the run that components receive."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from pacsfw.api.profile import Profile
 
 
 class Clock:
-    """The clocks of a run; tests inject their own."""
+    """The clocks of a run; tests use their own."""
 
     def now(self) -> datetime:
-        """Return the present instant, aware, in UTC."""
+        """Return the current time, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds of a clock that is never set back."""
+        """Return the seconds of a clock that never goes backwards."""
         return time.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Wait until the event is set, ``seconds`` at most; True when it is set."""
+        """Wait at most ``seconds`` for the event; return whether it is set."""
         return event.wait(seconds)
 
 
@@ -35,47 +35,47 @@ class Clock:
 class Node:
     """A DICOM application entity.
 
-    ``ip`` is empty for a node that only listens; ``port`` is 0 where none was given.
+    ``ip`` is empty for a node that only listens; ``port`` is 0 if none was given.
     """
 
     aetitle: str
     ip: str = ""
     port: int = 0
     bind: str = ""
-    """Address to listen on; empty means every address."""
+    """Address to listen on; empty: all addresses."""
     charset: str = ""
     """Specific Character Set (PS3.3 C.12.1.1.2) of queries with non-ASCII values."""
     max_associations: int = 2
     profile: Profile = field(default_factory=Profile)
-    """What `pacsfw probe` found, if the configuration names such a file."""
+    """The profile from `pacsfw probe`, if the configuration names one."""
     tls: Tls | None = None
-    """How connections are encrypted; None: not at all."""
+    """Encryption of connections; None: not encrypted."""
     accept: Accept = field(default_factory=Accept)
-    """Whom and what it lets in, where it listens."""
+    """What it accepts, if it listens."""
     limits: Limits = field(default_factory=Limits)
-    """How much senders may take, where it listens."""
+    """Limits for senders, if it listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DicomWeb:
-    """A DICOMweb server (PS3.18). No ``repr`` shows headers or credentials."""
+    """A DICOMweb server (PS3.18). Its ``repr`` does not show headers or credentials."""
 
     url: str
-    """Base of the services, such as ``https://pacs.example/dicom-web``."""
+    """Base URL of the services, such as ``https://pacs.example/dicom-web``."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     username: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
     """Sent as ``Authorization: Bearer``."""
     verify: bool | str = True
-    """False accepts any certificate; a path names the certificates to trust."""
+    """False accepts any certificate; a path contains the certificates to trust."""
     timeout: float = 60.0
-    """Seconds to wait for a connection, and for each piece of an answer."""
+    """Timeout in seconds of a connection attempt, and of each read of a response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Net:
-    """The ``net`` section: who we are, whom we ask, and where the objects shall go."""
+    """The ``net`` section: our node, the PACS, and the destination of the instances."""
 
     local: Node
     called: Node | None = None
@@ -85,7 +85,7 @@ class Net:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentInfo:
-    """A component that the configuration uses, and whose it is."""
+    """A component that the configuration uses, and its package."""
 
     kind: str
     name: str
@@ -95,25 +95,25 @@ class ComponentInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What every component may know about the run. Grows by attribute; picklable."""
+    """The run, for every component. Only gains attributes; picklable."""
 
     run_id: str
     workdir: Path
-    """A folder of the run's own, inside ``storage.state``."""
+    """A folder for this run, inside ``storage.state``."""
     net: Net | None
     sections: Mapping[str, Any]
-    """The plugin-owned top-level keys of the configuration, by key."""
+    """The sections of plugins in the configuration, by key."""
     clock: Clock
     log: logging.Logger
     components: tuple[ComponentInfo, ...] = ()
-    """Everything that has a part in the run."""
+    """All components of the run."""
 
 
 class Closing:
-    """Opened once where the object will work, closed at the end; both may do nothing."""
+    """Opened once in the process that uses it, closed at the end; both may do nothing."""
 
     def open(self, context: RunContext) -> None:
-        """Acquire what the work needs: connections, files."""
+        """Acquire resources such as connections and files."""
 
     def close(self) -> None:
-        """Give it back. Called once, also after a failure."""
+        """Release them. Called once, also after a failure."""

@@ -1,4 +1,4 @@
-"""What observers are told."""
+"""The events that observers receive."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pacsfw.api.tables import Verdict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Base of everything an observer is told."""
+    """Base of all events."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """The components are open and the first step begins."""
+    """All components are open, and the first step begins."""
 
     command: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcesFound(Event):
-    """A slice was answered; ``total`` rows are known so far."""
+    """A query is complete; ``total`` rows are known so far."""
 
     total: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveStarted(Event):
-    """The study list is read: ``total`` studies, of which ``done`` are settled already."""
+    """The study list is read: ``total`` studies, of which ``done`` are already settled."""
 
     total: int
     done: int
@@ -42,9 +42,9 @@ class MoveStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesParsed(Event):
-    """So far ``files`` were looked at, and ``rows`` of them have a row of the table.
+    """``files`` were read so far, and ``rows`` of them have a row in the table.
 
-    ``total`` is the number of files that there are; None while it is not known.
+    ``total`` is the number of all files; None while it is unknown.
     """
 
     files: int
@@ -61,7 +61,7 @@ class StudyStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceIngested(Event):
-    """An object was stored or quarantined."""
+    """An instance was stored or quarantined."""
 
     study_uid: str
     stored: bool
@@ -72,7 +72,7 @@ class InstanceIngested(Event):
 class StudySettled(Event):
     """A study has its verdict.
 
-    ``components`` are those that had part in it, by kind: name, distribution and version.
+    ``components`` are those that took part, by kind: name, distribution and version.
     """
 
     study_uid: str
@@ -82,10 +82,10 @@ class StudySettled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted(Event):
-    """A converter was done with one instance, series or study.
+    """A converter finished one instance, series or study.
 
     ``converter`` is the id of its use, ``component`` its name, distribution and version,
-    ``outputs`` the number of files that it wrote.
+    ``outputs`` the number of files written.
     """
 
     study_uid: str
@@ -98,7 +98,7 @@ class Converted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(Event):
-    """Nothing is requested until ``until`` (outside the window), or None when it goes on."""
+    """No requests until ``until`` (outside the window); None: requests resume."""
 
     until: datetime | None
     reason: str
@@ -106,18 +106,18 @@ class Waiting(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused(Event):
-    """Nothing more is requested for lack of room, says ``reason``; empty when it goes on."""
+    """No requests because of ``reason`` (a lack of space); empty: requests resume."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """The run is over; what the collection has come to, in numbers.
+    """The run is over; the state of the collection in numbers.
 
     ``counts`` are the studies on the study list by verdict state, ``pending`` for none;
     ``converted`` the conversions by ``done``, ``skipped`` and ``failed``; ``unproven`` the
-    parts of the query that find could not prove; ``problems`` what else went wrong.
+    parts of the search that are not proven; ``problems`` all other problems.
     """
 
     counts: Mapping[str, int]
@@ -132,7 +132,7 @@ class RunFinished(Event):
 
 
 class Observer(Closing):
-    """Is told what happens and can change nothing; what it raises is logged and dropped."""
+    """Receives events and cannot change the run; its exceptions are logged and dropped."""
 
     def notify(self, event: Event) -> None:
-        """Look at one event. Called from one thread, in order."""
+        """Handle one event. Called in order, from a single thread."""

@@ -1,4 +1,4 @@
-"""How a node encrypts, whom it lets in, and how much a sender may take from it."""
+"""Encryption, access control and limits of a node."""
 
 from __future__ import annotations
 
@@ -14,56 +14,56 @@ TlsVersion: TypeAlias = Literal["1.2", "1.3"]
 class Tls:
     """Encryption of DICOM connections (PS3.15 annex B). Paths are absolute, or empty.
 
-    For a node that listens, ``certificate`` is there, and senders need a certificate if
-    ``ca`` is. For one that is called, ``ca`` are the only certificates to trust.
+    A node that listens has a ``certificate``, and senders need one as well if ``ca`` is set.
+    For a node that is called, ``ca`` are the only trusted certificates.
     """
 
     certificate: str = ""
-    """Our own certificate, and those between it and its CA; PEM."""
+    """Our own certificate and its intermediate certificates; PEM."""
     key: str = ""
     """Its private key; PEM. Empty: in the file of the certificate."""
     password: str = field(default="", repr=False)
-    """That of the key."""
+    """The password of the key."""
     ca: str = ""
     """The certificates to trust; PEM."""
     verify: bool = True
     """False accepts any certificate of the node that is called."""
     hostname: str = ""
-    """The name that its certificate has to have; empty: the one it is called by."""
+    """The name that its certificate must have; empty: its ``ip``."""
     min_version: TlsVersion = "1.2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
-    """What a node that listens lets in; empty lists let everybody in."""
+    """What a listening node accepts; empty lists accept everyone."""
 
     called_aetitles: tuple[str, ...] = ()
-    """AE titles beside its own under which it may be called."""
+    """AE titles, in addition to its own, under which it may be called."""
     calling_aetitles: tuple[str, ...] = ()
     addresses: tuple[IPv4Network | IPv6Network, ...] = ()
     unsolicited: Unsolicited = "accept"
-    """What becomes of objects of studies that were never asked for."""
+    """Handling of instances of studies that were never requested."""
     deflated: bool = False
     """Whether Deflated Explicit VR Little Endian is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much senders may take. Times in seconds, measured on the monotonic clock."""
+    """Limits for senders. Times are in seconds, measured on the monotonic clock."""
 
     associations: int = 64
-    """Open at once; when all are, those that make no progress give way."""
+    """Open at the same time; if all are in use, those without progress are closed."""
     associations_per_address: int = 32
-    """Open at once from one address."""
+    """Open at the same time from one address."""
     associate_timeout: float = 15.0
-    """From the connection to the whole association request, TLS handshake included."""
+    """From the connection to the complete association request, including the TLS handshake."""
     idle_timeout: float = 900.0
-    """Of silence between two PDUs."""
+    """Maximum silence between two PDUs."""
     pdu_timeout: float = 60.0
     """From the first byte of a PDU to its last."""
     association_timeout: float = 86400.0
     """From the association request to the end."""
     minimum_rate: int = 1024
-    """Bytes per second that a message has to come with, over any ``pdu_timeout``."""
+    """Minimum bytes per second of a message, over any ``pdu_timeout``."""
     object_size: int = 16 << 30
-    """Bytes of one data set."""
+    """Maximum bytes of one data set."""

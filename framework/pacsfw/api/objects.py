@@ -1,4 +1,4 @@
-"""Objects, where they are put, and what is made of them."""
+"""Instances, their paths, and files converted from them."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 
 
 class Header(Protocol):
-    """The attributes of one object, read lazily; pixel data are never among them."""
+    """The attributes of one instance, read lazily, without pixel data."""
 
     @property
     def dataset(self) -> Dataset:
         """The full pydicom data set (without pixel data)."""
 
     def get(self, keyword: str, default: Any = None) -> Any:
-        """Return the value as pydicom gives it, or ``default`` where it is absent.
+        """Return the value as pydicom provides it, or ``default`` if it is absent.
 
-        Takes a tag path (``A[1].B``) as well as a keyword.
+        Accepts a keyword or a tag path (``A[1].B``).
 
         Raises
         ------
         ValueError
-            There is no such keyword: a typo must not look like an absent value.
+            The keyword does not exist: a typo must not look like an absent value.
         """
 
     def __getattr__(self, keyword: str) -> Any: ...
 
 
 Layout: TypeAlias = "Callable[[Header], Sequence[str]]"
-"""Names of the folders and, last, of the file. Core makes each one safe and contained."""
+"""Names of the folders and, last, of the file. Core makes them safe and keeps them inside."""
 
 TagCallback: TypeAlias = "Callable[[Any], Any]"
-"""From the value as pydicom gives it to the cell. Never called for absent or empty values."""
+"""Converts a value from pydicom to a cell. Never called for absent or empty values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One object in the archive."""
+    """One instance in the dataset folder."""
 
     path: Path
     sop_uid: str
@@ -54,22 +54,22 @@ class Stored:
     syntax: str
     size: int
     digest: str
-    """SHA-256 of the data-set bytes, hexadecimal."""
+    """SHA-256 of the data set bytes, hexadecimal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
-    """One file a converter wrote."""
+    """One file written by a converter."""
 
     path: Path
     media_type: str
     sources: tuple[str, ...]
-    """SOP Instance UIDs it was made from."""
+    """SOP Instance UIDs of its sources."""
 
 
 class Converter(Closing, ABC):
-    """Turns stored files into other files."""
+    """Converts stored files to other files."""
 
     @abstractmethod
     def convert(self, files: Sequence[Stored], out: Path) -> Iterable[OutputFile]:
-        """Convert one instance, series or study into files below ``out``."""
+        """Convert one instance, series or study to files in ``out``."""

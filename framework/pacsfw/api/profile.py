@@ -1,4 +1,4 @@
-"""What a PACS was found to be able to do."""
+"""The capabilities of a PACS."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A PACS as `pacsfw probe` found it; what is empty, None or 0 is not known."""
+    """A PACS as probed by `pacsfw probe`; empty, None or 0 mean unknown."""
 
     probed_at: str = ""
     """ISO 8601, UTC."""
     calling: str = ""
-    """Our AE title then: a PACS may treat others differently."""
+    """Our AE title during the probe: a PACS may treat others differently."""
     called: str = ""
-    """The AE title of the PACS, which was at ``ip`` and ``port``."""
+    """The AE title of the PACS, at ``ip`` and ``port``."""
     ip: str = ""
     port: int = 0
     models: frozenset[str] = frozenset()
     """Accepted of ``study-find``, ``study-move``, ``study-get``, ``patient-find``,
     ``patient-move``, ``patient-get`` and ``dicomweb``."""
     returned: frozenset[str] = frozenset()
-    """Optional keywords that answers at STUDY level hold."""
+    """Optional keywords that query results at STUDY level contain."""
     not_returned: frozenset[str] = frozenset()
-    """Optional keywords that they do not hold although asked for."""
+    """Optional keywords that they lack although requested."""
     honoured: frozenset[str] = frozenset()
     """Matching keys at STUDY level that are honoured."""
     ignored: frozenset[str] = frozenset()
-    """Matching keys at STUDY level that are ignored: rows come that do not match."""
+    """Matching keys at STUDY level that are ignored: rows are returned that do not match."""
     wildcards: frozenset[str] = frozenset()
-    """Of those honoured, the ones proven to be matched with ``*``."""
+    """Honoured keys that are proven to support ``*``."""
     ranges: frozenset[str] = frozenset()
-    """Of those honoured, the ones proven to be matched by range."""
+    """Honoured keys that are proven to support ranges."""
     before_limit: frozenset[str] = frozenset()
-    """Of those honoured, the ones proven to be applied before any limit of rows. An optional
-    key is sent for matching only if it is among these."""
+    """Honoured keys that are proven to be applied before any limit of rows. An optional key is
+    sent for matching only if it is one of these."""
     folds_case: bool | None = None
-    """Whether PatientName is matched without regard to case."""
+    """Whether PatientName matching ignores case."""
     limit: int | None = None
-    """Rows after which answers are cut short; None where no limit was seen."""
+    """Rows after which query results are cut; None if no limit was seen."""
     rows_seen: int = 0
-    """The most rows that one answer held."""
+    """The most rows in one query result."""
     charset: str = ""
-    """Specific Character Set of the answers, the most frequent one."""
+    """Most frequent Specific Character Set of the query results."""
     associations: int = 0
-    """How many associations were open at the same time before one was rejected."""
+    """Number of associations open at the same time before one was rejected."""

@@ -1,4 +1,4 @@
-"""Asking what a PACS holds."""
+"""Queries to a PACS."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
 def is_uid(value: str) -> bool:
-    """Tell whether ``value`` may be sent as a unique key.
+    """Return whether ``value`` may be sent as a unique key.
 
-    Digits and dots, 64 characters at most (PS3.5 section 9.1). Leading zeros in a
-    component are not legal but occur in real archives, so they are let through.
+    Digits and dots, at most 64 characters (PS3.5 section 9.1). Leading zeros in a component
+    are not legal, but accepted because they occur in practice.
     """
     return len(value) <= 64 and _UID.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One question to a PACS.
+    """One query to a PACS.
 
     ``match`` maps DICOM keywords to matching values as in PS3.4 C.2.2.2; ``returns`` are
-    the keywords wanted in the answer beside the unique keys of the level. After ``max_rows``
-    rows (0: never) the provider may end the question; its answer is not whole then.
+    the keywords to return, in addition to the unique keys of the level. After ``max_rows``
+    rows (0: never), the provider may stop; the query result is then not complete.
     """
 
     level: Level
@@ -43,10 +43,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class QueryRow:
-    r"""One row of an answer: DICOM keyword to text; several values are joined by ``\``.
+    r"""One row of a query result: DICOM keyword to text; several values are joined by ``\``.
 
-    A keyword that the PACS returned without a value is there with the empty text; one that
-    it did not return is not there.
+    A keyword that the PACS returned without a value has the empty text; a keyword that it
+    did not return is absent.
     """
 
     attributes: Mapping[str, str]
@@ -54,13 +54,12 @@ class QueryRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
-    """How a question ended.
+    """How a query ended.
 
-    ``complete`` is True only when the provider was told so (DIMSE final status 0000).
-    ``status`` is the final one (of DIMSE, or of HTTP), None where none came: the answer broke
-    off. ``status_text`` says in words how it ended, for people. ``evidence`` is kept; where it says
-    ``narrower_helps`` False, an answer that is not whole would not be for parts of the
-    question either.
+    ``complete`` is True only if the peer reported it (DIMSE final status 0000). ``status`` is
+    the final status of DIMSE or HTTP; None if none arrived because the response was aborted.
+    ``status_text`` describes the end in words. ``evidence`` is recorded; ``narrower_helps:
+    False`` in it means that the parts of an incomplete query would be incomplete as well.
     """
 
     complete: bool
@@ -70,33 +69,33 @@ class QueryResult:
 
 
 class QueryProvider(Closing, ABC):
-    """Answers questions about what a PACS holds.
+    """Answers queries.
 
-    It answers one question at a time and judges nothing: the planner splits questions and
-    proves that the answers are whole.
+    It answers one query at a time and judges nothing: the planner splits queries and proves
+    that the results are complete.
     """
 
     @property
     def requires_patient_id(self) -> bool:
-        """Whether every question below PATIENT level must name a patient (PatientID).
+        """Whether every query below PATIENT level must name a patient (PatientID).
 
-        So it is with archives that know the Patient Root model alone (PS3.4 C.6.1). May
-        connect to find out.
+        True for systems that support only the Patient Root model (PS3.4 C.6.1). May connect
+        to find out.
         """
         return False
 
     @abstractmethod
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        """Answer one slice. Rows stream through ``emit`` and count once the answer is in.
+        """Answer one query. Rows are passed to ``emit``; they count once the result is complete.
 
         Raises
         ------
         RemoteError
-            The PACS could not be asked at all.
+            The PACS could not be queried at all.
         """
 
     def release(self) -> None:
-        """Give back connections while nothing is asked; `ask` may be called again.
+        """Release connections while there are no queries; `ask` may be called again.
 
         A PACS allows few associations at a time, and the retrieve needs one of them.
         """

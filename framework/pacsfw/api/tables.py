@@ -1,4 +1,4 @@
-"""Tables, verdicts, and the sinks that take them."""
+"""Tables, verdicts, and the sinks that store them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ColumnType: TypeAlias = Literal[
     "floats",
     "json",
 ]
-"""``texts``, ``ints`` and ``floats`` hold lists of these, in which None is an empty value."""
+"""``texts``, ``ints`` and ``floats`` are lists, in which None is an empty value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +47,24 @@ ERRORS = Table(
     "errors",
     tuple(Column(name) for name in ("file", "column", "tag", "stage", "reason", "plugin")),
 )
-"""What failed, beside each table of objects: one row per cell that stayed empty.
+"""The table of errors, next to each table of instances: one row per cell left empty.
 
-``stage`` says how far it came. ``decode``, ``callback``, ``type`` or ``required``: the cell is
-empty. ``read``: the file has a row, all cells of which are empty. ``file``: it has no row. So
-files seen = rows of the table + errors of the stage ``file``. No value of an object is in it.
+``stage`` is the stage that failed. ``decode``, ``callback``, ``type`` or ``required``: the cell
+is empty. ``read``: the file has a row, but all its cells are empty. ``file``: it has no row. So
+files seen = rows of the table + errors of the stage ``file``. It contains no value of an instance.
 """
 
 COLUMNS = Table(
     "columns",
     tuple(Column(name) for name in ("column", "type", "tag", "vr", "callback", "plugin")),
 )
-"""Where each column of a table of objects comes from: one row per column."""
+"""The source of each column of a table of instances: one row per column."""
 
 Row: TypeAlias = "tuple[Any, ...]"
 """Values in the order of the table's columns; None is an empty cell."""
 
 HEADER = "*"
-"""In `Sink.attributes`: the whole header."""
+"""In `Sink.attributes`: the complete header."""
 
 VerdictState: TypeAlias = Literal[
     "complete", "complete-by-count", "short", "over", "unverifiable", "failed"
@@ -73,7 +73,7 @@ VerdictState: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesVerdict:
-    """What became of one series of a study; its fields are those of `Verdict`."""
+    """The verdict of one series of a study, with the fields of `Verdict`."""
 
     uid: str
     state: VerdictState
@@ -86,81 +86,81 @@ class SeriesVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What became of one study, and on what evidence."""
+    """The verdict of one study, and its evidence."""
 
     state: VerdictState
     reason: str = ""
     expected: int | None = None
     stored: int = 0
     source: str = ""
-    """Where the expectation came from: ``image-uids``, ``instance-count``, ``series-counts`` or
+    """Source of the expected number: ``image-uids``, ``instance-count``, ``series-counts`` or
     ``sub-operations``."""
     missing: tuple[str, ...] = ()
     series: tuple[SeriesVerdict, ...] = ()
-    """Every series that the PACS lists or that is here; none where nothing is known of them."""
+    """Every series that the PACS lists or that is stored; empty if they are unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The rows of one key (a study), delivered as a whole."""
+    """The rows of one key (a study), delivered together."""
 
     table: Table
     key: str
     rows: Sequence[Row]
     files: Sequence[Stored] = ()
-    """The object of each row; empty where rows stand for something else."""
+    """The instance of each row; empty if the rows are not instances."""
     verdict: Verdict | None = None
     attributes: Sequence[Mapping[str, Any]] = ()
-    """Of the object of each row, what `Sink.attributes` asked for and it has."""
+    """The attributes in `Sink.attributes` that the instance of each row has."""
 
 
 class Sink(Closing, ABC):
-    """Takes batches of rows; durable on return; the same (table, key) replaces.
+    """Stores batches of rows: durable on return; a batch replaces that of the same (table, key).
 
-    Delivery is at least once. Core calls `begin` the very first time, and `restore` at every
-    later start. A sink over a file that can only grow sets ``appends``: then the ledger keeps
-    its `position`, and `rewrite` is called when a key that was delivered before has changed.
-    Of every sink it is called when the columns have changed or the table is gone.
+    Delivery is at least once. Core calls `begin` at the first start, and `restore` at every
+    later start. A sink with an append-only file sets ``appends``: the ledger then keeps its
+    `position`, and `rewrite` is called if a key that was delivered before has changed. For
+    every sink, `rewrite` is called if the columns have changed or the table is missing.
 
-    Any method may raise `pacsfw.errors.Retry` with a reason: the target cannot be reached at the
-    moment. What was to be done is done later; meanwhile the ledger keeps the rows.
+    Any method may raise `pacsfw.errors.Retry` with a reason: the target is temporarily
+    unreachable. The call is repeated later; meanwhile the ledger keeps the rows.
     """
 
     appends: ClassVar[bool] = False
     attributes: Sequence[str] = ()
-    """DICOM keywords that it wants to know of each object, whatever the columns are; `HEADER`
-    stands for the whole header in the DICOM JSON model (PS3.18 F), without bulk data."""
+    """DICOM keywords that it needs of each instance, whatever the columns are; `HEADER` is
+    the complete header in the DICOM JSON model (PS3.18 F), without bulk data."""
 
     def has(self, table: str) -> bool:
-        """Tell whether the target and this table in it are there."""
+        """Return whether the target exists and contains this table."""
         return True
 
     @abstractmethod
     def deliver(self, batch: Batch) -> None:
-        """Write one batch so that it survives a power cut."""
+        """Write one batch durably: it must survive a power failure."""
 
     def position(self) -> int:
-        """Return how much is written (bytes); committed with the delivery."""
+        """Return the number of bytes written; committed with the delivery."""
         return 0
 
     def begin(self, table: Table) -> None:
-        """Prepare a target that this collection has never written; refuse another's rows."""
+        """Prepare a target that is new for this collection; refuse one with other rows."""
 
     def restore(self, table: Table, position: int) -> None:
-        """Go back to the committed position: what follows it was never delivered."""
+        """Go back to the committed position: whatever follows it was not delivered."""
 
     def check(self, position: int) -> None:
-        """Raise StateError where the target is not what was committed at ``position``."""
+        """Raise StateError if the target differs from its state committed at ``position``."""
 
     def rewrite(self, table: Table, batches: Iterable[Batch]) -> None:
-        """Replace the whole table, atomically."""
+        """Replace the entire table atomically."""
         raise TypeError(f"{type(self).__name__} cannot be rewritten")
 
     @property
     def rewrites(self) -> bool:
-        """Tell whether it has `rewrite`; one that does not is given every batch again."""
+        """Return whether it implements `rewrite`; otherwise it gets every batch again."""
         return type(self).rewrite is not Sink.rewrite
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give rows back as (where, column to text), for a sink used as the study list."""
+        """Yield the rows as (location, column to text), for a sink used as the study list."""
         raise TypeError(f"{type(self).__name__} cannot serve as a study list")

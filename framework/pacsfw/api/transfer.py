@@ -1,4 +1,4 @@
-"""Making objects arrive."""
+"""Retrieving instances."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pacsfw.api.query import Level, is_uid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A retrieve request. An empty or malformed unique key cannot be expressed.
+    """A retrieve request. Empty or malformed unique keys are rejected.
 
-    An empty StudyInstanceUID makes some archives send everything they hold, so the
-    record refuses it (PS3.4 C.4.2.1.4.1: unique keys shall be present).
+    An empty StudyInstanceUID makes some PACS send everything they have
+    (PS3.4 C.4.2.1.4.1: unique keys shall be present).
     """
 
     study_uid: str
@@ -30,11 +30,11 @@ class Request:
         if self.series_uid is not None and not is_uid(self.series_uid):
             raise ValueError(f"{self.series_uid!r} is not a UID")
         if self.sop_uids and self.series_uid is None:
-            raise ValueError("instances are requested within one series")
+            raise ValueError("instances can be requested only within one series")
 
     @property
     def level(self) -> Level:
-        """The Query/Retrieve level that the keys make."""
+        """The Query/Retrieve level of the keys."""
         if self.sop_uids:
             return "IMAGE"
         return "SERIES" if self.series_uid is not None else "STUDY"
@@ -42,11 +42,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a retrieve request ended, as the peer told it; the counts are claims, not proof.
+    """How a retrieve request ended, as reported by the peer; its counts are not proof.
 
-    ``status`` is None when no final response came (abort, timeout, no association); a
-    transfer that is not DIMSE gives the DIMSE status that says the same.
-    ``reached`` is False when the peer could not be asked at all.
+    ``status`` is None if no final response arrived (abort, timeout, no association). A
+    transfer that is not DIMSE returns the equivalent DIMSE status.
+    ``reached`` is False if the peer could not be reached at all.
     """
 
     status: int | None
@@ -59,50 +59,50 @@ class Outcome:
 
 
 class SpoolFile(Protocol):
-    """One object on its way in."""
+    """One incoming instance."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Append data-set bytes exactly as received."""
 
     def seal(self) -> None:
-        """The data set is whole: hand it to ingest."""
+        """Hand the complete data set to ingest."""
 
     def discard(self) -> None:
-        """The object did not arrive whole: forget it."""
+        """Discard an instance that did not arrive completely."""
 
 
 class Inbox(Protocol):
-    """Where the objects of one request arrive, whichever way they come."""
+    """Receives the instances of one request, whatever the transfer."""
 
     aetitle: str
     """The AE title of the receiver: the move destination for a pushing transfer."""
 
     def wait(self, seconds: float) -> frozenset[str]:
-        """Wait for news and return the SOP Instance UIDs of this request that have arrived."""
+        """Wait for arrivals and return the SOP Instance UIDs of this request so far."""
 
     def news(self) -> int:
-        """Return a number that grows with whatever comes for this request, repeats included.
+        """Return a number that grows with each arrival for this request, including repeats.
 
-        While it grows the peer is at work, however long its last response is ago.
+        While it grows, the peer is working, however old its last response is.
         """
 
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
-        """Begin an object that the transfer itself pulls."""
+        """Begin an instance that the transfer itself downloads."""
 
 
 class Transfer(Closing, ABC):
-    """Makes the objects of a request arrive in an inbox."""
+    """Retrieves the instances of a request into an inbox."""
 
     @abstractmethod
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:
-        """Request, and return at the final response. Judges nothing."""
+        """Send the request and return after the final response. Judges nothing."""
 
     def expects(self) -> tuple[str, Mapping[str, Any]] | None:
-        """Return the query provider, by name and options, that knows what there is to fetch.
+        """Return the name and options of the query provider that lists what to fetch.
 
-        None: the PACS knows, and is asked as ``find.use`` says.
+        None: the PACS lists it, and is queried as set by ``find.use``.
         """
         return None
 
     def cancel(self) -> None:
-        """Called from another thread at shutdown: end a running `fetch` soon."""
+        """Make a running `fetch` end soon. Called at shutdown, from another thread."""

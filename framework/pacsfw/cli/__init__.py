@@ -20,27 +20,27 @@ from pacsfw.plugins.records import CommandOffer, PluginFailure
 
 COMMANDS = {
     "run": "Find, move and parse: the whole collection, resumable.",
-    "find": "Ask the PACS what it holds and write storage.resources.",
-    "plan": "Show what a collection is going to take; nothing is moved.",
-    "move": "Request what storage.resources lists, store it and parse its tags.",
+    "find": "Query the PACS and write the study list, storage.resources.",
+    "plan": "Estimate the studies, bytes and time of a collection; move nothing.",
+    "move": "Request the studies in storage.resources, store them and parse their tags.",
     "parse": "Read the tags of stored or other files into a table.",
     "parse-conf": "Write a file that lists tags, for `parse -f`.",
     "verify": "Compare PACS, ledger and disk; write a manifest.",
-    "status": "Show what the ledger knows about this collection.",
-    "echo": "Check that the PACS answers (C-ECHO).",
-    "probe": "Ask the PACS what it is and write its profile.",
-    "server": "Receive, store and parse what others send.",
+    "status": "Show the state of a collection from its ledger.",
+    "echo": "Check that the PACS responds (C-ECHO).",
+    "probe": "Find out what the PACS supports and write its profile.",
+    "server": "Receive instances from other systems, store them and parse their tags.",
     "send": "Send DICOM files and folders to a node (C-STORE).",
     "config": "Check, show or create a configuration.",
-    "plugins": "List what is installed, explain what is broken, start a plugin.",
+    "plugins": "List components, diagnose broken plugins, create a new plugin.",
     "demo": "Collect synthetic studies from an embedded PACS.",
-    "testpacs": "Run a PACS that misbehaves as you wish.",
+    "testpacs": "Run a test PACS with the faults that you choose.",
 }
 """Name -> short help; the module of the same name has the click ``command``."""
 
 
 class _Commands(click.Group):
-    """Bundled commands by name; commands of plugins when help or an unknown name asks."""
+    """Bundled commands by name. Plugin commands are loaded for help and for other names."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *sorted(_plugin_commands()[0])]
@@ -60,7 +60,7 @@ class _Commands(click.Group):
         return offers[0].command if offers else None
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; what a plugin's command raises names the plugin."""
+        """Run the command. An exception from a plugin's command names the plugin."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit, PacsfwError):
@@ -77,7 +77,7 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Say which plugins failed where a command is not known: it may be one of theirs."""
+        """Name the plugins that failed if a command is unknown: one of them may define it."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as err:
@@ -85,7 +85,7 @@ class _Commands(click.Group):
             raise click.UsageError("\n".join([err.message, *failed]), ctx) from err
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help from the table above, so that ``--help`` imports no command."""
+        """Write the help from ``COMMANDS``, so that ``--help`` imports no command."""
         plugin_rows = [
             (name, offers[0].command.get_short_help_str())
             for name, offers in sorted(_plugin_commands()[0].items())
@@ -96,7 +96,7 @@ class _Commands(click.Group):
 
 @cache
 def _plugin_commands() -> tuple[Mapping[str, Sequence[CommandOffer]], Sequence[PluginFailure]]:
-    """Return the commands of plugins by name, and the plugins that could not be asked."""
+    """Return plugin commands by name, and the plugins that failed to load or list theirs."""
     registry = discover(PluginPlan())
     offers, failures = registry.commands()
     found: dict[str, list[CommandOffer]] = {}
@@ -123,28 +123,28 @@ def _switch_off(_ctx: click.Context, _param: click.Parameter, value: bool) -> No
     is_eager=True,
     expose_value=False,
     callback=_switch_off,
-    help="Load only what is included, no plugin of anybody else.",
+    help="Load bundled plugins only.",
 )
 def cli() -> None:
     """Collect DICOM data from a PACS into a research dataset.
 
-    Everything is described in one YAML or JSON file; start with `pacsfw config init`.
+    One YAML or JSON file describes a collection. Create one with `pacsfw config init`.
     """
 
 
 def program() -> NoReturn:
-    """Run the command of the command line, and leave with its exit code."""
+    """Run the command given on the command line and exit with its exit code."""
     code = main()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # all that is left is to leave
+        signal.signal(number, signal.SIG_IGN)  # only the exit is left
     sys.exit(code)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
-    0 all complete; 1 finished, something short or failed; 2 configuration or usage;
-    3 a needed plugin is missing or broken; 4 remote unreachable; 130 interrupted.
+    0 everything is complete; 1 finished, but something is short or failed; 2 configuration or
+    usage; 3 a required plugin is missing or broken; 4 remote unreachable; 130 interrupted.
     """
     before = os.environ.get(NO_PLUGINS_VARIABLE)
     _plugin_commands.cache_clear()
@@ -154,7 +154,7 @@ def main(args: Sequence[str] | None = None) -> int:
         err.show()
         return err.exit_code
     except PacsfwError as err:
-        print(err, file=sys.stderr)  # noqa: T201 - the one place that prints our errors
+        print(err, file=sys.stderr)  # noqa: T201 - the only place that prints our errors
         return err.exit_code
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)  # noqa: T201

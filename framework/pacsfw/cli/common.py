@@ -1,4 +1,4 @@
-"""What the commands share: the configuration argument and loading it."""
+"""Shared by the commands: the configuration argument, and loading the configuration."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_argument(function: F) -> F:
-    """Take the configuration file as argument or with ``-f``, as keyword ``config``."""
+    """Accept the configuration file as an argument or with ``-f``, as keyword ``config``."""
 
     def pick(ctx: click.Context, _param: click.Parameter, value: Path | None) -> Path | None:
         other = ctx.params.pop("config_argument", None)
         if value is not None and other is not None:
-            raise click.UsageError("give the configuration once: as argument or with -f")
+            raise click.UsageError("give the configuration only once: as an argument or with -f")
         return value or other
 
     function = click.option(
@@ -55,7 +55,7 @@ def load(config: Path | None, *, build: bool = False) -> Loaded:
 
 
 class RenamedOption(click.Option):
-    """An option whose last name is a former one, which works and is not shown."""
+    """An option whose last name is its former name: accepted, but hidden from ``--help``."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Return the line of ``--help``, without the former name."""
@@ -72,7 +72,7 @@ retry_given_up_option = click.option(
     "--again",
     cls=RenamedOption,
     is_flag=True,
-    help="Also request what earlier runs gave up on.",
+    help="Retry the studies that earlier runs gave up on.",
 )
 
 

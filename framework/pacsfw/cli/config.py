@@ -37,41 +37,41 @@ def check(config: Path | None) -> None:
 @command.command()
 @config_argument
 def show(config: Path | None) -> None:
-    """Print the configuration as understood. Defaults are filled in, secrets masked."""
+    """Print the effective configuration. Defaults are filled in and secrets are masked."""
     click.echo(shown(load(config).config), nl=False)
 
 
 @command.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema with every installed component."""
+    """Print the JSON Schema, including every installed component."""
     click.echo(_schema_text(), nl=False)
 
 
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("pacsfw.yaml"))
 def init(path: Path) -> None:
-    """Write a commented configuration to PATH. Its schema for editors is put beside it."""
+    """Write a commented configuration to PATH. Also writes its schema for editors."""
     if path.suffix not in {".yaml", ".yml"}:
-        raise ConfigError(f"{path}: init writes YAML; give a name that ends in .yaml")
-    beside = path.with_name(SCHEMA_FILE)
+        raise ConfigError(f"{path}: init writes YAML; use a name that ends in .yaml")
+    schema_path = path.with_name(SCHEMA_FILE)
     try:
-        # 0600: it will name hosts and perhaps more; O_EXCL: never over somebody's work.
+        # 0600: it will contain hosts and perhaps secrets; O_EXCL: never overwrite a file.
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(TEMPLATE)
-        beside.write_text(_schema_text(), encoding="utf-8")
+        schema_path.write_text(_schema_text(), encoding="utf-8")
     except FileExistsError as err:
-        raise ConfigError(f"{path}: exists already and is left as it is") from err
+        raise ConfigError(f"{path}: already exists and was not changed") from err
     except FileNotFoundError as err:
         raise ConfigError(f"{path}: the folder {path.parent} does not exist") from err
     except OSError as err:
         raise ConfigError(f"{err.filename}: cannot be written: {err.strerror}") from err
-    click.echo(f"{path}: written, and {beside} for your editor")
+    click.echo(f"{path}: written, with {schema_path} for your editor")
     click.echo(f"edit it, then run: pacsfw config check {path}")
 
 
 def window_notice(window: Window, now: datetime) -> str:
-    """Say whether the window is open and until when; nothing if it never changes."""
+    """Say whether the window is open and until when; empty if it never changes."""
     change = window.next_change(now)
     if change is None:
         return ""

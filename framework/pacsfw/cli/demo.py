@@ -1,4 +1,4 @@
-"""``pacsfw demo``: a whole collection from a PACS that is not there, on synthetic studies."""
+"""``pacsfw demo``: a complete collection of synthetic studies from an embedded PACS."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ AETITLE = "PACSFW"
 PACS_AETITLE = "DEMOPACS"
 
 TEMPLATE = """\
-# Written by `pacsfw demo`; change what you like and run the demo again.
-# The PACS of the demo holds {studies} synthetic studies of 2020 and runs only while the demo does.
+# Written by `pacsfw demo`. Change anything you like and run the demo again.
+# The PACS of the demo holds {studies} synthetic studies of 2020. It runs only during the demo.
 net:
   local_node: {{aetitle: {aetitle}, port: {port}, bind: {host}}}
   called_node: {{aetitle: {pacs_aetitle}, ip: {host}, port: {pacs_port}}}
@@ -56,11 +56,11 @@ tags:
 """
 
 MADE_WITH = re.compile(r"^# The PACS of the demo holds (\d{1,3}) synthetic studies", re.MULTILINE)
-"""The line of the template that says how many studies the demo was made with."""
+"""The line of the template with the number of studies that the demo was created with."""
 STUDIES = 12
 
 FINISHED = (0, 1)
-"""Exit codes after which there is something to see."""
+"""Exit codes after which there are results to show."""
 PATIENTS_SHOWN = 3
 CHILDREN_SHOWN = 4
 ROWS_SHOWN = 8
@@ -72,21 +72,21 @@ ROWS_SHOWN = 8
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("demo"),
     show_default=True,
-    help="Where the files go; made if it does not exist.",
+    help="Folder for the files; created if missing.",
 )
 @click.option(
     "--studies",
     type=click.IntRange(1, 300),
-    help=f"How many studies a new demo has (default: {STUDIES}); two of three are CT.",
+    help=f"Number of studies in a new demo (default: {STUDIES}); two of three are CT.",
 )
 @click.option(
-    "--keep", is_flag=True, help="Keep the PACS running afterwards, to try other commands on it."
+    "--keep", is_flag=True, help="Keep the PACS running afterwards to try other commands."
 )
 def command(directory: Path, studies: int | None, *, keep: bool) -> int:
     """Collect synthetic studies from an embedded PACS.
 
-    Starts the PACS, writes a configuration, runs it for real and shows what came of it. In
-    the folder of an earlier demo it continues, with the configuration as it is there.
+    Starts the PACS, writes a configuration, runs it and shows the results. In the folder of
+    an earlier demo, it continues that demo with the configuration found there.
     """
     from rich.console import Console
 
@@ -112,21 +112,21 @@ def command(directory: Path, studies: int | None, *, keep: bool) -> int:
         code = run_command(path)
         if code in FINISHED:
             _show(console, config)
-            _tell_more(console, path, keep=keep)
+            _suggest(console, path, keep=keep)
         if keep and code != INTERRUPTED:
             click.pause("The PACS is running. Press any key to stop it.")
     return code
 
 
 def run_command(config: Path) -> int:
-    """Run the collection as ``pacsfw run`` does, and return its exit code."""
+    """Run the collection like ``pacsfw run`` and return the exit code."""
     from pacsfw.cli import main
 
     return main(["run", str(config)])
 
 
 def _write(directory: Path, path: Path, studies: int) -> None:
-    """Make the folder of a new demo, with its configuration."""
+    """Create the folder of a new demo and write its configuration."""
     if directory.exists() and any(directory.iterdir()):
         raise _not_a_demo(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -141,31 +141,31 @@ def _write(directory: Path, path: Path, studies: int) -> None:
         pacs_port=pacs_port,
     )
     path.write_text(text, encoding="utf-8")
-    # A configuration that others may write is refused, whatever the umask is.
+    # Whatever the umask: pacsfw refuses a configuration that other users can modify.
     path.chmod(0o600)
 
 
 def _made_with(path: Path, studies: int | None) -> int:
-    """Return how many studies the demo was made with, which is what ``studies`` may ask for."""
+    """Return the number of studies the demo was created with; ``studies`` must agree."""
     made_with = MADE_WITH.search(path.read_text(encoding="utf-8", errors="replace"))
     if made_with is None:
         raise _not_a_demo(path.parent)
     number = int(made_with[1])
     if studies not in (None, number):
         raise StateError(
-            f"{path}: this demo was made with {number} studies, not {studies}: leave out "
-            "--studies, or name another folder with --directory"
+            f"{path}: this demo was created with {number} studies, not {studies}: omit "
+            "--studies, or choose another folder with --directory"
         )
     return number
 
 
 def _read(path: Path) -> tuple[Config, int, int]:
-    """Return the configuration of a demo, its port, and that of its PACS.
+    """Return the configuration of a demo, its port, and the port of its PACS.
 
     Raises
     ------
     StateError
-        It is about another PACS: then nobody wants synthetic studies from it.
+        It names another PACS, so it is not the configuration of a demo.
     """
     from pacsfw.cli.common import load
 
@@ -179,7 +179,7 @@ def _read(path: Path) -> tuple[Config, int, int]:
 
 
 def _not_a_demo(directory: Path) -> StateError:
-    return StateError(f"{directory}: not the folder of a demo; name another with --directory")
+    return StateError(f"{directory}: not the folder of a demo; choose another with --directory")
 
 
 def _check_free(*ports: int) -> None:
@@ -188,7 +188,7 @@ def _check_free(*ports: int) -> None:
             socket.create_server((HOST, port)).close()
         except OSError as err:
             if err.errno == errno.EADDRINUSE:
-                why = "is in use: is another demo of this folder still running?"
+                why = "is in use: is another demo in this folder still running?"
             else:
                 why = f"cannot be used: {err.strerror}"
             raise StateError(f"port {port} {why}") from err
@@ -205,10 +205,10 @@ def _show(console: Console, config: Config) -> None:
         console.print(_tree(storage.directory))
     table = Path(storage.resources_meta)
     if table.suffix != ".csv" or not table.is_file():
-        return  # somebody took the tags out, or wants another kind of table
+        return  # the user removed the tags, or chose another kind of table
     with table.open(newline="", encoding="utf-8") as file:
         header, *rows = list(csv.reader(file)) or [[]]
-    # The last column is the path, which the tree has shown.
+    # The last column is the path, which the tree already shows.
     shown = [[Text(cell) for cell in row[:-1]] for row in rows[:ROWS_SHOWN]]
     if shown:
         click.echo(f"\nThe first of {len(rows)} rows of {table}:")
@@ -216,7 +216,7 @@ def _show(console: Console, config: Config) -> None:
 
 
 def _tree(folder: Path) -> Tree:
-    """Draw the visible folders and files, a few of each level."""
+    """Draw the visible folders and files, a few at each level."""
     from rich.tree import Tree
 
     def grow(branch: Tree, folder: Path, most: int) -> None:
@@ -233,21 +233,21 @@ def _tree(folder: Path) -> Tree:
     return tree
 
 
-def _tell_more(console: Console, config: Path, *, keep: bool) -> None:
+def _suggest(console: Console, config: Path, *, keep: bool) -> None:
     program = _program()
-    again = f"{program} run {config}" if keep else "the same command again"
+    again = f"{program} run {config}" if keep else "run the same command again"
     lines = (
         "\nWhat to try next:",
-        f"  {again}: nothing that is complete is asked for twice",
-        f"  {program} status {config}: what the ledger knows",
-        f"  change {config} (add a tag, say) and give the same command again",
+        f"  {again}: complete studies are not requested again",
+        f"  {program} status {config}: the state of the collection",
+        f"  change {config} (for example, add a tag) and run the same command again",
         f"  {program} config init: a commented configuration for your own PACS",
     )
     console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 def _program() -> str:
-    """Return how this program was called, so that what is shown can be typed as it is."""
+    """Return the command that started this program, so that suggestions can be pasted."""
     called = sys.argv[0]
     name = Path(called).name
     if name == "__main__.py":

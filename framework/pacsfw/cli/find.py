@@ -12,10 +12,10 @@ from pacsfw.cli.common import config_argument
 @click.command("find")
 @config_argument
 def command(config: Path | None) -> int:
-    """Ask the PACS what it holds and write storage.resources.
+    """Query the PACS and write the study list, storage.resources.
 
-    Asks each time. Studies that are new are added to the list; rows that you removed
-    from it stay removed.
+    Queries the PACS on every call. New studies are added to the list; rows that you
+    removed from it stay removed.
     """
     from rich.console import Console
 

@@ -11,12 +11,12 @@ from pacsfw.cli.common import config_argument, retry_given_up_option
 
 @click.command("move")
 @config_argument
-@click.option("--ignore-window", is_flag=True, help="Request also outside the allowed hours.")
+@click.option("--ignore-window", is_flag=True, help="Ignore the transfer window.")
 @retry_given_up_option
 def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> int:
-    """Request what storage.resources lists, store it and parse its tags.
+    """Request the studies in storage.resources, store them and parse their tags.
 
-    Studies that are complete already are not asked for again.
+    Studies that are already complete are not requested again.
     """
     from pacsfw.cli.working import work
 

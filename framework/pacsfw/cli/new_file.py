@@ -1,4 +1,4 @@
-"""Writing a file that nobody else shall change, and never over somebody's work."""
+"""Writing a new file that no other user can modify, without overwriting by accident."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pacsfw.errors import ConfigError
 
 
 def see_that_it_can_be_written(path: Path, *, force: bool) -> None:
-    """Refuse before any work is done.
+    """Check before any work is done.
 
     Raises
     ------
     ConfigError
-        There is such a file, or there can be none.
+        The file already exists, or cannot be created.
     """
     from pacsfw.config.files import why_unwritable
 
     if path.exists() and not force:
-        raise ConfigError(f"{path}: exists already and is left as it is; --force replaces it")
+        raise ConfigError(f"{path}: already exists and was not changed; use --force to replace it")
     folder = path.absolute().parent
     if not folder.is_dir():
         raise ConfigError(f"{path}: the folder {folder} does not exist")
@@ -28,7 +28,7 @@ def see_that_it_can_be_written(path: Path, *, force: bool) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file as a whole, or leave what was there.
+    """Write a file completely, or leave the existing one unchanged.
 
     Raises
     ------
@@ -36,10 +36,10 @@ def write(path: Path, text: str) -> None:
         It cannot be written.
     """
     try:
-        # mkstemp makes it 0600: it may make us run code, so nobody else shall change it.
-        number, beside = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+        # mkstemp makes it 0600: it can make us run code, so no other user may change it.
+        number, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
         with open(number, "w", encoding="utf-8") as file:
             file.write(text)
-        Path(beside).replace(path)
+        Path(temporary).replace(path)
     except OSError as err:
         raise ConfigError(f"{path}: cannot be written: {err.strerror}") from err

@@ -1,4 +1,4 @@
-"""``pacsfw parse``: the table of tags of a collection, or of any tree of files."""
+"""``pacsfw parse``: a table of tags, from a collection or from any folder of files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pacsfw.parse.job import ParseRequest
     from pacsfw.report.parsed import ParseSummary
 
-GO_ON = "give the same command again to go on"
+RESUME = "run the same command again to resume"
 
 
 @click.command("parse", short_help="Read the tags of stored or other files into a table.")
@@ -28,16 +28,16 @@ GO_ON = "give the same command again to go on"
     "--input",
     "source",
     type=click.Path(path_type=Path, exists=True),
-    help="A folder, zip archive, DICOMDIR or file to read instead of the stored files.",
+    help="Folder, zip archive, DICOMDIR or file to read instead of the stored files.",
 )
-@click.option("-o", "--output", help="The table to write: a file (.csv, ...) or a URL.")
-@click.option("--workers", type=click.IntRange(1), help="Number of processes.")
-@click.option("--limit", type=click.IntRange(1), help="Look at so many files only; with -o.")
-@click.option("--force", is_flag=True, help="Begin anew and replace the table; with -o.")
+@click.option("-o", "--output", help="Table to write: a file (.csv, ...) or a URL.")
+@click.option("--workers", type=click.IntRange(1), help="Number of worker processes.")
+@click.option("--limit", type=click.IntRange(1), help="Read at most this many files; only with -o.")
+@click.option("--force", is_flag=True, help="Start again and replace the table; only with -o.")
 @click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where it is kept how far it is until it is done (<output>.state).",
+    help="Folder for the resume state until it is done; only with -o (default: OUTPUT.state).",
 )
 def command(
     config: Path | None,
@@ -50,24 +50,24 @@ def command(
 ) -> int:
     """Read the tags of files into a table.
 
-    With a configuration alone the rows of all its stored files are read anew, and its tables
-    are written anew; nothing is moved. With -o the files of a folder (-i, by default
-    storage.directory) are read into another table; a file that lists `tags:` alone will do.
+    Without -o, reads all stored files of the collection again and rewrites its tables. Moves
+    nothing. With -o, reads the files of a folder (-i, by default storage.directory) into
+    another table; a configuration that contains only `tags:` is enough.
 
-    Continues where it was interrupted. Ends with 1 if a DICOM file could not be read.
+    Resumes after an interruption. The exit code is 1 if a DICOM file could not be read.
     """
     loaded = load(config)
     if output is not None:
         return _tree(loaded, _request(loaded, source, output, workers, limit, force, state))
     if source is not None:
-        raise click.UsageError("-i needs -o: which table shall be written?")
+        raise click.UsageError("-i requires -o: name the table to write")
     if limit is not None or force or state is not None:
-        raise click.UsageError("--limit, --force and --state go with -o")
+        raise click.UsageError("--limit, --force and --state require -o")
     return _collection(loaded, workers or 0)
 
 
 def _collection(loaded: Loaded, workers: int) -> int:
-    """Read the rows of a collection anew."""
+    """Read the rows of a collection again."""
     from rich.console import Console
 
     from pacsfw.api import Clock
@@ -84,7 +84,7 @@ def _collection(loaded: Loaded, workers: int) -> int:
 
 
 def _tree(loaded: Loaded, request: ParseRequest) -> int:
-    """Read any tree of files."""
+    """Read any folder of files."""
     from rich.console import Console
 
     from pacsfw.api import Clock
@@ -96,7 +96,7 @@ def _tree(loaded: Loaded, request: ParseRequest) -> int:
     with private_files(), signals(parsing):
         with parsing:
             if parsing.begun:
-                click.echo(f"going on behind {parsing.begun:,} files (state: {request.state})")
+                click.echo(f"resuming after {parsing.begun:,} files (state: {request.state})")
             parsing.run()
         return _end(parsing.summary(), console, interrupted=parsing.interrupted)
 
@@ -106,7 +106,7 @@ def _end(summary: ParseSummary, console: Console, *, interrupted: bool) -> int:
 
     render(summary, console)
     if interrupted:
-        click.echo(f"interrupted: {GO_ON}", err=True)
+        click.echo(f"interrupted: {RESUME}", err=True)
         return INTERRUPTED
     return summary.exit_code
 

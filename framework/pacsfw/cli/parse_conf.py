@@ -20,9 +20,11 @@ _SUFFIXES = {".yaml", ".yml", ".json"}
 
 HEAD = """\
 Tags for `pacsfw parse -i FOLDER -f {name} -o table.csv`; or copy them into a configuration.
-Delete what you do not want as a column."""
-OF_SAMPLE = "\nProposed are the tags that have a value in the sample file; no value is in here."
-MARKED = "\nWhat is marked can tell who a patient is: keep it only if you need it and may have it."
+Delete the tags that you do not want as columns."""
+OF_SAMPLE = "\nThese tags have a value in the sample file. This file contains none of the values."
+MARKED = (
+    "\nMarked tags can identify a patient: keep only those that you need and are allowed to have."
+)
 
 
 @click.command("parse-conf", short_help="Write a file that lists tags, for `parse -f`.")
@@ -32,34 +34,34 @@ MARKED = "\nWhat is marked can tell who a patient is: keep it only if you need i
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path(FILE),
     show_default=True,
-    help="The file to write: .yaml, or .json, which has no comments.",
+    help="File to write: .yaml, or .json (without comments).",
 )
 @click.option(
     "--from",
     "sample",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="Propose the tags that are filled in this DICOM file, and ask nothing.",
+    help="List the tags that have a value in this DICOM file, without prompts.",
 )
 @click.option(
     "--without-identifying",
     is_flag=True,
-    help="Leave out what tells of a person or place, and dates and UIDs.",
+    help="Leave out tags that can identify a person or place, dates and UIDs.",
 )
-@click.option("--force", is_flag=True, help="Replace the file if there is one.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
 def command(output: Path, sample: Path | None, without_identifying: bool, force: bool) -> None:
-    """Write a file that lists tags, from a sample file or by asking for them.
+    """Write a file that lists tags, from a sample file or from prompts.
 
-    Each gets a name for its column and a type that suits it. What identifies a patient is
+    Each tag gets a column name and a suitable type. Tags that can identify a patient are
     marked. No value of the sample is shown or written.
     """
     if output.suffix.lower() not in _SUFFIXES:
-        raise ConfigError(f"{output}: give a name that ends in .yaml or .json")
+        raise ConfigError(f"{output}: use a name that ends in .yaml or .json")
     see_that_it_can_be_written(output, force=force)
     tags = _of_sample(sample) if sample else _asked()
     if without_identifying:
         tags = [tag for tag in tags if not tag.concern]
     if not any(not tag.optional for tag in tags):
-        raise ConfigError(f"{output}: no tag is left, so nothing is written")
+        raise ConfigError(f"{output}: not written: no tag is left")
     _write(output, tags, of_sample=sample is not None)
     marked = sum(bool(tag.concern) for tag in tags if not tag.optional)
     number = sum(not tag.optional for tag in tags)
@@ -72,7 +74,7 @@ def _write(path: Path, tags: Sequence[ProposedTag], *, of_sample: bool) -> None:
     from pacsfw.plugins import PluginPlan, discover
     from pacsfw.steps.tags.proposal import as_json, as_yaml
 
-    # What is written must load: better to find out here than when it is used.
+    # The file must load: an error is better found here than at its first use.
     tags_of_tree([tag.tree() for tag in tags], discover(PluginPlan()))
     head = HEAD.format(name=path.name) + (OF_SAMPLE if of_sample else "") + MARKED
     write(path, as_json(tags) if path.suffix.lower() == ".json" else as_yaml(tags, head))
@@ -92,7 +94,7 @@ def _of_sample(path: Path) -> list[ProposedTag]:
 
 
 def _asked() -> list[ProposedTag]:
-    """Ask for one tag after the other, until one is left blank."""
+    """Prompt for one tag after another, until a prompt is left blank."""
     click.echo("Tags are DICOM keywords (PatientID) or paths (ViewCodeSequence.CodeMeaning).")
     tags: list[ProposedTag] = []
     while names := _names():
@@ -105,7 +107,7 @@ def _names() -> list[str]:
 
     names: list[str] = []
     while True:
-        question = "Fallback, where it has no value" if names else "Tag"
+        question = "Fallback if it has no value" if names else "Tag"
         name = click.prompt(f"{question} (blank: none)", default="", show_default=False).strip()
         if not name:
             return names
@@ -122,13 +124,13 @@ def _about(names: Sequence[str], taken: set[str]) -> ProposedTag:
 
     tag = proposed(names)
     if tag.concern:
-        click.echo("  it can tell who a patient is: marked in the file")
+        click.echo("  can identify a patient: marked in the file")
     while True:
-        alias = click.prompt("  Name of the column", default=tag.alias).strip()
+        alias = click.prompt("  Column name", default=tag.alias).strip()
         if alias not in taken:
             break
-        click.echo(f"  there is a column {alias!r} already")
+        click.echo(f"  column {alias!r} already exists")
     default = click.prompt(
-        "  What stands where it is missing (blank: nothing)", default="", show_default=False
+        "  Default for a missing value (blank: none)", default="", show_default=False
     )
     return replace(tag, alias=alias, default=default.strip())

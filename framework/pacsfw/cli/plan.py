@@ -13,11 +13,11 @@ from pacsfw.cli.common import config_argument, load
 @config_argument
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(config: Path | None, *, as_json: bool) -> int:
-    """Ask the PACS and show what the collection is going to take; nothing is moved.
+    """Query the PACS and estimate what the collection will take; move nothing.
 
-    Studies, instances and bytes, the nights that fetching them needs and the disk, each
-    figure with its source, and what the PACS could not be brought to prove. Writes no list.
-    The exit code is 1 where something is not proven.
+    Shows studies, instances, bytes, nights and disk space, each figure with its source, and
+    the parts of the search that are not proven. Writes no study list. The exit code is 1 if
+    a part is not proven.
     """
     from rich.console import Console
 
@@ -32,7 +32,7 @@ def command(config: Path | None, *, as_json: bool) -> int:
     for warning in loaded.config.warnings:
         click.echo(f"warning: {warning}", err=True)
     clock = Clock()
-    # What the plan is read by may be a program: the progress goes elsewhere.
+    # A program may read the plan from stdout, so the progress goes to stderr.
     collection = Collection(loaded, "plan", observers=display(loaded, stream="stderr"), clock=clock)
     with private_files(), collection:
         plan = make_plan(collection.survey())

@@ -1,4 +1,4 @@
-"""``pacsfw plugins``: what is installed, what of it works, and how to make more."""
+"""``pacsfw plugins``: list components, diagnose broken plugins, create new ones."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _of_configuration = click.option(
     "--config",
     "config",
     type=click.Path(path_type=Path),
-    help="Load also what this configuration loads, and leave out what it disables.",
+    help="Also load the plugins of this configuration, and skip those it disables.",
 )
 
 
 _NAMELESS = (
     ("pacsfw_resolve_secret", "secret", "values for ${scheme:reference}"),
-    ("pacsfw_config_loaded", "check", "looks at the configuration, and may refuse it"),
+    ("pacsfw_config_loaded", "check", "checks the configuration and can reject it"),
 )
-"""Hooks whose plugins are listed under their own name, since what they offer has none."""
+"""Hooks whose offers have no name of their own: the list shows the plugin's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """One line of the list. The kind is ``plugin`` where a whole plugin does not work."""
+    """One line of the list. The kind is ``plugin`` if an entire plugin does not work."""
 
     kind: str
     name: str
@@ -50,17 +50,17 @@ class _Entry:
 
 @click.group("plugins")
 def command() -> None:
-    """List what is installed, explain what is broken, start a plugin."""
+    """List components, diagnose broken plugins, create a new plugin."""
 
 
-@command.command("list", short_help="List every component that is installed.")
+@command.command("list", short_help="List every installed component.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @_of_configuration
 def list_(config: Path | None, *, as_json: bool) -> None:
-    """List every component: its kind, its name for `use:`, who offers it, whether it works.
+    """List every component: its kind, its name for `use:`, its package, and whether it works.
 
-    Broken plugins are listed with the reason; this command itself never fails because of
-    one. Plugins that only a configuration loads (`plugins: load:`) are listed with -f.
+    Broken plugins are listed with the reason; they never make this command fail. Plugins
+    that only a configuration loads (`plugins: load:`) are listed with -f.
     """
     entries = list(_entries(registry_for(config)))
     if as_json:
@@ -71,11 +71,11 @@ def list_(config: Path | None, *, as_json: bool) -> None:
 
 @command.command("show", short_help="Show the options of a component, with an example.")
 @click.argument("name")
-@click.option("--kind", help="Only of this kind, where several have the name.")
+@click.option("--kind", help="Only this kind, if several components have the name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @_of_configuration
 def show(name: str, kind: str | None, config: Path | None, *, as_json: bool) -> None:
-    """Show the component NAME (or package/NAME): its options, defaults and an example."""
+    """Show the options, defaults and an example of the component NAME (or package/NAME)."""
     from pacsfw.cli.plugins_show import found, render
 
     offers = found(registry_for(config), name, kind)
@@ -85,14 +85,14 @@ def show(name: str, kind: str | None, config: Path | None, *, as_json: bool) -> 
         click.echo("\n\n".join(render(offer).text() for offer in offers))
 
 
-@command.command("doctor", short_help="Explain what does not work, and what to do about it.")
+@command.command("doctor", short_help="Explain what does not work and how to fix it.")
 @click.option("--tracebacks", is_flag=True, help="Show where each plugin failed.")
 @_of_configuration
 def doctor(config: Path | None, *, tracebacks: bool) -> int:
-    """Explain what does not work, and what to do about it.
+    """Explain what does not work and how to fix it.
 
-    With -f also what failed at work in this collection, by component. The exit code is 3 if
-    something is broken.
+    With -f, also lists the failures during the runs of this collection, by component. The
+    exit code is 3 if something is broken.
     """
     from pacsfw.cli.plugins_doctor import examine, remembered
 
@@ -104,26 +104,26 @@ def doctor(config: Path | None, *, tracebacks: bool) -> int:
     for finding in findings:
         click.echo(finding.text(tracebacks=tracebacks) + "\n")
     broken = sum(finding.broken for finding in findings) + len(notes)
-    loaded = f"{len(registry.plugins)} plugins are loaded"
+    loaded = f"{len(registry.plugins)} plugins loaded"
     odd = len(findings) + len(notes) - broken
     click.echo(
-        f"{loaded}; {broken} things are broken, {odd} could be better"
+        f"{loaded}; {broken} broken, {odd} to improve"
         if findings or notes
-        else f"{loaded}; nothing is wrong with them"
+        else f"{loaded}; no problems found"
     )
     return PluginError.exit_code if broken else 0
 
 
-@command.command("new", short_help="Start a plugin: a package with code, tests and README.")
+@command.command("new", short_help="Create a plugin: a package with code, tests and README.")
 @click.argument("name")
-@click.option("--kind", required=True, help="What it offers: layout (or sorter), callback, ...")
+@click.option("--kind", required=True, help="Kind of component: layout (or sorter), callback, ...")
 @click.option(
     "--directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the package goes; a folder called NAME if it is left out.",
+    help="Folder for the package (default: NAME).",
 )
 def new(name: str, kind: str, directory: Path | None) -> None:
-    """Start a plugin called NAME: a package with code, tests and README that works as it is."""
+    """Create a plugin called NAME: a working package with code, tests and README."""
     from pacsfw.cli.plugins_new import create
 
     for line in create(name, kind, directory or Path(name)):
@@ -135,7 +135,7 @@ def _warn(problem: str) -> None:
 
 
 def registry_for(config: Path | None, note: Callable[[str], object] = _warn) -> Registry:
-    """Discover what is installed, and what a configuration asks for, however broken it is."""
+    """Discover installed plugins, and those of a configuration, even of a broken one."""
     if config is None:
         return discover(PluginPlan())
     from pacsfw.config import plugins_of

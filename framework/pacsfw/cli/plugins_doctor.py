@@ -1,4 +1,4 @@
-"""``pacsfw plugins doctor``: what does not work, whose it is, and what to do about it."""
+"""``pacsfw plugins doctor``: what does not work, which package it is, how to fix it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pacsfw.plugins.records import Offer, PluginFailure
 from pacsfw.plugins.registry import Registry
 
 SLOW_SECONDS = 0.5
-"""An import that takes longer is named: every command waits for it."""
+"""A slower import is reported: every command waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong, or could be better."""
+    """One problem, or one possible improvement."""
 
     what: str
     advice: str
@@ -29,7 +29,7 @@ class Finding:
     traceback: str = ""
 
     def text(self, *, tracebacks: bool) -> str:
-        """Return it as lines for people."""
+        """Return it as readable lines."""
         lines = [f"{'broken' if self.broken else 'note'}: {self.what}", f"    {self.advice}"]
         if tracebacks and self.traceback:
             lines += [f"    {line}" for line in self.traceback.rstrip().splitlines()]
@@ -37,7 +37,7 @@ class Finding:
 
 
 def examine(registry: Registry) -> Iterator[Finding]:
-    """Look at what is installed: failures, conflicts, schemas, slow imports."""
+    """Check the installed plugins: failures, conflicts, schemas, slow imports."""
     commands, failed = registry.commands()
     for failure in (*registry.failures, *failed):
         yield Finding(str(failure), _advice(failure), traceback=failure.traceback)
@@ -62,7 +62,7 @@ def examine(registry: Registry) -> Iterator[Finding]:
 
 
 def remembered(config: Path) -> Iterator[Finding]:
-    """Tell what components did wrong at work, as the ledger of the collection knows it."""
+    """Yield the failures of components during runs, from the ledger of the collection."""
     from pacsfw.cli.common import load
     from pacsfw.ledger import open_existing
 
@@ -70,7 +70,7 @@ def remembered(config: Path) -> Iterator[Finding]:
         storage = load(config).config.storage
         ledger = open_existing(storage.state) if storage else None
     except PacsfwError as err:
-        yield Finding(f"what happened at work is not known: {err}", "mend that first")
+        yield Finding(f"cannot read the run history: {err}", "fix this first")
         return
     if ledger is None:
         return
@@ -84,15 +84,15 @@ def remembered(config: Path) -> Iterator[Finding]:
 
 
 def _advice(failure: PluginFailure) -> str:
-    """Say what the user of a plugin that failed can do."""
-    off = f"or leave it out: plugins.disable, {DISABLE_VARIABLE}={failure.plugin}, --no-plugins"
+    """Say what the user can do about a failed plugin."""
+    off = f"or disable it: plugins.disable, {DISABLE_VARIABLE}={failure.plugin}, --no-plugins"
     if missing := re.search(r"No module named '([^'.]+)", failure.error):
-        return f"install what it needs (pip install {missing[1]}), {off}"
+        return f"install the missing module (pip install {missing[1]}), {off}"
     if failure.stage == "import":
-        return f"it cannot be imported: ask its author, or install another version; {off}"
+        return f"it cannot be imported: install another version, or contact its author; {off}"
     if failure.stage == "register":
-        return f"its hooks are not those of this pacsfw: install a version that fits; {off}"
-    return f"what it offers by {failure.stage} is left out, the rest of it works: ask its author"
+        return f"its hooks do not match this pacsfw: install a compatible version; {off}"
+    return f"{failure.stage} is skipped, the rest of the plugin works: contact its author"
 
 
 def _conflicts(registry: Registry) -> Iterator[Finding]:
@@ -107,18 +107,18 @@ def _conflicts(registry: Registry) -> Iterator[Finding]:
             try:
                 registry.select(kind, name)
             except ComponentConflict as err:
-                yield Finding(str(err), "it is an error only where the configuration names it")
+                yield Finding(str(err), "it is an error only if the configuration uses this name")
     for claim, offers in claims.items():
         if len({offer.component.name for offer in offers}) > 1:
             owners = ", ".join(f"{offer.component.name!r} of {offer.owner}" for offer in offers)
             yield Finding(
                 f"{claim!r} is claimed by several sinks: {owners}",
-                "disable one of their plugins, or name the sink under `sinks`",
+                "disable one of the plugins, or name the sink under `sinks`",
             )
 
 
 def _component(registry: Registry, offer: Offer) -> Iterator[Finding]:
-    """Examine what a component says of itself, without building it."""
+    """Check the record of a component, without building it."""
     who = f"{offer.kind} {offer.component.name!r} of {offer.owner}"
     try:
         registry.select(offer.kind, offer.reference)
@@ -127,10 +127,10 @@ def _component(registry: Registry, offer: Offer) -> Iterator[Finding]:
     except PluginError as err:
         yield Finding(str(err), "the rest works without it", broken=offer.distribution != BUNDLED)
     if fault := _schema_fault(offer.component.schema):
-        yield Finding(f"{who}: its schema is broken: {fault}", "its author has to mend it")
+        yield Finding(f"{who}: its schema is broken: {fault}", "its author must fix it")
         return
     if fault := _signature_fault(offer):
-        yield Finding(f"{who}: {fault}", "its author has to mend it")
+        yield Finding(f"{who}: {fault}", "its author must fix it")
 
 
 def _schema_fault(schema: Mapping[str, Any]) -> str:
@@ -140,13 +140,13 @@ def _schema_fault(schema: Mapping[str, Any]) -> str:
         Draft202012Validator.check_schema(schema)
     except SchemaError as err:
         return err.message.partition("\n")[0]
-    except Exception as err:  # noqa: BLE001 - plugin boundary: jsonschema met nonsense
+    except Exception as err:  # noqa: BLE001 - plugin boundary: jsonschema fails on nonsense
         return type(err).__name__
     return ""
 
 
 def _signature_fault(offer: Offer) -> str:
-    """Say where the schema allows what the factory does not take, or the other way round."""
+    """Describe the first mismatch between the schema and the parameters of the factory."""
     schema = offer.component.schema
     options = schema.get("properties", {})
     try:
@@ -160,10 +160,10 @@ def _signature_fault(offer: Offer) -> str:
         if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
     }
     if not takes_any and (unknown := sorted(set(options) - set(named))):
-        return f"its schema has the option {unknown[0]!r}, which its factory does not take"
+        return f"its schema has the option {unknown[0]!r}, which its factory does not accept"
     for name, each in named.items():
         if each.default is each.empty and name not in schema.get("required", ()):
-            return f"its factory needs {name!r}, which its schema does not require"
+            return f"its factory requires {name!r}, but its schema does not"
     return ""
 
 
@@ -175,7 +175,7 @@ def _commands(offers: list[Any]) -> Iterator[Finding]:
         name = offer.command.name or ""
         who = f"command {name!r} of {offer.distribution} {offer.version}"
         if name in COMMANDS:
-            yield Finding(f"{who} is hidden by the command that is included", "it must be renamed")
+            yield Finding(f"{who} is hidden by the bundled command", "rename it")
         elif name in seen:
-            yield Finding(f"{who} is offered by {seen[name]} too", "disable one of the plugins")
+            yield Finding(f"{who} is also offered by {seen[name]}", "disable one of the plugins")
         seen.setdefault(name, f"{offer.distribution} {offer.version}")

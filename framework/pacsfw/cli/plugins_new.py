@@ -1,4 +1,4 @@
-"""``pacsfw plugins new``: a package with code, tests and README that works as it is."""
+"""``pacsfw plugins new``: a working package with code, tests and README."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pacsfw.errors import ConfigError
 from pacsfw.words import nearest
 
 COMPONENTS = ("layout", "callback", "converter", "sink", "observer", "query", "transfer")
-"""Kinds that have a contract; the others are tested by what they do."""
+"""Kinds that have a contract. Tests of the others check their effect."""
 KINDS = (*COMPONENTS, "command", "section", "secret")
 ALIASES = {"sorter": "layout", "subcommand": "command", "tag_callback": "callback"}
 
@@ -24,12 +24,12 @@ _PREFIX = "pacsfw-"
 
 
 def create(name: str, kind: str, directory: Path) -> Iterator[str]:
-    """Write the package and yield what to tell the user.
+    """Write the package and yield the messages for the user.
 
     Raises
     ------
     ConfigError
-        The name or the kind cannot be used, or there is something in the folder already.
+        The name or the kind cannot be used, or the folder is not empty.
     """
     kind = ALIASES.get(kind, kind)
     if kind not in KINDS:
@@ -37,7 +37,7 @@ def create(name: str, kind: str, directory: Path) -> Iterator[str]:
         raise ConfigError(f"--kind: {kind!r} is none of {', '.join(KINDS)}, sorter{near}")
     values = _values(name, kind)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise ConfigError(f"{directory}: exists already and is left as it is")
+        raise ConfigError(f"{directory}: already exists and was not changed")
     try:
         for path, text in _contents(kind, values):
             target = directory / path
@@ -50,19 +50,19 @@ def create(name: str, kind: str, directory: Path) -> Iterator[str]:
 
 
 def _values(name: str, kind: str) -> Mapping[str, str]:
-    """Return what is filled in.
+    """Return the values of the placeholders.
 
     Raises
     ------
     ConfigError
-        The name is no name of a package, or its module would hide another one.
+        The name is not a valid package name, or its module would hide another one.
     """
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no name of a package: letters and digits, with '-' between")
+        raise ConfigError(f"{name!r} is not a package name: use letters and digits, joined by '-'")
     module = re.sub(r"[-.]", "_", name).lower()
     taken = not module.startswith("pacsfw_") and importlib.util.find_spec(module) is not None
     if taken or keyword.iskeyword(module) or module == "pacsfw_plugins":
-        raise ConfigError(f"a module named {module!r} exists already: take pacsfw-{name}, say")
+        raise ConfigError(f"a module named {module!r} already exists: try pacsfw-{name}")
     short = name.lower().removeprefix(_PREFIX).replace(".", "-").replace("_", "-")
     major, minor, *_ = __version__.split(".")
     values = {

@@ -1,4 +1,4 @@
-"""``pacsfw plugins show``: a component as its user sees it."""
+"""``pacsfw plugins show``: the options and an example of a component."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _USED = {
     "sink": "sinks:\n  - use: {name}\n{options}",
     "observer": "observers:\n  - use: {name}\n{options}",
 }
-"""Where a component is named in the configuration."""
+"""How the configuration selects a component of each kind."""
 
 
 def found(registry: Registry, name: str, kind: str | None) -> Sequence[Offer]:
-    """Return the components of that name.
+    """Return the components with this name.
 
     Raises
     ------
     UnknownComponent
-        Nothing of this kind has the name.
+        No component of this kind has the name.
     """
     if kind is not None and kind not in KINDS:
-        raise UnknownComponent(f"there is no kind {kind!r}: {', '.join(KINDS)}")
+        raise UnknownComponent(f"unknown kind {kind!r}: use one of {', '.join(KINDS)}")
     distribution, _, bare = name.rpartition("/")
     offers = [
         offer
@@ -51,7 +51,7 @@ def found(registry: Registry, name: str, kind: str | None) -> Sequence[Offer]:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a component, as its schema says."""
+    """One option of a component, from its schema."""
 
     name: str
     type: str
@@ -62,7 +62,7 @@ class Option:
 
     @property
     def worth(self) -> str:
-        """Say whether it must be given, else what it is if it is not."""
+        """Return ``required``, ``default ...`` or ``optional``."""
         if self.required:
             return "required"
         return f"default {json.dumps(self.default)}" if self.has_default else "optional"
@@ -70,14 +70,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is to be said about a component."""
+    """The description of a component."""
 
     offer: Offer
     options: Sequence[Option]
     example: str
 
     def plain(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
+        """Return it as JSON-compatible data."""
         component = self.offer.component
         return {
             "kind": self.offer.kind,
@@ -93,7 +93,7 @@ class Shown:
         }
 
     def text(self) -> str:
-        """Return it as lines for people."""
+        """Return it as readable lines."""
         component = self.offer.component
         lines = [f"{self.offer.kind} {component.name}: {component.summary or 'no summary'}"]
         lines.append(f"from {self.offer.owner}, plugin {self.offer.plugin}")
@@ -102,7 +102,7 @@ class Shown:
         if component.requires:
             lines.append(f"needs {', '.join(component.requires)}")
         lines.append("")
-        lines.append("options:" if self.options else "It takes no options.")
+        lines.append("options:" if self.options else "It has no options.")
         for option in self.options:
             lines.append(f"  {option.name} ({option.type}, {option.worth})")
             if option.description:
@@ -111,7 +111,7 @@ class Shown:
 
 
 def render(offer: Offer) -> Shown:
-    """Describe a component from its schema; a broken one has no options that can be told."""
+    """Describe a component from its schema. A broken schema yields no options."""
     options = list(_options(offer.component.schema))
     return Shown(offer, options, _example(offer, options))
 
@@ -141,7 +141,7 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _example(offer: Offer, options: Sequence[Option]) -> str:
-    """Return a piece of YAML that uses the component: what is required, and the defaults."""
+    """Return YAML that uses the component: required options, and the defaults."""
     properties = offer.component.schema.get("properties", {})
     given = {
         option.name: option.default
@@ -151,7 +151,7 @@ def _example(offer: Offer, options: Sequence[Option]) -> str:
         if option.required or (option.has_default and option.default is not None)
     }
     frame = _USED[offer.kind]
-    # The options stand as deep as `use` does.
+    # The options have the indentation of `use`.
     depth = len(frame[: frame.index("use:")].rpartition("\n")[2])
     lines = [f"with: {json.dumps(given, ensure_ascii=False)}"] if given else []
     return frame.format(

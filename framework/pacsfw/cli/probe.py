@@ -1,4 +1,4 @@
-"""``pacsfw probe``: ask the PACS what it is, and write that down."""
+"""``pacsfw probe``: find out what the PACS supports, and write its profile."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FILE = "pacs.profile.yaml"
 RESPONSE_SECONDS = 60
-"""How long to wait for an answer where the configuration does not say."""
+"""Timeout of a response if the configuration sets none."""
 
 
 @click.command("probe")
@@ -32,15 +32,15 @@ RESPONSE_SECONDS = 60
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help=f"The profile to write; net.called_node.profile without it, or {FILE}.",
+    help=f"Profile to write (default: net.called_node.profile, otherwise {FILE}).",
 )
-@click.option("--force", is_flag=True, help="Replace the profile if there is one.")
+@click.option("--force", is_flag=True, help="Replace the profile if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(config: Path | None, output: Path | None, force: bool, as_json: bool) -> None:
-    """Ask the PACS what it is and write its profile.
+    """Find out what the PACS supports and write its profile.
 
-    Tries which services it accepts, what it returns, which keys it honours, and after how
-    many rows it cuts an answer. Nothing is moved.
+    Tests which services it accepts, which attributes it returns, which keys it matches, and
+    after how many rows it cuts a query result. Moves nothing.
     """
     from pacsfw.config import load
     from pacsfw.plugins import discover
@@ -51,7 +51,7 @@ def command(config: Path | None, output: Path | None, force: bool, as_json: bool
     named = _named(loaded.config)
     path = output or named or loaded.config.base / FILE
     if path.suffix.lower() not in {".yaml", ".yml"}:
-        raise ConfigError(f"{path}: a profile is YAML; give a name that ends in .yaml")
+        raise ConfigError(f"{path}: a profile is YAML; use a name that ends in .yaml")
     see_that_it_can_be_written(path, force=force)
     clock = Clock()
     findings = _probe(loaded, net, clock)
@@ -62,7 +62,7 @@ def command(config: Path | None, output: Path | None, force: bool, as_json: bool
     _show(findings, net)
     click.echo(f"{path}: written")
     if named != path.absolute():
-        click.echo(f"name it in the configuration: net.called_node.profile: {path.absolute()}")
+        click.echo(f"add it to the configuration: net.called_node.profile: {path.absolute()}")
 
 
 def _named(config: Config) -> Path | None:
@@ -102,7 +102,7 @@ def _probe(loaded: Loaded, net: Net, clock: Clock) -> Findings:
 
 
 def _opened(stack: ExitStack, loaded: Loaded, name: str, context: RunContext) -> QueryProvider:
-    """Build and open a provider, with its options if it is the one that finds."""
+    """Build and open a provider, with the options of `find.use` if they are for it."""
     use = loaded.config.find and loaded.config.find.use
     options: dict[str, Any] = {"response_timeout": RESPONSE_SECONDS} if name == "cfind" else {}
     if use and use.name == name:
@@ -120,8 +120,8 @@ def _as_json(path: Path, findings: Findings, net: Net, clock: Clock) -> str:
         {"topic": each.topic, "subject": each.subject, "result": each.result, "why": each.evidence}
         for each in findings
     ]
-    whole = {"file": str(path), "profile": tree(findings, net, clock.now()), "findings": listed}
-    return json.dumps(whole, indent=2, ensure_ascii=False)
+    output = {"file": str(path), "profile": tree(findings, net, clock.now()), "findings": listed}
+    return json.dumps(output, indent=2, ensure_ascii=False)
 
 
 def _show(findings: Findings, net: Net) -> None:

@@ -11,13 +11,13 @@ from pacsfw.cli.common import config_argument, retry_given_up_option
 
 @click.command("run")
 @config_argument
-@click.option("--ignore-window", is_flag=True, help="Request also outside the allowed hours.")
+@click.option("--ignore-window", is_flag=True, help="Ignore the transfer window.")
 @retry_given_up_option
 def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> int:
     """Find, move and parse: the whole collection, resumable.
 
-    Run it again to go on where it ended. A query that was answered whole is not asked
-    again: `pacsfw find` does that.
+    Run it again to resume. A search that is already complete is not repeated; use
+    `pacsfw find` for that.
     """
     from rich.console import Console
 
@@ -28,7 +28,7 @@ def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> i
         answered = collection.find(again=False)
         if answered is not None:
             console.print(
-                f"find: answered on {answered[:10]}, not asked again (`pacsfw find` does)",
+                f"find: completed on {answered[:10]}, not repeated (use `pacsfw find`)",
                 markup=False,
                 highlight=False,
             )

@@ -1,4 +1,4 @@
-"""``pacsfw send``: send files to a node and tell what became of each."""
+"""``pacsfw send``: send files to a node and report the result of each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pacsfw.send.send import Sent
 
 SHOWN = 10
-"""Files that are named for each reason."""
+"""Files that are listed for each reason."""
 
 _NODE = re.compile(r"(?P<aetitle>[^@]{1,16})@(?P<host>[^@]+):(?P<port>\d{1,5})")
 
@@ -52,21 +52,21 @@ def _node(_ctx: click.Context, _param: click.Parameter, value: str | None) -> re
     "--config",
     "config",
     type=click.Path(path_type=Path),
-    help="The configuration: files are sent to net.called_node.",
+    help="The configuration file; its net.called_node is the destination.",
 )
 @click.option(
     "--to",
     metavar="AETITLE@HOST:PORT",
     callback=_node,
-    help="Send there; no configuration is read.",
+    help="Destination; no configuration is read.",
 )
 @click.option(
-    "--aetitle", default="PACSFW", show_default=True, help="What we are called; with --to only."
+    "--aetitle", default="PACSFW", show_default=True, help="Our AE title; only with --to."
 )
 @click.option(
     "--report",
     type=click.File("w", encoding="utf-8"),
-    help="Write what became of each file here, a line of JSON for each.",
+    help="Write the result of each file here, as one line of JSON.",
 )
 def command(
     paths: tuple[Path, ...],
@@ -75,17 +75,17 @@ def command(
     aetitle: str,
     report: IO[str] | None,
 ) -> int:
-    """Send DICOM files, and those of folders, to a node by C-STORE.
+    """Send DICOM files, and the files in folders, to a node by C-STORE.
 
-    Files go as they are, in the encoding that they have. In folders, hidden files and files
-    that are not DICOM are passed over.
+    Sends files unchanged, in their own transfer syntax. In folders, skips hidden files and
+    files that are not DICOM.
     """
     from rich.console import Console
 
     from pacsfw.cli.working import log_to_stderr
 
     if to is not None and config is not None:
-        raise click.UsageError("--to and -f: give one of them")
+        raise click.UsageError("--to and -f: use only one of them")
     log_to_stderr()
     net = _net(config, to, aetitle)
     with _stopping() as stop:
@@ -104,7 +104,7 @@ def _net(config: Path | None, to: re.Match[str] | None, aetitle: str) -> Net:
 
 @contextmanager
 def _stopping() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set: the object being sent is finished first."""
+    """Yield an event that SIGINT and SIGTERM set; the current instance is sent to the end."""
     stop = threading.Event()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -140,12 +140,12 @@ class _Sending:
         unreachable: RemoteError | None = None
         with self._progress(len(files)) as advance:
 
-            def tell(sent: Sent) -> None:
+            def report(sent: Sent) -> None:
                 advance()
-                self._told(sent)
+                self._record(sent)
 
             try:
-                send(self._net, files, tell, self._stop)
+                send(self._net, files, report, self._stop)
             except RemoteError as err:
                 unreachable = err
         self._show()
@@ -174,7 +174,7 @@ class _Sending:
         self._count("failed", each.path, each.reason)
         self._write(path=str(each.path), state="failed", reason=each.reason)
 
-    def _told(self, sent: Sent) -> None:
+    def _record(self, sent: Sent) -> None:
         self._count(sent.state, sent.file.path, sent.words)
         status = None if sent.status is None else f"{sent.status:04X}"
         self._write(

@@ -1,4 +1,4 @@
-"""``pacsfw server``: receive what others send."""
+"""``pacsfw server``: receive instances that other systems send."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import click
 from pacsfw.cli.common import RenamedOption, config_argument
 
 
-@click.command("server", short_help="Receive, store and parse what others send.")
+@click.command(
+    "server", short_help="Receive instances from other systems, store them and parse their tags."
+)
 @config_argument
 @click.option(
     "--settle-after",
@@ -19,12 +21,12 @@ from pacsfw.cli.common import RenamedOption, config_argument
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Settle and deliver a study once nothing new of it has come for this long.",
+    help="Settle and deliver a study after this long without new instances.",
 )
 def command(config: Path | None, settle_after: float) -> int:
-    """Receive what others send (C-STORE), until Ctrl-C or SIGTERM.
+    """Receive instances from other systems (C-STORE), until Ctrl-C or SIGTERM.
 
-    It goes where a collection goes: checked, laid out, parsed, into the same tables.
+    Each instance is checked, stored and parsed as in a collection, into the same tables.
     """
     from pacsfw.cli.working import serve
 

@@ -13,9 +13,10 @@ from pacsfw.cli.common import config_argument, load
 @config_argument
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(config: Path | None, as_json: bool) -> int:
-    """Show what the ledger knows about this collection, and when it will be done; asks nobody.
+    """Show the state of a collection from its ledger, and when it will be done.
 
-    Works beside a run. The exit code is that of a run which ended now.
+    Does not contact the PACS, and works during a run. The exit code is that of a run that
+    ends now.
     """
     from rich.console import Console
 
@@ -29,7 +30,7 @@ def command(config: Path | None, as_json: bool) -> int:
     storage = loaded.config.need_storage()
     ledger = open_existing(storage.state)
     if ledger is None:
-        nothing = f"nothing was collected yet: there is no ledger in {storage.state}"
+        nothing = f"nothing has been collected yet: no ledger in {storage.state}"
         click.echo("null" if as_json else nothing)
         return 1
     try:

@@ -1,4 +1,4 @@
-"""``pacsfw testpacs``: a PACS that misbehaves on demand, to try things on."""
+"""``pacsfw testpacs``: a test PACS with faults on demand."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DESTINATION = re.compile(r"(?P<aetitle>.+)=(?P<host>[^=]+):(?P<port>\d{1,5})")
 
 def _aetitle(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     if _AETITLE.fullmatch(value) is None:
-        raise click.BadParameter(f"{value!r} is not 1 to 16 characters of ASCII")
+        raise click.BadParameter(f"{value!r} is not an AE title: 1 to 16 ASCII characters")
     return value
 
 
@@ -40,19 +40,19 @@ def _destinations(
     return found
 
 
-@click.command("testpacs", short_help="Run a PACS that misbehaves as you wish.")
+@click.command("testpacs", short_help="Run a test PACS with the faults that you choose.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=11112,
     show_default=True,
-    help="Where it listens; 0 takes a free port.",
+    help="Port to listen on; 0 chooses a free one.",
 )
 @click.option(
-    "--aetitle", default="TESTPACS", show_default=True, callback=_aetitle, help="What it is called."
+    "--aetitle", default="TESTPACS", show_default=True, callback=_aetitle, help="Its AE title."
 )
 @click.option(
-    "--studies", type=click.IntRange(0), help=f"How many awkward studies it has ({STUDIES})."
+    "--studies", type=click.IntRange(0), help=f"Number of synthetic studies (default: {STUDIES})."
 )
 @click.option(
     "--folder",
@@ -65,26 +65,26 @@ def _destinations(
     metavar="AETITLE=HOST:PORT",
     multiple=True,
     callback=_destinations,
-    help="A move destination; can be given several times.",
+    help="A move destination; repeatable.",
 )
 @click.option(
     "--max-associations",
     type=click.IntRange(1),
     default=64,
     show_default=True,
-    help="Associations at the same time.",
+    help="Maximum number of associations at the same time.",
 )
 @with_faults
 def command(studies: int | None, folder: Path | None, **options: Any) -> int:
-    """Run a PACS that misbehaves as you wish, on 127.0.0.1, until Ctrl-C.
+    """Run a test PACS with the faults that you choose, on 127.0.0.1, until Ctrl-C.
 
-    It has synthetic studies with awkward names, dates and times, the same ones each time,
-    or your files. Without options that say else it answers as it should.
+    It holds synthetic studies with difficult names, dates and times, the same ones each
+    time, or your files. Without options for faults, it has none.
     """
     from pacsfw.testing import FaultyPACS, population
 
     if folder is not None and studies is not None:
-        raise click.UsageError("--studies and --folder: give one of them")
+        raise click.UsageError("--studies and --folder: use only one of them")
     source = folder or population(STUDIES if studies is None else studies)
     try:
         pacs = FaultyPACS(source, **options)
@@ -95,31 +95,31 @@ def command(studies: int | None, folder: Path | None, **options: Any) -> int:
 
 
 def _serve(pacs: FaultyPACS) -> int:
-    """Run it until somebody stops it, which is how it should end."""
+    """Run it until it is stopped; any other end is an error."""
     signal.signal(signal.SIGTERM, _leave)
     try:
         pacs.start()
-        _tell(pacs)
+        _announce(pacs)
         pacs.wait()
     except KeyboardInterrupt:
         return 0
     except RemoteError as err:
-        raise StateError(str(err)) from None  # it is this machine that is at fault
+        raise StateError(str(err)) from None  # the problem is on this machine
     finally:
         pacs.stop()
-    raise StateError(f"{pacs.aetitle}: its process has ended by itself")
+    raise StateError(f"{pacs.aetitle}: its process ended unexpectedly")
 
 
 def _leave(_number: int, _frame: object) -> Never:
     raise KeyboardInterrupt
 
 
-def _tell(pacs: FaultyPACS) -> None:
+def _announce(pacs: FaultyPACS) -> None:
     held = f"{len(pacs.uids('STUDY'))} studies"
     skipped = len(pacs.skipped)
     click.echo(f"{pacs.aetitle} listens on {pacs.host}:{pacs.port} with {held}")
     if skipped:
         click.echo(f"  {skipped} files are not served: not DICOM, or damaged")
-    for fault in pacs.faults.described() or ["without faults"]:
+    for fault in pacs.faults.described() or ["no faults"]:
         click.echo(f"  {fault}")
     click.echo("Ctrl-C stops it.")

@@ -13,19 +13,21 @@ MANIFEST = "manifest.jsonl"
 
 @click.command("verify")
 @config_argument
-@click.option("--offline", is_flag=True, help="Ask nobody: compare the ledger with the disk only.")
+@click.option(
+    "--offline", is_flag=True, help="Compare ledger and disk only; do not contact the PACS."
+)
 @click.option(
     "-o",
     "--manifest",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"Where the manifest goes; {MANIFEST} beside storage.directory without it.",
+    help=f"Manifest to write (default: {MANIFEST} next to storage.directory).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 def command(config: Path | None, offline: bool, manifest: Path | None, as_json: bool) -> int:
     """Compare the PACS, the ledger and the disk, and write a manifest.
 
-    Every file is read whole. What is damaged or gone is fetched again by the next `move`,
-    and so is what the PACS has got since. Nothing is requested here.
+    Reads every file completely. Requests nothing: the next `move` fetches damaged and
+    missing instances again, and those that are new at the PACS.
     """
     import json
     from dataclasses import asdict
@@ -42,7 +44,7 @@ def command(config: Path | None, offline: bool, manifest: Path | None, as_json: 
     loaded = load(config)
     storage = loaded.config.need_storage()
     if not has_ledger(storage.state):
-        click.echo(f"nothing was collected yet: there is no ledger in {storage.state}", err=as_json)
+        click.echo(f"nothing has been collected yet: no ledger in {storage.state}", err=as_json)
         return 1
     target = manifest or storage.directory.parent / MANIFEST
     collection = Collection(loaded, "verify", clock=Clock())

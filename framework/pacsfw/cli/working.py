@@ -1,4 +1,4 @@
-"""What `run`, `find` and `move` share: progress on screen, signals, the closing table."""
+"""Shared by `run`, `find` and `move`: progress display, signals, the closing table."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from pacsfw.plugins.discovery import BUNDLED
 from pacsfw.report.summary import exit_code, render
 
 PROGRESS = "progress"
-"""The observer that is shown without being asked for."""
-GO_ON = "run the same command again to go on"
-NOTHING_MATCHES = "no study matches: check the dates, the modality, and what the PACS lets you see"
+"""The observer that is used by default."""
+RESUME = "run the same command again to resume"
+NOTHING_MATCHES = "no study matches: check the dates, the modality and what the PACS lets you see"
 
 
 def work(config: Path | None, command: str, steps: Callable[[Collection, Console], None]) -> int:
-    """Open the collection, do the steps, print the closing table; return the exit code.
+    """Open the collection, run the steps, print the closing table; return the exit code.
 
     When a step fails, the closing table comes first and the error last.
     """
@@ -57,7 +57,7 @@ def _carry_out(
             try:
                 steps(collection, console)
             except PacsfwError:
-                # What breaks off because it is being interrupted is no error of its own.
+                # A step that fails because of the interruption is not an error.
                 if not collection.interrupted:
                     raise
             finally:
@@ -66,21 +66,21 @@ def _carry_out(
         if summary is not None:
             render(summary, console)
             if isinstance(err, RemoteError):
-                raise RemoteError(f"{err}\n{GO_ON}") from err
+                raise RemoteError(f"{err}\n{RESUME}") from err
         raise
     if not (collection.interrupted or summary.found or command == "move"):
         summary = replace(summary, notes=[*summary.notes, NOTHING_MATCHES])
     render(summary, console)
     if collection.interrupted:
-        click.echo(f"interrupted: {GO_ON}", err=True)
+        click.echo(f"interrupted: {RESUME}", err=True)
         return INTERRUPTED
     return exit_code(summary)
 
 
 def display(loaded: Loaded, **options: str) -> Sequence[tuple[str, Observer]]:
-    """Return the observer ``progress``, unless the configuration has it or nobody offers it.
+    """Return the observer ``progress``, unless the configuration has it or no plugin offers it.
 
-    The one that is included is taken, if it is not disabled; else that of somebody else.
+    Prefer the bundled one unless it is disabled.
     """
     registry = loaded.registry
     if any(use.name.rpartition("/")[2] == PROGRESS for use in loaded.config.observers):
@@ -93,7 +93,7 @@ def display(loaded: Loaded, **options: str) -> Sequence[tuple[str, Observer]]:
 
 
 def serve(config: Path | None, quiet: float) -> int:
-    """Receive what others send until somebody stops it; return the exit code."""
+    """Receive instances until interrupted; return the exit code."""
     log_to_stderr()
     loaded = load(config)
     for warning in loaded.config.warnings:
@@ -102,7 +102,7 @@ def serve(config: Path | None, quiet: float) -> int:
 
     def listening(port: int) -> None:
         aetitle = loaded.config.need_listener().aetitle
-        click.echo(f"{aetitle} listens on port {port}; Ctrl-C or SIGTERM ends it")
+        click.echo(f"{aetitle} listens on port {port}; stop it with Ctrl-C or SIGTERM")
 
     with private_files(), signals(collection), collection:
         collection.serve(quiet, listening)
@@ -113,7 +113,7 @@ def serve(config: Path | None, quiet: float) -> int:
 
 
 def log_to_stderr() -> None:
-    """Show warnings of every part in the style of our own: ``warning: ...``."""
+    """Log the warnings of every module in our own style: ``warning: ...``."""
     for level in (logging.WARNING, logging.ERROR, logging.CRITICAL):
         logging.addLevelName(level, logging.getLevelName(level).lower())
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
@@ -121,7 +121,7 @@ def log_to_stderr() -> None:
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """Let nobody else read what is written: it is patient data."""
+    """Make new files unreadable for other users: they hold patient data."""
     before = os.umask(0o077)
     try:
         yield
@@ -130,25 +130,25 @@ def private_files() -> Iterator[None]:
 
 
 class Interruptible(Protocol):
-    """What Ctrl-C ends gently: a collection, a parse."""
+    """Something that Ctrl-C stops gracefully: a collection, a parse."""
 
     @property
     def interrupted(self) -> bool:
-        """Tell whether somebody asked it to stop."""
+        """Whether it was asked to stop."""
 
     @property
     def busy(self) -> bool:
-        """Tell whether there is anything to finish."""
+        """Whether there is work to finish."""
 
     def interrupt(self) -> None:
-        """Begin nothing more, and finish what has begun."""
+        """Start nothing new, and finish the work in progress."""
 
 
 @contextmanager
 def signals(work: Interruptible) -> Iterator[None]:
-    """First SIGINT or SIGTERM: finish what has arrived. Second: stop at once.
+    """First SIGINT or SIGTERM: finish what has arrived. Second: stop immediately.
 
-    Stopping at once is safe: whatever a kill interrupts is found again at the next start.
+    An immediate stop is safe: the next start recovers whatever it interrupts.
     """
 
     def handle(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The configuration: one YAML or JSON file, validated as a whole before anything starts."""
+"""The configuration: one YAML or JSON file, fully validated before anything starts."""
 
 from pacsfw.config.building import Loaded
 from pacsfw.config.loading import load, plugins_of, tags_of_tree

@@ -1,7 +1,7 @@
-"""What a cell of each column type holds, and how a value gets there.
+"""The cells of each column type, and the conversion of values to cells.
 
 ===========  ====================  ==================================================
-type         cell                  is also made from
+type         cell                  also made from
 ===========  ====================  ==================================================
 text         str                   anything but sequences and bytes, as written
 int float    int float             DS, IS and text of that form (PS3.5 6.2)
@@ -39,14 +39,14 @@ _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
 def cell(value: Any, column_type: ColumnType) -> Any:
-    """Make a cell of a column type.
+    """Convert a value to a cell of a column type.
 
     Parameters
     ----------
     value
-        As pydicom or a callback gave it; None is an empty cell of every type.
+        From pydicom or a callback; None is an empty cell of every type.
     column_type
-        A type of the module's table.
+        A type from the table of this module.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _duration(value: Any) -> timedelta:
 
 def _only_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} is no date or time")
+        raise TypeError(f"{type(value).__name__} is not a date or time")
     return value
 
 
@@ -133,7 +133,7 @@ def _json_scalar(value: Any) -> Any:
             return value.isoformat()
         case bytes():
             return base64.b64encode(value).decode("ascii")
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 _CELLS: Mapping[ColumnType, Callable[[Any], Any]] = {

@@ -1,4 +1,4 @@
-"""Check a part of the tree against a JSON Schema and say in words what is wrong."""
+"""Check a part of the tree against a JSON Schema and describe the errors in words."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pacsfw.errors import PluginError
 from pacsfw.words import nearest
 
 UNAVAILABLE: Mapping[str, Any] = {}
-"""What ``not`` forbids in the schema of a key whose feature is yet to come: anything."""
+"""Schema under ``not`` for a key of a future feature: forbids any value."""
 
 _TYPES = {
-    "string": "a text",
+    "string": "text",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
@@ -39,7 +39,7 @@ _CASTS: dict[str, Callable[[str], Any]] = {
 def _pattern(
     validator: Validator, pattern: str, instance: Any, _schema: Any
 ) -> Iterator[ValidationError]:
-    r"""Match as ECMA-262 does, whose ``$`` does not let a last line end through."""
+    r"""Match like ECMA-262, in which ``$`` does not match before a final line end."""
     if not validator.is_type(instance, "string"):
         return
     if re.search(re.sub(r"(?<!\\)\$(?=\)|\||\Z)", r"\\Z", pattern), instance) is None:
@@ -57,11 +57,11 @@ def check_foreign(
     schema: Mapping[str, Any],
     owner: str,
 ) -> None:
-    """Check against the schema of a plugin, which may itself be broken."""
+    """Check against the schema of a plugin, which may be broken itself."""
     try:
         Draft202012Validator.check_schema(schema)
         check(document, problems, place, instance, schema, owner)
-    except Exception as err:  # noqa: BLE001 - plugin boundary: jsonschema met a bad schema
+    except Exception as err:  # noqa: BLE001 - plugin boundary: jsonschema fails on a bad schema
         why = str(err).partition("\n")[0]
         problems.quote(place, PluginError(f"the schema of {owner} is broken: {why}"))
 
@@ -74,28 +74,28 @@ def check(
     schema: Mapping[str, Any],
     owner: str = "",
 ) -> None:
-    """Check ``instance``, which stands at ``place``, and add a problem per fault.
+    """Check ``instance``, found at ``place``, and add a problem per fault.
 
-    Where ``${...}`` was replaced by a text and the schema asks for a number or a boolean,
-    the text is converted in place if it is one: a variable has no other type than text.
+    If ``${...}`` was replaced and the schema requires a number or a boolean, the text is
+    converted in place where possible: variables are always text.
 
     Parameters
     ----------
     owner
-        Added to each problem: whose schema this is.
+        The owner of the schema, added to each problem.
     """
-    # An empty registry: a `$ref` must not make us fetch anything.
+    # An empty registry: a `$ref` must not trigger a download.
     validator: Any = _Validator(schema, registry=Registry())
     while _cast(document, place, instance, validator):
         pass
     suffix = f" ({owner})" if owner else ""
     for error in validator.iter_errors(instance):
-        for inner, text, at_key in _told(document, place, error):
+        for inner, text, at_key in _described(document, place, error):
             problems.add(inner, text + suffix, key=at_key)
 
 
 def _cast(document: Document, place: KeyPath, instance: Any, validator: Any) -> bool:
-    """Convert replaced texts whose type is wrong; tell whether there was one."""
+    """Convert replaced texts of the wrong type; return whether there were any."""
     converted = False
     for error in list(validator.iter_errors(instance)):
         path = tuple(error.absolute_path)
@@ -117,10 +117,10 @@ def _cast(document: Document, place: KeyPath, instance: Any, validator: Any) -> 
     return converted
 
 
-def _told(
+def _described(
     document: Document, place: KeyPath, error: ValidationError
 ) -> Iterator[tuple[KeyPath, str, bool]]:
-    """Yield (place, what is wrong, whether the key is meant) for one error of jsonschema."""
+    """Yield (place, description, whether it is about the key) for one error of jsonschema."""
     here: KeyPath = (*place, *error.absolute_path)
     value: Any = error.instance
     schema: Any = error.schema if isinstance(error.schema, Mapping) else {}
@@ -136,7 +136,7 @@ def _told(
         text = f"{document.shown(here, value)} {schema['errorMessage']}"
         yield here, text + _quoting(value, schema), False
     elif rule in {"anyOf", "oneOf"} and (nearest := best_match(error.context)) is not None:
-        yield from _told(document, place, nearest)
+        yield from _described(document, place, nearest)
     else:
         yield here, _fault(document.shown(here, value), value, rule, limit, schema), False
 
@@ -152,7 +152,7 @@ def _wrong_keys(
         for key, needed in limit.items():
             for missing in needed:
                 if key in value and missing not in value:
-                    yield (*here, key), f"needs {missing} beside it", True
+                    yield (*here, key), f"requires {missing} as well", True
     else:
         yield from _unknown_keys(here, value, schema)
 
@@ -181,7 +181,7 @@ def _fault(shown: str, value: Any, rule: Any, limit: Any, schema: Mapping[str, A
         near = nearest(value, map(str, limit)) if isinstance(value, str) else ""
         return f"{shown} is not one of {', '.join(map(str, limit))}{near}"
     if rule == "uniqueItems":
-        return "the same item is in the list twice"
+        return "the list contains an item twice"
     sizes = {
         "minimum": "is less than",
         "maximum": "is more than",
@@ -196,12 +196,12 @@ def _fault(shown: str, value: Any, rule: Any, limit: Any, schema: Mapping[str, A
     if rule in {"minLength", "minItems", "minProperties"}:
         return f"{shown} is too short" if value else "is empty"
     if rule in {"maxLength", "maxItems", "maxProperties"}:
-        return f"{shown} is too long ({limit} at most)"
-    return f"{shown} breaks the rule {rule!r} of its schema"
+        return f"{shown} is too long (at most {limit})"
+    return f"{shown} violates the rule {rule!r} of its schema"
 
 
 def _quoting(value: Any, schema: Mapping[str, Any]) -> str:
-    """Return the advice that helps whoever wrote ``00``-less digits or ``true`` for a text."""
+    """Return the advice for an unquoted number or boolean where a text is required."""
     kinds = schema.get("type", [])
     if "string" in ([kinds] if isinstance(kinds, str) else kinds) and "integer" not in kinds:
         return "; put it in quotes" if isinstance(value, bool | int | float) else ""

@@ -1,4 +1,4 @@
-"""The type of a column: what the tag says, else what its last callback promises, else text."""
+"""The type of a column: the type of the tag, else that of its last callback, else text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pacsfw.dicom.tagpath import TagPath
 
 RAW = "_raw"
-"""What the name of a column with raw values ends with."""
+"""Suffix of the name of a column with raw values."""
 
 _NATURAL: Mapping[str, ColumnType] = {
     **dict.fromkeys(("IS", "SL", "SS", "SV", "UL", "US", "UV", "US or SS"), "int"),
@@ -27,20 +27,20 @@ _LISTS: Mapping[ColumnType, ColumnType] = {"int": "ints", "float": "floats", "js
 
 
 def columns_of(tag: Tag) -> tuple[Column, ...]:
-    """Return the columns that a tag makes: its own, and beside it the raw value if it is wanted."""
+    """Return the columns of a tag: its own, and one for the raw value if configured."""
     own = Column(tag.alias, tag.type)
     return (own, Column(tag.alias + RAW)) if tag.raw else (own,)
 
 
 def natural_type(path: TagPath, vr: str) -> ColumnType:
-    """Return the column type that a value representation and its multiplicity stand for.
+    """Return the column type for a value representation and its multiplicity.
 
     Parameters
     ----------
     path
-        Where the values are.
+        The path of the values.
     vr
-        The declared value representation, empty where that of the dictionary counts.
+        The declared value representation; empty to use that of the dictionary.
     """
     if path.is_group:
         return "json"
@@ -50,7 +50,7 @@ def natural_type(path: TagPath, vr: str) -> ColumnType:
 
 
 def type_of(callback: TagCallback) -> ColumnType:
-    """Return the column type that a callback's return annotation stands for.
+    """Return the column type for a callback's return annotation.
 
     Text where it says nothing that a column may hold.
 

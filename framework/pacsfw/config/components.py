@@ -1,4 +1,4 @@
-"""Components as the configuration selects them: ``name`` or ``{use: name, with: {...}}``."""
+"""Components selected by the configuration: ``name`` or ``{use: name, with: {...}}``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pacsfw.errors import PluginError
 from pacsfw.plugins.registry import Registry
 
 _PATH = "path"
-"""An option of this name is a path: like every other, it starts from the file's folder."""
+"""An option with this name is a path, relative to the folder of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigBuilder:
-    """A document that the frame has checked, on its way to a `Config`."""
+    """A document that matches the frame schema, from which a `Config` is built."""
 
     document: Document
     problems: Problems
@@ -33,11 +33,11 @@ class ConfigBuilder:
     """The components that are selected so far."""
 
     def value(self, *place: str | int) -> Any:
-        """Return what stands at ``place``; None if it is not there or something is wrong."""
+        """Return the value at ``place``; None if it is missing or has a problem."""
         return None if self.problems.at(*place) else self.document.get(place)
 
     def path(self, place: KeyPath, text: str) -> str:
-        """Return the absolute path meant at ``place``, also in the tree."""
+        """Return the absolute path for ``place``, and write it into the tree."""
         try:
             absolute = str(self.located.resolve(text))
         except ValueError as err:
@@ -47,7 +47,7 @@ class ConfigBuilder:
         return absolute
 
     def target(self, place: KeyPath, text: str) -> str:
-        """Return the target of a table meant at ``place``: an absolute path, or a URL."""
+        """Return the target of the table at ``place``: an absolute path, or a URL."""
         if not is_url(text):
             return self.path(place, text)
         path, options = split_sqlite(text)
@@ -58,16 +58,16 @@ class ConfigBuilder:
         return url
 
     def derive(self, place: KeyPath, value: str, source: KeyPath) -> None:
-        """Fill in a default that is made from another value, and is as secret as that."""
+        """Fill in a default derived from another value; it is secret if that value is."""
         self.document.replace(place, value)
         if source in self.document.secrets:
             self.document.secrets.add(place)
 
 
 def use_at(builder: ConfigBuilder, kind: str, *place: str | int) -> Use | None:
-    """Return the component that a string, or ``use`` and ``with``, at ``place`` select.
+    """Return the component that ``place`` selects by a string, or by ``use`` and ``with``.
 
-    What is wrong with it is added to the problems; the answer is None then.
+    Errors are added to the problems; the result is then None.
     """
     whole = builder.value(*place)
     options_at = (*place, "with")
@@ -120,7 +120,7 @@ def _check(
 
 
 def hide(document: Document, place: KeyPath, options: Any, schema: Mapping[str, Any]) -> None:
-    """Mark the values that a schema calls ``writeOnly``: they are secrets, never to be shown."""
+    """Mark values that a schema calls ``writeOnly``: they are secrets and never shown."""
     properties = schema.get("properties", {}) if isinstance(schema, Mapping) else {}
     for key, inner in properties.items() if isinstance(properties, Mapping) else ():
         if isinstance(inner, Mapping) and inner.get("writeOnly") and key in options:
@@ -130,7 +130,7 @@ def hide(document: Document, place: KeyPath, options: Any, schema: Mapping[str, 
 
 
 def uses_in(builder: ConfigBuilder, kind: str, section: str) -> Iterator[tuple[KeyPath, Use]]:
-    """Yield the usable components of a list section, each with its place."""
+    """Yield the valid components of a list section, each with its place."""
     ids: dict[str, KeyPath] = {}
     for place in places_in(builder, section):
         use = use_at(builder, kind, *place)
@@ -138,13 +138,13 @@ def uses_in(builder: ConfigBuilder, kind: str, section: str) -> Iterator[tuple[K
             continue
         if use.id and use.id in ids:
             builder.problems.add(
-                (*place, "id"), f"{use.id!r} is the id of {spell(ids[use.id])} already"
+                (*place, "id"), f"{use.id!r} is already the id of {spell(ids[use.id])}"
             )
         ids.setdefault(use.id, place)
         yield place, use
 
 
 def places_in(builder: ConfigBuilder, *place: str | int) -> list[KeyPath]:
-    """Return the places of the items of a list; none if it is not a list."""
+    """Return the places of the items of a list; empty if it is not a list."""
     found = builder.document.get(place)
     return [(*place, index) for index in range(len(found) if isinstance(found, list) else 0)]

@@ -1,4 +1,4 @@
-"""From ``find.filters`` of the tree to `pacsfw.config.model.Filter`.
+"""Convert ``find.filters`` of the tree to `pacsfw.config.model.Filter`.
 
 Messages never repeat a value: it may name a patient.
 """
@@ -19,7 +19,7 @@ _FILTERS: KeyPath = ("find", "filters")
 
 
 def filters(builder: ConfigBuilder) -> tuple[Filter, ...]:
-    """Return the filters that can be used; what is wrong is added to the problems."""
+    """Return the valid filters; errors are added to the problems."""
     tree = builder.document.get(_FILTERS)
     if not isinstance(tree, dict):
         return ()
@@ -34,7 +34,7 @@ def filters(builder: ConfigBuilder) -> tuple[Filter, ...]:
 
 
 def _why_not(keyword: str) -> str:
-    """Tell why studies cannot be chosen by an attribute; empty if they can."""
+    """Return why studies cannot be filtered by an attribute; empty if they can."""
     if keyword in LEVEL_OF:
         return ""
     from pydicom.datadict import dictionary_VR, keyword_dict
@@ -43,8 +43,8 @@ def _why_not(keyword: str) -> str:
         near = nearest(keyword, LEVEL_OF) or nearest(keyword, keyword_dict)
         return f"is not a DICOM keyword{near}"
     if dictionary_VR(keyword) == "SQ":
-        return "is a sequence, which has no value to match"
-    return "is no attribute of patients, studies or series, and find asks for no others"
+        return "is a sequence and has no value to match"
+    return "is not an attribute of patients, studies or series, which find queries"
 
 
 def _filter(builder: ConfigBuilder, place: KeyPath, keyword: str) -> Filter:
@@ -55,7 +55,7 @@ def _filter(builder: ConfigBuilder, place: KeyPath, keyword: str) -> Filter:
             keyword=keyword, wanted=_texts(builder, place, vr, vr == "PN"), fold=vr == "PN"
         )
     if "ignore_case" in condition and vr not in WILDCARD_VRS:
-        why = f"{keyword} ({vr}) is no text, so that case means nothing"
+        why = f"{keyword} ({vr}) is not text and has no case"
         builder.problems.add((*place, "ignore_case"), why)
     fold = condition.get("ignore_case", vr == "PN")
     return Filter(
@@ -67,7 +67,7 @@ def _filter(builder: ConfigBuilder, place: KeyPath, keyword: str) -> Filter:
 
 
 def _texts(builder: ConfigBuilder, place: KeyPath, vr: str, fold: bool) -> tuple[str, ...]:
-    """Return the matching values at ``place``, one text each; a list of UIDs is taken apart."""
+    """Return the matching values at ``place`` as texts; a list of UIDs is split."""
     node = builder.value(*place)
     if node is None:
         return ()
@@ -79,14 +79,14 @@ def _texts(builder: ConfigBuilder, place: KeyPath, vr: str, fold: bool) -> tuple
             parts = text.split("\\") if vr == "UI" else [text]
             texts += [normal(vr, part, fold=fold) for part in parts]
         except ValueError as err:
-            hint = "; or give `ignore_case: true`" if vr == "CS" and "capitals" in str(err) else ""
+            hint = "; or set `ignore_case: true`" if vr == "CS" and "upper case" in str(err) else ""
             at = (*place, index) if isinstance(node, list) else place
             builder.problems.add(at, f"{err}{hint}")
     return tuple(dict.fromkeys(texts))
 
 
 def _text(vr: str, value: Any) -> str:
-    # A whole number keeps its digits, one with a point or an exponent may have lost some.
+    # An integer keeps its digits; a number with a point or an exponent may have lost some.
     if isinstance(value, float) and vr != "DS":
-        raise ValueError("was read as a number with a fraction or an exponent; put it in quotes")
+        raise ValueError("is a number with a fraction or an exponent; put it in quotes")
     return str(value)

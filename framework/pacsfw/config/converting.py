@@ -1,7 +1,7 @@
-"""From the ``convert`` section of the tree to `pacsfw.config.model.Convert`.
+"""Convert the ``convert`` section of the tree to `pacsfw.config.model.Convert`.
 
-Expects a section whose form the frame has checked, adds what is wrong with its values to
-the problems, and leaves out what cannot be used.
+Expects a section that matches the frame schema, adds errors in its values to the problems,
+and leaves out invalid entries.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pacsfw.plugins.facts import scope_of
 
 
 def converts(builder: ConfigBuilder, storage: Storage | None) -> tuple[Convert, ...]:
-    """Return the ``convert`` section; no two entries have the same id."""
+    """Return the ``convert`` section; ids are unique."""
     ids: dict[str, KeyPath] = {}
     found = []
     for place, use in uses_in(builder, "converter", "convert"):
         name = use.id or use.name.rpartition("/")[2].rpartition(":")[2]
         if name in ids:
-            why = f"{name!r} is used by {spell(ids[name])} already: give each an id of its own"
+            why = f"{name!r} is already used by {spell(ids[name])}: give each a unique id"
             builder.problems.add(place, why)
         ids.setdefault(name, place)
         whole = builder.value(*place)
@@ -65,5 +65,5 @@ def _directory(
         return None
     path = Path(builder.path(place, text))
     if storage is not None and path.is_relative_to(storage.state):
-        builder.problems.add(place, "lies in the state folder, which is pacsfw's own")
+        builder.problems.add(place, "is inside the state folder, which is reserved for pacsfw")
     return path

@@ -1,7 +1,7 @@
-"""From ``net.dicomweb`` of the tree to `pacsfw.api.DicomWeb`.
+"""Convert ``net.dicomweb`` of the tree to `pacsfw.api.DicomWeb`.
 
-Expects a section whose form the frame has checked, adds what is wrong with its values to
-the problems, and returns None if the section cannot be used.
+Expects a section that matches the frame schema, adds errors in its values to the problems,
+and returns None if the section is not valid.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _AUTHORIZATION = "authorization"
 
 
 def hide_credentials(document: Document) -> None:
-    """Mark what is never to be shown, wherever it came from.
+    """Mark the values that are never shown, wherever they came from.
 
-    Every header counts: which of them carries a key only the server knows.
+    All headers count: any of them may carry a key.
     """
     for key in ("password", "token", "headers"):
         for place, value in below((*_HERE, key), document.get((*_HERE, key))):
@@ -42,7 +42,7 @@ def dicomweb(builder: ConfigBuilder) -> api.DicomWeb | None:
 
 
 def dicomweb_warnings(builder: ConfigBuilder, found: api.DicomWeb | None) -> list[str]:
-    """Return what is legal in ``net.dicomweb`` and yet lets others listen."""
+    """Return warnings about valid settings of ``net.dicomweb`` that are not secure."""
     if found is None:
         return []
     parts = urlsplit(found.url)
@@ -54,8 +54,8 @@ def dicomweb_warnings(builder: ConfigBuilder, found: api.DicomWeb | None) -> lis
         )
     if parts.scheme == "https" and found.verify is False:
         warnings.append(
-            f"{_where(builder, 'verify')}: any certificate is accepted, so anybody may answer for "
-            "the server; name the file of its CA instead of false"
+            f"{_where(builder, 'verify')}: any certificate is accepted, so anyone can "
+            "impersonate the server; name the file of its CA instead of false"
         )
     return warnings
 
@@ -75,7 +75,7 @@ def _is_loopback(host: str) -> bool:
 def _check_url(builder: ConfigBuilder) -> None:
     url = builder.value(*_HERE, "url")
     if url is not None and (why := _why_no_base(url)):
-        # The address is not quoted: a password may be in it.
+        # The URL is not quoted: it may contain a password.
         builder.problems.add((*_HERE, "url"), why)
 
 
@@ -86,9 +86,9 @@ def _why_no_base(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        return "is not an address such as https://pacs.example/dicom-web"
+        return "is not a URL such as https://pacs.example/dicom-web"
     if "@" in parts.netloc:
-        return "has credentials in it: put them into username and password"
+        return "contains credentials: use username and password instead"
     if "?" in url or "#" in url:
         return "must end with the path of the service, without '?' or '#'"
     return ""
@@ -101,12 +101,14 @@ def _check_credentials(builder: ConfigBuilder) -> None:
     ways = [key for key in ("username", "token") if key in tree]
     ways += [f"headers.{key}" for key in tree.get("headers", {}) if key.lower() == _AUTHORIZATION]
     if len(ways) > 1:
-        builder.problems.add(_HERE, f"{' and '.join(ways)} exclude each other: keep one", key=True)
+        builder.problems.add(
+            _HERE, f"{' and '.join(ways)} are mutually exclusive: keep one", key=True
+        )
 
 
 def _certificates(builder: ConfigBuilder, text: str) -> str | None:
     place = (*_HERE, "verify")
     path = builder.path(place, text)
     if not builder.problems.at(*place) and not builder.located.resolve(text).exists():
-        builder.problems.add(place, f"{path}: there is no such file (true and false are no paths)")
+        builder.problems.add(place, f"{path}: no such file (true and false are not paths)")
     return None if builder.problems.at(*place) else path

@@ -1,4 +1,4 @@
-"""A parsed configuration file: the tree, where each value stands, and what is wrong with it."""
+"""A parsed configuration file: the tree, the position of each value, and the problems."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 """The keys and indices that lead from the root to a value."""
 
 MASK = "***"
-"""Stands for a secret wherever a value would be shown."""
+"""Shown in place of a secret."""
 
 MAX_DEPTH = 50
 MAX_VALUES = 50_000
-"""Far beyond any real configuration; what exceeds them is an alias bomb."""
+"""Far beyond any real configuration; only an alias bomb exceeds them."""
 
 _SHOWN = 60
 
@@ -34,11 +34,11 @@ START = Mark(1, 1)
 
 @dataclass(slots=True)
 class Document:
-    """What a configuration file says.
+    """The content of a configuration file.
 
-    ``values`` and ``keys`` tell where each value and its key begin. ``secrets`` are the
-    places whose value came from a file or a secret store, ``filled`` those where ``${...}``
-    was replaced, ``broken`` those where it could not be.
+    ``values`` and ``keys`` hold the position of each value and its key. ``secrets`` are the
+    places whose value came from a file or a secret store, ``filled`` the places where
+    ``${...}`` was replaced, ``broken`` the places where that failed.
     """
 
     name: str
@@ -51,13 +51,13 @@ class Document:
     broken: set[KeyPath] = field(default_factory=set)
 
     def within(self, key: str) -> Document:
-        """Return a document in which what this one says stands under a key."""
+        """Return a document with the content of this one under a key."""
         values = {(key, *place): mark for place, mark in self.values.items()}
         keys = {(key, *place): mark for place, mark in self.keys.items()}
         return Document(self.name, {key: self.tree}, values, keys)
 
     def mark(self, place: KeyPath, *, key: bool = False) -> Mark:
-        """Return where ``place`` stands, or the nearest thing around it."""
+        """Return the position of ``place``, or of the nearest place around it."""
         if key and place in self.keys:
             return self.keys[place]
         while place:
@@ -72,7 +72,7 @@ class Document:
         return f"{self.name}:{mark.line}:{mark.column}"
 
     def get(self, place: KeyPath) -> Any:
-        """Return what stands at ``place``, None if nothing does."""
+        """Return the value at ``place``, or None."""
         found: Any = self.tree
         for step in place:
             if isinstance(found, dict):
@@ -84,14 +84,14 @@ class Document:
         return found
 
     def replace(self, place: KeyPath, value: Any) -> None:
-        """Put another value where one is."""
+        """Replace an existing value."""
         around: Any = self.tree
         for step in place[:-1]:
             around = around[step]
         around[place[-1]] = value
 
     def shown(self, place: KeyPath, value: Any) -> str:
-        """Return a value for a message: short, and masked where it is or holds a secret."""
+        """Return a value for a message: short, and masked if it is or contains a secret."""
         if any(place[: len(secret)] == secret for secret in self.secrets):
             return MASK
         if isinstance(value, dict):
@@ -139,25 +139,25 @@ class _Problem:
 
 
 class Problems:
-    """Everything that is wrong with one document, told together."""
+    """All problems of one document, reported together."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
         self._found: dict[tuple[KeyPath, str], _Problem] = {}
 
     def add(self, place: KeyPath, text: str, *, key: bool = False, plugin: bool = False) -> None:
-        """Remember a problem.
+        """Add a problem.
 
         Parameters
         ----------
         place
-            What is wrong.
+            The place of the problem.
         text
-            Why, without the place.
+            The description, without the place.
         key
-            The key itself is wrong, or something is missing below it.
+            The problem is the key itself, or a missing key below it.
         plugin
-            Nothing is wrong with the file: a plugin is missing or broken.
+            The file is correct, but a plugin is missing or broken.
         """
         if place in self._document.broken:
             return
@@ -174,33 +174,33 @@ class Problems:
         )
 
     def quote(self, place: KeyPath, err: Exception, *, within: KeyPath | None = None) -> None:
-        """Remember what an exception says about ``place``.
+        """Add the text of an exception about ``place`` as a problem.
 
-        It may quote any part of the values at and below ``within`` (by default ``place``),
-        so that it is not repeated if there is a secret among them.
+        The text may quote values at and below ``within`` (by default ``place``), so it is
+        not shown if one of them is a secret.
         """
         source = within or place
         for secret in self._document.secrets:
             if source[: len(secret)] == secret or secret[: len(source)] == source:
-                text = "is refused; the reason is not shown, it may quote a secret"
+                text = "is rejected; the reason is hidden: it may quote a secret"
                 break
         else:
             text = str(err)
         self.add(place, text, plugin=isinstance(err, PluginError))
 
     def at(self, *place: str | int) -> bool:
-        """Tell whether something at or below ``place`` is wrong."""
+        """Return whether there is a problem at or below ``place``."""
         return any(known[: len(place)] == place for known, _ in self._found)
 
     def raise_any(self) -> None:
-        """Raise what was found, in the order of the file.
+        """Raise the problems, in the order of the file.
 
         Raises
         ------
         ConfigError
-            Something is wrong with the file.
+            The file has problems.
         PluginError
-            Nothing but missing or broken plugins is in the way.
+            The only problems are missing or broken plugins.
         """
         found = sorted(self._found.values())
         if not found:

@@ -1,4 +1,4 @@
-"""Find the configuration file, read it, and see that nobody else can change it."""
+"""Find the configuration file, check that no other user can modify it, and read it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A configuration file and what is around it.
+    """A configuration file and its surroundings.
 
-    ``name`` is the file as messages call it, ``base`` what relative paths in it start from,
-    ``home`` what ``~`` means in it (None where there is no home folder).
+    ``name`` is the name of the file in messages, ``base`` the folder that relative paths
+    start from, ``home`` the meaning of ``~`` (None if there is no home folder).
     """
 
     path: Path
@@ -32,27 +32,27 @@ class Located:
     home: Path | None
 
     def resolve(self, text: str) -> Path:
-        """Return the absolute path that a text of the configuration means.
+        """Return the absolute path for a text of the configuration.
 
         Raises
         ------
         ValueError
-            It begins with ``~`` and there is no such home folder.
+            It begins with ``~``, and that home folder does not exist.
         """
         return _absolute(text, self.base, self.home)
 
 
 def locate(path: Path | None, env: Mapping[str, str], cwd: Path, home: Path | None) -> Located:
-    """Return the configuration file: the one given, or the first of the usual places.
+    """Return the configuration file: the given one, or the first in the usual places.
 
     These are ``$PACSFW_CONFIG``, ``$PACSANINI_CONFIG``, then `NAMES` in the working
-    directory and in the home directory. Relative paths in the file start from its folder,
-    in the one found in the home directory from the working directory.
+    directory and in the home directory. Relative paths start from the folder of the file,
+    but from the working directory if it was found in the home directory.
 
     Raises
     ------
     ConfigError
-        None was given and there is none in the usual places.
+        None was given, and the usual places have none.
     """
     if path is not None:
         return _given(str(path), cwd, home)
@@ -66,9 +66,9 @@ def locate(path: Path | None, env: Mapping[str, str], cwd: Path, home: Path | No
             name = candidate.name if candidate.parent == cwd else str(candidate)
             return Located(candidate, name, cwd, home)
     raise ConfigError(
-        "no configuration: give a file, set $PACSFW_CONFIG, or write one of "
+        "no configuration: name a file, set $PACSFW_CONFIG, or create one of "
         + ", ".join(str(candidate) for candidate in candidates)
-        + "; `pacsfw config init` writes one to start from"
+        + "; `pacsfw config init` writes a template"
     )
 
 
@@ -83,7 +83,7 @@ def _given(text: str, cwd: Path, home: Path | None) -> Located:
 def _absolute(text: str, base: Path, home: Path | None) -> Path:
     if text == "~" or text.startswith("~/"):
         if home is None:
-            raise ValueError("'~' cannot be used: there is no home folder")
+            raise ValueError("'~' cannot be resolved: there is no home folder")
         path = home / text[2:]
     else:
         try:
@@ -96,13 +96,13 @@ def _absolute(text: str, base: Path, home: Path | None) -> Path:
 def read(located: Located) -> Document:
     """Read and parse the file; ``.json`` as JSON, anything else as YAML.
 
-    A list instead of sections is the ``tags`` section alone.
+    A list instead of sections is read as the ``tags`` section.
 
     Raises
     ------
     ConfigError
-        It is missing, no file, not UTF-8, not YAML or JSON, no mapping, or others may
-        change it.
+        It is missing, not a file, not UTF-8, not YAML or JSON, not a mapping, or other
+        users can modify it.
     """
     text = _decoded(_content(located), located.name)
     is_json = located.path.suffix.lower() == ".json"
@@ -110,7 +110,7 @@ def read(located: Located) -> Document:
     if isinstance(document.tree, list):
         return document.within("tags")
     if not isinstance(document.tree, dict):
-        raise ConfigError(f"{document.where(())}: a configuration is a mapping of sections")
+        raise ConfigError(f"{document.where(())}: a configuration must be a mapping of sections")
     return document
 
 
@@ -119,14 +119,14 @@ def _content(located: Located) -> bytes:
         with located.path.open("rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"{located.name}: is not a regular file")
+                raise ConfigError(f"{located.name}: not a regular file")
             if (why := why_unsafe(located.path)) is not None:
                 raise ConfigError(f"{located.name}: {why}")
             return file.read()
     except FileNotFoundError as err:
-        raise ConfigError(f"{located.name}: there is no such file") from err
+        raise ConfigError(f"{located.name}: no such file") from err
     except IsADirectoryError as err:
-        raise ConfigError(f"{located.name}: is a folder, not a file") from err
+        raise ConfigError(f"{located.name}: a folder, not a file") from err
     except OSError as err:
         raise ConfigError(f"{located.name}: cannot be read: {err.strerror}") from err
 
@@ -138,49 +138,47 @@ def _decoded(content: bytes, name: str) -> str:
         before = content[: err.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8-sig")) + 1
-        # The cause is left out: it carries the whole file.
-        raise ConfigError(
-            f"{name}:{line}:{column}: is not UTF-8 text; save the file as UTF-8"
-        ) from None
+        # The cause is dropped: it contains the entire file.
+        raise ConfigError(f"{name}:{line}:{column}: not UTF-8; save the file as UTF-8") from None
 
 
 def why_unsafe(path: Path) -> str | None:
-    """Tell why a file or folder that can make pacsfw run code cannot be trusted.
+    """Return why a file or folder that can make pacsfw run code cannot be trusted.
 
-    Neither it nor anything in it may be writable by its group or by others, and it must not
-    lie in a folder where everybody may replace it. Only POSIX permissions are looked at;
-    elsewhere the answer is None.
+    It and its contents must not be writable by its group or by others, and it must not be
+    in a folder where anyone can replace it. Checks only POSIX permissions; elsewhere the
+    result is None.
 
     Returns
     -------
     str or None
-        What is wrong and what to type against it; None if nothing is wrong.
+        The problem and the command that fixes it; None if there is no problem.
     """
     if os.name != "posix":
         return None
     if path.stat().st_mode & _OTHERS_WRITE:
-        return f"others may change it; type: chmod go-w {path}"
+        return f"other users can modify it; run: chmod go-w {path}"
     for each in sorted(path.rglob("*")):
         if each.exists() and each.stat().st_mode & _OTHERS_WRITE:
-            return f"others may change {each}; type: chmod -R go-w {path}"
+            return f"other users can modify {each}; run: chmod -R go-w {path}"
     folder = path.resolve().parent
     mode = folder.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-        return f"everybody may replace it in its folder; type: chmod o-w {folder}"
+        return f"anyone can replace it in its folder; run: chmod o-w {folder}"
     return None
 
 
 def why_unwritable(folder: Path) -> str | None:
-    """Tell why nothing can be written in a folder, which need not exist yet.
+    """Return why a folder, which need not exist yet, is not writable.
 
     Returns
     -------
     str or None
-        What is in the way; None if nothing is, as far as can be seen without trying.
+        The obstacle; None if there is none, as far as can be seen without a test file.
     """
     nearest = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
     if not os.path.isdir(nearest):  # Path.is_dir may raise, this says no
         return f"{nearest} is not a folder"
     if not os.access(nearest, os.W_OK | os.X_OK):
-        return f"{nearest} is not writable for you"
+        return f"you cannot write to {nearest}"
     return None

@@ -1,7 +1,7 @@
-"""From the ``find`` section of the tree to `pacsfw.config.model.Find`.
+"""Convert the ``find`` section of the tree to `pacsfw.config.model.Find`.
 
-Expects a section whose form the frame has checked, adds what is wrong with its values to
-the problems, and returns None if the section cannot be used.
+Expects a section that matches the frame schema, adds errors in its values to the problems,
+and returns None if the section is not valid.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pacsfw.config.values import day, is_url
 from pacsfw.words import nearest
 
 COHORT_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-"""How a cohort is read, by the ending of its name."""
+"""Format of a cohort by the suffix of its name."""
 
 
 def outcomes_path(resources: Path) -> Path:
-    """Return the file that tells what became of each row of a cohort."""
+    """Return the file that lists the outcome of each row of a cohort."""
     return resources.with_name(f"{resources.stem}_cohort.csv")
 
 
@@ -59,7 +59,7 @@ def find(builder: ConfigBuilder) -> Find | None:
 
 
 def _cohort(builder: ConfigBuilder) -> Path | None:
-    """Return the path of the cohort, if that is a file which can be read."""
+    """Return the path of the cohort if it is a readable file."""
     place = ("find", "cohort")
     text = builder.value(*place)
     if text is None:
@@ -75,24 +75,24 @@ def _why_no_cohort(path: Path, resources: Any) -> str:
         return f"the name of a cohort ends in one of {', '.join(COHORT_FORMATS)}"
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            return "is not a file"
+            return "not a file"
     except FileNotFoundError:
-        return "there is no such file"
+        return "no such file"
     except (OSError, ValueError):
-        return "is not a file that you can read"
+        return "you cannot read this file"
     if not os.access(path, os.R_OK):
-        return "is not a file that you can read"
+        return "you cannot read this file"
     if isinstance(resources, str) and not is_url(resources):
         written = Path(resources)
         if path.resolve() in {written.resolve(), outcomes_path(written).resolve()}:
-            return "find writes that file; give the cohort another name"
+            return "find writes this file; use another name for the cohort"
     return ""
 
 
 def _check_undated(builder: ConfigBuilder) -> None:
     tree = builder.document.get(("find",))
     if isinstance(tree, dict) and tree.get("undated") is True and "start_date" not in tree:
-        why = "needs start_date beside it: without dates, undated studies are found as well"
+        why = "requires start_date: without dates, undated studies are found as well"
         builder.problems.add(("find", "undated"), why)
 
 
@@ -115,6 +115,6 @@ def _check_search_fields(builder: ConfigBuilder) -> None:
             near = nearest(keyword, keyword_dict)
             builder.problems.add(place, f"{keyword!r} is not a DICOM keyword{near}")
         elif dictionary_VR(keyword) == "SQ":
-            builder.problems.add(place, f"{keyword!r} is a sequence, which is no column of a table")
+            builder.problems.add(place, f"{keyword!r} is a sequence, which cannot be a column")
         elif keyword in fields[:index]:
             builder.problems.add(place, f"{keyword!r} is in the list twice")

@@ -1,9 +1,9 @@
 """Replace ``${...}`` in the string values of a parsed configuration.
 
-``${NAME}`` and ``${NAME:-default}`` are environment variables (the default also stands in
-for an empty one, as in a shell), ``${scheme:reference}`` is asked of the plugins (a ``file``
-by its absolute path), ``$$`` is a dollar.
-Replacing happens after parsing, so that no value can add a key.
+``${NAME}`` and ``${NAME:-default}`` are environment variables (the default also replaces an
+empty one, as in a shell). Plugins resolve ``${scheme:reference}`` (a ``file`` by its absolute
+path). ``$$`` is a dollar sign.
+Values are replaced after parsing, so no value can add a key.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _NO_CHARACTER = re.compile("[\\0\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where values come from; without a registry only variables are known."""
+    """The sources of values; without a registry, only variables."""
 
     env: Mapping[str, str]
     located: Located
@@ -44,7 +44,7 @@ def interpolate(
 ) -> None:
     """Replace the references below these top-level keys, in place.
 
-    A value that cannot be resolved is a problem, and is not looked at again.
+    A value that cannot be resolved is a problem, and is not checked further.
     """
     for key in keys:
         for place, value in list(below((key,), document.tree[key])):
@@ -61,13 +61,13 @@ def _fill(
         if match[0] == "$$":
             return "$"
         if match[1] is None:
-            raise _Unresolved("'${' without its '}' (a dollar is written '$$')")
+            raise _Unresolved("'${' without '}' (write a dollar sign as '$$')")
         return _resolve(match[1], sources, secret_parts)
 
     try:
         filled = _REFERENCE.sub(replaced, text)
         if _NO_CHARACTER.search(filled):
-            raise _Unresolved("contains a NUL or half of a surrogate pair")
+            raise _Unresolved("contains a NUL character or half of a surrogate pair")
     except _Unresolved as err:
         problems.add(place, str(err), plugin=err.plugin)
         document.broken.add(place)
@@ -93,8 +93,8 @@ def _resolve(inner: str, sources: Sources, secret_parts: list[str]) -> str:
     reference = _SCHEME.fullmatch(inner)
     if reference is None:
         raise _Unresolved(
-            f"'${{{inner}}}' is none of ${{NAME}}, ${{NAME:-default}}, ${{file:path}} "
-            "(a dollar is written '$$')"
+            f"'${{{inner}}}' is not ${{NAME}}, ${{NAME:-default}} or ${{file:path}} "
+            "(write a dollar sign as '$$')"
         )
     scheme, what = reference.groups()
     if scheme == "file":
@@ -105,7 +105,7 @@ def _resolve(inner: str, sources: Sources, secret_parts: list[str]) -> str:
 
 
 def _path(text: str, sources: Sources) -> str:
-    """Return the absolute path that a reference means: only we know where it starts."""
+    """Return the absolute path of a reference: plugins do not know the base folder."""
     try:
         return str(sources.located.resolve(text))
     except ValueError as err:
@@ -114,7 +114,7 @@ def _path(text: str, sources: Sources) -> str:
 
 def _secret(scheme: str, reference: str, sources: Sources) -> str:
     if sources.registry is None:
-        raise _Unresolved(f"'${{{scheme}:...}}' cannot be used here: plugins are not loaded yet")
+        raise _Unresolved(f"'${{{scheme}:...}}' is not available here: plugins are not loaded yet")
     try:
         value: Any = sources.registry.resolve_secret(scheme, reference)
     except PacsfwError as err:
@@ -126,5 +126,5 @@ def _secret(scheme: str, reference: str, sources: Sources) -> str:
     if value is None:
         raise _Unresolved(f"no plugin resolves '${{{scheme}:...}}'", plugin=True)
     if not isinstance(value, str):
-        raise _Unresolved(f"the plugin for '${{{scheme}:...}}' gave no text", plugin=True)
+        raise _Unresolved(f"the plugin for '${{{scheme}:...}}' returned no text", plugin=True)
     return value

@@ -1,4 +1,4 @@
-"""JSON (RFC 8259), read with positions and without a second key of the same name."""
+"""JSON (RFC 8259), read with positions; duplicate keys are an error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read(text: str, name: str) -> Document:
     Raises
     ------
     ConfigError
-        It is not JSON, has a key twice, or is nested too deeply.
+        It is not JSON, has duplicate keys, or is nested too deeply.
     """
     parser = _Parser(text, name)
     start = parser.skip(0)
@@ -29,12 +29,12 @@ def read(text: str, name: str) -> Document:
     tree, end = parser.value(start, ())
     end = parser.skip(end)
     if end != len(text):
-        parser.refuse(end, (), "not valid JSON: something follows the end")
+        parser.refuse(end, (), "not valid JSON: unexpected text after the end")
     return Document(name, tree, parser.values, parser.keys)
 
 
 class _Parser:
-    """Goes through objects and arrays itself; json reads the scalars."""
+    """Parse objects and arrays itself; the json module reads the scalars."""
 
     def __init__(self, text: str, name: str) -> None:
         self._text = text
@@ -49,7 +49,7 @@ class _Parser:
         self.keys: dict[KeyPath, Mark] = {}
 
     def value(self, at: int, place: KeyPath) -> tuple[Any, int]:
-        """Return the value that begins at index ``at`` and the index behind it."""
+        """Return the value that begins at index ``at``, and the index after it."""
         if len(place) > MAX_DEPTH:
             self.refuse(at, place[:1], "nested too deeply")
         self.values[place] = self._mark(at)
@@ -73,16 +73,16 @@ class _Parser:
         at = self.skip(at + 1)
         while self._text[at : at + 1] != "}" or tree:
             if self._text[at : at + 1] != '"':
-                self.refuse(at, place, "not valid JSON: a key in double quotes is expected")
+                self.refuse(at, place, "not valid JSON: expected a key in double quotes")
             key, end = self._scalar(at, place)
             here = (*place, key)
             if key in tree:
                 first = self.keys[here].line
-                self.refuse(at, here, f"this key is here twice (first in line {first})")
+                self.refuse(at, here, f"duplicate key (first on line {first})")
             self.keys[here] = self._mark(at)
             end = self.skip(end)
             if self._text[end : end + 1] != ":":
-                self.refuse(end, here, "not valid JSON: ':' is expected")
+                self.refuse(end, here, "not valid JSON: expected ':'")
             tree[key], end = self.value(self.skip(end + 1), here)
             at = self._after(end, "}", place)
             if self._text[at - 1] == "}":
@@ -103,10 +103,10 @@ class _Parser:
         return items, at + 1
 
     def _after(self, at: int, closing: str, place: KeyPath) -> int:
-        """Return the index behind the comma or the closing bracket."""
+        """Return the index after the comma or the closing bracket."""
         at = self.skip(at)
         if self._text[at : at + 1] not in {",", closing}:
-            self.refuse(at, place, f"not valid JSON: ',' or '{closing}' is expected")
+            self.refuse(at, place, f"not valid JSON: expected ',' or '{closing}'")
         return at + 1
 
     def skip(self, at: int) -> int:

@@ -1,7 +1,7 @@
-"""From ``tls``, ``accept`` and ``limits`` of the nodes in ``net`` to the records of the API.
+"""Convert ``tls``, ``accept`` and ``limits`` of the nodes in ``net`` to records of the API.
 
-Expects sections whose form the frame has checked, and adds what is wrong with their values
-to the problems.
+Expects sections that match the frame schema, and adds errors in their values to the
+problems.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FILES = ("certificate", "key", "ca")
 
 
 def hide_passwords(document: Document) -> None:
-    """Mark what is never to be shown, wherever it came from."""
+    """Mark the values that are never shown, wherever they came from."""
     for node in NODES:
         place = ("net", node, "tls", "password")
         if isinstance(document.get(place), str | int | float):
@@ -34,7 +34,7 @@ def hide_passwords(document: Document) -> None:
 
 
 def tls(builder: ConfigBuilder, node: str) -> api.Tls | None:
-    """Return how the connections of a node are encrypted."""
+    """Return the encryption settings of a node."""
     place = ("net", node, "tls")
     tree = builder.value(*place)
     if tree is None:
@@ -50,7 +50,7 @@ def tls(builder: ConfigBuilder, node: str) -> api.Tls | None:
 
 
 def accept(builder: ConfigBuilder, node: str) -> api.Accept:
-    """Return whom a node lets in."""
+    """Return the senders that a node accepts."""
     place = ("net", node, "accept")
     tree: Mapping[str, Any] = builder.value(*place) or {}
     return api.Accept(
@@ -64,7 +64,7 @@ def accept(builder: ConfigBuilder, node: str) -> api.Accept:
 
 
 def limits(builder: ConfigBuilder, node: str) -> api.Limits:
-    """Return how much senders may take from a node."""
+    """Return the limits of a node for senders."""
     place = ("net", node, "limits")
     tree: dict[str, Any] = dict(builder.value(*place) or {})
     for key in ("associations", "associations_per_address", "minimum_rate"):
@@ -74,12 +74,12 @@ def limits(builder: ConfigBuilder, node: str) -> api.Limits:
         tree["object_size"] = size(tree["object_size"])
     found = api.Limits(**tree)
     if found.object_size == 0:
-        builder.problems.add((*place, "object_size"), "lets no object in")
+        builder.problems.add((*place, "object_size"), "accepts no instance")
     return found
 
 
 def tls_warnings(builder: ConfigBuilder, node: str, found: api.Tls | None) -> Iterator[str]:
-    """Yield what is legal in ``tls`` and yet is not safe, or will stop working soon."""
+    """Yield warnings about valid ``tls`` settings that are not secure, or expire soon."""
     from pacsfw.dimse.tls import validities
 
     if found is None:
@@ -87,8 +87,8 @@ def tls_warnings(builder: ConfigBuilder, node: str, found: api.Tls | None) -> It
     place = ("net", node, "tls")
     if not found.verify:
         yield (
-            f"{_where(builder, (*place, 'verify'))}: any certificate is accepted, so anybody may "
-            "answer for the PACS; name the file of its certificate as ca instead of false"
+            f"{_where(builder, (*place, 'verify'))}: any certificate is accepted, so anyone can "
+            "impersonate the PACS; set ca to the file of its certificate instead"
         )
     for key, path in (("certificate", found.certificate), ("ca", found.ca)):
         for validity in validities(Path(path)) if path else ():
@@ -98,7 +98,7 @@ def tls_warnings(builder: ConfigBuilder, node: str, found: api.Tls | None) -> It
     key_file = found.key or found.certificate
     if key_file and Path(key_file).stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
         key = "key" if found.key else "certificate"
-        yield f"{_where(builder, (*place, key))}: {key_file}: others may read the key (chmod go-r)"
+        yield f"{_where(builder, (*place, key))}: {key_file}: other users can read it (chmod go-r)"
 
 
 def _why_not_valid(begins: datetime, ends: datetime, now: datetime) -> str:
@@ -118,11 +118,11 @@ def _where(builder: ConfigBuilder, place: KeyPath) -> str:
 def _file(builder: ConfigBuilder, place: KeyPath) -> None:
     path = builder.path(place, builder.document.get(place))
     if not builder.problems.at(*place) and not Path(path).is_file():
-        builder.problems.add(place, f"{path}: there is no such file")
+        builder.problems.add(place, f"{path}: no such file")
 
 
 def _check_loads(builder: ConfigBuilder, place: KeyPath, found: api.Tls, *, client: bool) -> None:
-    """See that the files are what they should be, and belong together."""
+    """Check that the files have the right content and match each other."""
     from pacsfw.dimse import tls as dimse_tls
 
     make: Callable[[api.Tls], object]
@@ -130,7 +130,7 @@ def _check_loads(builder: ConfigBuilder, place: KeyPath, found: api.Tls, *, clie
     for key, path in (("certificate", found.certificate), ("ca", found.ca)):
         try:
             if path and not dimse_tls.validities(Path(path)):
-                raise ValueError("there is no certificate in it (PEM)")
+                raise ValueError("contains no certificate (PEM)")
         except (OSError, ValueError) as err:
             why = err.strerror if isinstance(err, OSError) else err
             builder.problems.add((*place, key), f"{path}: {why}")
@@ -145,10 +145,10 @@ def _check_loads(builder: ConfigBuilder, place: KeyPath, found: api.Tls, *, clie
 
 def _why_unusable(err: OSError, key_file: str) -> str:
     if getattr(err, "reason", None) == "KEY_VALUES_MISMATCH":
-        return "is not the key of the certificate"
+        return "does not match the certificate"
     if key_file and "ENCRYPTED" in Path(key_file).read_text(encoding="latin-1"):
         return "the password of the key is missing or wrong"
-    return "holds no usable private key or certificate (PEM)"
+    return "contains no valid private key or certificate (PEM)"
 
 
 def _titles(tree: Mapping[str, Any], key: str) -> tuple[str, ...]:

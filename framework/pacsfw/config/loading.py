@@ -1,4 +1,4 @@
-"""From a file to a `Config`: read, load the plugins it names, fill in, validate, build."""
+"""Build a `Config` from a file: read, load its plugins, fill in, validate, build."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def load(
     Parameters
     ----------
     path
-        The file; None looks for it as `pacsfw.config.files.locate` says.
+        The file; None searches for it, see `pacsfw.config.files.locate`.
     registry_for
-        Makes the registry of the plugins the file asks for, usually `plugins.discover`.
+        Creates the registry of the plugins that the file needs, usually `plugins.discover`.
     env, cwd, home
-        Variables and folders; those of this process without them.
+        Variables and folders; by default those of this process.
     installed_plugins
-        False leaves installed third-party plugins out.
+        False excludes installed third-party plugins.
     with_profile
         False does not read ``net.called_node.profile``, which may be about to be written.
     build
@@ -53,10 +53,10 @@ def load(
     Raises
     ------
     ConfigError
-        With everything that is wrong, in the order of the file, each problem as
+        With all problems in the order of the file, each as
         ``conf.yaml:12:5: move.start_time: ...``.
     PluginError
-        Nothing is wrong but plugins that are missing or broken.
+        The only problems are missing or broken plugins.
     """
     located = files.locate(path, env, cwd or Path.cwd(), home or _home())
     document = files.read(located)
@@ -83,12 +83,12 @@ def load(
 
 
 def plugins_of(path: Path) -> tuple[PluginPlan, str]:
-    """Return the plugins that a file asks for, whatever else is wrong with it.
+    """Return the plugins that a file needs, even if it has other problems.
 
     Returns
     -------
     tuple
-        The plan, and what is wrong with the file as far as plugins go; "" if nothing is.
+        The plan, and the problems of the file that concern plugins; "" if there are none.
     """
     try:
         located = files.locate(path, os.environ, Path.cwd(), _home())
@@ -105,12 +105,12 @@ def plugins_of(path: Path) -> tuple[PluginPlan, str]:
 
 
 def tags_of_tree(tree: Sequence[Mapping[str, Any]], registry: Registry) -> tuple[Tag, ...]:
-    """Return the tags of a ``tags`` section that is in no file.
+    """Return the tags of a ``tags`` section that does not come from a file.
 
     Raises
     ------
     ConfigError
-        With everything that is wrong, each problem as ``tags[0].tag_name: ...``.
+        With all problems, each as ``tags[0].tag_name: ...``.
     """
     document = Document("tags", {"tags": [dict(tag) for tag in tree]}, {}, {})
     problems = Problems(document)
@@ -133,7 +133,7 @@ def _home() -> Path | None:
 def _plugin_plan(
     document: Document, problems: Problems, sources: Sources, *, installed: bool
 ) -> PluginPlan:
-    """Return the plugins of the file; what must not or cannot be loaded is left out."""
+    """Return the plugins of the file, without those that must not or cannot be loaded."""
     node = document.tree.get("plugins", {})
     if "plugins" in document.tree:
         interpolate(document, problems, sources, ["plugins"])
@@ -151,10 +151,10 @@ def _plugin_plan(
 
 
 def _trusted(located: Located, problems: Problems, place: KeyPath, text: str) -> Path | None:
-    """Return the path of a plugin if it is there and nobody else can change it."""
+    """Return the path of a plugin if it exists and no other user can modify it."""
     try:
         path = located.resolve(text)
-        why = files.why_unsafe(path) if path.exists() else "there is no such file or folder"
+        why = files.why_unsafe(path) if path.exists() else "no such file or folder"
     except (ValueError, OSError) as err:
         problems.quote(place, err)
         return None
@@ -165,7 +165,7 @@ def _trusted(located: Located, problems: Problems, place: KeyPath, text: str) ->
 
 
 def _report_failed(plan: PluginPlan, registry: Registry, problems: Problems) -> None:
-    """Refuse a plugin that the file names and that does not load."""
+    """Add a problem for each plugin of the file that does not load."""
     for index, path in enumerate(plan.load):
         for failure in registry.failures:
             if failure.distribution == str(path):
@@ -215,7 +215,7 @@ def _claimed_sections(builder: ConfigBuilder) -> Iterator[tuple[str, Any]]:
 
 
 def _observers(builder: ConfigBuilder, claimed: Mapping[str, Any]) -> Iterator[Use]:
-    """Return the listed observers, and those whose section is there."""
+    """Return the listed observers, and those that are enabled by their own section."""
     listed = [use for _, use in uses_in(builder, "observer", "observers")]
     yield from listed
     for key in claimed:
@@ -228,7 +228,7 @@ def _observers(builder: ConfigBuilder, claimed: Mapping[str, Any]) -> Iterator[U
 
 
 def _unknown_disabled(builder: ConfigBuilder, plan: PluginPlan) -> Iterator[str]:
-    """Warn of a name to disable that nothing has: it may be a slip of the pen."""
+    """Warn of a disabled name that matches nothing: it may be misspelt."""
     known = {part for name in builder.registry.disabled for part in (name, *name.split("/"))}
     for index, name in enumerate(plan.disable):
         if name not in known:

@@ -23,9 +23,9 @@ SCOPES: tuple[api.Scope, ...] = get_args(api.Scope)
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a component. Picklable: a worker builds its own object from it.
+    """One use of a component. Picklable: each worker builds its own object from it.
 
-    The options may hold secrets, so that no ``repr`` shows them.
+    The options may hold secrets, so ``repr`` does not show them.
     """
 
     name: str
@@ -36,28 +36,28 @@ class Use:
 
     @property
     def identity(self) -> str:
-        """A text that is the same as long as the component and its options are."""
+        """A text that changes only with the component or its options."""
         return json.dumps([self.name, dict(self.options)], sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """One entry of ``find.filters``: an attribute and what it may and may not be."""
+    """One entry of ``find.filters``: an attribute, and its allowed and excluded values."""
 
     keyword: str
     wanted: tuple[str, ...] = ()
-    """Matching values (PS3.4 C.2.2.2) of which one has to match; none: anything does."""
+    """Matching values (PS3.4 C.2.2.2); one must match. Empty: anything matches."""
     unwanted: tuple[str, ...] = ()
-    """Matching values of which none may match."""
+    """Matching values; none may match."""
     fold: bool = False
-    """Compare without regard to case and accents."""
+    """Ignore case and accents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
-    """The ``find`` section. Both dates belong to the range; no modality is ``""``.
+    """The ``find`` section. Both dates are inclusive; ``""`` means any modality.
 
-    Both dates are None where a cohort alone says what is looked for.
+    Both dates are None if only a cohort defines the search.
     """
 
     level: QueryLevel
@@ -69,9 +69,9 @@ class Find:
     filters: tuple[Filter, ...] = ()
     cohort: Path | None = None
     undated: bool = False
-    """Look for studies without a StudyDate too."""
+    """Also search for studies without a StudyDate."""
     max_studies: int = 0
-    """Stop where more studies match; 0: however many."""
+    """Stop if more studies match; 0: no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class Move:
     receivers: int
     attempts: int
     recheck_after: timedelta | None = None
-    """So long after it was last asked about, a finished study is asked about again."""
+    """Time after which a finished study is checked at the PACS again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +98,18 @@ class Storage:
     state: Path
     sort_by: Use
     reserve: int = 0
-    """Bytes of free space below which nothing more is requested."""
+    """Free bytes below which no further study is requested."""
     backlog: int = 4 << 30
-    """Bytes that may have arrived and not be stored yet."""
+    """Maximum bytes of instances that arrived but are not stored yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
     """One column of the table.
 
-    ``default`` is a cell of the column's type, None where none was given; ``type`` is the
-    declared one, else what the last callback returns, else text. ``vr`` is how the value is
-    read where neither the object nor a dictionary says it.
+    ``default`` is a cell of the column's type, or None; ``type`` is the declared type, else
+    that of the last callback, else text. ``vr`` is the value representation if neither the
+    instance nor a dictionary has one.
     """
 
     names: tuple[str, ...]
@@ -134,20 +134,20 @@ class Convert:
     """Name, distribution and version."""
     scope: api.Scope
     directory: Path | None
-    """None: beside the DICOM files."""
+    """None: next to the DICOM files."""
     workers: int
     seconds: float
-    """How long one conversion may take."""
+    """Time limit of one conversion, in seconds."""
     skip_failed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything the configuration file says.
+    """The content of the configuration file.
 
-    A section that is not in the file is None or empty; a command names what it needs with
+    A section that is not in the file is None or empty; commands state what they need with
     `require`. ``raw`` is the tree with every ``${...}`` replaced, defaults filled in and
-    paths made absolute; ``secrets`` are the places in it that are never to be shown.
+    absolute paths; ``secrets`` are the places in it that are never shown.
     """
 
     path: Path
@@ -172,7 +172,7 @@ class Config:
         Raises
         ------
         ConfigError
-            There is none; likewise for the other sections.
+            It is missing; likewise for the other sections.
         """
         self.require("storage")
         return cast("Storage", self.storage)
@@ -188,7 +188,7 @@ class Config:
         return cast("Move", self.move)
 
     def need_net(self) -> api.Net:
-        """Return the ``net`` section, which names the PACS: ``net.called_node``."""
+        """Return the ``net`` section, which must contain the PACS: ``net.called_node``."""
         self.require("net.called_node")
         return cast("api.Net", self.net)
 
@@ -197,22 +197,22 @@ class Config:
         return cast("api.Node", self.need_net().called)
 
     def need_listener(self) -> api.Node:
-        """Return the node that we listen as: ``net.dest_node``."""
+        """Return the node on which we listen: ``net.dest_node``."""
         self.require("net.dest_node.port")
         return cast("api.Node", cast("api.Net", self.net).dest)
 
     @property
     def undeclared_charset(self) -> str:
-        """The character set of objects that declare none: ``net.called_node.charset``."""
+        """The character set of instances that declare none: ``net.called_node.charset``."""
         return self.net.called.charset if self.net and self.net.called else ""
 
     def require(self, *names: str) -> None:
-        """See that the sections a command needs are there.
+        """Check that the sections that a command needs are present.
 
         Parameters
         ----------
         names
-            Such as ``find``, ``storage``, ``net.called_node`` or ``net.dest_node.port``.
+            For example ``find``, ``storage``, ``net.called_node`` or ``net.dest_node.port``.
 
         Raises
         ------
@@ -222,13 +222,13 @@ class Config:
         missing = [name for name in names if not self._has(name)]
         if missing:
             raise ConfigError(
-                *(f"{self.path}: {name} is missing, and this command needs it" for name in missing)
+                *(f"{self.path}: {name} is missing; this command requires it" for name in missing)
             )
 
     def run_context(
         self, workdir: Path, clock: api.Clock, components: tuple[api.ComponentInfo, ...] = ()
     ) -> api.RunContext:
-        """Return what the components of a new run are told."""
+        """Return the context for the components of a new run."""
         return api.RunContext(
             run_id=f"{clock.now():%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}",
             workdir=workdir,

@@ -1,7 +1,7 @@
-"""From the ``net`` section of the tree to `pacsfw.api.Net`.
+"""Convert the ``net`` section of the tree to `pacsfw.api.Net`.
 
-Expects a section whose form the frame has checked, adds what is wrong with its values to
-the problems, and returns None if the section cannot be used.
+Expects a section that matches the frame schema, adds errors in its values to the problems,
+and returns None if the section is not valid.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOOPBACK = ("localhost", "127.", "::1")
 
 
 def net(builder: ConfigBuilder) -> api.Net | None:
-    """Return the ``net`` section; ``dest`` is the local node where none was given."""
+    """Return the ``net`` section; ``dest`` is the local node by default."""
     place = ("net", "called_node", "charset")
     if (charset := builder.value(*place)) is not None:
         _check_charset(builder, place, charset)
@@ -33,7 +33,7 @@ def net(builder: ConfigBuilder) -> api.Net | None:
     if tree is None:
         return None
     local = _node(tree["local_node"], guards["local_node"])
-    # We are the same under another AE title: what is not said again holds there too.
+    # The same node under another AE title: it inherits the settings it does not repeat.
     inherited = {**guards["local_node"], **guards["dest_node"]}
     return api.Net(
         local=local,
@@ -44,7 +44,7 @@ def net(builder: ConfigBuilder) -> api.Net | None:
 
 
 def _guards(builder: ConfigBuilder, node: str) -> dict[str, Any]:
-    """Return what a node says about encryption, access and limits, where it says something."""
+    """Return the settings of a node for encryption, access and limits, as far as given."""
     makers = {"tls": listener.tls, "accept": listener.accept, "limits": listener.limits}
     return {
         key: make(builder, node)
@@ -60,10 +60,10 @@ def _called(tree: dict[str, Any], guards: dict[str, Any], found: api.Profile) ->
 
 
 def _node(tree: dict[str, Any], more: dict[str, Any]) -> api.Node:
-    # A schema takes 104.0 for an integer, a socket does not.
+    # A schema accepts 104.0 as an integer, a socket does not.
     whole = {key: int(value) if isinstance(value, float) else value for key, value in tree.items()}
     whole |= more
-    # Blanks around an AE title are not part of it (PS3.5 section 6.2, AE).
+    # Surrounding spaces are not part of an AE title (PS3.5 section 6.2, AE).
     return api.Node(**{**whole, "aetitle": tree["aetitle"].strip(" ")})
 
 
@@ -79,7 +79,7 @@ def _check_charset(builder: ConfigBuilder, place: KeyPath, charset: str) -> None
 
 
 def net_warnings(builder: ConfigBuilder, found: api.Net | None) -> list[str]:
-    """Return what is legal in ``net`` and yet will hardly work, or is not safe."""
+    """Return warnings about valid settings of ``net`` that will not work, or are not secure."""
     if found is None:
         return []
     return [
@@ -92,7 +92,7 @@ def net_warnings(builder: ConfigBuilder, found: api.Net | None) -> list[str]:
 
 def _tls_warnings(builder: ConfigBuilder, found: api.Net) -> Iterator[str]:
     for node, meant in zip(listener.NODES, (found.local, found.called, found.dest), strict=True):
-        # What dest_node takes over is warned of where it stands.
+        # Settings that dest_node inherits are warned of at their own place.
         if meant is not None and builder.document.get(("net", node, "tls")) is not None:
             yield from listener.tls_warnings(builder, node, meant.tls)
 
@@ -108,4 +108,4 @@ def _address_warnings(builder: ConfigBuilder, found: api.Net) -> list[str]:
     place = ("net", key, "port")
     where = f"{builder.document.where(place)}: {'.'.join(place)}"
     taken = f"{called.ip}:{called.port} is the address of called_node"
-    return [f"{where}: {taken}; we cannot listen there too, so nothing will arrive"]
+    return [f"{where}: {taken}; we cannot listen there as well, so nothing will arrive"]

@@ -1,4 +1,4 @@
-"""Reading a PACS profile, as `pacsfw probe` writes it, and holding the configuration to it."""
+"""Read a PACS profile, written by `pacsfw probe`, and apply it to the configuration."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _OPPOSITES = (("returned", "not_returned"), ("honoured", "ignored"))
 
 
 def profile(builder: ConfigBuilder) -> api.Profile:
-    """Return the profile that ``net.called_node.profile`` names, an empty one without it.
+    """Return the profile named by ``net.called_node.profile``; empty if none is named.
 
-    What is wrong with the file is added to the problems, each with the line in that file.
+    Errors in the file are added to the problems, each with its line in that file.
     """
     text = builder.value(*_PROFILE)
     if text is None:
@@ -45,12 +45,12 @@ def profile(builder: ConfigBuilder) -> api.Profile:
 
 
 def allowed_associations(configured: int, found: api.Profile) -> int:
-    """Return how many associations may be open: no more than the PACS was seen to serve."""
+    """Return the maximum number of associations: not more than the probed PACS served."""
     return min(configured, found.associations) if found.associations else configured
 
 
 def profile_warnings(builder: ConfigBuilder, found: api.Net) -> list[str]:
-    """Return where the profile is not that of this PACS, or contradicts the configuration."""
+    """Return warnings if the profile is of another PACS, or contradicts the configuration."""
     called = found.called
     if called is None or not called.profile.called:
         return []
@@ -59,19 +59,19 @@ def profile_warnings(builder: ConfigBuilder, found: api.Net) -> list[str]:
     probed = (profile.called, profile.ip, profile.port)
     if probed != (called.aetitle, called.ip, called.port):
         warnings.append(
-            f"{where}: it is that of {profile.called} at {profile.ip}:{profile.port}, not of "
+            f"{where}: the profile is of {profile.called} at {profile.ip}:{profile.port}, not of "
             f"{called.aetitle} at {called.ip}:{called.port}; probe this PACS"
         )
     if profile.calling not in ("", found.local.aetitle):
         warnings.append(
-            f"{where}: it was found out as {profile.calling}, and we are {found.local.aetitle}: "
-            "the PACS may treat us in another way"
+            f"{where}: probed as {profile.calling}, but we are {found.local.aetitle}: "
+            "the PACS may treat us differently"
         )
     configured = builder.document.get(_MOST)
     if _MOST in builder.document.keys and called.max_associations < configured:
         warnings.append(
             f"{builder.document.where(_MOST)}: net.called_node.max_associations: {configured} is "
-            f"more than the PACS serves, says its profile: {called.max_associations} are used"
+            f"more than the PACS serves by its profile: using {called.max_associations}"
         )
     return warnings
 
@@ -82,7 +82,7 @@ def _check(document: Document) -> None:
     Raises
     ------
     ConfigError
-        With everything that is wrong.
+        With all problems.
     """
     from pydicom.datadict import keyword_dict
 
@@ -97,17 +97,17 @@ def _check(document: Document) -> None:
     for yes, no in _OPPOSITES:
         for index, keyword in enumerate(document.tree.get(no, [])):
             if keyword in document.tree.get(yes, []):
-                problems.add((no, index), f"{keyword!r} is among {yes} as well")
+                problems.add((no, index), f"{keyword!r} is also in {yes}")
     for key in _PROVEN:
         for index, keyword in enumerate(document.tree.get(key, [])):
             if keyword not in document.tree.get("honoured", []):
-                problems.add((key, index), f"{keyword!r} is not among honoured")
+                problems.add((key, index), f"{keyword!r} is not in honoured")
     problems.raise_any()
 
 
 def _profile(tree: dict[str, Any]) -> api.Profile:
     called = tree["called"]
-    # A schema takes 104.0 for an integer.
+    # A schema accepts 104.0 as an integer.
     limit = tree.get("limit")
     return api.Profile(
         probed_at=tree.get("probed_at", ""),

@@ -1,4 +1,4 @@
-"""The schema of the configuration: its frame, and the frame with every plugin in it."""
+"""The schema of the configuration: the frame, and the frame with every plugin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from pacsfw.plugins.registry import Registry
 
 AUTO = "auto"
-"""The ``move.use`` that leaves the choice of a transfer to what the PACS offers."""
+"""The ``move.use`` that chooses a transfer by what the PACS offers."""
 
 _POSITIONS = {
     "query": ("properties", "find"),
@@ -28,11 +28,11 @@ _POSITIONS = {
     "sink": ("$defs", "sink"),
     "observer": ("$defs", "observer"),
 }
-"""Kind of component -> the part of the frame where ``use`` and ``with`` select one."""
+"""Kind of component -> the part of the frame in which ``use`` and ``with`` select one."""
 
 
 def frame() -> dict[str, Any]:
-    """Return the schema of the sections that are pacsfw's own (JSON Schema 2020-12)."""
+    """Return the schema of pacsfw's own sections (JSON Schema 2020-12)."""
     return copy.deepcopy(_read("conf.schema.json"))
 
 
@@ -44,14 +44,14 @@ def profile() -> dict[str, Any]:
 @cache
 def _read(name: str) -> dict[str, Any]:
     folder: Traversable = files("pacsfw") / "schemas"
-    if not folder.is_dir():  # a checkout: the wheel has them inside the package
+    if not folder.is_dir():  # a checkout; the wheel contains them in the package
         folder = Path(__file__).parents[3] / "schemas"
     loaded: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
     return loaded
 
 
 def with_sections(registry: Registry) -> dict[str, Any]:
-    """Return the frame in which the sections of plugins may be anything."""
+    """Return the frame, with any content allowed in the sections of plugins."""
     schema = frame()
     for key in claimed(schema, registry):
         schema["properties"][key] = {}
@@ -59,7 +59,7 @@ def with_sections(registry: Registry) -> dict[str, Any]:
 
 
 def claimed(schema: Mapping[str, Any], registry: Registry) -> list[str]:
-    """Return the top-level keys that plugins own; those of the frame cannot be taken."""
+    """Return the top-level keys of plugins; they cannot replace those of the frame."""
     own = schema["properties"]
     return [
         key
@@ -69,13 +69,13 @@ def claimed(schema: Mapping[str, Any], registry: Registry) -> list[str]:
 
 
 def fill_defaults(schema: Mapping[str, Any], tree: dict[str, Any]) -> None:
-    """Add the defaults that the schema names to sections which are there."""
+    """Add the defaults of the schema to the sections that are present."""
     _fill(schema, tree, schema.get("$defs", {}))
 
 
 def _fill(schema: Mapping[str, Any], tree: dict[str, Any], shared: Mapping[str, Any]) -> None:
     for key, named in schema.get("properties", {}).items():
-        # What stands beside a `$ref` goes before what is there.
+        # Keys next to a `$ref` take precedence over its target.
         inner = {**shared.get(named.get("$ref", "").removeprefix("#/$defs/"), {}), **named}
         if isinstance(tree.get(key), dict):
             _fill(inner, tree[key], shared)
@@ -84,7 +84,7 @@ def _fill(schema: Mapping[str, Any], tree: dict[str, Any], shared: Mapping[str, 
 
 
 def schema(registry: Registry) -> dict[str, Any]:
-    """Compose one schema for editors: names and options of every component included."""
+    """Compose one schema for editors, with the names and options of every component."""
     composed = frame()
     for key in claimed(composed, registry):
         section = registry.sections[key].section
@@ -98,7 +98,7 @@ def schema(registry: Registry) -> dict[str, Any]:
 
 
 def _offer(part: dict[str, Any], kind: str, registry: Registry) -> None:
-    """Name the components of a kind in the part of the schema that selects one."""
+    """Add the components of a kind to the part of the schema that selects one."""
     offers = {offer.component.name: offer for offer in registry.offers(kind)}
     known = sorted({*offers, *({AUTO} if kind == "transfer" else ())})
     names: list[dict[str, Any]] = [{"enum": known}] if known else []
@@ -128,13 +128,13 @@ def _offer(part: dict[str, Any], kind: str, registry: Registry) -> None:
 
 
 def _must(part: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Let a rule apply without ``use`` as well if it is about the default."""
+    """Return a rule that also applies without ``use`` if it is about the default."""
     default = part["properties"]["use"].get("default")
     return {} if name == default else {"required": ["use"]}
 
 
 def _embedded(kind: str, name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a foreign schema under its own id, so that its ``#/...`` references hold."""
+    """Return a plugin's schema under its own id, so that its ``#/...`` references work."""
     if not Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(schema):
         return {"description": f"The schema of {kind} {name!r} is broken."}
     return {"$id": f"urn:pacsfw:{kind}:{quote(name)}", **schema}

@@ -1,7 +1,7 @@
-"""From the ``move`` section of the tree to `pacsfw.config.model.Move`.
+"""Convert the ``move`` section of the tree to `pacsfw.config.model.Move`.
 
-Expects a section whose form the frame has checked, adds what is wrong with its values to
-the problems, and returns None if the section cannot be used.
+Expects a section that matches the frame schema, adds errors in its values to the problems,
+and returns None if the section is not valid.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _use(builder: ConfigBuilder) -> Use | None:
         return use_at(builder, "transfer", "move")
     if builder.document.get(("move", "with")):
         builder.problems.add(
-            ("move", "with"), "auto takes no options: name the transfer to set some"
+            ("move", "with"), "auto has no options: name a transfer to set its options"
         )
         return None
     return Use(AUTO)
@@ -63,6 +63,6 @@ def _zone(builder: ConfigBuilder) -> ZoneInfo | None:
 
 
 def query_level(tree: dict[str, Any]) -> QueryLevel:
-    """Return ``query_level`` of `find` or `move`, and write it in capitals into the tree."""
+    """Return ``query_level`` of `find` or `move`, and store it in upper case in the tree."""
     tree["query_level"] = tree["query_level"].upper()
     return "PATIENT" if tree["query_level"] == "PATIENT" else "STUDY"

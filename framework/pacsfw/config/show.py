@@ -1,4 +1,4 @@
-"""A configuration as text that may be read by others: resolved, without its secrets."""
+"""The resolved configuration as text, with its secrets masked."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _SECRET_KEY = re.compile(r"(?i)(?:^|_)(?:password|passwd|secret|token|api_?key)$
 def shown(config: Config) -> str:
     """Return the resolved configuration as YAML that loads as the same configuration.
 
-    Masked are values that came from a secret store or a file, values under a key such as
-    ``password``, and passwords in URLs.
+    Masks values from a secret store or a file, values of keys such as ``password``, and
+    passwords in URLs.
     """
     tree: dict[str, Any] = copy.deepcopy(dict(config.raw))
     for place, value in list(below((), config.raw)):

@@ -1,4 +1,4 @@
-"""The sections about what is kept: ``storage``, ``sinks`` and ``tags``."""
+"""The sections about the output: ``storage``, ``sinks`` and ``tags``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pacsfw.errors import PluginError
 from pacsfw.plugins import facts
 
 PATH_COLUMN = "dicom_path"
-"""The column that every table of tags ends with."""
+"""The last column of every table of tags."""
 
 
 def storage(builder: ConfigBuilder) -> Storage | None:
@@ -45,7 +45,7 @@ def storage(builder: ConfigBuilder) -> Storage | None:
 
 
 def _target(builder: ConfigBuilder, key: str) -> str:
-    """Return the target of a table, and see that a sink claims it; empty if it is absent."""
+    """Return the target of a table, and check that a sink claims it; empty if absent."""
     place = ("storage", key)
     text: str | None = builder.value(*place)
     if text is None:
@@ -66,11 +66,11 @@ def _folder(builder: ConfigBuilder, key: str) -> str:
 
 
 def _beside(builder: ConfigBuilder, resources: str) -> str:
-    """Return the default of ``resources_meta``: the same database, or a file beside the list."""
+    """Return the default of ``resources_meta``: the same database, or a file next to the list."""
     if is_url(resources):
         target = resources if _holds_many(builder, resources) else ""
         if not target:
-            why = "resources_meta is missing: it has no default beside this URL"
+            why = "resources_meta is missing: it has no default for this URL of resources"
             builder.problems.add(("storage",), why, key=True)
             return ""
     else:
@@ -94,11 +94,11 @@ def _inside(builder: ConfigBuilder, directory: str) -> str:
 
 
 def storage_warnings(builder: ConfigBuilder, stored: Storage | None) -> Iterator[str]:
-    """Yield what is legal in ``storage`` and yet will hardly work."""
+    """Yield warnings about valid settings of ``storage`` that will not work."""
     if stored is None:
         return
     if _repeats_names(stored.sort_by):
-        why = "images may get the same name: only a file name with {SOPInstanceUID} is unique"
+        why = "instances may get the same path: only a file name with {SOPInstanceUID} is unique"
         yield f"{stored.sort_by.where}: {why}"
     folders = {"directory": stored.directory, "state": stored.state}
     for key, target in (
@@ -113,22 +113,22 @@ def storage_warnings(builder: ConfigBuilder, stored: Storage | None) -> Iterator
         if why_not is not None and why_not not in told:
             told.add(why_not)
             where = builder.document.where(("storage", key))
-            why = f"nothing can be written there: {builder.document.scrubbed(why_not)}"
+            why = f"not writable: {builder.document.scrubbed(why_not)}"
             yield f"{where}: storage.{key}: {why}"
 
 
 def _repeats_names(sort_by: Use) -> bool:
-    """Tell whether a template's file name lacks the one attribute that is unique."""
+    """Return whether a template's file name lacks the only unique attribute."""
     pattern = sort_by.options.get("pattern")
     if sort_by.name.rpartition("/")[2] != "template" or not isinstance(pattern, str):
         return False
     file_name = pattern.rpartition("/")[2]
-    fields = file_name.replace("{{", "").replace("}}", "")  # doubled, they are plain text
+    fields = file_name.replace("{{", "").replace("}}", "")  # doubled braces are plain text
     return "{SOPInstanceUID}" not in fields
 
 
 def sinks(builder: ConfigBuilder, stored: Storage | None) -> tuple[Use, ...]:
-    """Return the ``sinks`` section; no two tables may share a target."""
+    """Return the ``sinks`` section; the targets of tables must be unique."""
     taken: dict[str, KeyPath] = {}
     if stored is not None:
         if stored.resources != stored.resources_meta or not _holds_many(builder, stored.resources):
@@ -145,7 +145,7 @@ def sinks(builder: ConfigBuilder, stored: Storage | None) -> tuple[Use, ...]:
 def _claim_tables(
     builder: ConfigBuilder, taken: dict[str, KeyPath], place: KeyPath, target: str
 ) -> None:
-    """Claim a target, and the files that its errors and columns go to."""
+    """Claim a target, and the files for its errors and columns."""
     _claim(builder, taken, place, target)
     for table in () if is_url(target) else (ERRORS, COLUMNS):
         _claim(builder, taken, place, sibling(target, table.name))
@@ -154,7 +154,7 @@ def _claim_tables(
 def _claim(builder: ConfigBuilder, taken: dict[str, KeyPath], place: KeyPath, target: str) -> None:
     same = target if is_url(target) else os.path.realpath(target)
     if same in taken:
-        builder.problems.add(place, f"is the target of {spell(taken[same])} already")
+        builder.problems.add(place, f"is already the target of {spell(taken[same])}")
     taken.setdefault(same, place)
 
 
@@ -173,7 +173,7 @@ def tags(builder: ConfigBuilder) -> tuple[Tag, ...]:
             if column.name in columns:
                 owner = spell(columns[column.name]) or "pacsfw itself"
                 at = (*place, "tag_alias" if "tag_alias" in node else "tag_name")
-                builder.problems.add(at, f"the column {column.name!r} is made by {owner} already")
+                builder.problems.add(at, f"the column {column.name!r} is already used by {owner}")
             columns.setdefault(column.name, place)
         found.append(tag)
     return tuple(found)
@@ -188,7 +188,7 @@ def _tag(
 ) -> Tag:
     required = node.get("required", False)
     if required and node.get("default_val") is not None:
-        why = "with a default_val the cell is never empty; leave one of the two out"
+        why = "with default_val the cell is never empty; remove one of the two"
         builder.problems.add((*place, "required"), why)
     declared, vr = node.get("type"), node.get("vr", "")
     if declared == "auto" and not chain:
@@ -212,7 +212,7 @@ def _tag(
 
 
 def _tag_names(builder: ConfigBuilder, place: KeyPath) -> tuple[str, ...]:
-    """Return the tag paths at ``place``, which are checked."""
+    """Return the tag paths at ``place``, after a check."""
     from pacsfw.dicom.tagpath import parse
 
     node = builder.value(*place)
@@ -256,7 +256,7 @@ def _default(builder: ConfigBuilder, place: KeyPath, column_type: ColumnType) ->
     value = builder.document.get(place)
     if value is None:
         return None
-    from pacsfw.config.cells import cell  # these import pydicom, which takes long
+    from pacsfw.config.cells import cell  # these import pydicom, which is slow
     from pacsfw.dicom.values import is_empty
 
     try:
@@ -264,5 +264,5 @@ def _default(builder: ConfigBuilder, place: KeyPath, column_type: ColumnType) ->
     except (ValueError, TypeError):
         shown = builder.document.shown(place, value)
         why = f"{shown} does not fit the column's type {column_type!r}"
-        builder.problems.add(place, f"{why}; choose another one, or give the tag `type: text`")
+        builder.problems.add(place, f"{why}; change it, or set `type: text` for the tag")
         return None

@@ -1,24 +1,24 @@
-"""What ``pacsfw config init`` writes."""
+"""The configuration that ``pacsfw config init`` writes."""
 
 SCHEMA_FILE = "pacsfw.schema.json"
-"""The schema for editors, beside the configuration."""
+"""The schema for editors, next to the configuration."""
 
 TEMPLATE = f"""\
 # yaml-language-server: $schema=./{SCHEMA_FILE}
 #
-# What to collect from a PACS. Lines that begin with # are comments; the keys that are
-# commented out are optional and show an example or what they are without you.
-# Relative paths start from the folder of this file. A text may contain ${{NAME}} or
-# ${{NAME:-default}} (environment variables), ${{file:/run/secrets/x}}, and $$ for a dollar.
-# Check it with: pacsfw config check
+# What to collect from a PACS. Lines that begin with # are comments. Keys that are
+# commented out are optional; they show an example or the default.
+# Relative paths start from the folder of this file. Text can contain ${{NAME}} or
+# ${{NAME:-default}} (environment variables), ${{file:/run/secrets/x}}, and $$ for a dollar sign.
+# Check this file with: pacsfw config check
 
 net:
-  # Us. The PACS must know this AE title, with our address and this port.
+  # This computer. The PACS must know this AE title, with our address and this port.
   local_node:
     aetitle: PACSFW
     port: 11112
     # bind: 0.0.0.0
-    # Who may send to us; anybody without it. docs/receiver.md has more, and TLS.
+    # Who may send to us (default: anyone). See docs/receiver.md, also for TLS.
     # accept: {{calling_aetitles: [THEIRPACS], addresses: [192.0.2.0/24]}}
   # The PACS.
   called_node:
@@ -27,12 +27,12 @@ net:
     port: 104
     # charset: ISO_IR 192        # if you search for names with accents
     # max_associations: 2
-    # profile: pacs.profile.yaml   # what `pacsfw probe` has found out about this PACS
-  # Only if the PACS shall send to another AE title or port than local_node's.
+    # profile: pacs.profile.yaml   # written by `pacsfw probe` for this PACS
+  # Only if the PACS is to send to another AE title or port than those of local_node.
   # dest_node:
   #   aetitle: PACSFW
   #   port: 11112
-  # If the PACS has DICOMweb as well: find.use qido asks over it.
+  # If the PACS also has DICOMweb, for `find: use: qido`.
   # dicomweb:
   #   url: https://pacs.example.org/dicom-web
   #   username: research
@@ -44,28 +44,28 @@ find:
     - StudyInstanceUID
     - PatientID
   start_date: "20200101"         # YYYYMMDD or YYYY-MM-DD
-  end_date: "20200131"           # belongs to the range; one day without it
-  modality: CT                   # any without it
-  # undated: false                 # true: studies without a date as well
+  end_date: "20200131"           # inclusive; default: start_date
+  modality: CT                   # default: any
+  # undated: false                 # true: also studies without a date
   # filters: {{StudyDescription: "*chest*", PatientName: {{not: "Test*"}}}}
-  # cohort: cohort.csv             # studies or patients to look for, one per row
-  # max_studies: 50000             # stop, and list nothing, if more match
+  # cohort: cohort.csv             # studies or patients to search for, one per row
+  # max_studies: 50000             # stop without a list if more match
   # use: cfind                     # or qido, or folder (files on disk)
 
 move:
   query_level: STUDY
-  # Objects are requested between these times only; at any time without them.
+  # Studies are requested only between these times (default: at any time).
   start_time: 20:00
   end_time: 08:00
   # days: [mon, tue, wed, thu, fri]   # the days on which the window opens
-  # timezone: Europe/Zurich           # the zone of this computer without it
+  # timezone: Europe/Zurich           # default: the zone of this computer
   # workers: 2
   # receivers: 1
   # attempts: 3
   # recheck_after: 7d
 
 storage:
-  resources: collection/resources.csv        # the study list: find writes it, you may prune it
+  resources: collection/resources.csv        # the study list: find writes it, you may edit it
   # resources_meta: collection/resources_meta.csv
   directory: collection/dicom
   # state: collection/dicom/.pacsfw
@@ -79,16 +79,16 @@ tags:
     tag_alias: study_date
     callback: pacsfw.convert:str2datetime
   - tag_name: Laterality
-    default_val: U               # where the tag is absent or empty
+    default_val: U               # if the tag is absent or empty
   - tag_name: StudyInstanceUID
   - tag_name: SeriesInstanceUID
   - tag_name: SOPInstanceUID
 
-# Further tables.
+# Additional tables.
 # sinks:
 #   - {{use: jsonl, with: {{path: collection/rows.jsonl}}}}
 
-# Plugins beside the installed ones.
+# Plugins in addition to the installed ones.
 # plugins:
 #   load: [./my_layout.py]
 """

@@ -1,4 +1,4 @@
-"""Scalar values of the configuration, once the frame has checked their form."""
+"""Scalar values of the configuration, after the frame schema has checked their form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _SIZE = re.compile(r"([0-9.]+) ?([KMGT]?i?)B?")
 SQLITE = "sqlite:///"
-"""How the URL of a SQLite file begins; its path follows, and starts where all others do."""
+"""Prefix of the URL of a SQLite file; its path follows, relative like all others."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _PASSWORD = re.compile(r"(://[^/@:\s]*):[^@\s]+@|([?&;](?:password|sslpassword)=)[^&;]*")
@@ -47,13 +47,13 @@ def day(value: str | int) -> date:
     Raises
     ------
     ValueError
-        The calendar has no such day.
+        There is no such day.
     """
     digits = str(value).replace("-", "")
     try:
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError as err:
-        raise ValueError(f"{value!r} is not a day of the calendar") from err
+        raise ValueError(f"{value!r} is not a valid day") from err
 
 
 def zone(name: str) -> ZoneInfo:
@@ -62,7 +62,7 @@ def zone(name: str) -> ZoneInfo:
     Raises
     ------
     ValueError
-        There is none of that name.
+        There is no such time zone.
     """
     try:
         return ZoneInfo(name)
@@ -72,12 +72,12 @@ def zone(name: str) -> ZoneInfo:
 
 
 def is_url(target: str) -> bool:
-    """Tell whether a target has a scheme; one letter and a colon is a Windows drive."""
+    """Return whether a target has a scheme; one letter and a colon is a Windows drive."""
     return _URL.match(target) is not None
 
 
 def without_password(target: str, mask: str = "") -> str:
-    """Return a target as it may be shown: a URL without its password, or with ``mask`` for it."""
+    """Return a target without the password of its URL, or with ``mask`` in its place."""
 
     def masked(match: re.Match[str]) -> str:
         before, key = match.groups()
@@ -87,7 +87,7 @@ def without_password(target: str, mask: str = "") -> str:
 
 
 def split_sqlite(target: str) -> tuple[str, str]:
-    """Return the path in ``sqlite:///path?options`` and what follows it; else two empty texts."""
+    """Return the path and the options of ``sqlite:///path?options``; else two empty texts."""
     if not target.startswith(SQLITE):
         return "", ""
     path, mark, options = target.removeprefix(SQLITE).partition("?")

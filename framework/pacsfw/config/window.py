@@ -1,4 +1,4 @@
-"""The hours during which a PACS may be asked for objects."""
+"""The hours during which instances may be requested from a PACS."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 ALL_DAYS = frozenset(range(7))
 
 _HORIZON = 15
-"""Days to look ahead: one weekday a week, and that night may fall into a gap of the clock."""
+"""Days to look ahead: one weekday per week, whose window may fall into a skipped hour."""
 
 _MIDNIGHT = time(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Open while the clock on the wall of the site says so.
+    """A daily window in the local time of the site.
 
-    The nights in which the clocks change are therefore an hour shorter or longer, hours
-    that the clock skips are not made up for, and hours that it repeats count twice.
+    In nights with a clock change, it is therefore an hour shorter or longer: skipped hours
+    are not made up for, and repeated hours count twice.
 
     Parameters
     ----------
     start, end
-        Wall times; the end does not belong to the window, which may cross midnight. Equal
-        ones mean the whole day.
+        Local times; the end is exclusive, and the window may cross midnight. Equal times
+        mean the entire day.
     days
-        The weekdays on which the window opens (Monday is 0); what it opened on a Friday
-        evening it closes on Saturday.
+        The weekdays on which the window opens (Monday is 0); a window that opens on Friday
+        evening closes on Saturday.
     timezone
-        The zone of the site; None is the zone of this system (``$TZ``, else what the
-        operating system is set to), whose changes of the clock are observed as well.
+        The zone of the site; None is the zone of this system (``$TZ``, else the setting of
+        the operating system), including its clock changes.
     """
 
     start: time = _MIDNIGHT
@@ -45,7 +45,7 @@ class Window:
         return self.start == self.end and self.days == ALL_DAYS
 
     def is_open(self, now: datetime) -> bool:
-        """Tell whether requests may begin at ``now``, which must be aware."""
+        """Return whether requests may begin at ``now``, which must be aware."""
         wall = self._wall(now)
         at = wall.time()
         today = wall.weekday() in self.days
@@ -73,8 +73,8 @@ class Window:
     def _candidates(self, now: datetime) -> Iterator[datetime]:
         """Yield every instant at which the state may change.
 
-        These are the times of the window, both times where the clock repeats them, and the
-        instants at which clocks are put forward or back: always at a quarter of an hour.
+        These are the times of the window (both, if the clock repeats them), and the instants
+        of clock changes: always at a quarter of an hour.
         """
         if self.is_always_open:
             return
@@ -91,5 +91,5 @@ class Window:
 
     def _wall(self, now: datetime) -> datetime:
         if now.tzinfo is None:
-            raise ValueError("the time has no zone; use an aware datetime")
+            raise ValueError("the datetime has no time zone; use an aware one")
         return now.astimezone(self.timezone)

@@ -1,7 +1,7 @@
-"""YAML as a configuration needs it: read with positions, and written back.
+"""YAML for configurations: read with positions, and write back.
 
-Plain scalars follow the core schema of YAML 1.2 (section 10.3.2), in the strict sense that
-a number never has leading zeros. PyYAML's own rules are those of YAML 1.1, which turn
+Plain scalars follow the core schema of YAML 1.2 (section 10.3.2), except that a number never
+has leading zeros. PyYAML's own rules are those of YAML 1.1, which turn
 ``20:00`` into 1200, ``00012`` into 10, ``NO`` into false and ``1_000`` into 1000.
 """
 
@@ -30,11 +30,11 @@ _PLAIN = {
 
 
 class _Loader(yaml.SafeLoader):
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's way to be configured
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML is configured this way
 
 
 class _Dumper(yaml.SafeDumper):
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's way to be configured
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML is configured this way
 
 
 for _name, (_pattern, _first) in _PLAIN.items():
@@ -48,7 +48,7 @@ def read(text: str, name: str) -> Document:
     Raises
     ------
     ConfigError
-        It is not YAML, has a key twice, or aliases that expand beyond all measure.
+        It is not YAML, has duplicate keys, or aliases that expand without bounds.
     """
     try:
         root = yaml.compose(text, _Loader)
@@ -82,12 +82,12 @@ def dump(tree: Mapping[str, Any]) -> str:
 def _why(err: yaml.MarkedYAMLError) -> str:
     text = " ".join(part for part in (err.context, err.problem) if part)
     if "'\\t'" in text:
-        text += " (indent with blanks, not with tabs)"
+        text += " (indent with spaces, not with tabs)"
     return text
 
 
 class _Builder:
-    """Turns PyYAML's nodes into plain values and remembers where they stood."""
+    """Convert PyYAML's nodes to plain values and record their positions."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -98,7 +98,9 @@ class _Builder:
     def build(self, node: yaml.Node, place: KeyPath) -> Any:
         self._left -= 1
         if self._left < 0 or len(place) > MAX_DEPTH:
-            self._refuse(node, place[:1], "too large or too deep; does an alias repeat itself?")
+            self._refuse(
+                node, place[:1], "too large or nested too deeply; does an alias contain itself?"
+            )
         self.values[place] = _mark(node)
         kind = node.tag.removeprefix(_CORE)
         if isinstance(node, yaml.MappingNode) and kind == "map":
@@ -113,14 +115,14 @@ class _Builder:
         tree: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag != f"{_CORE}str":
-                self._refuse(key_node, place, "a key is not a text; put it in quotes")
+                self._refuse(key_node, place, "a key must be text; put it in quotes")
             key = key_node.value
             here = (*place, key)
             if key == "<<":
                 self._refuse(key_node, place, "merge keys (<<) are not supported")
             if key in tree:
                 first = self.keys[here].line
-                self._refuse(key_node, here, f"this key is here twice (first in line {first})")
+                self._refuse(key_node, here, f"duplicate key (first on line {first})")
             self.keys[here] = _mark(key_node)
             tree[key] = self.build(value_node, here)
         return tree
@@ -130,7 +132,7 @@ class _Builder:
         if kind == "str":
             return text
         if kind not in _PLAIN or not re.fullmatch(_PLAIN[kind][0], text):
-            self._refuse(node, place, f"the tag {node.tag!r} does not fit here")
+            self._refuse(node, place, f"the tag {node.tag!r} is not allowed here")
         if kind == "null":
             return None
         if kind == "bool":

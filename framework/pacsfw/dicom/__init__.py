@@ -1,1 +1,1 @@
-"""DICOM files and values: nothing here opens a connection."""
+"""DICOM files and values. Nothing here opens a connection."""

@@ -1,7 +1,7 @@
 """Text in the character sets of DICOM (PS3.5 section 6.1, PS3.3 section C.12.1.1.2).
 
-pydicom knows the sets and their escape sequences; its warnings about what it could not read
-are kept quiet, because nobody could tell from them which answer they are about.
+pydicom knows the sets and their escape sequences. Its warnings about unreadable text are
+suppressed, because they do not say which query result they are about.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pacsfw.dicom.vr import PADDING
 
 ESCAPE = b"\x1b"
 LOST = "\N{REPLACEMENT CHARACTER}"
-"""Stands where bytes are not of the character set."""
+"""Replaces bytes that are not in the character set."""
 
 _DELIMITERS = set(b"\t\n\f\r^=\\")
-"""Each ends what an escape sequence began (PS3.5 section 6.1.2.5.3)."""
+"""Delimiters that reset an escape sequence (PS3.5 section 6.1.2.5.3)."""
 _DEFAULT_REPERTOIRE = frozenset({"", "ISO_IR 6"})
 _LATIN_1 = "latin-1"
 _IR_58 = python_encoding["ISO 2022 IR 58"]
@@ -31,9 +31,9 @@ _CODECS = frozenset(codecs.lookup(name).name for name in python_encoding.values(
 
 @lru_cache(maxsize=256)
 def encodings(declared: str) -> list[str]:
-    r"""Return Python's names of a Specific Character Set, several joined by ``\``.
+    r"""Return Python's names of a Specific Character Set (several joined by ``\``).
 
-    What nobody knows is taken for ISO 8859-1.
+    Unknown sets are read as ISO 8859-1.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -42,15 +42,15 @@ def encodings(declared: str) -> list[str]:
 
 
 def text(value: bytes, declared: str, undeclared: str = "") -> str:
-    """Decode a value that may hold more than ASCII.
+    """Decode a value that may contain more than ASCII.
 
     Parameters
     ----------
     declared
         The Specific Character Set of the data set.
     undeclared
-        What to try first where ``declared`` allows ASCII alone. Text that is not of it, or
-        about which nothing is known, is taken for ISO 8859-1.
+        The character set to try first if ``declared`` allows only ASCII. Other text is read
+        as ISO 8859-1.
     """
     if declared not in _DEFAULT_REPERTOIRE:
         return decode(value, encodings(declared))
@@ -59,12 +59,12 @@ def text(value: bytes, declared: str, undeclared: str = "") -> str:
 
 
 def decode(value: bytes, names: list[str]) -> str:
-    """Decode a value; `LOST` stands for what is not of the character sets.
+    """Decode a value; `LOST` replaces bytes that are not in the character sets.
 
     Parameters
     ----------
     names
-        As `encodings` returns them: the first holds from the beginning, the others after
+        As returned by `encodings`: the first applies from the beginning, the others after
         their escape sequences.
     """
     if ESCAPE not in value:
@@ -87,10 +87,10 @@ def _decode_escapes(value: bytes, names: list[str]) -> str:
 
 
 def _decode_gb2312(value: bytes, names: list[str]) -> str:
-    """Decode what follows the escape sequence of ISO 2022 IR 58.
+    """Decode the text after an escape sequence of ISO 2022 IR 58.
 
-    It holds up to a delimiter; behind that, bytes that cannot be ASCII are of it all the same
-    where the first set is ASCII.
+    It applies up to a delimiter. After it, bytes that cannot be ASCII still belong to it if the
+    first set is ASCII.
     """
     end = len(value)
     if names[0] != default_encoding:
@@ -100,21 +100,21 @@ def _decode_gb2312(value: bytes, names: list[str]) -> str:
 
 @lru_cache(maxsize=256)
 def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
-    """Return what decodes the text of an object and accepts no byte that is not of its set.
+    """Return a decoder for the text of an instance that rejects bytes outside its character set.
 
     Parameters
     ----------
     declared
-        The Specific Character Set of the object as it is encoded.
+        The encoded Specific Character Set of the instance.
     undeclared
-        The character set of objects that declare none, or ASCII alone, and have other text
-        all the same; ISO 8859-1 where it is empty.
+        The character set of instances that declare none, or only ASCII, but contain other
+        text; ISO 8859-1 if it is empty.
 
     Returns
     -------
     Callable
-        From the bytes of a value to its text. It raises ValueError for bytes that are not of
-        the character set, or if nobody knows that set.
+        Converts the bytes of a value to its text. It raises ValueError for bytes that are not
+        in the character set, or if the set is unknown.
     """
     name = declared.decode("latin-1").strip(PADDING)
     if name in _DEFAULT_REPERTOIRE:
@@ -125,10 +125,10 @@ def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
         if value.isascii() and ESCAPE not in value:
             return value.decode("ascii")
         if not known:
-            raise ValueError("its character set is none of DICOM")
+            raise ValueError("its character set is not a DICOM character set")
         decoded = decode(value, names)
         if LOST in decoded:
-            raise ValueError(f"bytes that are not of its character set, {name}")
+            raise ValueError(f"bytes that are not in its character set, {name}")
         return decoded
 
     return decode_strictly
@@ -143,5 +143,5 @@ def _is_known(name: str) -> bool:
 
 
 def _is_of_dicom(name: str) -> bool:
-    """Tell whether a codec is one of DICOM's: pydicom lets any name through that Python knows."""
+    """Return whether a codec is one of DICOM's: pydicom accepts any name that Python knows."""
     return codecs.lookup(name).name in _CODECS

@@ -1,4 +1,4 @@
-"""What is wrong with malformed bytes, in words that quote none of them."""
+"""Descriptions of faults in malformed data, without quoting it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pacsfw.dicom.inflating import Bomb
 from pacsfw.dicom.reading import Cut, TooLarge
 
-# pydicom logs the values it complains about, and those may identify a patient.
+# pydicom logs the values it complains about, which may identify a patient.
 logging.getLogger("pydicom").propagate = False
 
 _SEEKING = (None, errno.EINVAL)
-"""The OSErrors that are the object's fault: pydicom's own, and a seek to nowhere."""
+"""The OSErrors caused by the instance: pydicom's own, and an invalid seek."""
 
-# What pydicom raises on malformed bytes, the narrower classes first.
+# The exceptions of pydicom on malformed bytes, subclasses first.
 _FAULTS: dict[type[Exception], str] = {
     InvalidDicomError: "not a DICOM Part 10 file",
     RecursionError: "sequences are nested too deeply",
@@ -32,10 +32,10 @@ _FAULTS: dict[type[Exception], str] = {
     BytesLengthException: "an element has a wrong length",
     Cut: "ends within an element",
     TooLarge: "a sequence is too large",
-    Bomb: "the deflated data are too large",
+    Bomb: "the deflated data is too large",
     struct.error: "an element has a wrong length",
-    zlib.error: "the deflated data are damaged",
-    UnicodeError: "text that its character set cannot hold",
+    zlib.error: "the deflated data is damaged",
+    UnicodeError: "text outside its character set",
     ValueError: "a value has a wrong form",
     ArithmeticError: "a number is out of range",
     OSError: "a length points outside the file",
@@ -46,7 +46,7 @@ _FAULTS: dict[type[Exception], str] = {
     TypeError: "malformed",
 }
 
-# How pydicom's warnings begin or what they speak of, and the kind we count them as.
+# Text in pydicom's warnings, and the kind that they are counted as.
 _WARNINGS = (
     ("character set", "character set"),
     ("encoding", "character set"),
@@ -59,12 +59,12 @@ _WARNINGS = (
 
 
 class UnreadableObject(ValueError):
-    """An object or one of its values cannot be decoded.
+    """An instance, or one of its values, cannot be decoded.
 
     Parameters
     ----------
     what
-        What could not be read: ``the object`` or a tag path.
+        What could not be read: ``the instance`` or a tag path.
     fault
         The kind of fault in words; never a value.
     """
@@ -80,21 +80,21 @@ class UnreadableObject(ValueError):
 
 @contextmanager
 def decoding(what: str, warned: Counter[str]) -> Iterator[None]:
-    """Let pydicom decode malformed data without a word about their values.
+    """Let pydicom decode malformed data without any output of its values.
 
-    Python's warning filters belong to the whole process, so only one thread may be in here.
+    Python's warning filters apply to the whole process, so only one thread may use this.
 
     Parameters
     ----------
     what
-        What is decoded, for the message: ``the object`` or a tag path.
+        What is decoded, for the message: ``the instance`` or a tag path.
     warned
-        Here the warnings of pydicom are counted by kind.
+        Counter of the warnings of pydicom by kind.
 
     Raises
     ------
     UnreadableObject
-        Instead of whatever pydicom raised, since that may quote a value.
+        In place of any exception of pydicom, which may quote a value.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -104,14 +104,14 @@ def decoding(what: str, warned: Counter[str]) -> Iterator[None]:
             raise
         except tuple(_FAULTS) as error:
             if isinstance(error, OSError) and error.errno not in _SEEKING:
-                raise  # the disk's fault, not the object's
+                raise  # caused by the disk, not by the instance
             raise unreadable(what, error) from None
         finally:
             warned.update(_kind(str(warning.message)) for warning in caught)
 
 
 def unreadable(what: str, error: Exception) -> UnreadableObject:
-    """Return the error that says which kind of fault this is, without what it may quote."""
+    """Return an error that names the kind of fault, without the quotes of the original."""
     words = next(words for kind, words in _FAULTS.items() if isinstance(error, kind))
     return UnreadableObject(what, f"{words} ({type(error).__name__})")
 

@@ -1,4 +1,4 @@
-"""What the data dictionary says about keywords and tags (PS3.6 section 6)."""
+"""Keywords and tags in the data dictionary (PS3.6 section 6)."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ def tag_of(keyword: str) -> int:
     Raises
     ------
     ValueError
-        There is no such keyword; the message suggests the nearest one.
+        The keyword does not exist; the message suggests the nearest one.
     """
     tag = keyword_dict.get(keyword)
     if tag is not None:
         return tag
     if repeater_has_keyword(keyword):
         raise ValueError(
-            f"the DICOM keyword {keyword!r} stands for many elements, "
-            "give the tag of one of them, such as (6000,0010)"
+            f"the DICOM keyword {keyword!r} applies to several elements: "
+            "use the tag of one of them, such as (6000,0010)"
         )
     raise ValueError(f"unknown DICOM keyword {keyword!r}{nearest(keyword, keyword_dict)}")
 
 
 def vr_in_dictionary(tag: int) -> str:
-    """Return the value representation of a tag, empty where the dictionary has none."""
+    """Return the value representation of a tag; empty if the dictionary has none."""
     try:
         return str(dictionary_VR(tag))
     except KeyError:
@@ -35,7 +35,7 @@ def vr_in_dictionary(tag: int) -> str:
 
 
 def vm_in_dictionary(tag: int) -> str:
-    """Return the value multiplicity of a tag, such as ``1-n``; empty where there is none."""
+    """Return the value multiplicity of a tag, such as ``1-n``; empty if there is none."""
     try:
         return str(dictionary_VM(tag))
     except KeyError:

@@ -1,4 +1,4 @@
-"""Encoded elements: where they are in what was read, and what pydicom makes of them."""
+"""Encoded elements: find them in the data read, and convert them with pydicom."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from pacsfw.dicom.wanted import (
 )
 
 _LONGEST_UN = 0xFFFF
-"""From this length on a value of VR UN stays what it is (PS3.5 section 6.2.2, note 2)."""
+"""From this length on, a value of VR UN stays UN (PS3.5 section 6.2.2, note 2)."""
 _PLAIN = frozenset({"AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"})
-"""Value representations whose single values pydicom gives as plain text."""
+"""Value representations whose single values are plain text in pydicom."""
 _LONGEST = {"LO": 64, "SH": 16, "UI": 64}
-"""Those of which pydicom complains if they are longer, or not as they should be."""
+"""Value representations that pydicom validates."""
 
 
 class NeedsDataset(Exception):
-    """A value that depends on other elements, or is a sequence: only a data set has it."""
+    """The value depends on other elements, or is a sequence: it needs a data set."""
 
 
 class Leaf(NamedTuple):
     """One encoded element."""
 
     vr: str
-    """As encoded, or what the dictionaries say where the encoding says nothing."""
+    """As encoded, or from the dictionaries if the encoding has none."""
     value: Any
     charset: bytes
-    """The Specific Character Set that holds for it, encoded; empty where none is declared."""
+    """The encoded Specific Character Set that applies; empty if none is declared."""
     little: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """A data set or item, and the character set that its text is in."""
+    """A data set or item, and the character set of its text."""
 
     found: QueryRow
     charset: bytes
@@ -62,7 +62,7 @@ class _Scope:
 
 
 def charset_of(found: QueryRow, inherited: bytes = b"") -> bytes:
-    """Return the declared character set, encoded; items inherit that of what they are in."""
+    """Return the declared character set, encoded; items inherit that of their data set."""
     declared = found.get(CHARACTER_SET)
     return declared[1] if declared is not None else inherited
 
@@ -73,13 +73,13 @@ def find(path: TagPath, found: QueryRow, encoding: Encoding) -> Leaf | Many | Ab
     Returns
     -------
     Leaf or Many or Absent
-        Of what is at the path; a `Many` of leaves and `ABSENT` where the path goes through
-        every item of a sequence.
+        The elements; a `Many` of leaves and `ABSENT` if the path goes through every item of
+        a sequence.
     """
     if path.is_group:
-        return ABSENT  # only a data set has it
+        return ABSENT  # available only in a data set
     step = path.steps[0]
-    if len(path.steps) == 1 and not step.creator:  # as `follow` below does it, for most
+    if len(path.steps) == 1 and not step.creator:  # same as `follow` below, for most paths
         raw = found.get(step.tag)
         if raw is None:
             return ABSENT
@@ -98,7 +98,7 @@ def find(path: TagPath, found: QueryRow, encoding: Encoding) -> Leaf | Many | Ab
 
 
 def _private(step: Step, found: QueryRow) -> Raw | None:
-    """Return an element of the first block of its creator that has it."""
+    """Return an element from the first block of its creator that contains it."""
     first = step.group << 16
     blocks = [
         tag & 0xFF
@@ -110,7 +110,7 @@ def _private(step: Step, found: QueryRow) -> Raw | None:
 
 
 def known_vr(vr: str, value: Any, step: Step, found: QueryRow) -> str:
-    """Return the value representation, for UN that of the dictionaries if they know it."""
+    """Return the value representation; for UN, that of the dictionaries if they have it."""
     if vr != "UN" or type(value) is not bytes:
         return vr
     if step.creator:
@@ -127,7 +127,7 @@ def known_vr(vr: str, value: Any, step: Step, found: QueryRow) -> str:
 
 
 def plain(leaf: Leaf) -> str | None:
-    """Return a single value that pydicom makes nothing of but text, None for every other one."""
+    """Return a single value that is plain text in pydicom, None for all others."""
     vr, value = leaf.vr, leaf.value
     if vr not in _PLAIN or type(value) is not bytes or b"\\" in value:
         return None
@@ -142,12 +142,12 @@ def plain(leaf: Leaf) -> str | None:
 
 
 def as_pydicom(leaf: Leaf, step: Step) -> Any:
-    """Return the value as pydicom gives it by default.
+    """Return the value as pydicom provides it by default.
 
     Raises
     ------
     NeedsDataset
-        pydicom looks at other elements for it, or it is a sequence.
+        pydicom needs other elements for it, or it is a sequence.
     Exception
         Whatever pydicom raises on malformed values.
     """

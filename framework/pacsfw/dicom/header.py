@@ -1,4 +1,4 @@
-"""The attributes of one stored object, whatever state its bytes are in."""
+"""The attributes of one stored instance, whatever the state of its bytes."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from pacsfw.dicom.wanted import Plan, QueryRow, compiled
 class FileHeader:
     """The header of one file; implements `pacsfw.api.Header`.
 
-    Attributes of the group 0002 (PS3.10 section 7.1) are found as well, such as
-    ``header.TransferSyntaxUID``. What a `HeaderReader` had not been asked to read is read when
-    it is looked at, and with the files after this one from then on.
+    Also contains attributes of group 0002 (PS3.10 section 7.1), such as
+    ``header.TransferSyntaxUID``. An attribute that the `HeaderReader` did not read is read on
+    first access, and in advance for the files after this one.
 
     Attributes
     ----------
     found
         The elements that were read, still encoded.
     extent
-        How far the file was walked over; None where pydicom had to read it.
+        The part of the file that was read; None if pydicom had to read it.
     warnings
-        How often pydicom complained so far, by kind; no values.
+        Number of pydicom warnings so far, by kind; no values.
     """
 
     __slots__ = ("_dataset", "_plan", "_reader", "extent", "found", "path", "warnings")
@@ -56,33 +56,33 @@ class FileHeader:
 
     @property
     def dataset(self) -> Dataset:
-        """The full pydicom data set (without pixel data), read when it is first asked for.
+        """The full pydicom data set (without pixel data), read on first access.
 
         Raises
         ------
         UnreadableObject
             The file is malformed.
         OSError
-            The file cannot be read any more.
+            The file can no longer be read.
         """
         if self._dataset is None:
-            assert self.path is not None  # noqa: S101 - only a header of a data set has none
-            with decoding("the object", self.warnings):
+            assert self.path is not None  # noqa: S101 - only the header of a data set has none
+            with decoding("the instance", self.warnings):
                 self._dataset = read_dataset(self.path)
         return self._dataset
 
     def get(self, keyword: str, default: Any = None) -> Any:
-        """Return the value at a keyword or tag path as pydicom gives it.
+        """Return the value at a keyword or tag path as pydicom provides it.
 
         Returns
         -------
         Any
-            The value, which may be empty, or ``default`` where it is absent.
+            The value, which may be empty, or ``default`` if it is absent.
 
         Raises
         ------
         ValueError
-            There is no such DICOM keyword.
+            The DICOM keyword does not exist.
         UnreadableObject
             The value cannot be decoded.
         """
@@ -90,12 +90,12 @@ class FileHeader:
         return default if value is ABSENT else value
 
     def value(self, path: TagPath, vr: str = "") -> Any:
-        """Return the value at a path as pydicom gives it, or `ABSENT`.
+        """Return the value at a path as pydicom provides it, or `ABSENT`.
 
         Parameters
         ----------
         vr
-            What to take a value of VR UN for, if no dictionary knows it.
+            The value representation of UN values that are in no dictionary.
 
         Raises
         ------
@@ -119,12 +119,12 @@ class FileHeader:
             return path.get(self.dataset)
 
     def raw(self, path: TagPath) -> Leaf | Many | Absent:
-        """Return what is encoded at a path: a `Leaf`, a `Many` of them, or `ABSENT`.
+        """Return the encoded elements at a path: a `Leaf`, a `Many` of them, or `ABSENT`.
 
         Raises
         ------
         UnreadableObject
-            It lies behind what was read before, and reading further failed.
+            It is after the part that was read, and reading further failed.
         """
         if path not in self._plan.paths:
             self.cover(frozenset((path,)))
@@ -132,21 +132,21 @@ class FileHeader:
 
     @property
     def plan(self) -> Plan:
-        """What was looked for when ``found`` was read."""
+        """The plan with which ``found`` was read."""
         return self._plan
 
     @property
     def charset(self) -> str:
-        """The character set of text that is not ASCII where the object declares none."""
+        """The character set of text that is not ASCII if the instance declares none."""
         return self._reader.charset
 
     @property
     def encoding(self) -> Encoding:
-        """How the numbers in ``found`` are encoded."""
+        """The encoding of the numbers in ``found``."""
         return self.extent.encoding if self.extent else EXPLICIT
 
     def cover(self, paths: frozenset[TagPath]) -> Plan:
-        """See that ``found`` has what is at the paths; if not, read again, now with them."""
+        """Ensure that ``found`` covers the paths; if not, read again, including them."""
         if not paths <= self._plan.paths:
             self._extend(paths)
         return self._plan
@@ -160,10 +160,12 @@ class FileHeader:
 
     def __getattr__(self, keyword: str) -> Any:
         if tag_for_keyword(keyword) is None:
-            raise AttributeError(f"{keyword!r} is neither a DICOM keyword nor part of a header")
+            raise AttributeError(
+                f"{keyword!r} is neither a DICOM keyword nor an attribute of a header"
+            )
         value = self.get(keyword, ABSENT)
         if value is ABSENT:
-            raise AttributeError(f"the object has no {keyword}")
+            raise AttributeError(f"the instance has no {keyword}")
         return value
 
 
@@ -174,15 +176,15 @@ def _one(path: TagPath, vr: str, leaf: Leaf) -> Any:
 
 
 class HeaderReader:
-    """Reads the wanted values of many files; what is wanted is compiled once.
+    """Reads the wanted values of many files; the paths are compiled once.
 
     Parameters
     ----------
     paths
-        What is going to be looked at. Whatever else is looked at costs one reading more.
+        The paths that will be accessed. Each other path costs one additional read.
     charset
-        The character set of text that is not ASCII in objects that declare none, as in
-        (0008,0005); ISO 8859-1 where it is empty.
+        The character set of text that is not ASCII in instances that declare none, as in
+        (0008,0005); ISO 8859-1 if it is empty.
     """
 
     def __init__(self, paths: Iterable[TagPath] = (), charset: str = "") -> None:
@@ -190,7 +192,7 @@ class HeaderReader:
         self.charset = charset
 
     def want(self, paths: Iterable[TagPath]) -> None:
-        """Read these values too, of every file from now on."""
+        """Also read these values, of every file from now on."""
         if not self.plan.paths.issuperset(paths := frozenset(paths)):
             self.plan = compiled(self.plan.paths | paths)
 
@@ -210,7 +212,7 @@ class HeaderReader:
         except Unusual:
             return self._read_unusual(path)
         except (reading.Cut, reading.TooLarge, Bomb, zlib.error) as error:
-            raise unreadable("the object", error) from None
+            raise unreadable("the instance", error) from None
         return FileHeader(path, self, found, extent)
 
     def of(self, dataset: Dataset) -> FileHeader:
@@ -221,13 +223,13 @@ class HeaderReader:
         UnreadableObject
             A wanted value cannot be encoded.
         """
-        with decoding("the object", warned := Counter[str]()):
+        with decoding("the instance", warned := Counter[str]()):
             header = FileHeader(None, self, found_in(dataset, self.plan), None, dataset)
         header.warnings.update(warned)
         return header
 
     def _read_unusual(self, path: Path) -> FileHeader:
-        with decoding("the object", warned := Counter[str]()):
+        with decoding("the instance", warned := Counter[str]()):
             dataset = read_dataset(path)
         header = self.of(dataset)
         header.path = path

@@ -1,7 +1,7 @@
-"""Which attributes can tell who somebody is, for marking them; nothing is removed here.
+"""Attributes that can identify a person, to mark them; nothing is removed here.
 
-After the Basic Application Level Confidentiality Profile (PS3.15 table E.1-1): attributes that
-it removes, empties or replaces at the top level of composite objects.
+Based on the Basic Application Level Confidentiality Profile (PS3.15 table E.1-1): attributes
+that it removes, empties or replaces at the top level of composite objects.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _IDENTIFYING = frozenset(
     AcquisitionProtocolDescription ImageComments StudyComments FrameComments VisitComments
     TextComments TextString InterpretationText DeviceDescription ClinicalTrialSubjectID
     ClinicalTrialSubjectReadingID ClinicalTrialSiteName
-    """.split()  # noqa: SIM905 - a list of words is read more easily than one of literals
+    """.split()  # noqa: SIM905 - a list of words is easier to read than one of literals
 )
 _DATES = frozenset({"DA", "DT", "TM"})
 _DEFINED_BY_THE_STANDARD = frozenset(
     {"SOPClassUID", "MediaStorageSOPClassUID", "TransferSyntaxUID", "ImplementationClassUID"}
 )
-"""UIDs that name a kind, not an object."""
+"""UIDs that name a kind, not an instance."""
 
 
 def concern(keyword: str, vr: str) -> Concern:
-    """Tell what an attribute gives away.
+    """Return what an attribute reveals.
 
     Parameters
     ----------
     keyword
         DICOM keyword (PS3.6).
     vr
-        Its value representation; every person's name identifies, of whomever it is.
+        Its value representation; any person name identifies, whoever it is.
     """
     if keyword in _IDENTIFYING or vr == "PN":
         return "identifies"

@@ -1,7 +1,7 @@
-"""Deflated data sets (PS3.5 section A.5), inflated a piece at a time.
+"""Deflated data sets (PS3.5 section A.5), inflated piece by piece.
 
-A few kilobytes can inflate to gigabytes: never more is held than was asked for, and there is
-an end to what is inflated at all.
+A few kilobytes can inflate to gigabytes: only the requested bytes are kept in memory, and the
+total size is limited.
 """
 
 from __future__ import annotations
@@ -10,23 +10,23 @@ import zlib
 from collections.abc import Callable
 
 MOST_INFLATED = 1 << 31
-"""Bytes that one data set may inflate to; twice the largest image that is sent deflated."""
+"""Maximum inflated bytes of one data set; twice the largest image that is sent deflated."""
 _PIECE = 1 << 16
 
 
 class Bomb(ValueError):
-    """The data set inflates to more than any image holds."""
+    """The data set inflates to more bytes than any image has."""
 
 
 class Inflating:
-    """The inflated bytes of a file from an offset on.
+    """The inflated bytes of a file, starting at an offset.
 
     Parameters
     ----------
     read
-        Gives bytes of the file: offset, how many.
+        Returns bytes of the file, by offset and size.
     start
-        Where the deflated data set begins in the file.
+        Offset of the deflated data set in the file.
     """
 
     def __init__(self, read: Callable[[int, int], bytes], start: int) -> None:
@@ -36,14 +36,14 @@ class Inflating:
         self._input = b""
 
     def fetch(self, offset: int, size: int) -> bytes:
-        """Return inflated bytes; what is before ``offset`` cannot be asked for any more.
+        """Return inflated bytes; bytes before ``offset`` are no longer available then.
 
         Raises
         ------
         zlib.error
-            The data are damaged.
+            The data is damaged.
         Bomb
-            There are more than `MOST_INFLATED`.
+            There are more than `MOST_INFLATED` bytes.
         """
         while True:
             drop = min(offset - self._base, len(self._held))
@@ -55,25 +55,27 @@ class Inflating:
                 return bytes(self._held[:size]) if self._base == offset else b""
 
     def size(self) -> int:
-        """Return how many bytes there are in all, once the end was reached.
+        """Return the total number of bytes, once the end was reached.
 
         Raises
         ------
         zlib.error
-            The file ends before the deflated data do.
+            The file ends before the deflated data.
         """
         if not self._inflater.eof:
             raise zlib.error("it ends too early")
         return self._base + len(self._held)
 
     def _inflate(self) -> bool:
-        """Inflate some more; False where nothing is left."""
+        """Inflate more; False if nothing is left."""
         if self._inflater.eof:
             return False
         if not self._input:
             self._input = self._read(self._position, _PIECE)
             self._position += len(self._input)
-        inflated = self._inflater.decompress(self._input, _PIECE)  # some may still be inside
+        inflated = self._inflater.decompress(
+            self._input, _PIECE
+        )  # the inflater may still hold some
         if not inflated and not self._input:
             return False
         self._held += inflated

@@ -1,8 +1,8 @@
-"""Whether an object is whole: a walk over its elements to the very end (PS3.5 section 7).
+"""Check whether an instance is intact: walk over its elements to the end (PS3.5 section 7).
 
-Readers do not notice that a file was cut: the pixel data are just shorter. The walk goes on
-from where the header was read to, looks at the heads of elements, items and fragments only
-and steps over their values, so it costs the same for a gigabyte as for a kilobyte.
+Readers do not notice that a file was truncated: its pixel data is only shorter. The walk
+continues where the header ended. It reads only the headers of elements, items and fragments and
+skips their values, so it costs the same for a gigabyte as for a kilobyte.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _LENGTH_TELLING = (
     "PhotometricInterpretation",
 )  # fmt: skip
 PATHS = tuple(map(parse, _LENGTH_TELLING))
-"""What tells how long native pixel data have to be."""
+"""The attributes that determine the length of native pixel data."""
 _ALL_PATHS = frozenset(PATHS)
 
 _PIXELS = {0x7FE00008: 32, 0x7FE00009: 64, 0x7FE00010: 0}
-"""Elements of pixel data, and the bits of a sample where that does not vary."""
+"""Elements of pixel data, and the bits per sample if they are fixed."""
 _WINDOW = 4096
 _MOST_HEADS = 50_000_000
-"""Heads that are looked at; no object has as many, and they take minutes."""
+"""Maximum number of element headers; no instance has as many, and they take minutes."""
 
 
 class Damaged(ValueError):
-    """The object is not whole; the text says how, without any value."""
+    """The instance is not intact; the text describes the fault, without any value."""
 
 
 class _Source(Protocol):
@@ -57,24 +57,24 @@ class _Source(Protocol):
 
 
 def check(path: Path, header: FileHeader) -> Counter[str]:
-    """See that a stored object is whole.
+    """Check that a stored instance is intact.
 
     Parameters
     ----------
     header
-        The header of the same file; tells how long native pixel data have to be.
+        The header of the same file; determines the length of native pixel data.
 
     Returns
     -------
     Counter
-        What is odd about it although it is whole, by kind.
+        Irregularities of an intact instance, by kind.
 
     Raises
     ------
     Damaged
-        A length reaches beyond the end, a delimiter is missing at the end, or native pixel
-        data are shorter than rows, columns, samples and frames say (PS3.5 section 8.2); or
-        deflated data are damaged, or inflate to more than any object has.
+        A length reaches beyond the end, a delimiter is missing at the end, native pixel data
+        is shorter than rows, columns, samples and frames require (PS3.5 section 8.2), or
+        deflated data is damaged or inflates to more bytes than any instance has.
     OSError
         The file cannot be read.
     """
@@ -82,20 +82,20 @@ def check(path: Path, header: FileHeader) -> Counter[str]:
     try:
         walk = _walk(file, path, header)
     except zlib.error:
-        raise Damaged("its deflated data are damaged") from None
+        raise Damaged("its deflated data is damaged") from None
     except Bomb:
-        raise Damaged("it inflates to more than any object holds") from None
+        raise Damaged("it inflates to more bytes than any instance has") from None
     finally:
         os.close(file)
     for tag, length in walk.native_pixels.items():
         expected = _expected_length(header, _PIXELS[tag])
         if length < expected:
-            raise Damaged(f"its pixel data end after {length} of {expected} bytes")
+            raise Damaged(f"its pixel data ends after {length} of {expected} bytes")
     return walk.odd
 
 
 def _walk(descriptor: int, path: Path, header: FileHeader) -> _Walk:
-    """Walk to the end, quickly up to the pixel data if nothing is odd before them."""
+    """Walk to the end, quickly up to the pixel data if there are no irregularities."""
     extent = header.extent
     if extent is not None:
         first = 0 if extent.syntax in DEFLATED else extent.start
@@ -103,7 +103,7 @@ def _walk(descriptor: int, path: Path, header: FileHeader) -> _Walk:
         try:
             at_pixels = skip_to_pixels(source.fetch, extent)
         except (Cut, TooLarge, Unusual):
-            pass  # the slow walk knows what is wrong
+            pass  # the slow walk finds the fault
         else:
             if at_pixels > first:
                 walk = _Walk(source, at_pixels, extent.encoding)
@@ -120,7 +120,7 @@ def _walk(descriptor: int, path: Path, header: FileHeader) -> _Walk:
 
 
 def _data_set(path: Path) -> tuple[str, int]:
-    """Return the transfer syntax, and where the data set begins."""
+    """Return the transfer syntax, and the offset of the data set."""
     try:
         meta = read_file_meta(path)
     except ValueError as error:
@@ -146,7 +146,7 @@ class _File:
 
 @dataclass(slots=True)
 class _Frame:
-    """Where the walk is: among elements, or among the items of a sequence."""
+    """The position of the walk: among elements, or among the items of a sequence."""
 
     in_items: bool
     encoding: Encoding
@@ -163,11 +163,11 @@ class _Walk:
         self.odd: Counter[str] = Counter()
 
     def run(self) -> None:
-        """Go to the end of the data set."""
+        """Walk to the end of the data set."""
         while self._peek(1):
             self._heads += 1
             if self._heads > _MOST_HEADS:
-                raise Damaged("it has more elements than any object")
+                raise Damaged("it has more elements than any instance")
             frame = self._frames[-1]
             if frame.in_items:
                 self._item(frame)
@@ -179,7 +179,7 @@ class _Walk:
             raise Damaged("it ends in the middle of a sequence")
 
     def _element(self, frame: _Frame) -> bool:
-        """Step over one element; False where only padding follows."""
+        """Skip one element; False if only padding follows."""
         nested = len(self._frames) > 1
         if not nested and not any(self._peek(8)):
             return self._padding()
@@ -210,20 +210,20 @@ class _Walk:
         if tag == SEQUENCE_END:
             self._frames.pop()
         elif tag != ITEM:
-            raise Damaged("a sequence holds something that is no item")
+            raise Damaged("a sequence contains an element that is not an item")
         elif length == UNDEFINED:
             self._frames.append(_Frame(in_items=False, encoding=frame.encoding))
         else:
             self._position += length
 
     def _fragments(self) -> None:
-        """Step over encapsulated pixel data (PS3.5 section A.4)."""
+        """Skip encapsulated pixel data (PS3.5 section A.4)."""
         while True:
             tag, length = self._item_head()
             if tag == SEQUENCE_END:
                 return
             if tag != ITEM:
-                raise Damaged("its pixel data hold something that is no fragment")
+                raise Damaged("its pixel data contains an element that is not a fragment")
             self._position += length
 
     def _item_head(self) -> tuple[int, int]:
@@ -261,12 +261,12 @@ class _Walk:
         return self._window[at : at + count]
 
     def _padding(self) -> bool:
-        """Accept zeros up to the end, as some writers leave them."""
+        """Accept zeros up to the end, which some writers add."""
         while rest := self._source.fetch(self._position, 1 << 16):
             if rest.strip(b"\0"):
                 raise Damaged("an element without a tag")
             self._position += len(rest)
-        self.odd["zeros behind the last element"] += 1
+        self.odd["zeros after the last element"] += 1
         return False
 
 
@@ -276,16 +276,16 @@ def _expected_length(header: FileHeader, bits: int) -> int:
     try:
         rows, columns, frames, samples, allocated = (_number(header, path) for path in PATHS[:5])
     except ValueError:
-        return 0  # what cannot be told cannot be judged
+        return 0  # unknown, so nothing to check
     photometric = _bytes(header, PATHS[5]).strip(b" \0")
     samples = samples or 1
     if photometric in (b"YBR_FULL_422", b"YBR_PARTIAL_422"):
-        samples = 2  # the two colour samples are shared by two pixels
+        samples = 2  # two pixels share the two colour samples
     return (rows * columns * (frames or 1) * samples * (bits or allocated) + 7) // 8
 
 
 def _number(header: FileHeader, path: TagPath) -> int:
-    """Return a whole number of VR US or IS, 0 where there is none."""
+    """Return an integer of VR US or IS, 0 if there is none."""
     value = _bytes(header, path)
     if path.vr == "IS":
         return int(value.strip(b" \0") or 0)

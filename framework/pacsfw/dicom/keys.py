@@ -1,6 +1,6 @@
-"""What may stand in a matching key, PS3.4 C.2.2.2, so that archives understand it.
+"""Valid matching keys (PS3.4 C.2.2.2) that PACS understand.
 
-Many archives answer a malformed key with no row and Success: it has to be found before.
+Many PACS return no row and Success for a malformed key, so it must be found before.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _NO_LONG_TEXT = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def normal(vr: str, text: str, *, fold: bool = False) -> str:
-    """Return one matching value as it is sent: dates as ``YYYYMMDD``, times without colons.
+    """Return one matching value in its DICOM form: dates as ``YYYYMMDD``, times without colons.
 
     Parameters
     ----------
     vr
-        Value representation of the attribute, no sequence.
+        Value representation of the attribute; not a sequence.
     text
-        A single value, one with wildcards, or a range of DA or TM whose ends may be open.
+        A single value, a value with wildcards, or a range of DA or TM, which may be open.
         A single date may be written ``YYYY-MM-DD``, times with colons.
     fold
-        The value is going to be compared without regard to case.
+        The comparison will ignore case.
 
     Raises
     ------
     ValueError
-        The value cannot match, or archives take it for something else. The message does
-        not repeat it, since it may name a patient.
+        The value cannot match, or PACS would misinterpret it. The message does not repeat
+        the value, which may name a patient.
     """
     text = text.strip(" ")
     if not text:
@@ -57,7 +57,7 @@ def normal(vr: str, text: str, *, fold: bool = False) -> str:
     if "\\" in text and vr not in SINGLE_VALUED:
         raise ValueError("contains a backslash, which separates values")
     if vr == "CS" and not fold and text != text.upper():
-        raise ValueError("is not in capitals, as code strings (CS) are")
+        raise ValueError("is not in upper case (code string, CS)")
     return text
 
 
@@ -79,7 +79,7 @@ def _check_day(digits: str) -> None:
     try:
         date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
-        raise ValueError("has a day that is not in the calendar") from None
+        raise ValueError("contains a day that does not exist") from None
 
 
 def _times(text: str) -> str:
@@ -91,14 +91,14 @@ def _times(text: str) -> str:
     )
     if first and last and _padded(last, "9") < _padded(first, "0"):
         raise ValueError(
-            "is a range that ends before it begins; over midnight there are two, such as 20- "
+            "is a range that ends before it begins; across midnight, use two ranges such as 20- "
             "and -08"
         )
     return f"{first}{dash}{last}"
 
 
 def _range(expression: re.Pattern[str], text: str, why: str) -> tuple[str, str, str]:
-    """Return first, dash and last of a range; a single value has neither of the latter two."""
+    """Return first, dash and last of a range; a single value has only the first."""
     found = expression.fullmatch(text)
     if found is None:
         raise ValueError(why)
@@ -114,7 +114,7 @@ def _padded(time: str, digit: str) -> str:
 
 def _uid(text: str) -> str:
     if not is_uid(text):
-        raise ValueError("is not a UID (digits and dots, 64 at most; UIDs have no wildcards)")
+        raise ValueError("is not a UID (at most 64 digits and dots; UIDs have no wildcards)")
     return text
 
 

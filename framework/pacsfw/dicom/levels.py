@@ -1,4 +1,4 @@
-"""At which Query/Retrieve level an attribute is a key (PS3.4 C.6.1.1, C.6.2.1)."""
+"""The Query/Retrieve level at which an attribute is a key (PS3.4 C.6.1.1, C.6.2.1)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import cache
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
-"""From the top."""
+"""From top to bottom."""
 
 REQUIRED_STUDY_KEYS = frozenset(
     {"StudyDate", "StudyTime", "AccessionNumber", "PatientName", "PatientID", "StudyID"}
 )
-"""Keys beside the UID that every archive has to match in a STUDY query of the Study Root model
-(types R and U of PS3.4 tables C.6-2 and C.6-5); all others are optional."""
+"""Keys, in addition to the UID, that every PACS must match in a STUDY query of the Study Root
+model (types R and U of PS3.4 tables C.6-2 and C.6-5); all others are optional."""
 
 _NAMES = {
     "PATIENT": "PatientName PatientID IssuerOfPatientID PatientBirthDate PatientBirthTime "
@@ -32,12 +32,12 @@ _NAMES = {
 LEVEL_OF: Mapping[str, str] = {
     keyword: level for level, names in _NAMES.items() for keyword in names.split()
 }
-"""Keyword to level; what is not in it is an attribute of single images, if of anything."""
+"""Keyword to level; other attributes belong to instances, if anywhere."""
 
 
 @cache
 def vr_of(keyword: str) -> str:
     """Return the value representation of a keyword of `LEVEL_OF` (PS3.6)."""
-    from pydicom.datadict import dictionary_VR  # takes long to import
+    from pydicom.datadict import dictionary_VR  # slow to import
 
     return dictionary_VR(keyword)

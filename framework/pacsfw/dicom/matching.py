@@ -1,7 +1,7 @@
-"""Attribute matching of queries over text, PS3.4 C.2.2.2.
+"""Attribute matching of queries, on text (PS3.4 C.2.2.2).
 
-Works on text alone, so that what a PACS answered can be checked again without pydicom,
-and so that a PACS of our own matches by the very same rules.
+Works only on text, so that query results can be checked without pydicom, and so that our own
+test PACS matches by the same rules.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ _LAST_TM = "235959999999"
 
 
 def matches(vr: str, pattern: str, values: Sequence[str], *, fold: bool = False) -> bool:
-    r"""Tell whether an attribute matches a key of a query.
+    r"""Return whether an attribute matches a key of a query.
 
     Single value, list, universal, wildcard and range matching of PS3.4 C.2.2.2. An
-    attribute of several values matches when one of them does, and a key of several values
-    (``\`` between them; the standard has them for UIDs) matches when one of them does.
+    attribute with several values matches if one of them does. A key with several values
+    (joined by ``\``; the standard has them for UIDs) matches if one of them does.
 
     Parameters
     ----------
     vr
         Value representation of the attribute, e.g. ``"DA"``.
     pattern
-        The key as it stands in the query; the empty one matches everything, and so does a
-        key of nothing but ``*`` where wildcards are known.
+        The key of the query. An empty key matches everything, and so does a key of only
+        ``*`` if the VR has wildcards.
     values
-        The values of the attribute as text; none where it is absent or empty.
+        The values of the attribute as text; none if it is absent or empty.
     fold
         Compare text (the VRs that have wildcards) as `folded`. PS3.4 C.2.2.2.1 leaves case
-        and accents of PN to the archive; all else matches exactly there.
+        and accents of PN to the PACS; everything else matches exactly.
 
     Raises
     ------
     ValueError
-        The pattern cannot be one of this VR: a malformed date or time, or a range of DT.
+        The pattern is not valid for this VR: a malformed date or time, or a range of DT.
         The message never repeats the pattern.
     """
     keys = [pattern] if vr in SINGLE_VALUED else pattern.split("\\")
@@ -62,8 +62,9 @@ def matches(vr: str, pattern: str, values: Sequence[str], *, fold: bool = False)
 def folded(text: str) -> str:
     """Return text without case and accents: ``Müller``, ``MULLER`` and ``muller`` are the same.
 
-    Accents are what Unicode decomposes into the block "Combining Diacritical Marks"; voiced
-    kana and the vowel signs of other scripts are letters. ``ß`` is ``ss``, ``ø`` stays.
+    Accents are characters that Unicode decomposes into the block "Combining Diacritical
+    Marks"; voiced kana and the vowel signs of other scripts are letters. ``ß`` becomes ``ss``,
+    ``ø`` is unchanged.
     """
     if text.isascii():
         return text.lower()
@@ -73,7 +74,7 @@ def folded(text: str) -> str:
 
 
 def has_wildcard(vr: str, key: str) -> bool:
-    """Tell whether a key of this VR stands for more than one text."""
+    """Return whether a key of this VR can match several texts."""
     return vr in WILDCARD_VRS and ("*" in key or "?" in key)
 
 
@@ -81,7 +82,7 @@ def _matches_one(vr: str, key: str, value: str, fold: bool) -> bool:
     if vr in RANGE_VRS:
         return _in_range(vr, key, value)
     if vr == "DT" and "-" in key:
-        raise ValueError("a range of DT cannot be matched: only one value, or DA and TM")
+        raise ValueError("a range of DT cannot be matched: use a single value, or DA and TM")
     if not value:
         return False
     if vr in ("DS", "IS"):
@@ -96,10 +97,10 @@ def _matches_one(vr: str, key: str, value: str, fold: bool) -> bool:
 
 
 def _matches_name(key: str, value: str, fold: bool) -> bool:
-    """Match the whole name or, for a key without ``=``, one of its component groups.
+    """Match the complete name or, for a key without ``=``, one of its component groups.
 
-    The groups write the same name alphabetically, ideographically and phonetically
-    (PS3.5 6.2.1), and a key does not say which one it is written in.
+    The groups contain the name in alphabetic, ideographic and phonetic form (PS3.5 6.2.1),
+    and a key does not state its form.
     """
     key = _bare_name(key)
     whole = _bare_name(value)
@@ -108,7 +109,7 @@ def _matches_name(key: str, value: str, fold: bool) -> bool:
 
 
 def _bare_name(name: str) -> str:
-    """Leave out the trailing delimiters of a name, which mean nothing (PS3.5 6.2.1)."""
+    """Remove the trailing delimiters of a name, which have no meaning (PS3.5 6.2.1)."""
     return "=".join(group.rstrip("^ ") for group in name.split("=")).rstrip("=")
 
 
@@ -130,7 +131,7 @@ def _in_range(vr: str, key: str, value: str) -> bool:
 def _bounds(vr: str, text: str) -> tuple[str, str]:
     """Return the first and the last instant that a date or time of any precision covers.
 
-    Digits only and of one length, so that they compare as text.
+    Digits only and of equal length, so that they compare as text.
     """
     text = text.strip(" ")
     if (_DA if vr == "DA" else _TM).fullmatch(text) is None:
@@ -156,7 +157,7 @@ def _alike(key: str, value: str, fold: bool) -> bool:
 
 @lru_cache(maxsize=1024)
 def _wildcard(key: str, fold: bool) -> re.Pattern[str]:
-    # A sharp s is one character to whoever writes "?", and folded it is two.
+    # "?" stands for one character, and a folded sharp s has two.
     special = {"*": ".*", "?": "(?:ss|.)" if fold else "."}
     return re.compile("".join(special.get(char) or re.escape(char) for char in key), re.DOTALL)
 

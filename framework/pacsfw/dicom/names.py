@@ -1,7 +1,7 @@
 """The parts of a person's name (PN, PS3.5 section 6.2.1).
 
-A name has up to three component groups, separated by ``=``: ``Alphabetic`` (meant where none
-is named), ``Ideographic`` and ``Phonetic``. Each has up to five components, separated by
+A name has up to three component groups, separated by ``=``: ``Alphabetic`` (the default),
+``Ideographic`` and ``Phonetic``. Each has up to five components, separated by
 ``^``: ``FamilyName``, ``GivenName``, ``MiddleName``, ``NamePrefix`` and ``NameSuffix``.
 """
 
@@ -17,12 +17,12 @@ GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
 Component: TypeAlias = tuple[int, int]
-"""Which group, and which component in it; `WHOLE_GROUP` for all of them."""
+"""The group, and the component in it; `WHOLE_GROUP` for all components."""
 WHOLE_GROUP = -1
 
 
 def split(path: str) -> tuple[str, Component | None]:
-    """Take the part of a name off a tag path: ``PatientName.Ideographic.FamilyName``."""
+    """Split the part of a name from a tag path: ``PatientName.Ideographic.FamilyName``."""
     element, _, last = path.rpartition(".")
     if last in GROUPS:
         return element, (GROUPS.index(last), WHOLE_GROUP)
@@ -35,14 +35,14 @@ def split(path: str) -> tuple[str, Component | None]:
 
 
 def part(name: str, component: Component) -> str:
-    """Return a part of a name, empty where the name does not have it."""
+    """Return a part of a name; empty if the name does not have it."""
     group, number = component
     found = _at(name.split("="), group)
     return (found if number == WHOLE_GROUP else _at(found.split("^"), number)).strip(PADDING)
 
 
 def select(value: Any, component: Component) -> Any:
-    """Return the part of a name, or of each of several ones."""
+    """Return the part of a name, or of each of several names."""
     if isinstance(value, MultiValue | list):
         return [part(str(each), component) for each in value]
     return part(str(value), component)

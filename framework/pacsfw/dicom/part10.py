@@ -1,7 +1,7 @@
 """The head of a DICOM file: preamble, prefix and File Meta Information (PS3.10 section 7.1).
 
-Written for every object pacsfw stores, in front of data-set bytes that stay as they came.
-Text passes through Latin-1 both ways, so whatever bytes a peer sent come back unchanged.
+Written for every stored instance, before the data set bytes, which are stored as received.
+Text is encoded and decoded as Latin-1, so the bytes of a peer are preserved.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IMPLEMENTATION_VERSION_NAME = "PACSFW_0_1"
 
 PREFIX_LENGTH = 132
 MAX_FILE_META = 1 << 20
-"""Bytes of preamble and File Meta that are read at most."""
+"""Maximum bytes of preamble and File Meta."""
 
 _FIRST_READ = 4096
 _VRS = LONG.keys() | {b"UL", b"UI", b"SH", b"AE"}
@@ -35,15 +35,15 @@ _BARE = re.compile(
     rb"|\x08\0\0\0\x04\0\0\0....\x08\0",
     re.DOTALL,
 )
-"""How data sets without preamble and prefix begin (little endian, as nearly all are)."""
+"""First bytes of data sets without preamble and prefix (little endian, like nearly all)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileMeta:
-    """What the File Meta Information says.
+    """The content of the File Meta Information.
 
-    ``offset_of_dataset`` is the position in bytes of the first data element after it;
-    ``source_aet`` is empty where the file does not name its sender.
+    ``offset_of_dataset`` is the offset in bytes of the first data element after it;
+    ``source_aet`` is empty if the file does not name its sender.
     """
 
     sop_class: str
@@ -65,12 +65,12 @@ def file_head(sop_class: str, sop_uid: str, syntax: str, source_aet: str) -> byt
     sop_class, sop_uid, syntax
         Media Storage SOP Class UID, SOP Instance UID and Transfer Syntax UID.
     source_aet
-        Source Application Entity Title: who sent the object. Left out when empty.
+        Source Application Entity Title: the sender of the instance. Omitted if empty.
 
     Returns
     -------
     bytes
-        A preamble of 128 zero bytes, ``DICM`` and group 0002 in Explicit VR Little Endian
+        A preamble of 128 zero bytes, ``DICM``, and group 0002 in Explicit VR Little Endian
         with every value padded to even length (PS3.10 section 7.1).
 
     Raises
@@ -85,7 +85,7 @@ def file_head(sop_class: str, sop_uid: str, syntax: str, source_aet: str) -> byt
 
 @lru_cache(maxsize=64)
 def _around(sop_class: str, uid_size: int, syntax: str, source_aet: str) -> tuple[bytes, bytes]:
-    """Return what stands before and after the SOP Instance UID: the same for many objects."""
+    """Return the bytes before and after the SOP Instance UID: the same for many instances."""
     elements = [
         _element(0x0010, b"UI", syntax),
         _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
@@ -118,18 +118,18 @@ def read_file_meta(source: Path | int) -> FileMeta:
     Parameters
     ----------
     source
-        Path of the file, or a descriptor open for reading (its position does not move).
+        Path of the file, or a descriptor open for reading (its position does not change).
 
     Returns
     -------
     FileMeta
-        The identifying values and where the data set begins.
+        The identifying values and the offset of the data set.
 
     Raises
     ------
     ValueError
-        This is no DICOM file, or its File Meta is damaged, too long (more than
-        `MAX_FILE_META` bytes), lacks the transfer syntax, or says another length than it has.
+        This is not a DICOM file, or its File Meta is damaged, too long (more than
+        `MAX_FILE_META` bytes), lacks the transfer syntax, or declares a wrong length.
     OSError
         The file cannot be read.
     """
@@ -143,12 +143,12 @@ def read_file_meta(source: Path | int) -> FileMeta:
 
 
 def file_meta_of(start: bytes) -> FileMeta | None:
-    """Read the File Meta Information from the bytes a DICOM file begins with.
+    """Read the File Meta Information from the first bytes of a DICOM file.
 
     Returns
     -------
     FileMeta or None
-        None where more bytes are needed, two beyond the File Meta Information.
+        None if more bytes are needed: two after the File Meta Information.
 
     Raises
     ------
@@ -184,8 +184,8 @@ def _parse(data: bytes, *, whole_file: bool) -> FileMeta:
         raise ValueError("not a DICOM file: no DICM prefix after the preamble")
     values: dict[int, bytes] = {}
     position = PREFIX_LENGTH
-    # Where the group length says that it ends it ends: what a sender sends may go on with
-    # more of group 0002, and must not be taken for what we wrote.
+    # It ends where its group length says: the data of a sender may continue with more of
+    # group 0002, which must not be mistaken for ours.
     while position != _end(values) and data[position : position + 2] == b"\2\0":
         element, value, position = _next_element(data, position)
         if element in values:
@@ -195,7 +195,7 @@ def _parse(data: bytes, *, whole_file: bool) -> FileMeta:
         raise _NeedMore
     if 0x0000 in values and position != _end(values):
         raise ValueError(
-            "the File Meta Information has another length than its group length (0002,0000) says"
+            "the File Meta Information differs in length from its group length (0002,0000)"
         )
     texts = {element: _text(values.get(element, b"")) for element in (0x02, 0x03, 0x10, 0x16)}
     if not texts[0x10]:
@@ -223,7 +223,7 @@ def _next_element(data: bytes, position: int) -> tuple[int, bytes, int]:
 
 
 def _end(values: Mapping[int, bytes]) -> int | None:
-    """Return where the File Meta ends by its group length, None where that says nothing."""
+    """Return the end of the File Meta by its group length; None without a valid one."""
     stated = values.get(0x0000, b"")
     if len(stated) != 4:
         return None
@@ -235,7 +235,7 @@ def _text(value: bytes) -> str:
 
 
 def looks_like_dicom(start: bytes, name: str) -> bool:
-    """Tell whether a file that cannot be read is DICOM nevertheless, from its first bytes."""
+    """Return whether an unreadable file is still DICOM, from its first bytes."""
     return (
         start[128:PREFIX_LENGTH] == b"DICM"
         or _BARE.match(start) is not None

@@ -1,4 +1,4 @@
-"""What pydicom reads, for files that are not quite as the standard says, and for plug-ins."""
+"""Reading with pydicom, for files that deviate from the standard, and for plugins."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from pacsfw.dicom.wanted import (
 
 
 def read_dataset(path: Path) -> FileDataset:
-    """Read a whole file but for its pixel data.
+    """Read a complete file, except for its pixel data.
 
     Raises
     ------
     Exception
-        Whatever pydicom raises on malformed files.
+        Any exception of pydicom on malformed files.
     """
     try:
         meta = read_file_meta(path)
     except ValueError:
-        meta = None  # pydicom may know better
+        meta = None  # pydicom may be able to read it
     if meta is None or meta.syntax not in DEFLATED:
         return dcmread(path, stop_before_pixels=True, defer_size=LONGEST_VALUE)
     elements = read_elements(
@@ -59,7 +59,7 @@ def read_dataset(path: Path) -> FileDataset:
 
 
 def _inflated_header(path: Path, start: int) -> bytes:
-    """Return what comes before the pixel data, of a size that no header exceeds."""
+    """Return the bytes before the pixel data, up to a size that no header exceeds."""
     with path.open("rb") as file:
         descriptor = file.fileno()
         inflating = Inflating(lambda offset, size: os.pread(descriptor, size, offset), start)
@@ -71,7 +71,7 @@ def _inflated_header(path: Path, start: int) -> bytes:
             raise MemoryError from None
         end = len(data)
     except Unusual:
-        end = len(data)  # pydicom may know better
+        end = len(data)  # pydicom may be able to read it
     return data[:end]
 
 
@@ -81,7 +81,7 @@ def found_in(dataset: Dataset, plan: Plan) -> QueryRow:
     Raises
     ------
     Exception
-        Whatever pydicom raises on values that it cannot encode.
+        Any exception of pydicom on values that it cannot encode.
     """
     found = _found(dataset, plan.dataset, default_encoding)
     file_meta = getattr(dataset, "file_meta", None)

@@ -1,8 +1,8 @@
-"""Reading the wanted elements of a file: its first bytes, and no more than it takes.
+"""Read the wanted elements of a file: its first bytes, and no more than necessary.
 
-The bytes are read at once, usually 8 kB, and walked over up to the last wanted element. Only
-if that is not among them more is read: from the element on that could not be seen whole, so
-that what is stepped over is never read. Pixel data are never reached.
+The first bytes, usually 8 kB, are read in one go and walked over up to the last wanted element.
+Only if it is not among them, more is read, starting at the first incomplete element, so that
+skipped values are never read. Pixel data is never reached.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
 
 _FIRST = 8192
 _MOST = 1 << 27
-"""Bytes that are held at once at most; a sequence longer than that is not looked into."""
+"""Maximum bytes in memory; a longer sequence is not read."""
 _HEAD = 8
 _PREFIX_LENGTH = 132
 
 _BEFORE_PIXELS = Wanted({}, last=LAST_BEFORE_PIXELS)
 
 _Fetch = Callable[[int, int], bytes]
-"""Gives bytes from an offset on: as many as are asked for, fewer at the end of the file."""
+"""Returns the requested number of bytes from an offset; fewer at the end of the file."""
 
 
 class TooLarge(ValueError):
-    """A sequence is too large to be looked into."""
+    """A sequence is too large to be read."""
 
 
 class Cut(ValueError):
@@ -51,10 +51,10 @@ class Cut(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How a data set is encoded, and how far it was walked over.
+    """The encoding of a data set, and the part that was walked over.
 
-    ``start`` is where the data set begins in the file, ``end`` where the first element does
-    that was not looked at; in a deflated data set ``end`` counts inflated bytes from 0.
+    ``start`` is the offset of the data set in the file, ``end`` that of the first element that
+    was not read; in a deflated data set, ``end`` counts inflated bytes from 0.
     """
 
     encoding: Encoding
@@ -69,18 +69,18 @@ def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
     Parameters
     ----------
     found
-        Here they go, together with the transfer syntax.
+        Receives the elements and the transfer syntax.
 
     Raises
     ------
     Unusual
-        The file is not as PS3.10 and PS3.5 have it, which need not mean that it is unreadable.
+        The file deviates from PS3.10 and PS3.5; it may still be readable.
     Cut
-        The file ends before the last wanted element, and within another one.
+        The file ends before the last wanted element, inside another one.
     TooLarge
-        A sequence before the last wanted element takes more memory than a header may.
+        A sequence before the last wanted element needs more memory than allowed.
     zlib.error
-        The deflated data are damaged.
+        The deflated data is damaged.
     OSError
         The file cannot be read.
     """
@@ -110,24 +110,24 @@ def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
 
 
 def encoding_of(syntax: str) -> Encoding:
-    """Return how data sets of a transfer syntax are encoded (PS3.5 annex A)."""
+    """Return the encoding of data sets in a transfer syntax (PS3.5 annex A)."""
     kinds = {IMPLICIT_LITTLE: IMPLICIT, EXPLICIT_BIG_ENDIAN: EXPLICIT_BIG}
     return kinds.get(syntax, EXPLICIT)
 
 
 def skip_to_pixels(fetch: _Fetch, extent: Extent) -> int:
-    """Walk on from where a header was read to; return where pixel data begin, or the end is.
+    """Continue after a header; return the offset of the pixel data, or of the end.
 
     Raises
     ------
     Unusual, Cut, TooLarge
-        As `read` does.
+        As for `read`.
     """
     return _Window(b"", 0, False, fetch).walk(extent.end, extent.encoding, _BEFORE_PIXELS, {})
 
 
 class _Window:
-    """The part of a file that is in memory; moves on as the walk needs it."""
+    """The part of a file in memory; advances with the walk."""
 
     __slots__ = ("_base", "_data", "_ended", "_fetch")
 
@@ -135,7 +135,7 @@ class _Window:
         self._data, self._base, self._ended, self._fetch = data, base, ended, fetch
 
     def walk(self, offset: int, encoding: Encoding, wanted: Wanted, found: QueryRow) -> int:
-        """Walk from an offset in the file, and return the one behind."""
+        """Walk from an offset in the file, and return the offset after the walk."""
         previous, size = -1, _FIRST
         while True:
             try:
@@ -146,12 +146,12 @@ class _Window:
                 if self._ended:
                     return self._base + self._end(short)
                 offset, previous = self._base + short.position, short.previous
-                # Without progress it takes more to see a whole sequence.
+                # Without progress, a sequence needs more bytes.
                 size = max(_FIRST if short.position else 4 * size, short.need - short.position)
                 self._move(offset, size)
 
     def see_first(self, offset: int, encoding: Encoding) -> None:
-        """See that the first element has a VR if it should have one, and else has none."""
+        """Check that the first element has a VR if and only if the encoding has VRs."""
         if offset + _HEAD > self._base + len(self._data) and not self._ended:
             self._move(offset, _FIRST)
         at = offset - self._base + 4
@@ -162,7 +162,7 @@ class _Window:
     def _move(self, offset: int, size: int) -> None:
         if size > _MOST:
             raise TooLarge
-        # Of what was stepped over the last byte must be there: a file may end before it.
+        # The last skipped byte must exist: the file may end before it.
         before = int(offset > self._base + len(self._data))
         data = self._fetch(offset - before, size + before)
         if before and not data:
@@ -171,7 +171,7 @@ class _Window:
         self._ended = len(self._data) < size
 
     def _end(self, short: Short) -> int:
-        """Return where the file ends, if that is not within an element."""
+        """Return the end of the file, unless it is inside an element."""
         if short.need or not 0 <= len(self._data) - short.position < _HEAD:
             raise Cut
         return short.position

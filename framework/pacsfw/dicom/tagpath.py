@@ -1,4 +1,4 @@
-"""Tag paths: how a configuration points at the values of a data set.
+"""Tag paths, with which a configuration selects values of a data set.
 
 ==============================  =================================================================
 ``PatientName``                 by keyword (PS3.6)
@@ -6,7 +6,7 @@
 ``A[1].B`` ``A[1]B``            ``B`` in the second item: indices count from 0
 ``A[*].B``                      ``B`` in every item, as a list
 ``ImageType[2]``                the third value of a multi-valued element
-``ImageType[*]``                all its values as a list, also where there is one
+``ImageType[*]``                all its values as a list, even a single one
 ``PatientName.FamilyName``      a component of a name, see `pacsfw.dicom.names`
 ``(0008,0060)``                 by tag, also ``00080060``
 ``(0029,"X",10)``               private: element 10 of the block that X reserved (PS3.5 7.8.1)
@@ -36,7 +36,7 @@ class _Absent(Enum):
 
 
 ABSENT: Final = _Absent.ABSENT
-"""What `TagPath.get` returns where there is nothing; an element of zero length is not absent."""
+"""Returned by `TagPath.get` for a missing element; an element of zero length is not absent."""
 Absent: TypeAlias = Literal[_Absent.ABSENT]
 
 EVERY: Final = -1
@@ -62,12 +62,12 @@ _STEP = re.compile(
 
 
 class Many(list[Any]):
-    """The values of every item (``[*]``), None where an item has none."""
+    """The values of all items (``[*]``), None if an item has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One element on the way, and which of its items or values is meant.
+    """One element on a path, and the selected item or value.
 
     For a private element ``creator`` is set and ``element`` is the element within the
     creator's block; `ANY_ELEMENT` stands for all of them.
@@ -76,17 +76,17 @@ class Step:
     group: int
     element: int
     vr: str = ""
-    """Value representation in the dictionary (PS3.6), empty where it has none."""
+    """Value representation in the dictionary (PS3.6); empty if it has none."""
     creator: str = ""
     index: int | None = None
 
     @property
     def tag(self) -> int:
-        """The tag as 0xggggeeee; of a private element only the low byte is its own."""
+        """The tag as 0xggggeeee; for a private element, only the low byte is meaningful."""
         return self.group << 16 | self.element
 
     def read(self, dataset: Dataset) -> Any:
-        """Return the value of the element as pydicom gives it, or `ABSENT`."""
+        """Return the value of the element as pydicom provides it, or `ABSENT`."""
         if self.element == ANY_ELEMENT:
             found = self._all_of(dataset)
             return found if found else ABSENT
@@ -99,7 +99,7 @@ class Step:
         if not self.creator:
             yield self.tag
             return
-        for block in self._blocks(dataset):  # one creator may have reserved several
+        for block in self._blocks(dataset):  # a creator may reserve several
             yield self.group << 16 | block << 8 | self.element
 
     def _blocks(self, dataset: Dataset) -> Iterator[int]:
@@ -120,34 +120,34 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class TagPath:
-    """Where values are; made by `parse`."""
+    """The path of values; created by `parse`."""
 
     text: str
     steps: tuple[Step, ...]
     component: names.Component | None = None
-    """Which part of a person's name is meant."""
+    """The selected part of a person's name."""
 
     def __hash__(self) -> int:
-        return hash(self.text)  # which says it all, and is looked up for every value
+        return hash(self.text)  # identifies the path, and is looked up for every value
 
     @property
     def vr(self) -> str:
-        """Value representation of the last element, empty where the dictionary has none."""
+        """Value representation of the last element; empty if the dictionary has none."""
         return self.steps[-1].vr
 
     @property
     def is_group(self) -> bool:
-        """Whether a whole group is meant, so that the value is a data set."""
+        """Whether the path selects an entire group, so that the value is a data set."""
         return self.steps[-1].element == ANY_ELEMENT
 
     @property
     def is_list(self) -> bool:
-        """Whether the value is a list whatever the object holds: there is a ``[*]``."""
+        """Whether the value is always a list: the path contains a ``[*]``."""
         return any(step.index == EVERY for step in self.steps)
 
     @property
     def is_single(self) -> bool:
-        """Whether the value is one value at most, by the dictionary or by an index."""
+        """Whether there is at most one value, by the dictionary or by an index."""
         if self.is_list or self.is_group:
             return False
         step = self.steps[-1]
@@ -161,14 +161,14 @@ class TagPath:
         Parameters
         ----------
         dataset
-            A pydicom data set; its ``file_meta`` is looked at for group 0002.
+            A pydicom data set; its ``file_meta`` is used for group 0002.
 
         Returns
         -------
         Any
-            The value as pydicom gives it, which may be empty, a `Many` of such values where
-            the path goes through every item, or `ABSENT` when any step is missing, a
-            sequence on the way has no items or an index is out of range.
+            The value as pydicom provides it, which may be empty; a `Many` of such values if
+            the path goes through every item; `ABSENT` if a step is missing, a sequence on
+            the path has no items or an index is out of range.
         """
         start: Any = dataset
         if self.steps[0].group == FILE_META_GROUP:
@@ -179,7 +179,7 @@ class TagPath:
         return found if found is ABSENT else self.select(found)
 
     def select(self, value: Any) -> Any:
-        """Return what the last step's index and the component pick of an element's value."""
+        """Apply the last step's index and the component to an element's value."""
         index = self.steps[-1].index
         if index == EVERY:
             value = list(value) if isinstance(value, MultiValue | Sequence) else [value]
@@ -194,20 +194,20 @@ class TagPath:
 
 
 def follow(steps: tuple[Step, ...], start: Any, read: Callable[[Step, Any, bool], Any]) -> Any:
-    """Go through the items of sequences to the last element of a path.
+    """Follow a path through the items of sequences to its last element.
 
     Parameters
     ----------
     start
-        What the first step is looked up in.
+        The data set for the first step.
     read
-        Gives the element of a step in a data set or item, or `ABSENT`; with True a list of
-        items, as it is not the last step.
+        Returns the element of a step in a data set or item, or `ABSENT`; with True (not the
+        last step), a list of items.
 
     Returns
     -------
     Any
-        The last element, `ABSENT`, or a `Many` of them where a step means every item.
+        The last element, `ABSENT`, or a `Many` of them if a step selects every item.
     """
     step, *rest = steps
     if start is None:
@@ -238,17 +238,17 @@ def _pick(value: Any, index: int) -> Any:
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> TagPath:
-    """Read a tag path as written in a configuration.
+    """Parse a tag path from a configuration.
 
     Parameters
     ----------
     text
-        One of the forms in the module's table.
+        One of the forms in the table of this module.
 
     Raises
     ------
     ValueError
-        The text has none of these forms, names no DICOM keyword, or looks for something
+        The text has none of these forms, names an unknown DICOM keyword, or has a step
         inside an element that is not a sequence.
     """
     whole, component = text, None
@@ -256,7 +256,7 @@ def parse(text: str) -> TagPath:
         text, component = names.split(text)
     steps = _steps(text)
     if component is not None and steps[-1].vr not in ("", "PN", "UN"):
-        raise ValueError(f"{whole!r}: an element of VR {steps[-1].vr} has no parts of a name")
+        raise ValueError(f"{whole!r}: an element of VR {steps[-1].vr} has no name components")
     return TagPath(whole, tuple(steps), component)
 
 
@@ -269,7 +269,7 @@ def _steps(text: str) -> list[Step]:
             raise ValueError(_syntax_problem(text, position))
         if steps and (steps[-1].vr not in ("", "SQ", "UN") or steps[-1].element == ANY_ELEMENT):
             raise ValueError(
-                f"{text!r}: there is nothing inside an element of VR {steps[-1].vr}, "
+                f"{text!r}: an element of VR {steps[-1].vr} contains no other elements; "
                 "only sequences have items"
             )
         steps.append(_step(match))
@@ -289,7 +289,7 @@ def _step(match: re.Match[str]) -> Step:
         index = EVERY if match["index"] == "*" else int(match["index"])
     if match["element"] == "*" or match["offset"] == "*":
         if index is not None:
-            raise ValueError(f"{match[0]!r}: a whole group has no index")
+            raise ValueError(f"{match[0]!r}: an entire group has no index")
         return Step(_group(match), ANY_ELEMENT, creator=match["creator"] or "")
     if match["creator"]:
         return Step(_group(match), int(match["offset"], 16), creator=match["creator"], index=index)
@@ -303,12 +303,12 @@ def _step(match: re.Match[str]) -> Step:
 def _group(match: re.Match[str]) -> int:
     group = int(match["group"], 16)
     if match["creator"] and group % 2 == 0:
-        raise ValueError(f"{match[0]!r}: private elements have an odd group number")
+        raise ValueError(f"{match[0]!r}: private elements must have an odd group number")
     return group
 
 
 def _syntax_problem(text: str, position: int) -> str:
     return (
-        f"{text!r} is not a tag path: at character {position + 1} a keyword, (gggg,eeee) or "
-        '(gggg,"CREATOR",ee) is expected, each with an index such as [0] or [*] if need be'
+        f"{text!r} is not a tag path: expected at character {position + 1}: a keyword, "
+        '(gggg,eeee) or (gggg,"CREATOR",ee), each with an optional index such as [0] or [*]'
     )

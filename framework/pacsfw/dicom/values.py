@@ -1,6 +1,6 @@
-"""Values as pydicom gives them, as plain text, numbers and truth values.
+"""Convert values from pydicom to plain text, numbers and booleans.
 
-What does not fit raises an error that names the kind of value, never the value.
+A failed conversion raises an error that names the kind of value, never the value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRUTH |= {"N": False, "NO": False, "FALSE": False, "0": False}
 
 
 def is_empty(value: Any) -> bool:
-    """Tell whether a value says nothing: of zero length, without items, or only such values."""
+    """Return whether a value is empty: of zero length, without items, or only such values."""
     if value is None:
         return True
     if isinstance(value, MultiValue | Sequence | list | tuple):
@@ -32,19 +32,19 @@ def is_empty(value: Any) -> bool:
 
 
 def text_of(value: Any) -> str:
-    r"""Return a value as text, as it is written in the object.
+    r"""Return a value as text, as written in the instance.
 
     Parameters
     ----------
     value
-        DS and IS keep their digits (``1.50``), PN its component groups; several values are
-        joined by a backslash (PS3.5 section 6.4). Trailing blanks and NULs are padding.
-        None, an empty number, is no text at all.
+        DS and IS keep their digits (``1.50``), PN its component groups. Several values are
+        joined by a backslash (PS3.5 section 6.4). Trailing spaces and NULs are padding.
+        None, an empty number, is empty text.
 
     Raises
     ------
     TypeError
-        Sequences, items and bytes have no text.
+        Sequences, items and bytes have no text form.
     """
     if isinstance(value, Dataset | Sequence | bytes | dict):
         raise TypeError(f"{_kind(value)} cannot be written as text")
@@ -54,12 +54,12 @@ def text_of(value: Any) -> str:
 
 
 def int_of(value: Any) -> int:
-    """Return a whole number; a fraction is an error and not cut off.
+    """Return an integer; a fraction is an error and not truncated.
 
     Raises
     ------
     ValueError
-        The value is no whole number.
+        The value is not an integer.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
@@ -76,7 +76,7 @@ def float_of(value: Any) -> float:
     Raises
     ------
     ValueError
-        The value is no number.
+        The value is not a number.
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -86,7 +86,7 @@ def float_of(value: Any) -> float:
 
 
 def bool_of(value: Any) -> bool:
-    """Return a truth value from YES/NO, Y/N, TRUE/FALSE or 1/0, in any case.
+    """Return a boolean from YES/NO, Y/N, TRUE/FALSE or 1/0, ignoring case.
 
     Raises
     ------

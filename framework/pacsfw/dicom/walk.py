@@ -1,8 +1,8 @@
 """The walk over the elements of a data set in memory (PS3.5 section 7).
 
-It takes what is wanted and steps over the rest by its length; only sequences of undefined
-length have to be gone through. It guesses nothing: what is not as the standard has it is
-`Unusual`, and somebody else's turn.
+It takes the wanted elements and skips the rest by length; only sequences of undefined length
+must be walked through. It does not guess: any deviation from the standard is `Unusual`, and is
+left to pydicom.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _FRAGMENTED = frozenset({"OB", "OW"})
 
 
 class Unusual(Exception):
-    """The encoding is not what the standard says, so that this walk must not judge it."""
+    """The encoding deviates from the standard, so this walk must not judge it."""
 
 
 class Short(Exception):
-    """The bytes at hand end within an element, or before one that has to be seen.
+    """The available bytes end inside an element, or before one that is needed.
 
-    ``position`` is where it begins, or ought to; ``need`` how far it reaches if that is known.
+    ``position`` is the (expected) offset of the element; ``need`` its end, if known.
     """
 
     def __init__(self, position: int, previous: int, need: int = 0) -> None:
@@ -41,18 +41,18 @@ class Short(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the elements of a data set are encoded; unpacks their heads."""
+    """The encoding of the elements of a data set; unpacks their headers."""
 
     implicit: bool
     little: bool
     head: Any
-    """Group, element, VR and short length; group, element and length if it is implicit."""
+    """Group, element, VR and short length; group, element and length if implicit."""
     long: Any
     item: Any
 
     @classmethod
     def of(cls, *, implicit: bool, little: bool) -> Encoding:
-        """Return the encoding of that kind."""
+        """Return the encoding of this kind."""
         order = "<" if little else ">"
         kinds = ("HHL" if implicit else "HH2sH", "L", "HHL")
         return cls(implicit, little, *(struct.Struct(order + kind).unpack_from for kind in kinds))
@@ -64,16 +64,16 @@ EXPLICIT_BIG = Encoding.of(implicit=False, little=False)
 
 
 class Walk:
-    """Walks over bytes that begin anywhere in a data set, at the head of an element.
+    """Walks over bytes that begin at the header of any element of a data set.
 
     Parameters
     ----------
     data
-        As many bytes as are at hand.
+        The available bytes.
     encoding
-        How the elements are encoded.
+        The encoding of the elements.
     depth
-        How many sequences this is inside of.
+        The nesting depth in sequences.
     """
 
     __slots__ = ("_data", "_depth", "_encoding")
@@ -89,23 +89,23 @@ class Walk:
         Parameters
         ----------
         position
-            Where an element begins.
+            The offset of an element.
         found
-            Here the wanted elements go.
+            Receives the wanted elements.
         previous
-            The tag of the element before, -1 where there is none.
+            The tag of the previous element, -1 if there is none.
 
         Returns
         -------
         int
-            Where the first element begins whose tag is greater than ``last``.
+            The offset of the first element with a tag greater than ``last``.
 
         Raises
         ------
         Short
             The bytes end before that.
         Unusual
-            A value representation nobody knows, elements out of order, a broken sequence.
+            Unknown value representation, elements out of order, broken sequence.
         """
         step = self._implicit if self._encoding.implicit else self._explicit
         return step(position, wanted, found, last, previous)
@@ -181,10 +181,10 @@ class Walk:
     def _long(
         self, start: int, length: int, vr: str, tag: int, want: Want | None, found: QueryRow
     ) -> int:
-        """Take an element whose length may be undefined, and return where it ends."""
+        """Take an element whose length may be undefined, and return its end."""
         if want is None or length == UNDEFINED or vr == "SQ" or want.items:
             if self._encoding.implicit:
-                vr = "SQ"  # as whatever else it may be, it has no undefined length
+                vr = "SQ"  # only sequences can have undefined length here
             return self._sequence(start, length, vr, tag, want, found)
         end = start + length
         if length > LONGEST_VALUE:
@@ -198,7 +198,7 @@ class Walk:
     def _sequence(
         self, start: int, length: int, vr: str, tag: int, want: Want | None, found: QueryRow
     ) -> int:
-        """Go through a sequence, or a value of undefined length, and return where it ends."""
+        """Walk through a sequence, or a value of undefined length, and return its end."""
         if vr in _FRAGMENTED:
             if want is not None:
                 raise Unusual
@@ -259,7 +259,7 @@ class Walk:
                 position += length
 
     def _fragments(self, position: int) -> int:
-        """Step over encapsulated pixel data, such as those of an icon (PS3.5 section A.4)."""
+        """Skip encapsulated pixel data, such as those of an icon (PS3.5 section A.4)."""
         while True:
             tag, length, position = self._item(position)
             if tag == SEQUENCE_END:
@@ -279,7 +279,7 @@ class Walk:
 def _walk_item(
     data: bytes, encoding: Encoding, wanted: Wanted, found: QueryRow, depth: int
 ) -> None:
-    """Walk over an item of defined length, which ends where its bytes do."""
+    """Walk over an item of defined length, which ends with its bytes."""
     if not encoding.implicit and data[4:6] not in SHORT and data[4:6] not in LONG:
         raise Unusual
     try:

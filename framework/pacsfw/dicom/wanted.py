@@ -1,8 +1,7 @@
-"""Which elements of a data set are wanted: tag paths, compiled for the walk.
+"""The wanted elements of a data set: tag paths, compiled for the walk.
 
-Compiled once; the walk then asks one dictionary per element. Whatever is found is a plain
-tuple of value representation and encoded value, so that nothing is decoded that nobody
-looks at.
+Compiled once; the walk then needs one dictionary lookup per element. The results are plain
+tuples of value representation and encoded value, so that only accessed values are decoded.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ SYNTAX = 0x00020010
 _SYNTAX = (Step(0x0002, 0x0010, "UI"),)
 _CHARACTER_SET = (Step(0x0008, 0x0005, "CS"),)
 LAST_BEFORE_PIXELS = 0x7FE00007
-"""The greatest tag before pixel data, also before those of floats and doubles."""
+"""The greatest tag before pixel data, including float and double pixel data."""
 
 Raw: TypeAlias = tuple[str, Any]
 """Value representation and value.
 
-The value is bytes; for a sequence that is looked into it is a list of `QueryRow`, for one that
-is not it is None; `TOO_LONG` for a value that no table has a use for.
+The value is bytes; for a sequence that is read, a list of `QueryRow`; for another sequence,
+None; `TOO_LONG` for a value that is too long for a table.
 """
 QueryRow: TypeAlias = dict[int, Raw]
-"""The wanted elements that a data set or item has, by their tags, in their order."""
+"""The wanted elements of a data set or item by tag, in their order."""
 
 TOO_LONG = object()
 LONGEST_VALUE = 1 << 26
-"""Bytes of one value that are read at most."""
+"""Maximum bytes of one value."""
 
 
 @dataclass(slots=True)
 class Want:
     """A wanted element.
 
-    ``vr`` is what the dictionary says, for encodings without one. ``items`` says what is
-    wanted of a sequence's items; without it the value itself is. ``reserves`` is the group
+    ``vr`` is that of the dictionary, for encodings without one. ``items`` is what is wanted of
+    the items of a sequence; without it, the value itself is wanted. ``reserves`` is the group
     in which the element may reserve a block (PS3.5 section 7.8.1), else 0.
     """
 
@@ -53,15 +52,15 @@ class Want:
 
 @dataclass(slots=True)
 class Wanted:
-    """The wanted elements of a data set, or of the items of a sequence; ``last`` is greatest."""
+    """The wanted elements of a data set or of items; ``last`` is the greatest tag."""
 
     elements: dict[int, Want]
     private: dict[tuple[int, str], dict[int, Want]] = field(default_factory=dict)
-    """By group and creator: which elements of the blocks that it reserved, by their low byte."""
+    """By group and creator: the wanted elements of its blocks, by their low byte."""
     last: int = 0
 
     def add(self, steps: tuple[Step, ...]) -> None:
-        """Want what a path points at."""
+        """Add the element of a path."""
         step, *rest = steps
         want = self._private(step) if step.creator else self._public(step)
         if rest:
@@ -70,7 +69,7 @@ class Wanted:
             want.items.add(_CHARACTER_SET)
 
     def known_from(self, found: QueryRow) -> dict[int, Want]:
-        """Return what is wanted, now that some creators were found."""
+        """Return the wanted elements, given the creators found so far."""
         elements = self.elements.copy()
         for tag, (_, value) in found.items():
             want = self.elements.get(tag)
@@ -79,16 +78,16 @@ class Wanted:
         return elements
 
     def reserve(self, elements: dict[int, Want], tag: int, creator: Any) -> None:
-        """Want what is wanted of a block, now that a creator has reserved one."""
+        """Add the wanted elements of a block that a creator has reserved."""
         group, block = tag >> 16, tag & 0xFF
         for number, want in self.private.get((group, creator_name(creator)), {}).items():
             own = elements.setdefault(group << 16 | block << 8 | number, want)
-            if own is not want:  # wanted by its tag as well
+            if own is not want:  # also wanted by its tag
                 elements[group << 16 | block << 8 | number] = Want(want.vr, want.items or own.items)
 
     def _public(self, step: Step) -> Want:
         if step.group % 2 and step.element > 0xFF:
-            self.add((Step(step.group, step.element >> 8),))  # its creator tells what it is
+            self.add((Step(step.group, step.element >> 8),))  # its creator determines its meaning
         self._reach(step.tag)
         return self.elements.setdefault(step.tag, Want(vr_of(step.tag)))
 
@@ -106,7 +105,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is read of every file: elements of the File Meta and of the data set."""
+    """The elements to read from every file: of the File Meta and of the data set."""
 
     meta: Wanted
     dataset: Wanted
@@ -114,7 +113,7 @@ class Plan:
 
 
 def compiled(paths: Iterable[TagPath]) -> Plan:
-    """Return what has to be read, so that the values at the paths are found."""
+    """Return the plan for reading the values at the paths."""
     meta, dataset = Wanted({}, last=0x0002FFFF), Wanted({})
     meta.add(_SYNTAX)
     dataset.add(_CHARACTER_SET)
@@ -127,7 +126,7 @@ def compiled(paths: Iterable[TagPath]) -> Plan:
 
 
 def vr_of(tag: int) -> str:
-    """Return the value representation of an element without one in its encoding."""
+    """Return the value representation of an element whose encoding has none."""
     try:
         return str(dictionary_VR(tag))
     except KeyError:
@@ -138,7 +137,7 @@ def vr_of(tag: int) -> str:
 
 
 def private_vr(group: int, creator: str, element: int) -> str:
-    """Return the value representation of a private element, UN where nobody knows it."""
+    """Return the value representation of a private element; UN if unknown."""
     try:
         return str(private_dictionary_VR(group << 16 | 0x1000 | element, creator))
     except KeyError:

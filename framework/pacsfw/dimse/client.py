@@ -1,4 +1,4 @@
-"""Calling the PACS: associations that come about, or errors that say what to check."""
+"""Associations with the PACS, or errors that say what to check."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
 
 ECHO_SECONDS = 30.0
 _NAMED = 6
-"""So many services are named at most where none is accepted."""
+"""Maximum number of services to name if none is accepted."""
 
 _REJECTIONS = {
     (1, 1): "no reason given",
     (1, 2): "application context name not supported",
-    (1, 3): "calling AE title not recognized: our AE title {ours} has to be made known to the PACS",
-    (1, 7): "called AE title not recognized: check whether {theirs} is the AE title of the PACS",
+    (1, 3): "calling AE title not recognized: register our AE title {ours} at the PACS",
+    (1, 7): "called AE title not recognized: check that {theirs} is the AE title of the PACS",
     (2, 1): "no reason given",
     (2, 2): "protocol version not supported",
     (3, 1): "temporary congestion: the PACS is busy",
-    (3, 2): "local limit exceeded: the PACS allows no more associations at the moment",
+    (3, 2): "local limit exceeded: the PACS currently allows no more associations",
 }
 
 
@@ -49,7 +49,7 @@ _BUSY = tenacity.Retrying(
     wait=tenacity.wait_exponential_jitter(multiplier=0.25, max=2),
     reraise=True,
 )
-"""A PACS may count an association for a moment after it was released."""
+"""A PACS may briefly count an association after its release."""
 
 
 def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
@@ -58,20 +58,20 @@ def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
     Parameters
     ----------
     net
-        ``called`` has to be there.
+        Must contain ``called``.
     contexts
-        What is proposed, 128 at most; a UID alone is an abstract syntax with Explicit and
-        Implicit VR Little Endian. At least one has to be accepted.
+        The proposals, at most 128; a plain UID is an abstract syntax with Explicit and
+        Implicit VR Little Endian. At least one must be accepted.
 
     Returns
     -------
     Requestor
-        An established association; release or abort it.
+        An established association; the caller releases or aborts it.
 
     Raises
     ------
     RemoteError
-        It did not come about; the message says what to check.
+        It could not be established; the message says what to check.
     """
     called = _called(net)
     proposed = [each if isinstance(each, Proposal) else Proposal(each) for each in contexts]
@@ -89,7 +89,7 @@ def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
         names = dict.fromkeys(UID(each.abstract_syntax).name for each in proposed)
         wanted = " or ".join([*names][:_NAMED]) + " or others" * (len(names) > _NAMED)
         raise RemoteError(
-            f"{name}: association accepted, but not for what is needed: {wanted} is not "
+            f"{name}: association accepted, but not the required services: {wanted} is not "
             f"supported by the PACS, or not for our AE title {ours}"
         ) from err
     except Ended as err:
@@ -98,9 +98,9 @@ def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
 
 @contextmanager
 def connect(net: Net, contexts: Iterable[str | Proposal]) -> Iterator[Requestor]:
-    """Hold an association for a while; it is released at the end, or aborted on an error.
+    """Open an association; it is released at the end, or aborted on an error.
 
-    Parameters and errors are those of `associate`.
+    Parameters and errors are the same as for `associate`.
     """
     association = associate(net, contexts)
     try:
@@ -112,12 +112,12 @@ def connect(net: Net, contexts: Iterable[str | Proposal]) -> Iterator[Requestor]
 
 
 def echo(net: Net) -> None:
-    """Verify that the PACS answers (C-ECHO, PS3.7 section 9.1.5).
+    """Verify that the PACS responds (C-ECHO, PS3.7 section 9.1.5).
 
     Raises
     ------
     RemoteError
-        It does not; the message says what to check.
+        It does not respond; the message says what to check.
     """
     name = _name(_called(net))
     with connect(net, [VERIFICATION]) as association:
@@ -134,7 +134,7 @@ def echo(net: Net) -> None:
 
 
 def _status(message: Message, expected: Field) -> int | None:
-    """Return the status of a response, or None when the message is not that response."""
+    """Return the status of a response, or None if the message is not the expected one."""
     try:
         if message.command.number(Element.COMMAND_FIELD) != expected:
             return None
@@ -145,7 +145,7 @@ def _status(message: Message, expected: Field) -> int | None:
 
 def _called(net: Net) -> Node:
     if net.called is None:
-        raise RemoteError("net.called_node is not configured: there is no PACS to ask")
+        raise RemoteError("net.called_node is missing: there is no PACS to query")
     return net.called
 
 
@@ -156,33 +156,33 @@ def _name(called: Node) -> str:
 def _why_rejected(rejected: Rejected, ours: str, theirs: str) -> str:
     key = (rejected.source, rejected.reason)
     words = _REJECTIONS.get(key, f"for a reason unknown to the standard {key}")
-    for_good = "for now" if rejected.is_transient else "permanently"
-    return f"association rejected {for_good}: {words.format(ours=ours, theirs=theirs)}"
+    duration = "for now" if rejected.is_transient else "permanently"
+    return f"association rejected {duration}: {words.format(ours=ours, theirs=theirs)}"
 
 
 def _why_no_tls(err: OSError) -> str:
     if isinstance(err, ssl.SSLCertVerificationError):
         return (
-            f"the certificate of the PACS is refused: {err.verify_message}; "
+            f"we reject the certificate of the PACS: {err.verify_message}; "
             "check ca and hostname in net.called_node.tls"
         )
     reason = (getattr(err, "reason", None) or err.strerror or type(err).__name__).lower()
-    reason = reason.partition(" (_ssl")[0]  # a line of OpenSSL's source helps nobody
+    reason = reason.partition(" (_ssl")[0]  # without the line of OpenSSL's source
     if "alert" in reason:
-        return f"the PACS refuses our TLS ({reason}): check certificate in net.called_node.tls"
+        return f"the PACS rejects our TLS ({reason}): check certificate in net.called_node.tls"
     return (
-        f"it ended before TLS was agreed on ({reason}): that port has no TLS since version 1.2,"
-        " or the PACS wants a certificate of ours (net.called_node.tls.certificate)"
+        f"closed during the TLS handshake ({reason}): this port has no TLS 1.2 or newer,"
+        " or the PACS requires our certificate (net.called_node.tls.certificate)"
     )
 
 
 def _why_no_connection(err: OSError) -> str:
     if isinstance(err, socket.gaierror):
-        return f"the host is unknown ({err.strerror}): check net.called_node.ip"
+        return f"unknown host ({err.strerror}): check net.called_node.ip"
     if isinstance(err, TimeoutError):
         return (
-            f"no answer within {CONNECT_SECONDS:.0f} s: check net.called_node.ip and port, and"
-            " any firewall on the way"
+            f"no response within {CONNECT_SECONDS:.0f} s: check net.called_node.ip and port, and"
+            " any firewall in between"
         )
     if isinstance(err, ConnectionRefusedError):
         return "refused: nothing listens there; check net.called_node.port, and that the PACS runs"

@@ -10,10 +10,10 @@ from enum import IntEnum
 from pacsfw.dicom.vr import PADDING
 
 MAX_COMMAND = 16 * 1024
-"""Bytes of a command set that are collected at most."""
+"""Maximum bytes of a command set."""
 
 NO_DATA_SET = 0x0101
-"""The Command Data Set Type that says no data set follows (PS3.7 section E.1)."""
+"""Command Data Set Type: no data set follows (PS3.7 section E.1)."""
 
 _ELEMENT = struct.Struct("<HHL")
 
@@ -39,7 +39,7 @@ class Element(IntEnum):
     MOVE_ORIGINATOR_MESSAGE_ID = 0x1031
 
 
-# Members of an enumeration are slow to look up, and these are for every object.
+# Enumeration members are slow to look up, and these are needed for every instance.
 _MESSAGE_ID, _SOP_INSTANCE = Element.MESSAGE_ID, Element.AFFECTED_SOP_INSTANCE
 _DATA_SET_TYPE = Element.DATA_SET_TYPE
 
@@ -67,7 +67,7 @@ class Command:
     elements: Mapping[int, bytes]
 
     def number(self, element: int) -> int | None:
-        """Return a US value, or None where it is absent.
+        """Return a US value, or None if it is absent.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Command:
         return int.from_bytes(value, "little")
 
     def required(self, element: int) -> int:
-        """Return a US value that has to be there.
+        """Return a required US value.
 
         Raises
         ------
@@ -105,18 +105,18 @@ class Command:
 
 
 def decode(data: bytes | bytearray) -> Command:
-    """Decode a whole command set.
+    """Decode a complete command set.
 
     Raises
     ------
     ValueError
-        An element is cut short, of another group or there twice.
+        An element is truncated, of another group or duplicate.
     """
     elements: dict[int, bytes] = {}
     position = 0
     while position < len(data):
         if position + _ELEMENT.size > len(data):
-            raise ValueError("command set cut short")
+            raise ValueError("truncated command set")
         group, element, length = _ELEMENT.unpack_from(data, position)
         start = position + _ELEMENT.size
         if group != 0:
@@ -133,8 +133,8 @@ def decode(data: bytes | bytearray) -> Command:
 class Decoder:
     """Decodes the command sets of one association.
 
-    Those of one sender are mostly alike but for Message ID and SOP Instance UID; such a one
-    is not taken apart again.
+    The command sets of one sender mostly differ only in Message ID and SOP Instance UID; such
+    a one is not decoded again.
     """
 
     def __init__(self) -> None:
@@ -144,12 +144,12 @@ class Decoder:
         self._parts: tuple[bytes, bytes, bytes] = (b"", b"", b"")
 
     def decode(self, data: bytes) -> Command:
-        """Decode a whole command set as `decode` does.
+        """Decode a complete command set like `decode`.
 
         Raises
         ------
         ValueError
-            An element is cut short, of another group or there twice.
+            An element is truncated, of another group or duplicate.
         """
         if len(data) == self._size:
             place, uid, after = self._id, self._uid, self._after
@@ -180,7 +180,7 @@ class Decoder:
 
 
 def encode(elements: Mapping[int, bytes | int]) -> bytes:
-    """Encode elements, in ascending order of their numbers, behind their group length.
+    """Encode elements in ascending order of their numbers, after their group length.
 
     Integers become US values; bytes are padded to even length with NUL.
     """
@@ -201,11 +201,11 @@ def response(request: Command, status: int, comment: str = "") -> bytes:
     Parameters
     ----------
     request
-        What is answered; its SOP Class and Instance UIDs come back byte for byte.
+        The request; its SOP Class and Instance UIDs are returned byte for byte.
     status
         The Status (PS3.7 annex C).
     comment
-        Error Comment: at most 64 characters are sent, and it names no patient.
+        Error Comment without patient data; truncated to 64 characters.
 
     Raises
     ------

@@ -20,7 +20,7 @@ from pacsfw.dicom.vr import NUMBERS
 from pacsfw.errors import ConfigError
 
 Root: TypeAlias = Literal["STUDY", "PATIENT"]
-"""The Query/Retrieve Information Models, by the level that they begin with (PS3.4 C.6)."""
+"""The Query/Retrieve Information Models, by their top level (PS3.4 C.6)."""
 
 PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -48,7 +48,7 @@ def unique_keys(level: Level, root: Root) -> tuple[str, ...]:
     if root == "PATIENT":
         return ("PatientID", *UNIQUE_KEYS.get(level, ()))
     if level not in UNIQUE_KEYS:
-        raise ValueError(f"level {level} is not of the Study Root model")
+        raise ValueError(f"the Study Root model has no level {level}")
     return UNIQUE_KEYS[level]
 
 
@@ -64,15 +64,15 @@ def build(
     Parameters
     ----------
     level
-        One that the model has.
+        A level of the model.
     match
-        Keyword to matching value (PS3.4 C.2.2.2); the unique keys above the level have to
-        be among them.
+        Keyword to matching value (PS3.4 C.2.2.2); must contain the unique keys above the
+        level.
     returns
-        Further keywords, sent empty. The unique keys of the level are always added.
+        Additional keywords, sent empty. The unique keys of the level are always added.
     charset
-        Specific Character Set for values that are not ASCII, several joined by ``\``;
-        empty for UTF-8.
+        Specific Character Set for values that are not ASCII; several are joined by ``\``.
+        Empty: UTF-8.
     root
         The information model. In the Patient Root, PatientID is a unique key above every
         other level.
@@ -104,12 +104,12 @@ def build(
 def _element(keyword: str, value: str) -> DataElement:
     tag = tag_for_keyword(keyword)
     if tag is None:
-        raise ValueError(f"{keyword!r} is no DICOM keyword")
+        raise ValueError(f"{keyword!r} is not a DICOM keyword")
     vr = dictionary_VR(tag)
     content: object = [] if vr == "SQ" else value or None
     if value and vr in NUMBERS:
         content = [int(part) for part in value.split("\\")]
-    # Ranges and wildcards are no valid values, only valid keys.
+    # Ranges and wildcards are valid keys, but not valid values.
     return DataElement(tag, vr, content, validation_mode=config.IGNORE)
 
 
@@ -117,11 +117,13 @@ def _check_expressible(values: Iterable[str], declared: str) -> None:
     encodings = charsets.encodings(declared)
     for value in values:
         if charsets.decode(encode_string(value, encodings), encodings) != value:
-            raise ConfigError(f"net.called_node.charset: {declared} cannot express a value to find")
+            raise ConfigError(
+                f"net.called_node.charset: {declared} cannot encode a value of the query"
+            )
 
 
 def encode(identifier: Dataset, transfer_syntax: str) -> bytes:
-    """Encode an identifier in the syntax of its presentation context."""
+    """Encode an identifier in the transfer syntax of its presentation context."""
     buffer = DicomBytesIO()
     buffer.is_implicit_VR = transfer_syntax == ImplicitVRLittleEndian
     buffer.is_little_endian = True

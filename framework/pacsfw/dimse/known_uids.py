@@ -1,4 +1,4 @@
-"""What the dictionary of UIDs (PS3.6 annex A) says that a Storage SCP has to know."""
+"""The part of the UID dictionary (PS3.6 annex A) that a Storage SCP needs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class KnownUids:
-    """Picklable: who has it needs no dictionary, which takes long to import."""
+    """Known UIDs. Picklable, so that other processes need not import the slow dictionary."""
 
     not_storage: frozenset[str]
-    """Known UIDs that are of no storage SOP class."""
+    """Known UIDs that are not storage SOP classes."""
     syntaxes: frozenset[str]
     """Transfer syntaxes."""
 
 
 @cache
 def known_uids() -> KnownUids:
-    """Return what pydicom's dictionary knows."""
+    """Return the UIDs of pydicom's dictionary."""
     from pydicom import config
     from pydicom.uid import UID, UID_dictionary  # type: ignore[attr-defined]
 
@@ -30,7 +30,7 @@ def known_uids() -> KnownUids:
 
 
 def _is_storage(kind: str, name: str, uid: str) -> bool:
-    # 1.2.840.10008.1.* has media directories and storage commitment.
+    # 1.2.840.10008.1.* contains media directories and storage commitment.
     return (
         kind == "SOP Class"
         and not uid.startswith("1.2.840.10008.1.")

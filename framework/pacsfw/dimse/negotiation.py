@@ -1,9 +1,8 @@
-"""What a Storage SCP answers to an association request (PS3.8 section 9.3, PS3.7 annex D).
+"""Responses of a Storage SCP to association requests (PS3.8 section 9.3, PS3.7 annex D).
 
-Requests are read strictly within their bounds. pynetdicom refuses item types that nobody
-knows (PS3.8 section 9.3.1 says to skip them) and AE titles that are empty, padded with NUL or
-not ASCII, and quotes what it dislikes in warnings; and a receiver process would need four
-times as long to start with it.
+Requests are read strictly within their bounds. pynetdicom rejects unknown item types (PS3.8
+section 9.3.1 says to skip them) and AE titles that are empty, padded with NUL or not ASCII,
+and quotes them in warnings. It would also quadruple the start time of a receiver process.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _MAXIMUM_LENGTH, _CLASS_UID, _VERSION_NAME = 0x51, 0x52, 0x55
 
 _REFUSED_SYNTAXES = frozenset(
     {
-        "1.2.840.10008.1.2.4.94",  # JPIP: the pixel data stay on the sender's server
+        "1.2.840.10008.1.2.4.94",  # JPIP: the pixel data remain on the server of the sender
         "1.2.840.10008.1.2.4.95",
         "1.2.840.10008.1.2.4.204",
         "1.2.840.10008.1.2.4.205",
@@ -98,32 +97,32 @@ class Rejected:
 def negotiate(
     body: bytes, aetitle: str, max_pdu: int, known: KnownUids, accept: Accept = _ANYBODY
 ) -> Accepted | Rejected:
-    """Answer an association request as a Storage and Verification SCP.
+    """Respond to an association request as a Storage and Verification SCP.
 
-    Every storage SOP class is accepted, those that the dictionary does not know (private or
-    newer ones) included. Of each context one transfer syntax is accepted: the first acceptable
-    one that is offered, but Explicit VR Little Endian rather than Implicit or Big Endian.
+    Accepts every storage SOP class, including those that are not in the dictionary (private or
+    newer ones). Accepts one transfer syntax per context: the first acceptable one, but Explicit
+    VR Little Endian rather than Implicit or Big Endian.
 
     Parameters
     ----------
     body
         The variable field of the A-ASSOCIATE-RQ PDU (PS3.8 table 9-11).
     aetitle
-        Our AE title; the called one has to be equal but for blanks and NULs around it.
+        Our AE title; the called one must be equal, except for surrounding spaces and NULs.
     max_pdu
-        Bytes of P-DATA that we take.
+        Maximum bytes of P-DATA that we accept.
     known
-        What the dictionary knows.
+        The UIDs of the dictionary.
     accept
-        Further AE titles of ours, those of the peers, and whether Deflated is accepted.
+        Our additional AE titles, those of the peers, and whether to accept Deflated.
 
     Raises
     ------
     ProtocolError
-        The PDU is malformed or beyond a limit.
+        The PDU is malformed or exceeds a limit.
     """
     if len(body) < _FIXED:
-        raise ProtocolError("A-ASSOCIATE-RQ PDU cut short")
+        raise ProtocolError("truncated A-ASSOCIATE-RQ PDU")
     (version,) = struct.unpack_from(">H", body)
     called, calling = _text(body[4:20]), _text(body[20:36])
     request = _read(body[_FIXED:])
@@ -135,7 +134,7 @@ def negotiate(
         reason = f"called AE title {called!r} is not {aetitle!r}"
         return _reject(calling, reason, source=1, diagnostic=7)
     if accept.calling_aetitles and calling not in accept.calling_aetitles:
-        reason = "net.local_node.accept.calling_aetitles does not have its AE title"
+        reason = "its AE title is not in net.local_node.accept.calling_aetitles"
         return _reject(calling, reason, source=1, diagnostic=3)
     contexts, results = _judge(request.contexts, known, deflated=accept.deflated)
     reply = _acceptance(body[_AE_TITLES], results, max_pdu)
@@ -143,16 +142,16 @@ def negotiate(
 
 
 def local_limit_exceeded() -> bytes:
-    """Return an A-ASSOCIATE-RJ PDU that says: not now (PS3.8 table 9-21)."""
+    """Return an A-ASSOCIATE-RJ PDU for a transient rejection (PS3.8 table 9-21)."""
     return _rejection(result=2, source=3, diagnostic=2)
 
 
 def choose_syntax(offered: list[str], known: KnownUids, *, deflated: bool = False) -> str | None:
-    """Return the transfer syntax to accept, or None where none is acceptable."""
+    """Return the transfer syntax to accept, or None if none is acceptable."""
     acceptable = [
         syntax
         for syntax in offered
-        # Deflated may be a bomb: it unpacks to a thousand times its size.
+        # Deflated may be a bomb: it can inflate to a thousand times its size.
         if syntax in known.syntaxes
         and syntax not in _REFUSED_SYNTAXES
         and (deflated or syntax != _DEFLATED)
@@ -173,7 +172,7 @@ def _items(data: bytes, what: str, limit: int) -> Iterator[tuple[int, bytes]]:
     position = count = 0
     while position < len(data):
         if position + _ITEM.size > len(data):
-            raise ProtocolError(f"item of {what} cut short")
+            raise ProtocolError(f"truncated item of {what}")
         kind, length = _ITEM.unpack_from(data, position)
         start = position + _ITEM.size
         position = start + length
@@ -203,7 +202,7 @@ def _read(data: bytes) -> _Request:
 
 def _read_context(value: bytes, contexts: dict[int, _Proposed]) -> None:
     if len(value) < 4:
-        raise ProtocolError("presentation context item cut short")
+        raise ProtocolError("truncated presentation context item")
     context_id = value[0]
     if context_id % 2 == 0 or context_id in contexts:
         raise ProtocolError(f"presentation context ID {context_id} is even or occurs twice")
@@ -212,7 +211,7 @@ def _read_context(value: bytes, contexts: dict[int, _Proposed]) -> None:
     transfer = [_text(item) for kind, item in items if kind == _TRANSFER_SYNTAX]
     if len(abstract) != 1 or not transfer:
         raise ProtocolError(
-            f"presentation context {context_id} is not one abstract and some transfer syntaxes"
+            f"presentation context {context_id} is not one abstract syntax with transfer syntaxes"
         )
     contexts[context_id] = _Proposed(abstract[0], transfer)
 
@@ -232,7 +231,7 @@ def _judge(
         else:
             result = _ACCEPTANCE
             accepted[context_id] = Context(abstract, chosen)
-        # Where a context is refused the syntax means nothing, but a field has to be there.
+        # The syntax of a rejected context has no meaning, but the field is required.
         syntax = chosen if result == _ACCEPTANCE and chosen else _IMPLICIT
         results.append(_context_result(context_id, result, syntax))
     return accepted, results
@@ -244,7 +243,7 @@ def _context_result(context_id: int, result: int, syntax: str) -> bytes:
 
 
 def _acceptance(ae_titles: bytes, results: list[bytes], max_pdu: int) -> bytes:
-    """Encode an A-ASSOCIATE-AC PDU (PS3.8 table 9-17); the AE titles come back as they are."""
+    """Encode an A-ASSOCIATE-AC PDU (PS3.8 table 9-17); the AE titles are returned unchanged."""
     about_us = (
         _item(_MAXIMUM_LENGTH, max_pdu.to_bytes(4, "big"))
         + _item(_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii"))
@@ -264,7 +263,7 @@ def _item(kind: int, value: bytes) -> bytes:
 
 
 def _reject(calling: str, reason: str, source: int, diagnostic: int) -> Rejected:
-    """Reject for good (PS3.8 table 9-21)."""
+    """Reject permanently (PS3.8 table 9-21)."""
     return Rejected(calling, reason, _rejection(result=1, source=source, diagnostic=diagnostic))
 
 

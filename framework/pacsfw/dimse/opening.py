@@ -33,9 +33,9 @@ from pacsfw.dimse.tls import client_context
 
 CONNECT_SECONDS = 10.0
 ACSE_SECONDS = 30.0
-NO_DICOM = "is that port really a DICOM port, and does net.called_node.tls say if it has TLS?"
+NO_DICOM = "is this a DICOM port, and does net.called_node.tls match whether it has TLS?"
 PDU_SECONDS = 60.0
-"""How long a PDU that began may take to end."""
+"""Time limit of one PDU, from its first byte."""
 
 _TICK = 0.25
 _TRANSIENT = 2
@@ -50,20 +50,20 @@ class Rejected(Exception):
 
     @property
     def is_transient(self) -> bool:
-        """Whether the peer says that a later attempt may do better."""
+        """Whether the peer reports a transient rejection, so that a retry may succeed."""
         return self.result == _TRANSIENT
 
 
 class Unsupported(Exception):
-    """The association was accepted, but no presentation context of it."""
+    """The association was accepted, but none of its presentation contexts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A presentation context to propose.
 
-    ``receives`` asks for the role of SCP as well (PS3.7 section D.3.3.4): the peer is to
-    send us objects of that class over the association that we open.
+    ``receives`` also requests the SCP role (PS3.7 section D.3.3.4): the peer sends us
+    instances of this class over the association that we open.
     """
 
     abstract_syntax: str
@@ -79,14 +79,14 @@ def request(calling: str, called: Node, proposed: Sequence[Proposal]) -> Request
     calling
         Our AE title.
     called
-        The peer: its AE title and address, and whether TLS is spoken.
+        The peer: its AE title and address, and its TLS settings.
     proposed
-        Presentation contexts, 128 at most.
+        At most 128 presentation contexts.
 
     Raises
     ------
     OSError
-        There is no connection, or TLS did not come about (`ssl.SSLError`).
+        The connection failed, or its TLS handshake did (`ssl.SSLError`).
     Rejected, Unsupported, Ended
         The peer rejected the association, all of its contexts, or ended it.
     """
@@ -145,24 +145,24 @@ def _answer(reader: PduReader, proposed: Sequence[Proposal]) -> tuple[dict[int, 
         except PeerSilent:
             if time.monotonic() >= deadline:
                 raise Ended(
-                    f"no answer to the association request within {ACSE_SECONDS:.0f} s: {NO_DICOM}"
+                    f"no response to the association request in {ACSE_SECONDS:.0f} s: {NO_DICOM}"
                 ) from None
         except pdu.ProtocolError as err:
             raise Ended(f"{err}: {NO_DICOM}") from err
         except pdu.PduError as err:
             if isinstance(err.__cause__, ssl.SSLError):
-                raise err.__cause__ from err  # with TLS 1.3 our certificate is judged later
-            how = f"{in_words(err)} instead of answering the association request"
+                raise err.__cause__ from err  # TLS 1.3 checks our certificate after the handshake
+            how = f"{in_words(err)} instead of a response to the association request"
             raise Ended(f"{how}: {NO_DICOM}") from err
     if kind is PduType.ASSOCIATE_RJ and len(body) == 4:
         raise Rejected(body[1], body[2], body[3])
     if kind is PduType.ABORT:
         raise Ended(
-            "the PACS aborted the association instead of answering the request for it: check our "
-            "AE title and what the log of the PACS says"
+            "the PACS aborted instead of responding to the association request: check our "
+            "AE title and the log of the PACS"
         )
     if kind is not PduType.ASSOCIATE_AC:
-        raise Ended(f"{kind.name} PDU instead of an answer to the association request: {NO_DICOM}")
+        raise Ended(f"{kind.name} PDU instead of a response to the association request: {NO_DICOM}")
     return _accepted(bytes(body), proposed)
 
 
@@ -178,8 +178,8 @@ def _accepted(body: bytes, proposed: Sequence[Proposal]) -> tuple[dict[int, Cont
             if item.context_id and item.result == 0 and item.transfer_syntax
         }
         peer_max_pdu = answer.user_information.maximum_length if answer.user_information else 0
-    except Exception as err:  # pynetdicom raises what it likes on odd bytes
-        raise Ended(f"an unreadable answer to the association request: {NO_DICOM}") from err
+    except Exception as err:  # pynetdicom raises anything on malformed bytes
+        raise Ended(f"an unreadable response to the association request: {NO_DICOM}") from err
     if not contexts:
         raise Unsupported
     return contexts, int(peer_max_pdu or 0)

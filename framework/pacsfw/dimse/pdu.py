@@ -8,14 +8,14 @@ from enum import IntEnum
 from typing import TypeAlias
 
 MAX_PDU = 128 * 1024
-"""Bytes of the variable field of a P-DATA PDU that we accept (PS3.8 annex D.1)."""
+"""Maximum bytes of the variable field of a P-DATA PDU (PS3.8 annex D.1)."""
 MAX_ASSOCIATE = 1 << 20
-"""Bytes of an A-ASSOCIATE PDU that we accept."""
+"""Maximum bytes of an A-ASSOCIATE PDU."""
 MAX_SMALL = 64
-"""Bytes of any other PDU: the standard's are 4 long."""
+"""Maximum bytes of any other PDU; the standard defines 4."""
 
 Value: TypeAlias = "tuple[int, bool, bool, memoryview]"
-"""A presentation data value: context ID, whether it is of a command, whether it is the last
+"""A presentation data value: context ID, whether it is a command, whether it is the last one
 of its command or data set, and its fragment."""
 
 HEADER = struct.Struct(">BxL")
@@ -36,7 +36,7 @@ class PduType(IntEnum):
 
 
 class AbortReason(IntEnum):
-    """Why a service provider aborts (PS3.8 table 9-26)."""
+    """Reasons for an abort by the service provider (PS3.8 table 9-26)."""
 
     NOT_SPECIFIED = 0
     UNRECOGNIZED_PDU = 1
@@ -47,23 +47,23 @@ class AbortReason(IntEnum):
 
 
 class PduError(Exception):
-    """Reading from the peer cannot go on."""
+    """Reading from the peer cannot continue."""
 
 
 class ConnectionLost(PduError):
-    """The peer closed or reset the connection, or somebody here shut it down."""
+    """The peer closed or reset the connection, or it was shut down on our side."""
 
 
 class PeerTooSlow(PduError):
-    """A deadline passed: nothing came while idle, or a PDU that began did not end."""
+    """A timeout: nothing arrived while idle, or a PDU was not completed."""
 
 
 class PeerSilent(PeerTooSlow):
-    """Nothing came while idle; reading may be tried again."""
+    """Nothing arrived while idle; reading may be retried."""
 
 
 class ProtocolError(PduError):
-    """What the peer sent is not allowed; the association is to be aborted."""
+    """The peer violated the protocol; the association must be aborted."""
 
     def __init__(self, message: str, reason: AbortReason = AbortReason.INVALID_PARAMETER) -> None:
         super().__init__(message)
@@ -81,14 +81,14 @@ def pdvs(body: memoryview) -> Iterator[Value]:
     Raises
     ------
     ProtocolError
-        There is none, or its length does not fit.
+        There is none, or its length is wrong.
     """
     position = 0
     if not body:
         raise ProtocolError("P-DATA PDU without a presentation data value")
     while position < len(body):
         if position + _PDV_HEADER.size > len(body):
-            raise ProtocolError("presentation data value cut short")
+            raise ProtocolError("truncated presentation data value")
         length, context_id, control = _PDV_HEADER.unpack_from(body, position)
         end = position + 4 + length
         if length < 2 or end > len(body):
@@ -102,7 +102,7 @@ def p_data(
 ) -> bytes:
     """Encode a command set or data set as P-DATA PDUs within the peer's maximum (0: any).
 
-    ``is_end`` is False for a part of a data set of which more follows.
+    ``is_end`` is False if more of the data set follows.
     """
     largest = max(len(data), 1)
     if peer_max_pdu:

@@ -1,8 +1,8 @@
 """Reading protocol data units from a blocking socket (PS3.8 section 9.3).
 
-`PduReader` reads ahead into one buffer that is used again for every PDU, checks each
-length before it waits for the bytes, and holds every PDU to a deadline, so that a peer
-that sends one byte a second cannot keep a thread.
+`PduReader` reads ahead into one buffer that is reused for every PDU. It checks each length
+before it waits for the bytes, and enforces a deadline for every PDU, so that a peer that sends
+one byte per second cannot block a thread.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from pacsfw.dimse.pdu import (
 _PDU_OF_ONE, _PDU_OF_ONE_SIZE = struct.Struct(">BxLLBB").unpack_from, 12
 """The headers of a P-DATA PDU and of its first presentation data value, and their size."""
 _TICK = 5.0
-"""Longest single wait for the socket, in seconds; deadlines are looked at in between."""
+"""Longest single wait for the socket, in seconds; deadlines are checked in between."""
 _SEND_SECONDS = 60.0
-"""So long a peer may leave unread what we send."""
+"""Timeout in seconds for a peer to read what we send."""
 _FIRST_BUFFER = 16 * 1024
 _BUFFER = 1 << 19
-"""Bytes that are read ahead at most, where the peer sends so fast."""
+"""Maximum bytes to read ahead from a fast peer."""
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _P_DATA = int(PduType.P_DATA)
 _KINDS = {int(kind): kind for kind in PduType}
 
 
 class PduReader:
-    """Reads one PDU after the other from a connected TCP socket.
+    """Reads PDUs from a connected TCP socket.
 
     Sets the socket's timeout and TCP_NODELAY. The buffer is small until the peer sends
     more than it holds.
@@ -50,21 +50,21 @@ class PduReader:
     Parameters
     ----------
     sock
-        The socket; somebody else closes it.
+        The socket; the caller closes it.
     max_pdu
-        Bytes of P-DATA that were promised to the peer as the maximum.
+        Maximum bytes of P-DATA, as announced to the peer.
     idle_timeout
-        Seconds that may pass before a PDU begins; may be changed later.
+        Maximum seconds until a PDU begins; may be changed later.
     pdu_timeout
-        Seconds that may pass from the first byte of a PDU to its last.
+        Maximum seconds from the first byte of a PDU to its last.
     read_ahead
-        What somebody else has read from the socket already.
+        Bytes that the caller has already read from the socket.
     """
 
     received = 0
-    """Bytes that have come, but for those read ahead."""
+    """Bytes received, without those passed as ``read_ahead``."""
     waiting = False
-    """Whether bytes are waited for right now; for other threads to look at."""
+    """Whether it is waiting for bytes now; for other threads."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class PduReader:
         self.idle_timeout = idle_timeout
         self._socket = sock
         self.pdu_timeout = pdu_timeout
-        # Peers that count the six bytes of the PDU header exceed the maximum by them.
+        # Some peers count the six bytes of the PDU header and exceed the maximum by them.
         self._caps: dict[int, int] = {
             **dict.fromkeys(PduType, MAX_SMALL),
             PduType.ASSOCIATE_RQ: MAX_ASSOCIATE,
@@ -88,11 +88,11 @@ class PduReader:
         self._allocate(max(_FIRST_BUFFER, len(read_ahead)))
         self._start, self._end = 0, len(read_ahead)
         self._missing = 0
-        """Bytes to come of a fragment of which a part was returned, ..."""
+        """Remaining bytes of a fragment that was returned in part, ..."""
         self._part_of = (0, False)
-        """... the rest of what is known of it, ..."""
+        """... its other fields, ..."""
         self._part_deadline = 0.0
-        """... and until when it has to be there."""
+        """... and its deadline."""
         self._view[: self._end] = read_ahead
         _set_timeouts(sock, min(_TICK, idle_timeout, pdu_timeout))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -105,28 +105,28 @@ class PduReader:
         Raises
         ------
         ConnectionLost, PeerTooSlow, ProtocolError
-            There is no whole, acceptable PDU.
+            There is no complete, acceptable PDU.
         """
         size = self._await_whole()
         begin, self._start = self._start, self._start + size
         return _KINDS[self._buffer[begin]], self._view[begin + HEADER.size : self._start]
 
     def values(self) -> list[Value]:
-        """Return the values of all P-DATA PDUs that are there, at least a part of one.
+        """Return the values of all P-DATA PDUs received, at least a part of one.
 
-        The fragment of a data set may come in several parts, so that none has to be kept
-        until it is whole.
+        The fragment of a data set may be returned in several parts, so that it need not be
+        buffered completely.
 
         Returns
         -------
         list of Value
-            Empty where another PDU comes next, or one that `read` refuses. The views are
-            valid until the next call.
+            Empty if the next PDU is of another type, or one that `read` rejects. The views
+            are valid until the next call.
 
         Raises
         ------
         ConnectionLost, PeerTooSlow, ProtocolError
-            There is no whole, acceptable PDU.
+            There is no complete, acceptable PDU.
         """
         values = self._values_ahead()
         if not values:
@@ -173,16 +173,16 @@ class PduReader:
         return values
 
     def _await_more(self) -> None:
-        """Read some of the fragment of which a part has been returned."""
+        """Read more of the fragment that was returned in part."""
         if time.monotonic() >= self._part_deadline:
-            raise PeerTooSlow("the peer was too slow for too long")
+            raise PeerTooSlow("the peer was too slow")
         self._make_room(0)
         self._receive(self._part_deadline)
 
     def _await_whole(self, *, or_data: bool = False) -> int:
-        """Read until the next PDU is whole, before the deadline; return its length.
+        """Read until the next PDU is complete, before the deadline; return its length.
 
-        With ``or_data`` the beginning of a fragment of a data set is enough.
+        With ``or_data``, the beginning of a fragment of a data set is enough.
         """
         begun = self._end > self._start
         deadline = 0.0
@@ -194,7 +194,7 @@ class PduReader:
             if not deadline:
                 deadline = time.monotonic() + (self.pdu_timeout if begun else self.idle_timeout)
             elif begun and time.monotonic() >= deadline:
-                raise PeerTooSlow("the peer was too slow for too long")
+                raise PeerTooSlow("the peer was too slow")
             self._make_room(size)
             try:
                 self._receive(deadline)
@@ -218,12 +218,12 @@ class PduReader:
             raise ProtocolError(f"PDU of unknown type 0x{kind:02X}", AbortReason.UNRECOGNIZED_PDU)
         if length > cap:
             raise ProtocolError(
-                f"{PduType(kind).name} PDU of {length} bytes, more than the {cap} allowed"
+                f"{PduType(kind).name} PDU of {length} bytes exceeds the limit of {cap}"
             )
         return int(HEADER.size + length)
 
     def _make_room(self, size: int) -> None:
-        """Make the PDU that begins at ``_start`` fit, by moving it or by a larger buffer."""
+        """Make the PDU at ``_start`` fit, by moving it or by enlarging the buffer."""
         have = self._end - self._start
         if have == 0:
             if self._end == len(self._buffer) < _BUFFER:
@@ -238,23 +238,23 @@ class PduReader:
         self._start, self._end = 0, have
 
     def _allocate(self, size: int) -> None:
-        # Unlike a bytearray it takes no memory before it is written to.
+        # Unlike a bytearray, it uses no memory until it is written to.
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._view = memoryview(self._buffer)
 
     def _receive(self, deadline: float) -> None:
-        """Read what there is, at least a byte, before the deadline."""
+        """Read the available bytes, at least one, before the deadline."""
         while True:
             if _QUICKACK is not None:
-                # A sender that leaves Nagle on waits for our acknowledgement of each part.
+                # A sender with Nagle's algorithm waits for our acknowledgement of each part.
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
             self.waiting = True
             try:
                 count = self._socket.recv_into(self._view[self._end :])
             except (TimeoutError, BlockingIOError):
-                # Only here: what was received is never given up for being late.
+                # Only here: bytes that were received are never dropped for being late.
                 if time.monotonic() >= deadline:
-                    raise PeerTooSlow("the peer was silent for too long") from None
+                    raise PeerTooSlow("the peer sent nothing for too long") from None
                 continue
             except OSError as error:
                 raise ConnectionLost(f"the connection broke: {error.strerror}") from error
@@ -268,9 +268,9 @@ class PduReader:
 
 def _set_timeouts(sock: socket.socket, seconds: float) -> None:
     if isinstance(sock, ssl.SSLSocket):
-        sock.settimeout(seconds)  # in a blocking one, OpenSSL would try again for ever
+        sock.settimeout(seconds)  # on a blocking socket, OpenSSL would retry forever
         return
-    # Those of the system cost nothing; with those of Python a call of poll precedes each read.
+    # Timeouts of the system are free; those of Python add a call of poll to each read.
     sock.settimeout(None)
     receive, send = (
         struct.pack("ll", int(limit), int(1e6 * (limit % 1))) for limit in (seconds, _SEND_SECONDS)

@@ -1,10 +1,10 @@
 """The messages on an association that we requested (PS3.7 section 9.3, PS3.8 section 9.3).
 
-`pacsfw.dimse.opening` negotiates it; here is a blocking loop of our own that reads what
-comes. pynetdicom's association has a second thread that looks for requests of the peer;
-when that is scheduled badly it takes a response off the queue and drops it, and the answer
-to a query lacks a row although its final status is Success (seen with 3.0.4 on a busy
-machine, once in some hundred queries). A proof of completeness cannot build on that.
+`pacsfw.dimse.opening` negotiates it; this is our own blocking read loop. pynetdicom's
+association has a second thread that looks for requests of the peer. With unlucky scheduling,
+that thread takes a response from the queue and drops it: the query result lacks a row although
+its final status is Success (seen with 3.0.4 on a busy machine, about once in some hundred
+queries). A proof of completeness cannot rely on that.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from pacsfw.dimse.storing import Create, StoreRequest, marking_last
 
 RELEASE_SECONDS = 5.0
 MAX_IDENTIFIER = 16 << 20
-"""Bytes of one answer that are collected at most."""
+"""Maximum bytes of one response."""
 
 
 class Ended(Exception):
-    """The association is over; the text says how, in words."""
+    """The association is over; the text describes how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One DIMSE message: command set and, where one follows, the encoded data set."""
+    """One DIMSE message: command set and, if there is one, the encoded data set."""
 
     command: Command
     data: bytes | None
@@ -43,7 +43,7 @@ class Message:
 
 
 class Requestor:
-    """An established association. Used by one thread.
+    """An established association. For use by one thread.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Requestor:
     contexts
         Accepted presentation contexts by ID.
     peer_max_pdu
-        What the peer wants as the longest P-DATA PDU; 0 for any.
+        Maximum length of a P-DATA PDU for the peer; 0: no limit.
     """
 
     def __init__(
@@ -74,16 +74,16 @@ class Requestor:
 
     @property
     def received(self) -> int:
-        """Bytes that have come; grows while a peer sends, be it one long message."""
+        """Bytes received; grows while the peer sends, even during one long message."""
         return self._reader.received
 
     def take_objects(self, create: Create) -> None:
-        """Take what the peer sends by C-STORE over this association, while `receive` waits.
+        """Accept instances by C-STORE over this association while `receive` waits.
 
         Parameters
         ----------
         create
-            Given SOP class, SOP Instance UID and transfer syntax, begins an object.
+            Called with SOP class, SOP Instance UID and transfer syntax to begin an instance.
         """
         self._create = create
 
@@ -93,7 +93,7 @@ class Requestor:
         elements: Mapping[Element, int] | Mapping[Element, bytes | int],
         data: bytes | None = None,
     ) -> int:
-        """Send a request; returns its message ID.
+        """Send a request; return its message ID.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Requestor:
     def store(
         self, sop_class: str, transfer_syntax: str, sop_uid: str, pieces: Iterable[bytes]
     ) -> None:
-        """Send a C-STORE request (PS3.7 section 9.3.1) whose data set comes in pieces.
+        """Send a C-STORE request (PS3.7 section 9.3.1) with the data set in pieces.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Requestor:
         self._write(pdu.p_data(context_id, command.encode(request), self._peer_max_pdu))
 
     def accepts(self, abstract_syntax: str, transfer_syntax: str = "") -> bool:
-        """Tell whether a presentation context of this service (and encoding) was accepted."""
+        """Return whether a context of this service (and transfer syntax) was accepted."""
         return any(
             each.abstract_syntax == abstract_syntax
             and transfer_syntax in ("", each.transfer_syntax)
@@ -169,14 +169,14 @@ class Requestor:
         )
 
     def syntax_of(self, abstract_syntax: str) -> str:
-        """Return the transfer syntax in which data sets of this service are encoded."""
+        """Return the transfer syntax for data sets of this service."""
         return self._contexts[self._context_id(abstract_syntax)].transfer_syntax
 
     def receive(self, seconds: float) -> Message | None:
-        """Return the next message, or None when none is whole after ``seconds``.
+        """Return the next message, or None if none is complete after ``seconds``.
 
-        Parts of it are kept for the next call. A PDU that has begun is waited for as long
-        as the reader allows.
+        Parts of it are kept for the next call. A PDU in progress is awaited as long as the
+        reader allows.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class Requestor:
                 return None
 
     def _other(self, kind: PduType) -> NoReturn:
-        """Take a PDU that ends the association, or should not have come."""
+        """Handle a PDU that ends the association, or is unexpected."""
         if kind is PduType.ABORT:
             self._end("the PACS aborted the association")
         if kind is PduType.RELEASE_RQ:
@@ -209,7 +209,7 @@ class Requestor:
         self._end(f"the association was aborted: unexpected {kind.name} PDU", abort=True)
 
     def release(self) -> None:
-        """End the association in good order, without waiting long for it."""
+        """Release the association, without a long wait."""
         if not self.is_open:
             return
         try:
@@ -223,17 +223,17 @@ class Requestor:
                 if kind in (PduType.RELEASE_RP, PduType.ABORT):
                     break
         except (Ended, pdu.PduError):
-            pass  # it is over all the same
+            pass  # it is over anyway
         self._close()
 
     def abort(self) -> None:
-        """End the association at once."""
+        """Abort the association immediately."""
         if self.is_open:
             self._send_abort()
             self._close()
 
     def _collect(self, body: memoryview) -> Message | None:
-        """Take in one P-DATA PDU; a message may end in it, at most one at a time."""
+        """Add one P-DATA PDU; at most one message may end in it."""
         message = None
         for context_id, is_command, is_last, fragment in pdu.pdvs(body):
             if message is not None:
@@ -260,7 +260,7 @@ class Requestor:
         is_last: bool,
     ) -> None:
         if context_id != storing.context_id:
-            raise ProtocolError("data set in another presentation context than its command")
+            raise ProtocolError("data set in a different presentation context than its command")
         storing.write(fragment)
         if is_last:
             self._storing = self._pending = None
@@ -274,7 +274,7 @@ class Requestor:
         if is_command:
             if self._pending is not None:
                 raise ProtocolError("a command instead of the data set of the one before")
-            if self._command != self._last_bytes:  # those of pending responses are all alike
+            if self._command != self._last_bytes:  # those of pending responses are identical
                 self._last = command.decode(self._command)
                 self._last_bytes = bytes(self._command)
             self._pending = self._last
@@ -302,7 +302,7 @@ class Requestor:
 
     def _write(self, data: bytes) -> None:
         if not self.is_open:
-            raise Ended("the association is over already")
+            raise Ended("the association is already over")
         try:
             self._socket.sendall(data)
         except OSError as err:
@@ -315,7 +315,7 @@ class Requestor:
         raise Ended(how)
 
     def _send_abort(self) -> None:
-        with contextlib.suppress(OSError):  # the connection may be gone already
+        with contextlib.suppress(OSError):  # the connection may already be gone
             self._socket.sendall(pdu.abort(pdu.AbortReason.NOT_SPECIFIED))
 
     def _close(self) -> None:
@@ -327,7 +327,7 @@ class Requestor:
 
 
 def in_words(err: pdu.PduError) -> str:
-    """Say how the association ended, for people."""
+    """Describe how the association ended."""
     if isinstance(err, pdu.ConnectionLost):
         return "the connection to the PACS was lost"
     return f"the association was aborted: {err}"

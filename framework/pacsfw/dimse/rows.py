@@ -1,8 +1,8 @@
-"""The text of answers, read straight from their bytes (PS3.5 section 7, annex A).
+"""The text of query results, read directly from their bytes (PS3.5 section 7, annex A).
 
-A PACS answers with thousands of small data sets. Making a pydicom data set of each takes
-several times as long as the PACS needs to send it, so this walks the elements itself and
-keeps nothing but text.
+A PACS returns thousands of small data sets. Making a pydicom data set of each takes several
+times as long as the PACS needs to send it, so this module reads the elements itself and keeps
+only text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pacsfw.dicom.charset import ESCAPE
 from pacsfw.dicom.vr import LONG, NUMBERS, PADDING, SHORT, SINGLE_VALUED, TEXT
 
 _Header: TypeAlias = tuple[int, str, int, int]
-"""Tag (its group in the lower half), value representation, where the value begins, length."""
+"""Tag (its group in the lower half), value representation, offset of the value, length."""
 
 _TAG_AND_LENGTH = struct.Struct("<LL")
 _TAG_VR_LENGTH = struct.Struct("<L2sH")
@@ -35,8 +35,8 @@ _DEEPEST = 64
 def read(data: bytes, transfer_syntax: str, undeclared: str = "") -> dict[str, str]:
     r"""Return a data set as keyword to text: several values joined by ``\``, padding stripped.
 
-    Private elements, sequences and binary values are left out, and so are the groups that
-    may repeat (PS3.5 section 7.6).
+    Private elements, sequences, binary values and repeating groups (PS3.5 section 7.6) are
+    skipped.
 
     Parameters
     ----------
@@ -45,18 +45,18 @@ def read(data: bytes, transfer_syntax: str, undeclared: str = "") -> dict[str, s
     transfer_syntax
         Implicit VR Little Endian; anything else is read as Explicit VR Little Endian.
     undeclared
-        The character set of text that is not ASCII although the data set names no character
-        set; ISO 8859-1 where it is empty or cannot be.
+        The character set of text that is not ASCII although the data set declares none;
+        ISO 8859-1 if it is empty or not valid.
 
     Raises
     ------
     ValueError
-        It is malformed. The message quotes nothing of it.
+        It is malformed. The message quotes none of its content.
     """
     try:
         return _walk(data, transfer_syntax == ImplicitVRLittleEndian, undeclared)
     except struct.error:
-        raise ValueError("malformed data set: cut short") from None
+        raise ValueError("malformed data set: truncated") from None
 
 
 def _walk(data: bytes, implicit: bool, undeclared: str) -> dict[str, str]:
@@ -83,7 +83,7 @@ def _walk(data: bytes, implicit: bool, undeclared: str) -> dict[str, str]:
         elif (value.isascii() and ESCAPE not in value) or kind not in TEXT:
             found[keyword] = _stripped(value.decode("latin-1"), kind)
         else:
-            # The character set may be declared after it, where elements are out of order.
+            # The character set may be declared later, if elements are out of order.
             found[keyword], encoded[keyword] = "", (value, kind)
     declared = found.get("SpecificCharacterSet", "") if encoded else ""
     for keyword, (value, kind) in encoded.items():
@@ -110,16 +110,16 @@ def _explicit(data: bytes, position: int) -> _Header:
 
 @lru_cache(maxsize=4096)
 def _known(tag: int, vr: str) -> tuple[str, str]:
-    """Return keyword and value representation; no keyword for what has no text.
+    """Return keyword and value representation; no keyword if there is no text form.
 
     Raises
     ------
     ValueError
-        The tag belongs inside a sequence only.
+        The tag is allowed only inside a sequence.
     """
     group, element = tag & 0xFFFF, tag >> 16
     if group == _ITEM & 0xFFFF:
-        raise ValueError("malformed data set: an item outside of a sequence")
+        raise ValueError("malformed data set: an item outside a sequence")
     number = group << 16 | element
     keyword = keyword_for_tag(number)
     if not keyword or tag_for_keyword(keyword) != number:
@@ -135,9 +135,9 @@ def _after_items(
     header: Callable[[bytes, int], _Header],
     depth: int = 0,
 ) -> int:
-    """Return where a value of undefined length ends that begins at ``position``."""
+    """Return the end of the value of undefined length that begins at ``position``."""
     if vr not in _MAY_BE_UNDEFINED:
-        raise ValueError("malformed data set: a value of undefined length that is no sequence")
+        raise ValueError("malformed data set: a value of undefined length that is not a sequence")
     if depth >= _DEEPEST:
         raise ValueError("malformed data set: sequences are nested too deeply")
     if vr == "UN":
@@ -148,7 +148,9 @@ def _after_items(
         if tag == _SEQUENCE_END:
             return position
         if tag != _ITEM:
-            raise ValueError("malformed data set: something else than an item in a sequence")
+            raise ValueError(
+                "malformed data set: a sequence contains an element that is not an item"
+            )
         if length == _UNDEFINED:
             position = _after_elements(data, position, header, depth)
         else:
@@ -158,7 +160,7 @@ def _after_items(
 def _after_elements(
     data: bytes, position: int, header: Callable[[bytes, int], _Header], depth: int
 ) -> int:
-    """Return where an item of undefined length ends whose elements begin at ``position``."""
+    """Return the end of the item of undefined length whose elements begin at ``position``."""
     while _TAG_AND_LENGTH.unpack_from(data, position)[0] != _ITEM_END:
         _, vr, start, length = header(data, position)
         if length == _UNDEFINED:

@@ -18,7 +18,7 @@ OUT_OF_RESOURCES = 0xA700
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
 CANNOT_STORE = 0xC210
-"""Ours, of the "cannot understand" range: the object could not be written."""
+"""Our own, in the range of "cannot understand": the instance could not be written."""
 
 _GENERAL: Mapping[int, str] = {
     SUCCESS: "Success",
@@ -55,29 +55,29 @@ _OF_SERVICE: Mapping[Service, Mapping[int, str]] = {
         WRONG_IDENTIFIER: "Failure: the identifier does not match the SOP class",
         0xB001: "Warning: matching reached the response limit",
         0xFF01: "Pending, optional keys were not matched",
-        CANCELLED: "Cancelled: matching ended early (some archives say so at their result limit)",
+        CANCELLED: "Cancelled: matching ended early (some PACS return this at their limit of rows)",
     },
     "C-GET": {
         0xA701: "Refused: out of resources, unable to count the matches",
-        0xA702: "Refused: unable to perform the sub-operations (it sends nothing in the classes and"
-        " transfer syntaxes that were negotiated)",
+        0xA702: "Refused: unable to perform the sub-operations (it sends nothing in the negotiated"
+        " classes and transfer syntaxes)",
         WRONG_IDENTIFIER: "Failure: the identifier does not match the SOP class",
         0xB000: "Warning: one or more sub-operations failed",
-        0xC000: "Failure: unable to process (some archives say so if nothing matched)",
+        0xC000: "Failure: unable to process (some PACS return this if nothing matched)",
     },
     "C-MOVE": {
         0xA701: "Refused: out of resources, unable to count the matches",
         0xA702: "Refused: unable to perform the sub-operations (is the move destination reachable"
-        " from the PACS, and does it accept what is sent?)",
+        " from the PACS, and does it accept the instances?)",
         0xA801: "Refused: move destination unknown (the PACS does not know our AE title)",
         WRONG_IDENTIFIER: "Failure: the identifier does not match the SOP class",
-        0xAA00: "Failure: none of the frames requested were found",
+        0xAA00: "Failure: none of the requested frames was found",
         0xAA01: "Failure: unable to make a new object for this SOP class",
         0xAA02: "Failure: unable to extract frames",
         0xAA03: "Failure: time-based request for an object without times",
         0xAA04: "Failure: invalid request",
         0xB000: "Warning: one or more sub-operations failed",
-        0xC000: "Failure: unable to process (some archives say so for an unknown or unreachable"
+        0xC000: "Failure: unable to process (some PACS return this for an unknown or unreachable"
         " move destination: check its AE title, address and port there; or nothing matched)",
     },
     "C-STORE": {
@@ -102,14 +102,14 @@ _RANGES: Mapping[Service, Mapping[int, str]] = {
 
 
 def describe(status: int | None, service: Service) -> str:
-    """Say a status in words, its code first: ``A801: Refused: move destination unknown``.
+    """Return a status in words after its code: ``A801: Refused: move destination unknown``.
 
     Parameters
     ----------
     status
-        The Status (0000,0900) of a response; None where no final response came.
+        The Status (0000,0900) of a response; None if there was no final response.
     service
-        The service that it answers: codes mean different things in different ones.
+        The service: the meaning of codes depends on it.
     """
     if status is None:
         return "no final response"

@@ -1,4 +1,4 @@
-"""Encryption of DICOM connections (PS3.15 annex B), and what certificates say of themselves."""
+"""Encryption of DICOM connections (PS3.15 annex B), and the validity of certificates."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 def server_context(tls: Tls) -> ssl.SSLContext:
-    """Return the context for connections of senders.
+    """Return the TLS context for connections of senders.
 
     Raises
     ------
     OSError
-        A file cannot be read, holds no certificate or key, or these do not belong together.
+        A file cannot be read or has no certificate or key, or they do not match.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _prepare(context, tls)
@@ -33,12 +33,12 @@ def server_context(tls: Tls) -> ssl.SSLContext:
 
 
 def client_context(tls: Tls) -> ssl.SSLContext:
-    """Return the context for connections to the node that is called.
+    """Return the TLS context for connections to the called node.
 
     Raises
     ------
     OSError
-        As those of `server_context`.
+        As for `server_context`.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _prepare(context, tls)
@@ -54,23 +54,23 @@ def _prepare(context: ssl.SSLContext, tls: Tls) -> None:
     context.minimum_version = _VERSIONS[tls.min_version]
     if tls.ca:
         context.load_verify_locations(tls.ca)
-        # A certificate that is trusted as such needs no CA above it.
+        # A certificate that is trusted itself needs no CA above it.
         context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     if tls.certificate:
-        # Always with a password, since OpenSSL would ask for it on the terminal.
+        # Always with a password: otherwise OpenSSL would prompt for it on the terminal.
         context.load_cert_chain(tls.certificate, tls.key or None, tls.password)
 
 
 def end_of_stream(sock: socket.socket) -> None:
-    """Tell the peer that nothing more comes.
+    """Signal the end of the stream to the peer.
 
     Raises
     ------
     OSError
-        The connection is gone, or it is a blocking one with TLS and the peer is too slow.
+        The connection is gone, or it is blocking with TLS and the peer is too slow.
     """
     if isinstance(sock, ssl.SSLSocket):
-        with contextlib.suppress(ssl.SSLWantReadError):  # the peer's answer is of no interest
+        with contextlib.suppress(ssl.SSLWantReadError):  # the response of the peer is ignored
             sock.unwrap()
     else:
         sock.shutdown(socket.SHUT_WR)
@@ -78,21 +78,21 @@ def end_of_stream(sock: socket.socket) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """From when until when a certificate is valid; aware, in UTC."""
+    """The period of validity of a certificate; aware, in UTC."""
 
     begins: datetime
     ends: datetime
 
 
 def validities(path: Path) -> list[Validity]:
-    """Return the validity of each certificate in a PEM file, in their order.
+    """Return the validity of each certificate in a PEM file, in order.
 
     Raises
     ------
     OSError
         The file cannot be read.
     ValueError
-        There is something that is no certificate.
+        The file contains an invalid certificate.
     """
     text = path.read_text(encoding="latin-1")
     parts = text.split(_BEGIN)[1:]
@@ -102,7 +102,7 @@ def validities(path: Path) -> list[Validity]:
             for part in parts
         ]
     except (StopIteration, IndexError) as err:
-        raise ValueError("a certificate that cannot be read") from err
+        raise ValueError("contains a certificate that cannot be read") from err
 
 
 def _validity(certificate: bytes) -> Validity:
@@ -136,5 +136,5 @@ def _time(kind: int, value: bytes) -> datetime:
     if kind == _UTC_TIME:  # RFC 5280 section 4.1.2.5.1: 50 and above is the last century
         text = ("19" if text >= "50" else "20") + text
     elif kind != _GENERALIZED_TIME:
-        raise ValueError("a time of unknown kind")
+        raise ValueError("a time of unknown type")
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Asking a PACS what it is, by experiments: nothing is moved and nothing is changed there."""
+"""Find out what a PACS supports, by queries: nothing is moved or changed there."""
 
 from pacsfw.probe.findings import Finding, Findings
 from pacsfw.probe.probe import probe

@@ -1,4 +1,4 @@
-"""What was found out, each with its evidence, and the profile that comes of it."""
+"""The findings, each with its evidence, and the profile made from them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ Result: TypeAlias = bool | int | str | None
 class Finding:
     """The outcome of one experiment.
 
-    ``result`` is None where it stays unknown. ``evidence`` says in words what happened; it
-    counts rows and never holds a value of one.
+    ``result`` is None if it stays unknown. ``evidence`` describes what happened; it counts
+    rows and never contains a value.
     """
 
     topic: Topic
@@ -41,7 +41,7 @@ class Finding:
 
 
 class Findings:
-    """The findings in the order in which they were made."""
+    """The findings in the order of the experiments."""
 
     def __init__(self) -> None:
         self._findings: list[Finding] = []
@@ -50,7 +50,7 @@ class Findings:
         return iter(self._findings)
 
     def note(self, topic: Topic, subject: str, result: Result, evidence: str) -> None:
-        """Add a finding; its evidence becomes one line of text."""
+        """Add a finding; its evidence is reduced to one line of text."""
         line = "".join(each if each.isprintable() else " " for each in evidence)
         self._findings.append(Finding(topic, subject, result, " ".join(line.split())))
 
@@ -59,24 +59,24 @@ class Findings:
         return [finding for finding in self._findings if finding.topic == topic]
 
     def subjects(self, topic: Topic, result: bool = True) -> frozenset[str]:
-        """Return everything of a topic that came out so."""
+        """Return the subjects of a topic with this result."""
         return frozenset(each.subject for each in self.of(topic) if each.result is result)
 
     def result(self, topic: Topic, subject: str = "") -> Any:
-        """Return how an experiment came out, None where it was not made."""
+        """Return the result of an experiment; None if it was not made."""
         return next((each.result for each in self.of(topic) if each.subject == subject), None)
 
     def profile(self, net: Net, at: datetime) -> Profile:
-        """Return what is known by now.
+        """Return the profile from the findings so far.
 
         Parameters
         ----------
         net
-            Who asked whom.
+            Our node and the PACS.
         at
-            When, in UTC.
+            The time of the probe, in UTC.
         """
-        assert net.called is not None  # noqa: S101 - it was asked
+        assert net.called is not None  # noqa: S101 - it was probed
         return Profile(
             probed_at=f"{at:%Y-%m-%dT%H:%M:%SZ}",
             calling=net.local.aetitle,

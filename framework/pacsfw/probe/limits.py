@@ -1,4 +1,4 @@
-"""After how many rows the PACS cuts its answers."""
+"""The number of rows after which the PACS cuts query results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pacsfw.probe.prober import UID, Prober, Reply, Row
 from pacsfw.probe.sample import Span
 
 ENOUGH = 3000
-"""Rows that are taken at most: a PACS that gives so many is not asked for more."""
+"""Maximum rows to accept: a PACS that returns this many is not tested further."""
 
 WHEN = ("StudyDate", "StudyTime")
 _SOME = 2
@@ -22,31 +22,31 @@ _AT_LIMIT = 0xB001
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """An answer that the PACS cut short."""
+    """A query result that the PACS cut."""
 
     dates: str
     rows: Sequence[Row]
 
 
 def find_limit(prober: Prober, ranges: Sequence[Span], findings: Findings) -> Cut | None:
-    """Widen the range of dates until an answer is cut, `ENOUGH` rows came, or that was all.
+    """Widen the range of dates until a result is cut, has `ENOUGH` rows, or covers everything.
 
     Returns
     -------
     Cut or None
-        The answer that was cut, if one was.
+        The result that was cut, if any.
     """
     if prober.requires_patient_id:
         _limit_of_patients(prober, findings)
         return None
     best, widest = (
         "",
-        Reply((), None, complete=False, stopped=False, status_text="no question was put"),
+        Reply((), None, complete=False, stopped=False, status_text="no query was sent"),
     )
     for words, dates in ranges:
         reply = prober.put({"StudyDate": dates}, WHEN, max_rows=ENOUGH)
         if len(reply.rows) >= ENOUGH:
-            _note(findings, None, len(reply.rows), f"{len(reply.rows)} rows and more for {words}")
+            _note(findings, None, len(reply.rows), f"{len(reply.rows)} rows or more for {words}")
             return None
         if is_cut(reply):
             limit = len(reply.rows)
@@ -56,7 +56,7 @@ def find_limit(prober: Prober, ranges: Sequence[Span], findings: Findings) -> Cu
             return Cut(dates, reply.rows)
         if not reply.complete:
             seen = max(len(reply.rows), len(widest.rows))
-            _note(findings, None, seen, f"no whole answer for {words}: {reply.status_text}")
+            _note(findings, None, seen, f"no complete result for {words}: {reply.status_text}")
             return None
         if len(reply.rows) >= len(widest.rows):
             best, widest = dates, reply
@@ -64,35 +64,35 @@ def find_limit(prober: Prober, ranges: Sequence[Span], findings: Findings) -> Cu
 
 
 def _verify(prober: Prober, dates: str, whole: Reply, findings: Findings) -> Cut | None:
-    """See whether parts of a question hold studies that the whole answer lacks.
+    """Check whether parts of a query return studies that the complete result lacks.
 
-    More studies may have come meanwhile: then the question gives more rows than before.
+    New studies may have arrived meanwhile: then the query returns more rows than before.
     """
     rows = whole.rows
     if len(rows) < _SOME:
-        _note(findings, None, len(rows), "too few studies to tell")
+        _note(findings, None, len(rows), "too few studies to decide")
         return None
     seen = uids(rows)
     asked = parts(prober, {"StudyDate": dates}, whole)
     if all(uids(part.rows) <= seen for part in asked):
-        words = f"none up to {len(rows)} rows: parts of the same question hold no others"
+        words = f"none up to {len(rows)} rows: parts of the same query return no others"
         if not all(part.is_clear for part in asked) or not asked:
-            words = f"none up to {len(rows)} rows; not verified: parts of it could not be asked"
+            words = f"none up to {len(rows)} rows; not verified: its parts could not be queried"
         _note(findings, None, len(rows), words)
         return None
     again = prober.put({"StudyDate": dates}, WHEN, max_rows=ENOUGH)
     if len(again.rows) > len(rows):
         _note(findings, None, len(again.rows), f"none up to {len(again.rows)} rows; studies arrive")
         return None
-    words = f"{len(rows)} rows and {whole.status_text}, but parts of the same question hold others"
+    words = f"{len(rows)} rows and {whole.status_text}, but parts of the same query return others"
     _note(findings, len(rows), len(rows), words)
     return Cut(dates, rows)
 
 
 def parts(prober: Prober, match: Mapping[str, str], whole: Reply) -> list[Reply]:
-    """Ask for the parts of a range of dates: before, at and after the median of the rows.
+    """Query the parts of a range of dates: before, at and after the median of the rows.
 
-    A date that holds all of them is asked for by time too.
+    If one date has all rows, it is also queried by time.
     """
     first, _, last = match["StudyDate"].partition("-")
     known = sorted(row["StudyDate"] for row in whole.rows if values_of(row, "StudyDate"))
@@ -110,17 +110,15 @@ def parts(prober: Prober, match: Mapping[str, str], whole: Reply) -> list[Reply]
 
 
 def _limit_of_patients(prober: Prober, findings: Findings) -> None:
-    """Count what can be counted where every question names a patient: the patients."""
+    """Find the limit of patients, if every query must name a patient."""
     reply = prober.put({}, ("PatientID",), max_rows=ENOUGH, level="PATIENT")
     limit = len(reply.rows) if is_cut(reply) else None
-    words = (
-        f"{len(reply.rows)} patients: {reply.status_text}; parts of it cannot be asked to verify it"
-    )
+    words = f"{len(reply.rows)} patients: {reply.status_text}; cannot be verified by parts"
     findings.note("limit", "", limit, words)
 
 
 def is_cut(reply: Reply) -> bool:
-    """Tell whether an answer with rows ended in a status that says so (traps of the field)."""
+    """Return whether a result with rows ended in a status that PACS use for a limit."""
     status = reply.status or 0
     is_limit = status in (CANCELLED, _AT_LIMIT) or status & 0xFF00 == 0xA700
     return bool(reply.rows) and not reply.stopped and is_limit
@@ -128,11 +126,11 @@ def is_cut(reply: Reply) -> bool:
 
 def _note(findings: Findings, limit: int | None, seen: int, words: str) -> None:
     findings.note("limit", "", limit, words)
-    findings.note("rows_seen", "", seen, "questions for a range of dates")
+    findings.note("rows_seen", "", seen, "queries for a range of dates")
 
 
 def uids(rows: Sequence[Row]) -> set[str]:
-    """Return the studies of some rows."""
+    """Return the study UIDs of the rows."""
     return {row.get(UID, "") for row in rows}
 
 

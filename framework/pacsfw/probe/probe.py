@@ -1,4 +1,4 @@
-"""All experiments, one after the other."""
+"""All experiments, in order."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ def probe(
     release: Callable[[], None] = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Findings:
-    """Find out what a PACS is. Nothing is moved.
+    """Find out what a PACS supports. Moves nothing.
 
     Parameters
     ----------
     net
-        Who asks whom; what a former profile says is not looked at.
+        Our node and the PACS; an existing profile is ignored.
     ask
-        Puts a question by C-FIND.
+        Sends a query by C-FIND.
     today
-        From where the sample is looked for, backwards.
+        The day from which to search backwards for a sample.
     dates
-        A range in which studies are expected.
+        A range of dates in which studies are expected.
     ask_web
-        Puts a question by QIDO-RS, where that is configured.
+        Sends a query by QIDO-RS, if configured.
     rest
         Ends the association of ``ask``, which would count among those that are open.
     tell
-        Is told what is being done.
+        Called with a description of the current experiment.
 
     Raises
     ------
     RemoteError
-        There is no association with the PACS at all. Whatever fails later is noted.
+        No association with the PACS is possible. Later failures become findings.
     """
     findings = Findings()
     tell("services")

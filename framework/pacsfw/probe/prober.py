@@ -1,4 +1,4 @@
-"""Questions to the PACS, of which none makes the probe fail."""
+"""Queries to the PACS; a failed query does not make the probe fail."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ Row: TypeAlias = Mapping[str, str]
 
 UID = "StudyInstanceUID"
 PATIENCE = 5
-"""After so many questions in a row without a final response no more are put."""
+"""Maximum number of consecutive queries without a final response."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The rows of an answer and how it ended."""
+    """The rows of a query result and how the query ended."""
 
     rows: Sequence[Row]
     status: int | None
     complete: bool
     stopped: bool
-    """We ended it, because enough rows had come."""
+    """Whether we stopped the query, because there were enough rows."""
     status_text: str
 
     @property
     def is_clear(self) -> bool:
-        """Whether it says something that holds: the PACS had no reason to stop before."""
+        """Whether the result is conclusive: the PACS had no reason to stop early."""
         return self.complete or self.stopped
 
     def has(self, uid: str) -> bool:
-        """Tell whether a study is among the rows."""
+        """Return whether the rows contain a study."""
         return any(row.get(UID) == uid for row in self.rows)
 
 
 class Prober:
-    """Puts questions at STUDY level.
+    """Sends queries at STUDY level.
 
     Parameters
     ----------
     requires_patient_id
-        The PACS wants a PatientID with each of them (Patient Root alone, PS3.4 C.6.1).
+        The PACS requires a PatientID in each query (Patient Root only, PS3.4 C.6.1).
     """
 
     def __init__(self, ask: Ask, *, requires_patient_id: bool = False) -> None:
@@ -62,9 +62,9 @@ class Prober:
         max_rows: int = 0,
         level: Level = "STUDY",
     ) -> Reply:
-        """Put one question. A failure is an answer too: without status, not whole."""
+        """Send one query. A failure is also a result: without a status, not complete."""
         if self._silences >= PATIENCE:
-            return _failure(f"not asked: {PATIENCE} questions in a row were not answered")
+            return _failure(f"not queried: {PATIENCE} queries in a row got no response")
         rows: list[Row] = []
         query = Query(level=level, match=match, returns=tuple(returns), max_rows=max_rows)
         try:
@@ -86,11 +86,11 @@ class Prober:
         )
 
     def about(self, row: Row) -> dict[str, str]:
-        """Return the keys that name the study of a row."""
+        """Return the keys that identify the study of a row."""
         return {**self._patient(row), UID: row[UID]}
 
     def on_its_day(self, row: Row) -> dict[str, str]:
-        """Return the keys for the studies of the same day; none where that is not known."""
+        """Return the keys for the studies of the same day; empty if the day is unknown."""
         day = row.get("StudyDate", "")
         return {**self._patient(row), "StudyDate": day} if day else {}
 

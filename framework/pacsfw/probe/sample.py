@@ -1,4 +1,4 @@
-"""A few studies to experiment with, and what their rows already tell."""
+"""A sample of studies for the experiments, and the findings from their rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pacsfw.probe.findings import Findings
 from pacsfw.probe.prober import UID, Prober, Reply, Row
 
 Span: TypeAlias = tuple[str, str]
-"""What a range of dates is called, and the matching value for StudyDate."""
+"""The name of a range of dates, and the matching value for StudyDate."""
 
 MATCHING = (
     "StudyDate",
@@ -27,7 +27,7 @@ MATCHING = (
     "PatientBirthDate",
     "ReferringPhysicianName",
 )
-"""The matching keys that are tried."""
+"""The matching keys to test."""
 
 OPTIONAL = (
     "ModalitiesInStudy",
@@ -41,7 +41,7 @@ OPTIONAL = (
     "PatientAge",
     "InstanceAvailability",
 )
-"""What an answer may hold and often does not (type O of PS3.4 tables C.6-2 and C.6-5)."""
+"""Optional attributes of a result (type O of PS3.4 tables C.6-2 and C.6-5)."""
 
 RETURNS = tuple(dict.fromkeys((*MATCHING, *OPTIONAL)))
 
@@ -52,8 +52,8 @@ _PATIENTS = 10
 
 
 def spans(today: date, preferred: tuple[date, date] | None = None) -> list[Span]:
-    """Return ranges of dates, each wider than the one before; first the preferred one."""
-    tomorrow = today + timedelta(days=1)  # where the clock of the PACS is ahead
+    """Return increasingly wide ranges of dates, starting with the preferred one."""
+    tomorrow = today + timedelta(days=1)  # in case the clock of the PACS is ahead
     found = [("the dates of the configuration", _range(*preferred))] if preferred else []
     for words, days in (("the last day", 1), ("the last month", 31), ("the last year", 366)):
         found.append((words, _range(today - timedelta(days=days), tomorrow)))
@@ -61,22 +61,22 @@ def spans(today: date, preferred: tuple[date, date] | None = None) -> list[Span]
 
 
 def take_sample(prober: Prober, ranges: Sequence[Span], findings: Findings) -> list[Row]:
-    """Ask one range after the other until some rows came; note what they return."""
+    """Query one range after another until there are rows; note the returned attributes."""
     rows: Sequence[Row] = ()
-    reply = Reply((), None, complete=False, stopped=False, status_text="no question was put")
+    reply = Reply((), None, complete=False, stopped=False, status_text="no query was sent")
     for _, dates in [("each patient", "")] if prober.requires_patient_id else ranges:
         reply = _of_patients(prober) if not dates else _of_days(prober, dates)
         rows = max(rows, reply.rows, key=len)
         if len(rows) >= _FEW:
             break
-    why = "no study was found to look at" + ("" if reply.is_clear else f": {reply.status_text}")
+    why = "no study was found" + ("" if reply.is_clear else f": {reply.status_text}")
     _note_returned(rows, why, findings)
     _note_charset(rows, why, findings)
     return list({row[UID]: row for row in rows if row.get(UID)}.values())
 
 
 def with_modalities(prober: Prober, row: Row) -> Row:
-    """Return a row with ModalitiesInStudy, from its series where the PACS left it out."""
+    """Return a row with ModalitiesInStudy, taken from its series if the PACS omits it."""
     if row.get("ModalitiesInStudy"):
         return row
     reply = prober.put(prober.about(row), ("Modality",), level="SERIES")
@@ -89,13 +89,13 @@ def _of_days(prober: Prober, dates: str) -> Reply:
 
 
 def _of_patients(prober: Prober) -> Reply:
-    """Ask for some patients, then for the studies of each."""
+    """Query some patients, then the studies of each."""
     reply = prober.put({}, ("PatientID",), max_rows=_PATIENTS, level="PATIENT")
     rows: list[Row] = []
     for patient in reply.rows[:_PATIENTS]:
         if number := patient.get("PatientID"):
             studies = prober.put({"PatientID": number}, RETURNS, max_rows=_ROWS)
-            # The key of the level above may be missing below it.
+            # The key of the level above may be missing in the rows.
             rows += [{"PatientID": number, **row} for row in studies.rows]
     return Reply(rows, reply.status, reply.complete, reply.stopped, reply.status_text)
 

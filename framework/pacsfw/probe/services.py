@@ -1,4 +1,4 @@
-"""Which services the PACS accepts, and how many associations at the same time."""
+"""The services that the PACS accepts, and its number of simultaneous associations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MODELS: Mapping[str, str] = {
 """SOP classes of PS3.4 C.6.1.3 and C.6.2.3."""
 
 MOST = 8
-"""So many associations are opened at the same time at most."""
+"""Maximum number of associations to open at the same time."""
 
 _ANSWER_SECONDS = 30.0
 
@@ -35,28 +35,28 @@ def accepted_models(net: Net, findings: Findings) -> None:
     Raises
     ------
     RemoteError
-        There is no association with this PACS; the message says what to check.
+        No association with this PACS is possible; the message says what to check.
     """
     association = associate(net, [VERIFICATION, *MODELS.values()])
     for name, uid in MODELS.items():
         accepted = association.accepts(uid)
-        words = "accepted" if accepted else "proposed and not accepted"
+        words = "accepted" if accepted else "proposed but not accepted"
         findings.note("model", name, accepted, words)
     association.release()
 
 
 def dicomweb(ask: Ask, findings: Findings) -> None:
-    """Ask for one study by QIDO-RS (PS3.18 section 10.6) and note whether that works."""
+    """Query one study by QIDO-RS (PS3.18 section 10.6) and note whether that works."""
     reply = Prober(ask).put({}, max_rows=1)
     works = True if reply.is_clear else None
     findings.note("model", "dicomweb", works, f"a search for one study: {reply.status_text}")
 
 
 def open_together(net: Net, findings: Findings) -> None:
-    """Open associations until one is rejected or `MOST` are open; note how many answer.
+    """Open associations until one is rejected or `MOST` are open; note how many respond.
 
-    Each is asked whether it lives (C-ECHO): some archives accept an association and serve
-    it only when another one has ended.
+    Each is tested with C-ECHO: some PACS accept an association, but serve it only after
+    another one has ended.
     """
     models = [MODELS[name] for name in MODELS if name in findings.subjects("model")]
     opened: list[Requestor] = []
@@ -72,15 +72,15 @@ def open_together(net: Net, findings: Findings) -> None:
         for association in opened:
             association.release()
     if served < len(opened):
-        limit = f"{len(opened)} were accepted, but only {served} of them answered"
+        limit = f"{len(opened)} were accepted, but only {served} of them responded"
     findings.note(
-        "associations", "", served or None, limit or f"{MOST} were open, no more were tried"
+        "associations", "", served or None, limit or f"{MOST} were open; more were not tested"
     )
 
 
 def _serves(association: Requestor) -> bool:
     if not association.accepts(VERIFICATION):
-        return association.is_open  # no way to ask without a query
+        return association.is_open  # cannot be tested without a query
     try:
         association.send(VERIFICATION, {Element.COMMAND_FIELD: Field.C_ECHO_RQ})
         return association.receive(_ANSWER_SECONDS) is not None

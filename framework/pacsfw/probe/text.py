@@ -1,4 +1,4 @@
-"""A profile as a file for people and for `net.called_node.profile`."""
+"""The profile as a readable file for `net.called_node.profile`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pacsfw.probe.findings import Finding, Findings, Topic
 
 _LISTS: tuple[tuple[str, Topic, bool, str], ...] = (
     ("models", "model", True, "Services that the PACS accepts from us."),
-    ("returned", "returned", True, "Optional attributes that its answers about studies hold."),
-    ("not_returned", "returned", False, "Asked for, and not in its answers."),
-    ("honoured", "match", True, "Keys of a question about studies by which it selects."),
-    ("ignored", "match", False, "Keys that it ignores: studies come that do not match."),
-    ("wildcards", "wildcard", True, "Honoured keys in which * stands for anything."),
-    ("ranges", "range", True, "Honoured keys that may be a range."),
+    ("returned", "returned", True, "Optional attributes that it returns for studies."),
+    ("not_returned", "returned", False, "Requested, but not returned."),
+    ("honoured", "match", True, "Keys that it matches in queries for studies."),
+    ("ignored", "match", False, "Keys that it ignores: it returns studies that do not match."),
+    ("wildcards", "wildcard", True, "Honoured keys that support the wildcard *."),
+    ("ranges", "range", True, "Honoured keys that support ranges."),
     (
         "before_limit",
         "before_limit",
         True,
-        "Optional keys that it applies before it cuts an answer; others are matched here.",
+        "Optional keys that it applies before it cuts a result; pacsfw matches the others.",
     ),
 )
-"""Key of the file, topic of the findings, how they came out, and what to say about it."""
+"""Key of the file, topic of the findings, their result, and the comment."""
 
 _SCALARS: tuple[tuple[str, Topic, str, str], ...] = (
-    ("folds_case", "case", "PatientName", "Whether names match whatever their case."),
-    ("limit", "limit", "", "Rows after which it cuts an answer; null: none was seen."),
-    ("rows_seen", "rows_seen", "", "The most rows that one answer held."),
-    ("charset", "charset", "", "Specific Character Set of its answers."),
-    ("associations", "associations", "", "How many it serves at the same time."),
+    ("folds_case", "case", "PatientName", "Whether names match regardless of case."),
+    ("limit", "limit", "", "Rows after which it cuts a query result; null: no limit was seen."),
+    ("rows_seen", "rows_seen", "", "The most rows in one query result."),
+    ("charset", "charset", "", "Specific Character Set of its query results."),
+    ("associations", "associations", "", "Number of associations it serves at the same time."),
 )
 
 
@@ -52,17 +52,17 @@ def tree(findings: Findings, net: Net, at: datetime) -> dict[str, Any]:
 
 
 def yaml_file(findings: Findings, net: Net, at: datetime) -> str:
-    """Return the profile as YAML, the evidence of each finding as a comment."""
+    """Return the profile as YAML, with the evidence of each finding as a comment."""
     whole = tree(findings, net, at)
     begin = {key: whole[key] for key in ("format", "probed_at", "pacsfw", "calling", "called")}
     parts = [
-        "# What `pacsfw probe` found out about a PACS; net.called_node.profile reads it.\n"
-        "# It holds no patient data. Change it only if you know better.\n\n" + dump(begin)
+        "# The capabilities of a PACS, found by `pacsfw probe`; for net.called_node.profile.\n"
+        "# It contains no patient data. Edit it only if you know better.\n\n" + dump(begin)
     ]
     for key, topic, result, words in _LISTS:
         parts.append("\n".join([f"# {words}", *_list(key, topic, result, findings)]) + "\n")
     for key, topic, subject, words in _SCALARS:
-        evidence = [f"# {_told(each, subject)}" for each in findings.of(topic)]
+        evidence = [f"# {_line(each, subject)}" for each in findings.of(topic)]
         parts.append("\n".join([f"# {words}", *evidence, dump({key: whole[key]})]))
     return "\n".join(parts)
 
@@ -77,18 +77,18 @@ def _list(key: str, topic: Topic, result: bool, findings: Findings) -> Iterator[
         lists = {other for _, each, other, _ in _LISTS if each == topic}
         for each in of_topic:
             if each.result not in lists:
-                yield f"  # {'no' if each.result is False else 'not known'}: {_told(each)}"
+                yield f"  # {'no' if each.result is False else 'not known'}: {_line(each)}"
 
 
-def _told(finding: Finding, expected: str = "") -> str:
+def _line(finding: Finding, expected: str = "") -> str:
     subject = "" if finding.subject == expected else f"{finding.subject}: "
     return f"{subject}{finding.evidence}"
 
 
 def overview(findings: Findings, net: Net) -> list[tuple[str, str]]:
-    """Return a short table: what was looked at, and what came out."""
+    """Return a short table of the experiments and their results."""
     called = net.called
-    assert called is not None  # noqa: S101 - it was asked
+    assert called is not None  # noqa: S101 - it was probed
 
     def those(topic: Topic, result: bool | None = True) -> str:
         found = [each.subject for each in findings.of(topic) if each.result is result]
@@ -97,7 +97,7 @@ def overview(findings: Findings, net: Net) -> list[tuple[str, str]]:
     def scalar(topic: Topic, subject: str = "") -> str:
         finding = next((each for each in findings.of(topic) if each.subject == subject), None)
         if finding is None:
-            return "not looked for"
+            return "not tested"
         words = {None: "not known", True: "yes", False: "no"}
         result = finding.result
         shown = words[result] if result is None or isinstance(result, bool) else str(result)
@@ -105,7 +105,7 @@ def overview(findings: Findings, net: Net) -> list[tuple[str, str]]:
 
     limit = scalar("limit")
     return [
-        ("PACS", f"{called.aetitle} at {called.ip}:{called.port}, asked as {net.local.aetitle}"),
+        ("PACS", f"{called.aetitle} at {called.ip}:{called.port}, probed as {net.local.aetitle}"),
         ("services", those("model")),
         ("returned", those("returned")),
         ("not returned", those("returned", result=False)),

@@ -1,4 +1,4 @@
-"""What people see of a run: its progress and its closing table."""
+"""What a run shows its user: the progress and the closing table."""
 
 from pacsfw.report.grid import print_grid
 from pacsfw.report.summary import Summary, exit_code, render

@@ -1,8 +1,8 @@
-"""How many instances and bytes studies are, where nobody counted or stored them all.
+"""Estimates of the instances and bytes of studies that are not all counted or stored.
 
-Instances are those that the PACS counted, else the mean of the studies of the same
-modality. Bytes are instances times what the stored ones of that modality weigh, else what
-such images usually weigh.
+The number of instances is the count of the PACS, otherwise the mean of the studies of the
+same modality. The bytes are that number times the mean size of the stored instances of that
+modality, otherwise times a usual size.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _TYPICAL: Mapping[str, tuple[int, int]] = {
     "KO": (1, 10_000),
 }
 """Modality -> instances per study, bytes per instance: rows times columns times bytes per pixel
-of matrices that are common, not compressed; XA with 20 frames."""
+of common matrix sizes, uncompressed; XA with 20 frames."""
 _TYPICAL_OTHER = (10, 500_000)
 
-NOTHING = "there is none"
+NOTHING = "none"
 ASSUMED = "assumed"
-"""How the source of a figure begins that nobody measured or counted."""
+"""First word of the source of a figure that was neither measured nor counted."""
 
 _NO_IMAGES = frozenset({"SR", "PR", "KO", "DOC", "REG", "SEG", "RTSTRUCT", "RTPLAN", "AU"})
-"""Modalities that come along with the images of a study and weigh little."""
+"""Modalities that accompany the images of a study and are small."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number, None where it is not known, and where it comes from."""
+    """A number, or None if unknown, and its source."""
 
     value: float | int | None
     source: str
@@ -52,7 +52,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much something is."""
+    """A number of studies, instances and bytes."""
 
     studies: Figure
     instances: Figure
@@ -61,7 +61,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModalityLoad:
-    """The studies of one modality, or of one combination of them."""
+    """The studies of one modality, or of one combination of modalities."""
 
     modality: str
     studies: int
@@ -75,7 +75,7 @@ _Modalities: TypeAlias = tuple[str, ...]
 
 @dataclass(slots=True)
 class _Tally:
-    """Studies, those of them whose instances the PACS counted, and these instances."""
+    """Studies, the studies whose instances the PACS counted, and that count."""
 
     studies: int = 0
     counted: int = 0
@@ -91,12 +91,12 @@ _Tallies: TypeAlias = Mapping[_Modalities, _Tally]
 
 
 class Estimate:
-    """Adds up studies by modality.
+    """Sum up studies by modality.
 
     Parameters
     ----------
     stored
-        ModalitiesInStudy -> instances stored already of such studies, and their bytes.
+        ModalitiesInStudy -> instances of such studies already stored, and their bytes.
     """
 
     def __init__(self, stored: Mapping[str, tuple[int, int]]) -> None:
@@ -114,15 +114,15 @@ class Estimate:
             self._complete.setdefault(modalities, _Tally()).add(one)
 
     def expected(self, source: str) -> Load:
-        """Return all that was added; ``source`` tells where the number of studies is from."""
+        """Return the total; ``source`` is the source of the number of studies."""
         return self._load(self._found, source)
 
     def complete(self) -> int:
-        """Return how many studies are complete."""
+        """Return the number of complete studies."""
         return _sum(self._complete).studies
 
     def to_fetch(self, source: str) -> Load:
-        """Return what is not complete."""
+        """Return the studies that are not complete."""
         rest = {}
         for modalities, tally in self._found.items():
             rest[modalities] = _sum({modalities: tally})
@@ -130,7 +130,7 @@ class Estimate:
         return self._load({key: each for key, each in rest.items() if each.studies}, source)
 
     def by_modality(self) -> Sequence[ModalityLoad]:
-        """Return all that was added by modality, most bytes first."""
+        """Return the studies by modality, most bytes first."""
         found = []
         for modalities, tally in self._found.items():
             instances, size = self._instances(modalities, tally), self._size(modalities)
@@ -156,14 +156,14 @@ class Estimate:
         )
 
     def _instances(self, modalities: _Modalities, tally: _Tally) -> float:
-        """Return how many instances these are, those that nobody counted included."""
+        """Return the number of instances, with an estimate for uncounted studies."""
         same = self._found[modalities]
         known = same if same.counted else _sum(self._found)
         mean = known.instances / known.counted if known.counted else _typical(modalities, 0)
         return tally.instances + (tally.studies - tally.counted) * mean
 
     def _size(self, modalities: _Modalities) -> Figure:
-        """Return the bytes of one instance: of the same modalities, else of one of them."""
+        """Return the mean bytes per instance: of the same modalities, else of one of them."""
         same = [each for each in self._stored if each[0] == modalities]
         like = [each for each in self._stored if set(each[0]) & set(modalities)]
         weighed = same or like
@@ -183,7 +183,7 @@ class Estimate:
             return f"{ASSUMED} by modality: the PACS returned no {COUNT_KEY}"
         return (
             f"{total.counted:,} of {count(total.studies, 'study')} counted by the PACS "
-            f"({COUNT_KEY}), the others estimated by the mean of their modality, else of all"
+            f"({COUNT_KEY}), the others estimated by the mean of their modality, or of all"
         )
 
 
@@ -192,10 +192,10 @@ def _size_source(sizes: Mapping[_Modalities, Figure]) -> str:
         return NOTHING
     assumed = sorted(_name(key) for key, each in sizes.items() if each.source == ASSUMED)
     if not assumed:
-        return "measured: bytes per instance of what is stored"
+        return "measured: bytes per stored instance"
     if len(assumed) == len(sizes):
-        return f"{ASSUMED}: usual bytes per instance of each modality, not compressed"
-    return f"measured: bytes per instance of what is stored; {ASSUMED} for {'; '.join(assumed)}"
+        return f"{ASSUMED}: usual bytes per instance of each modality, uncompressed"
+    return f"measured: bytes per stored instance; {ASSUMED} for {'; '.join(assumed)}"
 
 
 def _modalities(study: Mapping[str, str]) -> _Modalities:
@@ -203,7 +203,7 @@ def _modalities(study: Mapping[str, str]) -> _Modalities:
 
 
 def _split(text: str) -> _Modalities:
-    """Return what a study is of; reports and their like count where nothing else does."""
+    """Return the modalities of a study; reports and the like only if there are no others."""
     found = sorted(set(text.split("\\")) - {""})
     return tuple(each for each in found if each not in _NO_IMAGES) or tuple(found)
 

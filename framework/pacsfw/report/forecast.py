@@ -1,4 +1,4 @@
-"""When a collection will be done, going by what was measured so far."""
+"""When a collection will be done, estimated from the transfers so far."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from pacsfw.report.estimate import Figure, Load
 from pacsfw.words import count
 
 MOST_OPENINGS = 1000
-"""Windows that are looked ahead; a collection that needs more is not forecast."""
+"""Maximum number of windows to look ahead; beyond it there is no forecast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What is left, and how long it takes. Plain data, without any patient's identifiers."""
+    """What is left, and how long it takes. Plain data without patient identifiers."""
 
     left: Load
     bytes_per_second: Figure
     studies_per_hour: Figure
     seconds: Figure
-    """How long it takes to fetch what is left."""
+    """Time to fetch what is left."""
     windows: int | None
-    """Openings of the window that it takes, the present one included; None where there is no
-    window, or too many."""
+    """Number of window openings needed, including the current one; None if there is no
+    window, or too many are needed."""
     done_at: datetime | None
-    """When that is, if a run is under way from now on; None where it is too far away."""
+    """Time of completion if a run is active from now on; None if it is too far away."""
 
 
 def forecast(
     left: Load, rate: tuple[Figure, Figure], window: Window, now: datetime
 ) -> Forecast | None:
-    """Return a forecast; None where nothing is left.
+    """Return a forecast, or None if nothing is left.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def forecast(
 
 
 def _through(window: Window, now: datetime, seconds: float) -> tuple[int | None, datetime | None]:
-    """Go through the open hours until this many seconds of them have passed."""
-    at = now.astimezone(UTC)  # differences within a zone ignore that its clock is changed
+    """Advance through the open hours until this many seconds of them have passed."""
+    at = now.astimezone(UTC)  # differences within a zone ignore clock changes
     if window.is_always_open:
         return None, at + timedelta(seconds=seconds)
     openings = 0
@@ -80,7 +80,7 @@ def _through(window: Window, now: datetime, seconds: float) -> tuple[int | None,
 
 
 def lines(found: Forecast, zone: tzinfo | None) -> Iterator[tuple[str, str]]:
-    """Yield (label, words), times as the clock on the wall of the site has them."""
+    """Yield (label, text), with times in the time zone of the site."""
     left = found.left
     size = f"{decimal(round(left.bytes.value or 0))} ({left.bytes.source})"
     yield "left", f"{count(int(left.studies.value or 0), 'study')}, about {size}"
@@ -89,8 +89,8 @@ def lines(found: Forecast, zone: tzinfo | None) -> Iterator[tuple[str, str]]:
         rate += f", {found.studies_per_hour.value:,.1f} studies/h"
     yield "rate", f"{rate} ({found.bytes_per_second.source})"
     if found.done_at is None:
-        yield "done", "not within the hours of the next years"
+        yield "done", "not within the transfer windows of the next years"
         return
     when = f"{found.done_at.astimezone(zone):%Y-%m-%d %H:%M}"
-    hours = "" if found.windows is None else f", in {count(found.windows, 'window')} of its hours"
-    yield "done", f"about {when}, if a run goes on{hours}"
+    hours = "" if found.windows is None else f", in {count(found.windows, 'transfer window')}"
+    yield "done", f"about {when}, if a run is active{hours}"

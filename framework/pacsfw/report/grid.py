@@ -1,4 +1,4 @@
-"""Columns of text: folded to the screen on a terminal, aligned lines elsewhere."""
+"""Columns of text: folded on a terminal, aligned lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rich.text import Text
 def print_grid(
     console: Console, rows: Sequence[Sequence[Text]], header: Sequence[str] = ()
 ) -> None:
-    """Print rows of equally many cells, with a header line where one is given.
+    """Print rows with the same number of cells, with an optional header line.
 
-    A terminal gets colours and folds what is too long; anything else (a pipe, a log) gets
-    each row on one line, complete.
+    On a terminal, the output has colours and long cells are folded. Elsewhere (a pipe, a
+    log), each row is one complete line.
     """
     if console.is_terminal:
         table = Table(box=None, show_header=bool(header), padding=(0, 2, 0, 0), pad_edge=False)

@@ -1,4 +1,4 @@
-"""Telling observers what happens, without letting any of them disturb the run."""
+"""Pass events to observers. No observer can disturb the run."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from pacsfw.api import Converted, Event, InstanceIngested, Observer, RunContext
 from pacsfw.errors import PacsfwError
 
 BACKLOG = 10_000
-"""Events that may wait for a slow observer. Beyond that those of single objects are dropped
-and counted; the others are few, and dropped beyond ten times as many."""
+"""Maximum number of events queued for a slow observer. Beyond it, events of single instances
+are dropped and counted; the other events are few, and dropped beyond ten times that number."""
 
 CLOSE_SECONDS = 30.0
-"""How long an observer may take, at the end, over the events that still wait for it."""
+"""Time limit for an observer to process its queued events at the end."""
 
-_OF_SINGLE_OBJECTS = (InstanceIngested, Converted)
-_DROPPED = "events were dropped, it is too slow"
+_OF_SINGLE_INSTANCES = (InstanceIngested, Converted)
+_DROPPED = "events were dropped because it is too slow"
 _log = logging.getLogger("pacsfw.observers")
 
 
 class Observers:
-    """Passes events to every observer, each in a thread of its own, in order."""
+    """Pass events to every observer in order, each in its own thread."""
 
     def __init__(self, observers: Sequence[tuple[str, Observer]]) -> None:
         self._posts = [_Post(name, observer) for name, observer in observers]
 
     def open(self, context: RunContext) -> None:
-        """Open every observer; one that fails is left out, and said so."""
+        """Open every observer; one that fails is disabled with a warning."""
         for post in self._posts:
             post.start(context)
 
     def notify(self, event: Event) -> None:
-        """Queue an event for each; never blocks."""
+        """Queue an event for each observer; never blocks."""
         for post in self._posts:
             post.put(event)
 
     def close(self) -> None:
-        """Pass on what is queued and close every observer, but one that hangs."""
+        """Pass on the queued events and close every observer, except those that hang."""
         deadline = time.monotonic() + CLOSE_SECONDS
         for post in self._posts:
             post.end()
@@ -49,7 +49,7 @@ class Observers:
             post.join(max(0.0, deadline - time.monotonic()))
 
     def faults(self) -> Iterator[tuple[str, str, int]]:
-        """Yield (observer, what it did wrong, how often), once all are closed."""
+        """Yield (observer, fault, count), once all are closed."""
         for post in self._posts:
             for reason, count in post.faults.items():
                 yield post.name, reason, count
@@ -73,7 +73,7 @@ class _Post:
         self._thread.start()
 
     def put(self, event: Event) -> None:
-        room = BACKLOG if isinstance(event, _OF_SINGLE_OBJECTS) else 10 * BACKLOG
+        room = BACKLOG if isinstance(event, _OF_SINGLE_INSTANCES) else 10 * BACKLOG
         if not self._working:
             return
         if self._queue.qsize() < room:
@@ -89,7 +89,7 @@ class _Post:
             return
         self._thread.join(seconds)
         if self._thread.is_alive():
-            self._fault("hangs: it is left behind, with what waited")
+            self._fault("hangs: abandoned, with the events still queued for it")
         if dropped := self.faults.get(_DROPPED):
             _log.warning("observer %s: %d %s", self.name, dropped, _DROPPED)
 
@@ -98,24 +98,24 @@ class _Post:
             self._observer.open(context)
         except (Exception, SystemExit) as err:  # noqa: BLE001 - observers cannot fail a run
             self._working = False
-            self._fault(f"is left out: opening: {_told(err)}")
+            self._fault(f"disabled: opening: {_shown(err)}")
             return
         while (event := self._queue.get()) is not None:
             try:
                 self._observer.notify(event)
             except (Exception, SystemExit) as err:  # noqa: BLE001 - likewise, one by one
-                self._fault(f"{type(event).__name__}: {_told(err)}")
+                self._fault(f"{type(event).__name__}: {_shown(err)}")
         try:
             self._observer.close()
         except (Exception, SystemExit) as err:  # noqa: BLE001 - likewise
-            self._fault(f"closing: {_told(err)}")
+            self._fault(f"closing: {_shown(err)}")
 
     def _fault(self, reason: str) -> None:
-        if not self.faults[reason]:  # once is enough to know
+        if not self.faults[reason]:  # one warning per reason
             _log.warning("observer %s: %s", self.name, reason)
         self.faults[reason] += 1
 
 
-def _told(err: BaseException) -> str:
-    """Name an exception; the text of a foreign one may quote a patient."""
+def _shown(err: BaseException) -> str:
+    """Return the text of our own exceptions, the type of others: their text may quote a patient."""
     return str(err) if isinstance(err, PacsfwError) else type(err).__name__

@@ -12,36 +12,36 @@ from pacsfw.report.grid import print_grid
 from pacsfw.words import printable
 
 REASONS_SHOWN = 10
-"""Reasons of one kind that are listed; the rest is counted."""
+"""Maximum number of reasons listed per kind; the rest is counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParseSummary:
-    """What the files have come to: files = rows + harmless + failed. No value of an object."""
+    """The result of a parse: files = rows + harmless + failed. Holds no value of an instance."""
 
     files: int = 0
     rows: int = 0
     harmless: Mapping[str, int] = field(default_factory=dict)
-    """Files without a row that are as they should be, by reason."""
+    """Files that rightly have no row, by reason."""
     failed: Mapping[str, int] = field(default_factory=dict)
-    """Files that should have a row and have none, by reason."""
+    """Files that should have a row but have none, by reason."""
     folders: Mapping[str, int] = field(default_factory=dict)
-    """Folders that were not looked into, by reason."""
+    """Folders that were not read, by reason."""
     cells: Mapping[str, int] = field(default_factory=dict)
-    """Cells left empty by a failure, by column and reason."""
+    """Cells left empty because of a failure, by column and reason."""
     tables: Sequence[tuple[str, str]] = ()
-    """(what it holds, file or URL) of each table."""
+    """(contents, file or URL) of each table."""
     problems: Sequence[str] = ()
-    """What else went wrong, as whole messages."""
+    """Other problems, as complete messages."""
 
     @property
     def exit_code(self) -> int:
-        """0 where every DICOM file has its row, else 1."""
+        """0 if every DICOM file has its row, else 1."""
         return 1 if self.failed or self.folders or self.problems else 0
 
 
 def render(summary: ParseSummary, console: Console) -> None:
-    """Print it: coloured on a terminal, aligned plain lines elsewhere."""
+    """Print the table: coloured on a terminal, aligned plain lines elsewhere."""
     print_grid(
         console, [(Text(a, style=style), Text(b, style=style)) for a, b, style in _lines(summary)]
     )

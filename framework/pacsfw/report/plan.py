@@ -1,4 +1,4 @@
-"""What a collection is going to take: studies, bytes, nights and disk, before anything moves."""
+"""The plan of a collection: studies, bytes, nights and disk space, before anything moves."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pacsfw.report.estimate import ASSUMED, Estimate, Figure, Load, ModalityLoad
 from pacsfw.words import count
 
 ASSUMED_RATE = 5_000_000
-"""Bytes per second where none was measured: what PACS of hospitals often reach by C-MOVE."""
+"""Bytes per second before any measurement: a common rate of C-MOVE at hospitals."""
 
 _MONTHS_SHOWN = 24
-"""Studies of more months than these are counted by year."""
+"""Maximum number of months shown; beyond it, studies are counted by year."""
 
 _MONTH = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])")
 UNDATED = "without a date"
@@ -30,33 +30,33 @@ DAY_SECONDS = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What was asked and what is known so far; a plan is made of it."""
+    """The queries and the data so far, from which a plan is made."""
 
     studies: Iterable[Mapping[str, str]]
     """Attributes of the studies found: StudyInstanceUID, StudyDate, ModalitiesInStudy and
-    NumberOfStudyRelatedInstances are looked at. Gone through once."""
+    NumberOfStudyRelatedInstances are used. Iterated once."""
     complete: AbstractSet[str]
-    """UIDs of the studies that are complete already."""
+    """UIDs of the studies that are already complete."""
     stored: Mapping[str, tuple[int, int]]
-    """ModalitiesInStudy -> instances stored of such studies, and their bytes."""
+    """ModalitiesInStudy -> stored instances of such studies, and their bytes."""
     rate: tuple[int, float, int] | None
-    """Bytes and studies moved before, and the seconds it took: (bytes, seconds, studies)."""
+    """(bytes, seconds, studies) of earlier transfers; None if there were none."""
     unproven: Sequence[tuple[str, str]]
-    """(slice, reason), without any patient's identifiers."""
+    """(part, reason), without patient identifiers."""
     questions: Mapping[str, int]
-    """Level -> questions put."""
+    """Level -> number of queries."""
     window: Window
     directory: Path
-    """Where the files are going to be."""
+    """The dataset folder."""
     free: int
-    """Bytes free on that disk."""
+    """Free bytes on that disk."""
     notes: Sequence[str] = ()
-    """What people should know of how the PACS answered, as whole messages."""
+    """Notes about the query results of the PACS, as complete messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unproven:
-    """A slice of which more may exist than was found."""
+    """A part of the search that may contain more than was found."""
 
     slice: str
     reason: str
@@ -64,22 +64,22 @@ class Unproven:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a collection is going to take. Plain data, without any patient's identifiers."""
+    """The size and duration of a collection. Plain data without patient identifiers."""
 
     expected: Load
-    """All that was found."""
+    """Everything that was found."""
     complete: Figure
-    """Of it, the studies that are here already."""
+    """The studies that are already complete."""
     to_fetch: Load
-    """The others."""
+    """The other studies."""
     bytes_per_second: Figure
     studies_per_hour: Figure
     seconds: Figure
-    """How long it takes to fetch them."""
+    """Time to fetch them."""
     nights: Figure
-    """How many openings of the window that is."""
+    """The number of window openings this needs."""
     free: Figure
-    """Bytes free on the disk of the files."""
+    """Free bytes on the disk of the dataset folder."""
     by_modality: Sequence[ModalityLoad]
     by_period: Mapping[str, int]
     """Month or year -> studies."""
@@ -90,12 +90,12 @@ class Plan:
 
 
 def exit_code(plan: Plan) -> int:
-    """Return 0 where everything that was asked is proven, else 1."""
+    """Return 0 if every part of the search is proven, else 1."""
     return 1 if plan.unproven else 0
 
 
 def make_plan(survey: Survey) -> Plan:
-    """Add up what was found, estimate what is not known, and say which is which."""
+    """Sum up the studies found, and estimate the unknown; each figure has its source."""
     estimate = Estimate(survey.stored)
     months: Counter[str] = Counter()
     for study in survey.studies:
@@ -124,7 +124,7 @@ def make_plan(survey: Survey) -> Plan:
 
 
 def _periods(months: Mapping[str, int]) -> dict[str, int]:
-    """Return studies by month, or by year where there are many months."""
+    """Return studies by month, or by year if there are many months."""
     if len(months) <= _MONTHS_SHOWN:
         return dict(sorted(months.items()))
     years: Counter[str] = Counter()
@@ -135,7 +135,7 @@ def _periods(months: Mapping[str, int]) -> dict[str, int]:
 
 def _asked(survey: Survey) -> str:
     asked = ", ".join(f"{level} {number:,}" for level, number in survey.questions.items())
-    source = f"{count(sum(survey.questions.values()), 'question')} put ({asked})" if asked else ""
+    source = f"{count(sum(survey.questions.values()), 'query')} ({asked})" if asked else ""
     at_least = "at least: not everything is proven" if survey.unproven else ""
     return "; ".join(filter(None, (source, at_least)))
 
@@ -146,11 +146,11 @@ def rates(measured: tuple[int, float, int] | None) -> tuple[Figure, Figure]:
     Parameters
     ----------
     measured
-        Bytes and studies moved before, and the seconds it took: (bytes, seconds, studies).
+        (bytes, seconds, studies) of earlier transfers.
     """
     size, seconds, studies = measured or (0, 0.0, 0)
     if size <= 0 or seconds <= 0:
-        nothing = "nothing was moved yet"
+        nothing = "nothing moved yet"
         return Figure(ASSUMED_RATE, f"{ASSUMED}: {nothing}"), Figure(None, nothing)
     source = f"measured over {count(studies, 'study')} moved"
     return Figure(size / seconds, source), Figure(studies / seconds * 3600, source)
@@ -158,7 +158,7 @@ def rates(measured: tuple[int, float, int] | None) -> tuple[Figure, Figure]:
 
 def _nights(seconds: Figure, window: Window) -> Figure:
     if window.is_always_open:
-        return Figure(None, "any time: move has no start_time and end_time")
+        return Figure(None, "no limit: move has no start_time and end_time")
     start, end = (at.hour * 3600 + at.minute * 60 + at.second for at in (window.start, window.end))
     open_seconds = (end - start) % DAY_SECONDS or DAY_SECONDS
     hours = f"{window.start:%H:%M}-{window.end:%H:%M}, {open_seconds / 3600:.3g} h each"
@@ -169,4 +169,4 @@ def _nights(seconds: Figure, window: Window) -> Figure:
 
 def _warnings(needed: Figure, free: int) -> tuple[str, ...]:
     missing = round(needed.value or 0) - free
-    return (f"the disk is too small: {decimal(missing)} more are needed",) if missing > 0 else ()
+    return (f"the disk is too small: {decimal(missing)} more needed",) if missing > 0 else ()

@@ -16,7 +16,7 @@ from pacsfw.report.plan import Plan
 from pacsfw.words import printable
 
 UNPROVEN_SHOWN = 20
-"""Slices that are named; the rest is counted. JSON has all."""
+"""Maximum number of parts listed; the rest is counted. The JSON lists all."""
 
 _UNITS = (("day", 24 * 60 * 60), ("h", 60 * 60), ("min", 60))
 

@@ -1,4 +1,4 @@
-"""Where a collection stands, on the screen and as JSON."""
+"""The state of a collection, on the screen and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pacsfw.words import printable
 def render(
     summary: Summary, forecast: Forecast | None, zone: tzinfo | None, console: Console
 ) -> None:
-    """Print the closing table, and below it when the rest will be here."""
+    """Print the closing table, followed by the forecast."""
     closing.render(summary, console)
     if forecast is not None:
         console.print()

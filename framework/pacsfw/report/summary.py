@@ -12,54 +12,54 @@ from pacsfw.report.grid import print_grid
 from pacsfw.words import GOOD, VERDICTS, amount, count, printable
 
 REASONS_SHOWN = 10
-"""Reasons of one kind that are listed; the rest is counted."""
+"""Maximum number of reasons listed per kind; the rest is counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Summary:
-    """What a collection has come to. Plain data, without any patient's identifiers."""
+    """The state of a collection. Plain data without patient identifiers."""
 
     found: int = 0
-    """Studies that find found."""
+    """Studies found by `find`."""
     questions: Mapping[str, int] = field(default_factory=dict)
-    """Questions that the last search put to the PACS, by level."""
+    """Queries of the last search, by level."""
     unproven: Sequence[tuple[str, str]] = ()
-    """(part, reason) of what find could not prove to have been answered whole."""
+    """(part, reason) of each part of the search that is not proven."""
     deselected: int = 0
-    """Of them, those that somebody took off the study list."""
+    """Studies found that the user removed from the study list."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
     """Studies on the study list by verdict state, ``pending`` for those without a verdict."""
     reasons: Sequence[tuple[str, str, int]] = ()
     """(verdict state, reason, studies) of the verdicts other than complete."""
     series: Mapping[str, int] = field(default_factory=dict)
-    """Series of these studies by verdict state, as far as they are known."""
+    """Known series of these studies by verdict state."""
     instances: int = 0
-    """Instances in the archive."""
+    """Instances in the dataset folder."""
     size: int = 0
     """Their bytes."""
     quarantined: Mapping[str, int] = field(default_factory=dict)
     """Instances in quarantine, by reason."""
     cell_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Cells left empty by a failure, by (column, reason)."""
+    """Cells left empty because of a failure, by (column, reason)."""
     converted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By converter: its items ``done``, ``skipped`` and ``failed``, its ``files``, and the
-    studies of which something is ``due``."""
+    studies with items that are ``due``."""
     conversion_reasons: Sequence[tuple[str, str, str, int]] = ()
-    """(converter, state, reason, items) of what was not converted."""
+    """(converter, state, reason, items) of the items that were not converted."""
     archive: str = ""
-    """Folder of the files."""
+    """The dataset folder."""
     quarantine: str = ""
-    """Folder of the quarantined instances; shown where there are any."""
+    """Folder of the quarantined instances; shown if there are any."""
     study_list: str = ""
     """File or URL of the study list."""
     tables: Sequence[str] = ()
     """Files or URLs of the tables."""
     error_tables: Sequence[str] = ()
-    """Files that list each failure; given where there are failures."""
+    """Files that list each failure; set if there are failures."""
     problems: Sequence[str] = ()
-    """What went wrong beside the studies, as whole messages: a sink that failed, say."""
+    """Problems other than verdicts, such as a failed sink, as complete messages."""
     notes: Sequence[str] = ()
-    """What people should know and that is no failure, as whole messages."""
+    """Information that is not a failure, as complete messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class _Line:
 
 
 def exit_code(summary: Summary) -> int:
-    """Return 0 where find proved that it has all and every study listed is complete, else 1.
+    """Return 0 if the search is proven and every listed study is complete, else 1.
 
-    What is to be converted has to be, too.
-    Empty cells do not count: every file is there, and the table says what is missing.
+    All conversions must be done as well. Empty cells do not count: every file is there, and
+    the table of errors says what is missing.
     """
     unfinished = any(n for state, n in summary.verdicts.items() if state not in GOOD)
     unconverted = any(each.get("due") for each in summary.converted.values())
@@ -92,8 +92,8 @@ def _cells(line: _Line) -> tuple[Text, Text]:
 
 
 def _lines(summary: Summary) -> Iterator[_Line]:
-    taken_off = f" ({summary.deselected:,} taken off the study list)" if summary.deselected else ""
-    yield _Line("studies found", f"{summary.found:,}{taken_off}")
+    removed = f" ({summary.deselected:,} removed from the study list)" if summary.deselected else ""
+    yield _Line("studies found", f"{summary.found:,}{removed}")
     yield from _coverage(summary)
     listed = sum(summary.verdicts.values())
     if summary.verdicts and listed != summary.found:
@@ -127,18 +127,18 @@ def _lines(summary: Summary) -> Iterator[_Line]:
 
 def _coverage(summary: Summary) -> Iterator[_Line]:
     if summary.questions:
-        yield _questions(summary)
+        yield _queries(summary)
     if summary.unproven:
         yield from _unproven(summary.unproven)
     elif summary.questions:
         yield _Line("coverage", "proven", "green")
 
 
-def _questions(summary: Summary) -> _Line:
+def _queries(summary: Summary) -> _Line:
     series = summary.questions.get("SERIES", 0)
     others = sum(summary.questions.values()) - series
     of_series = f", and {series:,} for series" if series else ""
-    return _Line("asked in", f"{count(others, 'question')}{of_series}")
+    return _Line("queries", f"{others:,}{of_series}")
 
 
 def _unproven(parts: Sequence[tuple[str, str]]) -> Iterator[_Line]:
@@ -152,7 +152,7 @@ def _unproven(parts: Sequence[tuple[str, str]]) -> Iterator[_Line]:
 def _verdicts(summary: Summary) -> Iterator[_Line]:
     for state, words in VERDICTS.items():
         studies = summary.verdicts.get(state, 0)
-        # "complete 0" and "short 0" are news; the rarer verdicts show when they occur.
+        # "complete 0" and "short 0" are information; rarer verdicts are shown only if they occur.
         if studies or (summary.verdicts and state in ("complete", "short", "failed")):
             attention = "red" if studies and state not in GOOD else ""
             yield _Line(words, f"{studies:,}", "green" if state in GOOD else attention)
@@ -161,13 +161,13 @@ def _verdicts(summary: Summary) -> Iterator[_Line]:
 
 def _converted(summary: Summary) -> Iterator[_Line]:
     for converter, counts in summary.converted.items():
-        told = [f"{count(counts.get('done', 0), 'item')}, {count(counts['files'], 'file')}"]
-        told += [
+        parts = [f"{count(counts.get('done', 0), 'item')}, {count(counts['files'], 'file')}"]
+        parts += [
             f"{counts[state]:,} {state}" for state in ("skipped", "failed") if counts.get(state)
         ]
         if counts["due"] and not counts.get("failed"):
-            told.append(f"{count(counts['due'], 'study')} not done")
-        yield _Line(f"converted {converter}", ", ".join(told), "red" if counts["due"] else "")
+            parts.append(f"{count(counts['due'], 'study')} not done")
+        yield _Line(f"converted {converter}", ", ".join(parts), "red" if counts["due"] else "")
         yield from _details(
             [
                 (f"{state}: {why}", n)

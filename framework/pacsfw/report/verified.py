@@ -1,4 +1,4 @@
-"""What a verification came to, and how it is shown."""
+"""The result of a verification, and its display."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from pacsfw.words import GOOD, VERDICTS, amount, printable
 
 @dataclass(slots=True)
 class Verified:
-    """What came of a verification. Plain data, without any patient's identifiers."""
+    """The result of a verification. Plain data without patient identifiers."""
 
     files: int = 0
     bytes: int = 0
     conditions: dict[str, int] = field(default_factory=dict)
-    """Stored objects by the condition of their files; those that are whole are not counted."""
+    """Damaged or missing instances by the condition of their files."""
     unknown: int = 0
-    """Files in the archive that the ledger does not know."""
+    """Files in the dataset folder that are not in the ledger."""
     asked: int = 0
-    """Studies that the PACS was asked about."""
+    """Studies that were queried at the PACS."""
     unanswered: int = 0
-    """Of them, those of which it said less than it had before."""
+    """Queried studies for which the PACS returned less than before."""
     grown: int = 0
-    """Complete studies of which the PACS lists more now."""
+    """Complete studies for which the PACS now lists more."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
     flags: Mapping[str, int] = field(default_factory=dict)
     manifest: str = ""
     unknown_listed: str = ""
-    """The file that names the unknown ones."""
+    """The file that lists the unknown files."""
 
     @property
     def is_good(self) -> bool:
-        """Tell whether everything is whole, known and complete."""
+        """Whether everything is intact, known and complete."""
         unfinished = any(n for state, n in self.verdicts.items() if state not in GOOD)
         return not (self.conditions or self.unknown or self.unanswered or unfinished)
 
 
 def render(verified: Verified, console: Console) -> None:
-    """Print what came of it."""
+    """Print the result."""
     rows = [(Text(label), Text(printable(value))) for label, value in _lines(verified)]
     print_grid(console, rows)
 
@@ -51,14 +51,14 @@ def _lines(verified: Verified) -> Iterator[tuple[str, str]]:
     conditions = verified.conditions
     yield "files read", amount(verified.files, verified.bytes)
     yield "damaged", f"{conditions.get('damaged', 0):,}"
-    yield "gone", f"{conditions.get('missing', 0):,}"
+    yield "missing", f"{conditions.get('missing', 0):,}"
     if unreadable := conditions.get("unreadable"):
-        yield "not readable", f"{unreadable:,}"
+        yield "unreadable", f"{unreadable:,}"
     yield "unknown files", f"{verified.unknown:,}"
     if verified.unknown:
         yield "  listed in", verified.unknown_listed
     if verified.asked:
-        yield "studies asked for", f"{verified.asked:,}"
+        yield "studies queried", f"{verified.asked:,}"
         yield "grown since", f"{verified.grown:,}"
     if verified.unanswered:
         yield "not answered", f"{verified.unanswered:,}"

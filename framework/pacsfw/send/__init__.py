@@ -1,1 +1,1 @@
-"""Send files to a node by C-STORE, and tell of each what became of it."""
+"""Send files to a node by C-STORE, and report the result of each."""

@@ -1,4 +1,4 @@
-"""Which files there are to send, and what is in them."""
+"""The files to send, and their instances."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CLASS, _UID = "SOPClassUID", "SOPInstanceUID"
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """A DICOM file: its object, and where its data set begins."""
+    """A DICOM file: its instance, and the offset of its data set."""
 
     path: Path
     sop_class: str
@@ -30,7 +30,7 @@ class Sendable:
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """A file that cannot be sent. ``foreign``: it is no DICOM file, and was not named."""
+    """A file that cannot be sent. ``foreign``: not a DICOM file, and not named explicitly."""
 
     path: Path
     reason: str
@@ -38,9 +38,9 @@ class Unsendable:
 
 
 def files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are meant: those named, and those in the folders named.
+    """Yield the named files, and the files in the named folders.
 
-    In stable order; hidden files and folders are left out unless they are named.
+    In stable order; hidden files and folders are skipped unless they are named.
     """
     for path in paths:
         if not path.is_dir():
@@ -54,7 +54,7 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def look(paths: Iterable[Path], named: Iterable[Path]) -> Iterator[Sendable | Unsendable]:
-    """Yield what is in each file; ``named`` are those that somebody named one by one."""
+    """Yield the content of each file; ``named`` are the explicitly named files."""
     reader = HeaderReader([parse(_CLASS), parse(_UID)])
     explicit = set(named)
     for path in paths:
@@ -64,22 +64,22 @@ def look(paths: Iterable[Path], named: Iterable[Path]) -> Iterator[Sendable | Un
 
 
 def _look(path: Path, reader: HeaderReader, *, foreign: bool) -> Sendable | Unsendable | None:
-    """Return what is in a file; None for a DICOMDIR, which is no object of a study."""
+    """Return the content of a file; None for a DICOMDIR, which is not an instance of a study."""
     try:
         meta = read_file_meta(path)
     except ValueError as err:
         return Unsendable(path, str(err), foreign)
     except OSError as err:
-        return Unsendable(path, f"it cannot be read: {err.strerror}")
+        return Unsendable(path, f"cannot be read: {err.strerror}")
     if meta.sop_class == MediaStorageDirectoryStorage and foreign:
         return None
     try:
         header = reader.read(path)
-        # Those of the data set: the File Meta of many a file names another object.
+        # From the data set: the File Meta of some files names another instance.
         sop_class = str(header.get(_CLASS) or meta.sop_class).strip("\0 ")
         uid = str(header.get(_UID) or meta.sop_uid).strip("\0 ")
     except (UnreadableObject, OSError) as err:
         return Unsendable(path, str(err) if isinstance(err, UnreadableObject) else "unreadable")
     if not sop_class or not uid:
-        return Unsendable(path, f"it has no {_CLASS if not sop_class else _UID}")
+        return Unsendable(path, f"has no {_CLASS if not sop_class else _UID}")
     return Sendable(path, sop_class, uid, meta.syntax, meta.offset_of_dataset)

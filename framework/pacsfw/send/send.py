@@ -1,4 +1,4 @@
-"""C-STORE as a user (PS3.4 annex B): file after file, over as few associations as it takes."""
+"""C-STORE as a user (PS3.4 annex B): all files, over as few associations as possible."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from pacsfw.send.files import Sendable
 State: TypeAlias = Literal["sent", "warning", "failed", "not sent"]
 
 WAIT_SECONDS = 300.0
-"""How long the peer may take to answer for one object."""
+"""Timeout of the response for one instance."""
 
 _MEDIUM = 0x0000
 _MOST_CONTEXTS = 128
 _GIVE_UP = 3
-"""After so many associations in a row over which nothing could be sent."""
+"""Maximum number of consecutive associations without a sent instance."""
 _PIECE = 128 * 1024
 _RECODED = frozenset({ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian})
-"""Encodings from which an object can be brought to Implicit VR Little Endian without loss."""
+"""Transfer syntaxes that can be converted to Implicit VR Little Endian without loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What became of a file; ``status`` is that of the peer, None where it gave none."""
+    """The result for a file; ``status`` is that of the peer, or None."""
 
     file: Sendable
     state: State
@@ -50,28 +50,28 @@ class Sent:
 
 
 class _Unsent(Exception):
-    """A file cannot be sent, for reasons of its own."""
+    """A file cannot be sent; the reason is the file itself."""
 
 
 def send(
     net: Net, files: Sequence[Sendable], tell: Callable[[Sent], None], stop: threading.Event
 ) -> None:
-    """Send files to ``net.called``; ``tell`` is told of each one, once.
+    """Send files to ``net.called``; call ``tell`` once for each.
 
-    An object goes in the encoding of its file, byte for byte. Where the peer takes only
-    Implicit VR Little Endian, an uncompressed one is encoded anew.
+    An instance is sent byte for byte in the transfer syntax of its file. If the peer accepts
+    only Implicit VR Little Endian, an uncompressed instance is converted.
 
     Raises
     ------
     RemoteError
-        The node cannot be reached; every file that was not sent has been told of.
+        The node cannot be reached; ``tell`` has been called for every file.
     """
     for batch in _batches(files):
         _Batch(net, batch, tell, stop).send()
 
 
 def _batches(files: Sequence[Sendable]) -> Iterator[list[Sendable]]:
-    """Divide the files so that the contexts of each part fit into an association."""
+    """Split the files so that the contexts of each part fit into one association."""
     pairs: dict[tuple[str, str], list[Sendable]] = {}
     for file in files:
         pairs.setdefault((file.sop_class, file.syntax), []).append(file)
@@ -96,7 +96,7 @@ def _proposals(sop_class: str, syntax: str) -> list[Proposal]:
 
 
 class _Batch:
-    """Files of which the contexts fit into one association."""
+    """Files whose contexts fit into one association."""
 
     def __init__(
         self, net: Net, files: list[Sendable], tell: Callable[[Sent], None], stop: threading.Event
@@ -121,7 +121,7 @@ class _Batch:
             except Ended as err:
                 fruitless = fruitless + 1 if len(self._left) == before else 0
                 if fruitless == _GIVE_UP:
-                    # It may be this very object that the peer stumbles over.
+                    # This instance may be the cause of the failure.
                     self._done(Sent(self._left[0], "failed", str(err)))
                     fruitless = 0
         if self._left:
@@ -145,15 +145,15 @@ class _Batch:
             return Sent(file, "failed", str(err))
         try:
             association.store(file.sop_class, syntax, file.sop_uid, pieces)
-        except _Unsent as err:  # in the middle of it: the association cannot go on
+        except _Unsent as err:  # in the middle of a message: the association cannot continue
             self._done(Sent(file, "failed", str(err)))
             raise Ended(str(err)) from err
         message = association.receive(WAIT_SECONDS)
         if message is None:
-            raise Ended(f"no answer within {WAIT_SECONDS:.0f} s")
+            raise Ended(f"no response within {WAIT_SECONDS:.0f} s")
         status = message.command.number(Element.STATUS)
         if message.command.number(Element.COMMAND_FIELD) != Field.C_STORE_RSP or status is None:
-            raise Ended("the node sent another message than a C-STORE response")
+            raise Ended("the node sent a message other than a C-STORE response")
         return Sent(file, _state(status), statuses.describe(status, "C-STORE"), status)
 
     def _done(self, sent: Sent) -> None:
@@ -167,7 +167,7 @@ class _Batch:
 
 
 def _accepted(association: Requestor, file: Sendable) -> str:
-    """Return the transfer syntax to send a file in."""
+    """Return the transfer syntax in which to send a file."""
     for proposal in _proposals(file.sop_class, file.syntax):
         (syntax,) = proposal.transfer_syntaxes
         if association.accepts(file.sop_class, syntax):
@@ -177,7 +177,7 @@ def _accepted(association: Requestor, file: Sendable) -> str:
 
 
 def _as_it_is(file: Sendable) -> Iterator[bytes]:
-    """Yield the data set; a file that changes meanwhile is not sent to its end."""
+    """Yield the data set; stop if the file changes meanwhile."""
     try:
         with file.path.open("rb", buffering=0) as source:
             left = os.fstat(source.fileno()).st_size - file.offset
@@ -186,9 +186,9 @@ def _as_it_is(file: Sendable) -> Iterator[bytes]:
                 left -= len(piece)
                 yield piece
     except OSError as err:
-        raise _Unsent(f"it cannot be read: {err.strerror}") from err
+        raise _Unsent(f"cannot be read: {err.strerror}") from err
     if left:
-        raise _Unsent("it is being changed")
+        raise _Unsent("changed while it was sent")
 
 
 def _recoded(file: Sendable) -> Iterator[bytes]:
@@ -201,8 +201,10 @@ def _recoded(file: Sendable) -> Iterator[bytes]:
         buffer = DicomBytesIO()
         buffer.is_implicit_VR, buffer.is_little_endian = True, True
         write_dataset(buffer, dataset)
-    except Exception as err:  # noqa: BLE001 - pydicom raises what it likes on odd bytes
-        raise _Unsent(f"it cannot be encoded anew: {type(err).__name__}") from None
+    except Exception as err:  # noqa: BLE001 - pydicom raises anything on malformed bytes
+        raise _Unsent(
+            f"cannot be converted to Implicit VR Little Endian: {type(err).__name__}"
+        ) from None
     return iter([buffer.getvalue()])
 
 

@@ -1,4 +1,4 @@
-"""For authors of plugins and for tests: synthetic studies, PACS to try things on, contracts."""
+"""For plugin authors and for tests: synthetic studies, test PACS, contracts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name.endswith("Contract") and name in __all__:
-        from pacsfw.testing import contracts  # the suites import much that a PACS does not need
+        from pacsfw.testing import contracts  # the suites have imports that a PACS does not need
 
         return getattr(contracts, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""The identifiers that a C-FIND is answered with (PS3.4 C.4.1.1.3.2): child process only.
+"""The identifiers of C-FIND responses (PS3.4 C.4.1.1.3.2): child process only.
 
-They are written from text without pydicom's data sets in between, which would cost more
-than everything else about an answer.
+They are encoded directly from text. Creating pydicom data sets would cost more than all the
+rest of a response.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from pacsfw.testing._records import COUNTED_AT, Entity, Texts
 
 
 class Encoder:
-    """Writes the answers to one question in little endian.
+    """Encodes the rows of one query in little endian.
 
     Parameters
     ----------
     keywords
-        The attributes of each answer; the character set comes by itself.
+        The attributes of each row; the character set is added automatically.
     constants
-        Values that are the same in each answer.
+        Values that are the same in each row.
     implicit
-        Whether the VR is left out.
+        Whether the encoding has no VR.
     no_charset
-        Leave out SpecificCharacterSet, but not the characters.
+        Omit SpecificCharacterSet, but not the characters.
     lying_counts
         Make each NumberOf... attribute one too high.
     """
@@ -51,7 +51,7 @@ class Encoder:
         self._lying = lying_counts
 
     def encode(self, entity: Entity) -> bytes:
-        """Write the answer about one entity."""
+        """Encode the row of one entity."""
         charset = entity.texts("SpecificCharacterSet")
         written = []
         for keyword, element in self._plan:
@@ -66,7 +66,7 @@ class Encoder:
 
 
 class _Element:
-    """Writes one attribute."""
+    """Encodes one attribute."""
 
     def __init__(self, tag: int, *, implicit: bool) -> None:
         self._vr = dictionary_VR(tag).split(" ")[0]
@@ -76,7 +76,7 @@ class _Element:
         self._length = struct.Struct("<L" if implicit else "<2xL" if long else "<H")
 
     def encode(self, values: Texts, charset: Texts) -> bytes:
-        """Write it with these values; an empty one where they cannot be written."""
+        """Encode it with these values; empty if they cannot be encoded."""
         data = self._data(values, charset)
         if len(data) % 2:
             data += b"\0" if self._vr == "UI" else b" "
@@ -100,7 +100,7 @@ def _packed(vr: str, values: Texts) -> bytes:
     number = float if vr in ("FL", "FD") else int
     try:
         return b"".join(struct.pack("<" + NUMBERS[vr], number(value)) for value in values)
-    except (struct.error, ValueError):  # a file with a value that its attribute cannot have
+    except (struct.error, ValueError):  # a file with an invalid value
         return b""
 
 

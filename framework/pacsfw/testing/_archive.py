@@ -1,4 +1,4 @@
-"""What an `EmbeddedPACS` holds (PS3.4 C.6): its child process only."""
+"""The studies of an `EmbeddedPACS` (PS3.4 C.6): child process only."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from pacsfw.testing.synthetic import Study
 
 
 class BadIdentifier(ValueError):
-    """The identifier does not fit the information model: status A900."""
+    """The identifier does not match the information model: status A900."""
 
 
 class Archive:
-    """Studies by StudyInstanceUID, in the order they came in. Safe to use from threads."""
+    """Studies by StudyInstanceUID, in the order of arrival. Thread-safe."""
 
     def __init__(self) -> None:
         self._studies: dict[str, Group | MadeStudy] = {}
@@ -35,10 +35,10 @@ class Archive:
         self.skipped: list[Path] = []
 
     def add(self, path: Path) -> bool:
-        """Take in a Part 10 file; one that cannot be served is remembered as skipped."""
+        """Add a Part 10 file; a file that cannot be served is recorded as skipped."""
         try:
             instance = read(path)
-        except Exception:  # noqa: BLE001 - a damaged file makes pydicom raise anything
+        except Exception:  # noqa: BLE001 - pydicom raises anything on damaged files
             self.skipped.append(path)
             return False
         with self._lock:
@@ -46,7 +46,7 @@ class Archive:
         return True
 
     def make(self, study: Study, folder: Path) -> None:
-        """Take in a synthetic study; its files are written to the folder when needed."""
+        """Add a synthetic study; its files are written to the folder when needed."""
         made = MadeStudy(study, folder)
         [uid] = made.texts("StudyInstanceUID")
         with self._lock:
@@ -64,7 +64,7 @@ class Archive:
         held.members[instance.key("IMAGE")] = instance
 
     def uids(self, level: str, study_uid: str) -> frozenset[str]:
-        """Return the unique keys of a level, of one study or (empty) of all."""
+        """Return the unique keys of a level, of one study or (if empty) of all."""
         studies = [self._studies.get(study_uid)] if study_uid else self._all()
         if level in ("PATIENT", "STUDY"):
             return frozenset(_key(study, level) for study in studies if study)
@@ -73,7 +73,7 @@ class Archive:
         )
 
     def syntaxes(self) -> dict[str, list[UID]]:
-        """Return the transfer syntaxes of each SOP class, the most frequent one first."""
+        """Return the transfer syntaxes of each SOP class, most frequent first."""
         counts: dict[str, Counter[str]] = {}
         for study in self._all():
             for sop_class, syntax in study.classes():
@@ -84,14 +84,14 @@ class Archive:
         }
 
     def entities(self, root: str, level: str, keys: Mapping[str, str]) -> Sequence[Entity]:
-        """Return what a query may be about: all below the unique keys of the levels above.
+        """Return the entities below the unique keys of the levels above.
 
-        Studies that are asked for by StudyInstanceUID are looked up and not searched for.
+        Studies with a StudyInstanceUID in the query are looked up, not searched.
 
         Raises
         ------
         BadIdentifier
-            The level is none of the model, or a key above it has not one value
+            The model does not have the level, or a key above it does not have one value
             (PS3.4 C.4.1.3.1.1).
         """
         studies = self._studies_below(root, level, keys)
@@ -111,12 +111,12 @@ class Archive:
         return [Group.of(members) for members in series.values()]
 
     def retrieve(self, root: str, level: str, keys: Mapping[str, str]) -> list[Instance]:
-        """Return the objects that a C-MOVE or C-GET asks for.
+        """Return the instances that a C-MOVE or C-GET requests.
 
         Raises
         ------
         BadIdentifier
-            As with `entities`, or nothing is asked for.
+            As for `entities`, or nothing is requested.
         """
         studies = self._studies_below(root, level, keys)
         wanted = _values(keys, level)
@@ -133,14 +133,14 @@ class Archive:
         return [instance.key("IMAGE") for instance in study.instances()] if study else []
 
     def another(self, study_uid: str) -> list[Instance]:
-        """Return the objects of the study that came in after this one, or first of all."""
+        """Return the instances of the study added after this one, or of the first one."""
         with self._lock:
             uids = list(self._studies)
             following = uids[(uids.index(study_uid) + 1) % len(uids)] if uids else ""
             return self._studies[following].instances() if following else []
 
     def remove(self, uids: frozenset[str]) -> None:
-        """Forget the objects with these SOP Instance UIDs, and studies that are left empty."""
+        """Remove the instances with these SOP Instance UIDs, and studies that become empty."""
         with self._lock:
             for study_uid, study in list(self._studies.items()):
                 left = [one for one in study.instances() if one.key("IMAGE") not in uids]
@@ -156,9 +156,9 @@ class Archive:
     def _studies_below(
         self, root: str, level: str, keys: Mapping[str, str]
     ) -> list[Group | MadeStudy]:
-        """Return the studies that the unique keys above STUDY and of STUDY level leave."""
+        """Return the studies that match the unique keys down to STUDY level."""
         if level not in LEVELS[LEVELS.index(root) :]:
-            raise BadIdentifier(f"QueryRetrieveLevel is none of the {root.title()} Root model")
+            raise BadIdentifier(f"QueryRetrieveLevel is not in the {root.title()} Root model")
         if level in ("SERIES", "IMAGE"):
             _one(keys, "STUDY", level)
         uids = _values(keys, "STUDY") if level != "PATIENT" else []
@@ -188,7 +188,7 @@ def _key(study: Group | MadeStudy, level: str) -> str:
 
 
 def _values(keys: Mapping[str, str], level: str) -> list[str]:
-    """Return the values that are asked for of the unique key of a level."""
+    """Return the requested values of the unique key of a level."""
     return [value for value in keys.get(UNIQUE_KEYS[level], "").split("\\") if value]
 
 

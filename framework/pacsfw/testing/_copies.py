@@ -1,4 +1,4 @@
-"""Which instances a faulty retrieve sends, and in what state: child process only."""
+"""The instances that a faulty retrieve sends, and their state: child process only."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pacsfw.testing._records import Instance
 from pacsfw.testing.pacs_faults import Faults
 
 _CUT = 40
-"""Bytes that a truncated object lacks at its end."""
+"""Number of bytes missing at the end of a truncated instance."""
 
 Fate: TypeAlias = Literal["sent", "lost", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """One object of a retrieve and what becomes of it."""
+    """One instance of a retrieve, and how it is sent."""
 
     instance: Instance
     fate: Fate = "sent"
     truncated: bool = False
     repeated: bool = False
-    """It has been sent before; its sub-operation counts no more."""
+    """It has been sent before, so its sub-operation is not counted."""
 
 
 def parcels(wanted: Iterable[Instance], faults: Faults, last: list[str]) -> Iterator[Parcel]:
-    """Say what becomes of each object; ``last`` are the UIDs of the study in their order."""
+    """Yield how to send each instance; ``last`` are the UIDs of the study in order."""
     lost, failed, cut = (
         frozenset(last[-number:] if number else ())
         for number in (faults.lose, faults.fail, faults.truncate)
@@ -46,7 +46,7 @@ def parcels(wanted: Iterable[Instance], faults: Faults, last: list[str]) -> Iter
 
 
 class Copies:
-    """Copies of stored files that differ from them, for objects sent in another state."""
+    """Modified copies of stored files, for instances sent in another state."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

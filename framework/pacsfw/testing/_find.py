@@ -1,7 +1,7 @@
-"""C-FIND of an `EmbeddedPACS` (PS3.4 C.4.1): its child process only.
+"""C-FIND of an `EmbeddedPACS` (PS3.4 C.4.1): child process only.
 
-pynetdicom's own service would make a data set of each answer and send it in two pieces,
-each of which its reactor picks up alone; here an answer is one P-DATA with both.
+pynetdicom's own service would create a data set for each row and send it in two pieces, each
+handled separately by its reactor. Here, a row is one P-DATA with both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _COMMAND, _IDENTIFIER = b"\x03", b"\x02"
 """Message control headers: the last fragment of either (PS3.8 E.2)."""
 _PDV_OVERHEAD = 6
 _ROWS_AT_ONCE = 50
-"""So many rows are sent before the reactor may look whether the peer cancels."""
+"""Number of rows to send before the reactor may check for a C-CANCEL."""
 
 
 class Find:
@@ -51,7 +51,7 @@ class Find:
         self._commands: dict[int, bytes] = {}
 
     def answer(self) -> None:
-        """Send the rows and the final response, as far as the faults let it come to that."""
+        """Send the rows and the final response, as far as the faults allow."""
         state, asked = self._state, self._asked
         entry = state.begin("C-FIND", asked)
         status: int | None = BAD_IDENTIFIER
@@ -66,7 +66,7 @@ class Find:
             self._service.dimse.send_msg(self._response(status), self._context_id)
 
     def _send_rows(self, question: Question, entities: Sequence[Entity]) -> int | None:
-        """Send the rows and return the final status; None where the association has ended."""
+        """Send the rows and return the final status; None if the association has ended."""
         faults, association = self._state.faults, self._service.assoc
         encoder = self._encoder(question)
         pending = PENDING if question.all_supported else PENDING_UNSUPPORTED_KEYS
@@ -105,7 +105,7 @@ class Find:
         )
 
     def _let_go(self) -> None:
-        """Wait until all is sent: the reactor receives nothing while there is more to send."""
+        """Wait until everything is sent: the reactor receives nothing before that."""
         dul = self._service.assoc.dul
         while dul.is_alive() and not dul.to_provider_queue.empty():
             time.sleep(0.0005)

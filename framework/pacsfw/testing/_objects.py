@@ -30,11 +30,11 @@ OF_STUDY: Mapping[str, Callable[[StudyDescription], Any]] = {
     "ReferringPhysicianName": lambda _study: "",
     "StudyDescription": lambda study: study.description,
 }
-"""The attributes that all objects of a study share, where its ``extra`` does not say else."""
+"""The attributes shared by all instances of a study, unless overridden by ``extra``."""
 
 
 def build(study: StudyDescription, series: int, instance: int) -> Dataset:
-    """Make one object of a study; both numbers count from 1."""
+    """Create one instance of a study; both numbers count from 1."""
     attributes = describe(study, series, instance)
     dataset = Dataset()
     dataset.file_meta = _meta(study, attributes)
@@ -47,7 +47,7 @@ def build(study: StudyDescription, series: int, instance: int) -> Dataset:
 
 
 def describe(study: StudyDescription, series: int, instance: int) -> dict[str, Any]:
-    """Return the attributes of an object by keyword, without pixels; None: it has it not."""
+    """Return the attributes of an instance by keyword, without pixels; None: absent."""
     modality = study.modalities[series - 1]
     attributes = {keyword: of(study) for keyword, of in OF_STUDY.items()}
     attributes |= _series(study, series)
@@ -63,7 +63,7 @@ def describe(study: StudyDescription, series: int, instance: int) -> dict[str, A
 
 
 def _put(dataset: Dataset, keyword: str, value: Any) -> None:
-    """Set an attribute without validation: some studies are awkward on purpose."""
+    """Set an attribute without validation: some studies are invalid on purpose."""
     tag = tag_for_keyword(keyword)
     if tag is None:
         raise ValueError(f"{keyword!r} is not a DICOM keyword")
@@ -114,7 +114,7 @@ def _image(modality: str, instance: int) -> dict[str, Any]:
 
 
 def _pixels(series: int, instance: int) -> bytes:
-    """Draw a bright disc whose place and radius follow the numbers; 12 bit, little endian."""
+    """Draw a bright disc, placed and sized by the numbers; 12 bit, little endian."""
     radius = 2 + instance % (SIZE // 2)
     centre = SIZE // 2 + series % 3
     values = (

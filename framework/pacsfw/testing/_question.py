@@ -1,4 +1,4 @@
-"""What a C-FIND asks, and what a PACS with faults makes of it: its child process only."""
+"""A C-FIND query, as handled by a PACS with faults: child process only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Test = Callable[[Entity], bool]
 
 
 class Question:
-    """The keys of one C-FIND, understood.
+    """The parsed keys of one C-FIND.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class Question:
     keys
         The identifier: keyword to text.
     faults
-        What to do wrong.
+        The faults to apply.
     fold_names
-        Match patient names without regard to case.
+        Ignore the case of patient names.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class Question:
         self.returned = [keyword for keyword in supported if self._is_returned(keyword)]
         self.all_supported = self.returned == asked
         self.truncated = False
-        """Whether the limit of rows left some out; known when all rows are taken."""
+        """Whether the limit of rows cut the result; known after all rows were taken."""
         self._required: list[Test] = []
         self._optional: list[Test] = []
         for keyword in supported:
@@ -65,7 +65,7 @@ class Question:
                 tests.append(self._test(keyword, keys[keyword], fold_names=fold_names))
 
     def rows(self, entities: Iterable[Entity]) -> Iterator[Entity]:
-        """Return what matches, as far as the limit of rows lets it through."""
+        """Return the matches, up to the limit of rows."""
         if self._faults.cap_before_filter:
             found = self._capped(_filtered(entities, self._required))
             return _filtered(found, self._optional)
@@ -92,7 +92,7 @@ class Question:
         folds = fold_names and vr == "PN"
         fits = partial(matches, vr, pattern.upper() if folds else pattern)
         try:
-            fits(())  # a malformed key shows without any value
+            fits(())  # fails for a malformed key, even without a value
         except ValueError as error:
             raise BadIdentifier(f"{keyword} at {self.level} level: {error}") from error
         at_start = vr in RANGE_VRS and pattern.startswith("-") and self._faults.open_ranges
@@ -110,7 +110,7 @@ def _filtered(entities: Iterable[Entity], tests: list[Test]) -> Iterator[Entity]
 
 
 def is_key(keyword: str, level: str) -> bool:
-    """Tell whether an attribute is a key of this level or of one above it."""
+    """Return whether an attribute is a key of this level or of one above it."""
     if keyword in COUNTED_AT:
         return COUNTED_AT[keyword] == level
     if tag_for_keyword(keyword) is None or vr_of(keyword) == "SQ":

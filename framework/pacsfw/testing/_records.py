@@ -1,7 +1,7 @@
-"""What an `EmbeddedPACS` knows of its objects and studies, as text: its child process only.
+"""The instances and studies of an `EmbeddedPACS`, as text: child process only.
 
-Everything a query can ask for is plain text, made once or cheap to make: that is what lets
-a hundred thousand studies be searched and answered.
+Every attribute that a query can use is plain text, created once or cheaply, so that a hundred
+thousand studies can be searched and returned.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pacsfw.testing._objects import OF_STUDY, build, describe
 from pacsfw.testing.synthetic import SOP_CLASSES, Study
 
 Texts = tuple[str, ...]
-"""The values of an attribute; none where it is absent or empty."""
+"""The values of an attribute; none if it is absent or empty."""
 
 UNIQUE_KEYS: Mapping[str, str] = {
     "PATIENT": "PatientID",
@@ -40,11 +40,11 @@ COUNTED_AT: Mapping[str, str] = {
     "NumberOfStudyRelatedInstances": "STUDY",
     "NumberOfSeriesRelatedInstances": "SERIES",
 }
-"""Attributes that no object has: they are counted (PS3.4 C.3.4) at these levels."""
+"""Attributes that are not in instances, but counted (PS3.4 C.3.4) at these levels."""
 
 
 class Entity(Protocol):
-    """What one row of an answer is about: a patient, a study, a series or an object."""
+    """The subject of one row: a patient, a study, a series or an instance."""
 
     def texts(self, keyword: str) -> Texts:
         """Return the values of an attribute."""
@@ -52,7 +52,7 @@ class Entity(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One object: its attributes, and the file that is made of it when it is needed."""
+    """One instance: its attributes, and its file, which is written when needed."""
 
     attributes: Mapping[str, Texts]
     sop_class: str
@@ -64,31 +64,31 @@ class Instance:
         return self.attributes.get(keyword, ())
 
     def key(self, level: str) -> str:
-        """Return the unique key of the entity of this level that the object belongs to."""
+        """Return the unique key of the entity of this level that contains the instance."""
         return "\\".join(self.texts(UNIQUE_KEYS[level]))
 
 
 @dataclass(slots=True)
 class Group:
-    """Objects that belong together; the first one speaks for all."""
+    """Instances of one entity; the first one provides its attributes."""
 
     members: dict[str, Instance] = field(default_factory=dict)
 
     @classmethod
     def of(cls, instances: Iterable[Instance]) -> Group:
-        """Make a group of objects; the last one of each SOP Instance UID counts."""
+        """Create a group of instances; the last one of each SOP Instance UID is used."""
         return cls({instance.key("IMAGE"): instance for instance in instances})
 
     def instances(self) -> list[Instance]:
-        """Return the objects."""
+        """Return the instances."""
         return list(self.members.values())
 
     def classes(self) -> list[tuple[str, str]]:
-        """Return SOP class and transfer syntax of each object."""
+        """Return SOP class and transfer syntax of each instance."""
         return [(instance.sop_class, instance.syntax) for instance in self.instances()]
 
     def texts(self, keyword: str) -> Texts:
-        """Return the values of an attribute, counted ones included."""
+        """Return the values of an attribute, including counted ones."""
         instances = self.instances()
         if keyword not in COUNTED_AT:
             return instances[0].texts(keyword)
@@ -102,12 +102,12 @@ class Group:
 
 
 class MadeStudy:
-    """A synthetic study: its objects come into being when somebody asks for them.
+    """A synthetic study, whose instances are created when needed.
 
     Raises
     ------
     ValueError
-        It has an attribute that is none.
+        It has an invalid attribute.
     """
 
     __slots__ = ("_folder", "_study")
@@ -120,7 +120,7 @@ class MadeStudy:
         self._folder = folder
 
     def instances(self) -> list[Instance]:
-        """Return the objects; each has a file as soon as it is sent."""
+        """Return the instances; each has a file once it is sent."""
         study = self._study
         return [
             self._instance(series, number)
@@ -133,7 +133,7 @@ class MadeStudy:
         return [(uid, self._study.syntax) for uid in self._sop_classes()]
 
     def texts(self, keyword: str) -> Texts:
-        """Return the values of an attribute, counted ones included."""
+        """Return the values of an attribute, including counted ones."""
         study = self._study
         if keyword in study.extra:
             return as_texts(study.extra[keyword])
@@ -163,13 +163,13 @@ class MadeStudy:
 
 
 class Patient:
-    """The studies of one patient; the first one speaks for all."""
+    """The studies of one patient; the first one provides the attributes."""
 
     def __init__(self, studies: Sequence[Group | MadeStudy]) -> None:
         self._studies = studies
 
     def texts(self, keyword: str) -> Texts:
-        """Return the values of an attribute, counted ones included."""
+        """Return the values of an attribute, including counted ones."""
         if COUNTED_AT.get(keyword) != "PATIENT":
             return self._studies[0].texts(keyword)
         if keyword.endswith("Studies"):
@@ -179,12 +179,12 @@ class Patient:
 
 
 def read(path: Path) -> Instance:
-    """Read the header of a file whole, so that no damaged value is met in a query.
+    """Read the complete header of a file, so that queries find no damaged value.
 
     Raises
     ------
     ValueError
-        It lacks a UID, or its File Meta tells of another object.
+        It lacks a UID, or its File Meta names another instance.
     """
     header = dcmread(path, stop_before_pixels=True)
     meta = header.file_meta
@@ -202,7 +202,7 @@ def read(path: Path) -> Instance:
 
 
 def as_texts(value: Any) -> Texts:
-    """Return the value of an attribute as texts; sequences and bytes have none."""
+    """Return the value of an attribute as texts; none for sequences and bytes."""
     if value is None or isinstance(value, bytes):
         return ()
     if isinstance(value, str):
@@ -215,7 +215,7 @@ def as_texts(value: Any) -> Texts:
 
 
 def _written(study: Study, series: int, number: int, folder: Path) -> Path:
-    """Write the file of an object unless it is there; several threads may want it."""
+    """Write the file of an instance if it does not exist; safe for several threads."""
     path = folder / f"{study.sop_uid(series, number)}.dcm"
     if not path.exists():
         part = folder / f"{uuid4().hex}.part"

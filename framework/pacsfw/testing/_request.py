@@ -1,4 +1,4 @@
-"""The identifier of a request to an `EmbeddedPACS`, as text: its child process only."""
+"""The identifier of a request to an `EmbeddedPACS`, as text: child process only."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1."
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a C-FIND, C-MOVE or C-GET asks for."""
+    """The content of a C-FIND, C-MOVE or C-GET request."""
 
     root: str
     """The highest level of its information model."""
     level: str
-    """Query/Retrieve level; empty where the identifier has none or cannot be read."""
+    """Query/Retrieve level; empty if the identifier has none or is unreadable."""
     keys: Mapping[str, str]
-    """Keyword to text; what has no keyword goes by its tag."""
+    """Keyword to text; elements without a keyword are listed by tag."""
 
 
 def read(primitive: C_FIND | C_GET | C_MOVE, context: PresentationContext) -> Request:

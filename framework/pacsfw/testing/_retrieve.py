@@ -1,8 +1,8 @@
-"""C-MOVE and C-GET of an `EmbeddedPACS` (PS3.4 C.4.2, C.4.3): its child process only.
+"""C-MOVE and C-GET of an `EmbeddedPACS` (PS3.4 C.4.2, C.4.3): child process only.
 
-pynetdicom's own service decodes and encodes every object again, and it answers a
-destination that cannot be reached with the status of an unknown one. Here the stored
-bytes go out as they are, and each way to fail has its own status.
+pynetdicom's own service decodes and re-encodes every instance, and returns the status of an
+unknown destination for an unreachable one. Here, the stored bytes are sent unchanged, and each
+kind of failure has its own status.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Tally:
     failed: list[str] = field(default_factory=list)
 
     def count(self, uid: str, status: int | None) -> None:
-        """Count a C-STORE by the status that its receiver answered, None where it did not."""
+        """Count a C-STORE by the status of its receiver, None without a response."""
         self.remaining -= 1
         kind = "Failure"
         if status is not None:
@@ -58,20 +58,20 @@ class Tally:
             self.failed.append(uid)
 
     def fail(self, instances: Iterable[Instance]) -> None:
-        """Count objects that could not even be sent."""
+        """Count instances that could not be sent."""
         for instance in instances:
             self.count(instance.key("IMAGE"), None)
 
     @property
     def final_status(self) -> int:
-        """The status that these sub-operations end with."""
+        """The final status for these sub-operations."""
         if not self.failed and not self.warning:
             return SUCCESS
         return PARTLY if self.completed or self.warning else UNABLE
 
 
 class QueryRetrieve(QueryRetrieveServiceClass):
-    """The Query/Retrieve service with operations of our own."""
+    """The Query/Retrieve service with our own operations."""
 
     def __init__(self, state: State, assoc: Association) -> None:
         super().__init__(assoc)
@@ -139,12 +139,12 @@ class Operation:
         self.dead = False
 
     def wanted(self, others: int) -> list[Instance] | None:
-        """Return the objects to send; None where there is nothing more to do.
+        """Return the instances to send; None if there is nothing more to do.
 
         Parameters
         ----------
         others
-            Retrieves that run besides this one.
+            Number of other running retrieves.
         """
         asked, faults = self._asked, self.faults
         self._entry = self._state.begin(self._name, asked)
@@ -173,7 +173,7 @@ class Operation:
         receiver: Callable[[Instance], Association | None],
         originator: str | None = None,
     ) -> None:
-        """Send the objects, report each one, and end with the status they deserve."""
+        """Send the instances, report each one, and end with the resulting status."""
         self.tally = Tally(len(instances))
         for number, parcel in enumerate(self._parcels(instances), start=1):
             if self._is_cancelled():
@@ -199,7 +199,7 @@ class Operation:
             self.finish(self.tally.final_status)
 
     def send_late(self, instances: list[Instance], route: Route) -> None:
-        """Report success, and send the objects later."""
+        """Report success, and send the instances later."""
         self.tally = Tally(0, completed=len(instances))
 
         def later() -> None:
@@ -235,7 +235,7 @@ class Operation:
             self.tally.count(parcel.instance.key("IMAGE"), status)
 
     def _never_end(self) -> None:
-        """Keep quiet, or keep saying that it goes on, until the peer has had enough."""
+        """Send nothing, or endless pending responses, until the peer gives up."""
         due = time.monotonic()
         while not self._service.assoc.acse.is_aborted():
             if self._is_cancelled():
@@ -260,7 +260,7 @@ class Operation:
     def _store(
         self, parcel: Parcel, receiver: Association | None, number: int, originator: str | None
     ) -> int | None:
-        """Send one object; None where no answer came or no context was accepted for it."""
+        """Send one instance; None without a response or an accepted context."""
         status: int | None = None
         named = None if self.faults.sender else originator
         if receiver is not None:

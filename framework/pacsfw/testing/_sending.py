@@ -1,4 +1,4 @@
-"""How a faulty retrieve sends: child process only."""
+"""How a faulty retrieve sends instances: child process only."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MAX_CONTEXTS = 128
 def keep_responses(association: Association) -> None:
     """Work around a race in pynetdicom 3.0 that loses a response on a busy machine.
 
-    Its ``send_*`` methods pause the reactor thread of the association, but take it for
-    paused a moment too early. The reactor may then take the response off the queue, finds
-    that it is no request and drops it, and the sender waits until its timeout. So
-    whatever is no request goes back onto the queue.
+    Its ``send_*`` methods pause the reactor thread of the association, but assume it is
+    paused slightly too early. The reactor may then take the response from the queue, see that
+    it is not a request and drop it, and the sender waits until its timeout. Therefore, any
+    message that is not a request is put back into the queue.
     """
     serve = association._serve_request
 
@@ -36,7 +36,7 @@ def keep_responses(association: Association) -> None:
 
 
 class Route:
-    """The way to a move destination: one association, or one for each object."""
+    """The connection to a move destination: one association, or one per instance."""
 
     def __init__(
         self, ae: AE, state: State, faults: Faults, title: str, address: tuple[str, int]
@@ -52,7 +52,7 @@ class Route:
         self._association: Association | None = None
 
     def open(self, instances: list[Instance]) -> bool:
-        """Associate for these objects; False where the destination cannot be reached."""
+        """Open an association for these instances; False if the destination is unreachable."""
         pairs = dict.fromkeys((instance.sop_class, instance.syntax) for instance in instances)
         self._association = self._ae.associate(
             *self._address,
@@ -67,20 +67,20 @@ class Route:
         return True
 
     def association(self, instance: Instance) -> Association | None:
-        """Return the association that an object goes over."""
+        """Return the association for an instance."""
         if self._scatter:
             self.close()
             self.open([instance])
         return self._association
 
     def close(self) -> None:
-        """Release what is open."""
+        """Release the open associations."""
         if self._association is not None:
             self._association.release()
             self._association = None
 
     def abort(self) -> None:
-        """Abort what is open."""
+        """Abort the open associations."""
         if self._association is not None:
             self._association.abort()
             self._association = None

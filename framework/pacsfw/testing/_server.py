@@ -55,15 +55,15 @@ SYNTAXES = (ExplicitVRLittleEndian, *ALL_TRANSFER_SYNTAXES)
 
 
 def serve(settings: Settings, channel: connection.Connection) -> None:
-    """Run the PACS until the parent says stop or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
+    """Run the PACS until the parent stops it or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     logging.disable(logging.CRITICAL)  # pynetdicom and pydicom would log identifiers
     warnings.simplefilter("ignore")  # pydicom's warnings quote values
     signal.signal(signal.SIGTERM, _leave)
     temporary = tempfile.TemporaryDirectory("", "pacsfw-embedded-", ignore_cleanup_errors=True)
     with suppress(SystemExit), temporary as folder:
         _serve(settings, channel, Path(folder))
-    os._exit(0)  # with all sockets, whatever the threads of open associations are doing
+    os._exit(0)  # closes all sockets, whatever the threads of open associations do
 
 
 def _leave(_number: int, _frame: object) -> None:
@@ -94,14 +94,14 @@ def _serve(settings: Settings, channel: connection.Connection, folder: Path) -> 
 
 
 class _Shared(list[PresentationContext]):
-    """Contexts that pynetdicom does not copy for each association: 7000 UIDs, 50 ms."""
+    """Contexts that pynetdicom does not copy per association: 7000 UIDs take 50 ms."""
 
     def __deepcopy__(self, _memo: object) -> list[PresentationContext]:
         return list(self)
 
 
 def _obey(state: State, made: Path, channel: connection.Connection) -> None:
-    """Answer what the parent asks until it says stop or is gone."""
+    """Serve calls of the parent until it stops the PACS or is gone."""
     answers: dict[str, Callable[..., Any]] = {
         "add": partial(_add, state, made),
         "counters": state.counters,
@@ -144,10 +144,10 @@ def _application_entity(settings: Settings, state: State) -> AE:
     stored = state.archive.syntaxes()
     known = (context.abstract_syntax for context in AllStoragePresentationContexts)
     for storage in dict.fromkeys([*stored, *filter(None, known)]):
-        # what is stored comes first: a C-GET can send an object in no other syntax
+        # stored ones first: a C-GET can send an instance only in its own syntax
         syntaxes = list(dict.fromkeys([*stored.get(storage, []), *SYNTAXES]))
         ae.add_supported_context(storage, syntaxes, scu_role=True, scp_role=True)
-    pynetdicom._config.STORE_SEND_CHUNKED_DATASET = True  # send files as they are
+    pynetdicom._config.STORE_SEND_CHUNKED_DATASET = True  # send files unchanged
     association.uid_to_service_class = partial(_service_class, state)  # type: ignore[assignment, attr-defined]
     return ae
 
@@ -171,14 +171,14 @@ def _handlers(state: State, received: Path) -> list[Any]:
 
 
 def _no_delay(event: evt.Event) -> None:
-    """Do without Nagle's algorithm: it costs 40 ms per object against a delayed ACK."""
+    """Disable Nagle's algorithm: with delayed ACKs, it costs 40 ms per instance."""
     transport = event.assoc.dul.socket
     if transport is not None and transport.socket is not None:
         transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _judge(event: evt.Event, state: State) -> None:
-    """Apply the faults that an association request meets."""
+    """Apply the faults of association requests."""
     association = event.assoc
     wanted = cast("A_ASSOCIATE", association.requestor.primitive)
     called = wanted.called_ae_title.strip()

@@ -1,4 +1,4 @@
-"""What passes between an `EmbeddedPACS` and its child process."""
+"""The data exchanged between an `EmbeddedPACS` and its child process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Logged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the child process is started with."""
+    """The settings at the start of the child process."""
 
     aetitle: str
     port: int

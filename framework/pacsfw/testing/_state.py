@@ -1,4 +1,4 @@
-"""What the parts of an `EmbeddedPACS` share inside its child process."""
+"""The shared state of an `EmbeddedPACS` in its child process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEALTHY = Faults()
 
 
 class State:
-    """The archive, the settings that may change, and the record of what was asked."""
+    """The studies, the variable settings, and the log of requests."""
 
     def __init__(self, settings: Settings, outgoing_handlers: list[Any], copies: Path) -> None:
         self.archive = Archive()
@@ -41,7 +41,7 @@ class State:
         self._lock = threading.Lock()
 
     def admit(self) -> bool:
-        """Tell whether one more association may be accepted."""
+        """Return whether another association may be accepted."""
         with self._lock:
             if self._admitted == self.faults.reject_after:
                 return False
@@ -49,13 +49,13 @@ class State:
             return True
 
     def set_faults(self, faults: Faults) -> None:
-        """Have other faults from now on; `Faults.heals_after` counts anew."""
+        """Replace the faults; `Faults.heals_after` counts from zero again."""
         with self._lock:
             self.faults = faults
             self._retrieved.clear()
 
     def faults_of(self, study_uid: str) -> Faults:
-        """Return the faults that one more retrieve about a study meets."""
+        """Return the faults for the next retrieve of a study."""
         with self._lock:
             self._retrieved[study_uid] += 1
             after = self.faults.heals_after
@@ -67,7 +67,7 @@ class State:
 
     @contextmanager
     def retrieving(self) -> Iterator[int]:
-        """Count a retrieve while it runs; gives how many others do."""
+        """Count a retrieve while it runs; yields the number of others."""
         with self._lock:
             self._retrieving += 1
             others = self._retrieving - 1
@@ -78,28 +78,28 @@ class State:
                 self._retrieving -= 1
 
     def begin(self, service: str, request: Request) -> int:
-        """Record a request and return the number by which it can be ended."""
+        """Record a request and return its number for `end`."""
         with self._lock:
             self._counters[service] += 1
             self._log.append(Logged(service, request.level, request.keys))
             return len(self._log) - 1
 
     def end(self, entry: int, status: int | None) -> None:
-        """Record the final status of a request; None where none could be sent."""
+        """Record the final status of a request; None if none could be sent."""
         with self._lock:
             self._log[entry] = replace(self._log[entry], status=status)
 
     def count(self, name: str) -> None:
-        """Count something that happened."""
+        """Count an event."""
         with self._lock:
             self._counters[name] += 1
 
     def count_sent(self, status: int | None) -> None:
-        """Count a C-STORE sub-operation by what its receiver answered."""
+        """Count a C-STORE sub-operation by the status of its receiver."""
         self.count("failed" if status is None or status >> 12 in (0xA, 0xC) else "sent")
 
     def pause(self) -> None:
-        """Wait as long as the test wants between two sub-operations."""
+        """Wait between two sub-operations, for the configured delay."""
         if self.delay:
             time.sleep(self.delay)
 

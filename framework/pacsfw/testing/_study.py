@@ -1,4 +1,4 @@
-"""What a synthetic study is, without its files."""
+"""The description of a synthetic study, without its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOP_CLASSES: Mapping[str, str] = {
     "OT": "1.2.840.10008.5.1.4.1.1.7",
     "SR": "1.2.840.10008.5.1.4.1.1.88.11",
 }
-"""Storage SOP class (PS3.4 B.5) of the modalities that can be made."""
+"""Storage SOP class (PS3.4 B.5) of each supported modality."""
 
 SIZE = 16
 """Rows and columns of every image; the pixels are 16 bit, so an image has 512 bytes."""
@@ -26,15 +26,15 @@ SIZE = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyDescription:
-    """One study: one series per entry of ``modalities``, ``instances`` objects in each.
+    """One study: one series per entry of ``modalities``, with ``instances`` in each.
 
-    ``number`` and ``seed`` decide the UIDs, everything else can be anything, also what
-    DICOM forbids: that is the point of some of them.
+    ``number`` and ``seed`` determine the UIDs. All other values are free, including values
+    that DICOM forbids, which some tests need.
     """
 
     number: int
     patient_id: str | None
-    """None leaves the attribute out, the empty string leaves it empty."""
+    """None: the attribute is absent; empty string: it is empty."""
     patient_name: str
     study_date: str = ""
     """``YYYYMMDD``; empty for an undated study."""
@@ -46,7 +46,7 @@ class StudyDescription:
     syntax: str = EXPLICIT_LE
     description: str = "SYNTHETIC STUDY"
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """More attributes by keyword, for every object; None leaves a standard one out."""
+    """Additional attributes by keyword, for every instance; None removes a standard one."""
     seed: int = 1
 
     @property
@@ -59,12 +59,12 @@ class StudyDescription:
         return self._uid(series)
 
     def sop_uid(self, series: int, instance: int) -> str:
-        """SOPInstanceUID of an object, both numbers from 1."""
+        """SOPInstanceUID of an instance; both numbers count from 1."""
         return self._uid(series, instance)
 
     @property
     def sop_uids(self) -> tuple[str, ...]:
-        """The SOPInstanceUID of every object."""
+        """The SOPInstanceUID of every instance."""
         return tuple(self.sop_uid(*numbers) for numbers in self.numbers())
 
     def numbers(self) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Running a whole collection from a test PACS, and what came of it."""
+"""Run a complete collection from a test PACS, and return its results."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any
 from pacsfw.testing.embedded import EmbeddedPACS
 
 SECONDS = 100
-"""A collection of a few small studies takes a few; one that hangs is killed."""
+"""Timeout in seconds, after which a run is killed; a few small studies take a few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What a command left behind."""
+    """The results of a command."""
 
     code: int
-    """The exit code: 0 means that all is complete."""
+    """The exit code; 0: everything is complete."""
     said: str
     """Standard output and standard error."""
     folder: Path
-    """Where the configuration is, and everything that relative paths lead to."""
+    """The folder of the configuration, and of all relative paths."""
 
     @property
     def archive(self) -> Path:
@@ -46,7 +46,7 @@ class Collected:
 
     @property
     def rows(self) -> list[dict[str, str]]:
-        """The table of tags, a row for each object; empty where there is none."""
+        """The table of tags, one row per instance; empty if there is none."""
         table = self.folder / "resources_meta.csv"
         if not table.exists():
             return []
@@ -57,19 +57,19 @@ class Collected:
 def collect(
     folder: Path, pacs: EmbeddedPACS, port: int, command: str, sections: Mapping[str, Any]
 ) -> Collected:
-    """Write a configuration into ``folder`` and run a command on it in another process.
+    """Write a configuration to ``folder`` and run a command with it in another process.
 
     Parameters
     ----------
     port
-        Where we listen, under the AE title PACSFW, which the PACS has to know.
+        Our port; the PACS must know it as the destination PACSFW.
     sections
-        What differs from the usual configuration, by section; None leaves one out.
+        Changes to the default configuration, by section; None removes a section.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     conf = folder / "conf.json"
     conf.write_text(json.dumps(_configuration(pacs, port, sections), indent=2), encoding="utf-8")
-    conf.chmod(0o600)  # one that others may change is refused
+    conf.chmod(0o600)  # pacsfw rejects a file that other users can modify
     words = [sys.executable, "-m", "pacsfw", command, str(conf)]
     ran = subprocess.run(  # noqa: S603 - our own program
         words,
@@ -83,7 +83,7 @@ def collect(
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
+    """Return a free port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,10 +1,10 @@
-"""`EmbeddedPACS`: a small PACS in a process of its own, for demos and tests.
+"""`EmbeddedPACS`: a small PACS in a separate process, for demos and tests.
 
 It speaks real DICOM over a real socket (pynetdicom): C-ECHO, C-FIND, C-MOVE, C-GET and
-C-STORE in the Patient Root and Study Root models (PS3.4 C.6.1, C.6.2). What it does not
-pretend: it is strict where the standard is (unique keys of the levels above are required,
-an attribute of a lower level is no key and is answered with FF01), so software that works
-with it asks correctly.
+C-STORE in the Patient Root and Study Root models (PS3.4 C.6.1, C.6.2). It is as strict as the
+standard: the unique keys of the levels above are required, and an attribute of a lower level
+is not a key and is returned with FF01. Software that works with it therefore sends correct
+queries.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ STOP_SECONDS = 10.0
 class EmbeddedPACS:
     """A PACS on 127.0.0.1 over a folder of files or over synthetic studies.
 
-    Use it as a context manager. Like everything that spawns processes, a script that uses
-    it needs the ``if __name__ == "__main__"`` guard.
+    Use it as a context manager. It spawns a process, so a script that uses it needs the
+    ``if __name__ == "__main__"`` guard.
 
     Parameters
     ----------
     source
-        A folder, whose Part 10 files are served as they are and never changed, or studies
-        (`pacsfw.testing.synthetic`). What is stored by C-STORE is kept in a temporary
-        folder and forgotten at the end.
+        A folder, whose Part 10 files are served unchanged, or studies
+        (`pacsfw.testing.synthetic`). Instances received by C-STORE are kept in a temporary
+        folder and deleted at the end.
     aetitle
-        Its AE title; associations that call another one are rejected.
+        Its AE title; associations that call another title are rejected.
     destinations
         Move destinations: AE title to (host, port).
     port
-        The port to listen on; 0 takes a free one, see `port`.
+        The port to listen on; 0 chooses a free one, see `port`.
     delay
         Seconds to wait before each sub-operation of a C-MOVE or C-GET.
     fold_names
-        Match patient names without regard to case, as some archives do.
+        Ignore the case of patient names, like some PACS.
     max_associations
-        How many associations it accepts at a time; more are rejected for now.
+        Maximum number of associations at a time; more are rejected (transient).
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class EmbeddedPACS:
         Raises
         ------
         RemoteError
-            It could not start; the message says why.
+            It could not start; the message has the reason.
         """
         context = multiprocessing.get_context("spawn")
         self._channel, theirs = context.Pipe()
@@ -100,12 +100,12 @@ class EmbeddedPACS:
         )
         self._process.start()
         theirs.close()
-        answer: int | str = "it did not start in time"
+        answer: int | str = "did not start in time"
         try:
             if self._channel.poll(START_SECONDS):
                 answer = self._channel.recv()
         except EOFError:
-            answer = "its process ended at once"
+            answer = "its process ended immediately"
         if isinstance(answer, str):
             self.stop()
             raise RemoteError(f"{self._name}: {answer}")
@@ -113,15 +113,15 @@ class EmbeddedPACS:
         return self
 
     def wait(self) -> None:
-        """Wait until the process ends, which it does by itself only where something broke."""
+        """Wait until the process ends, which it does on its own only after an error."""
         if self._process is not None:
             connection.wait([self._process.sentinel])
 
     def stop(self) -> None:
-        """End the process; does nothing where it has ended already."""
+        """End the process; does nothing if it has already ended."""
         if self._process is None or self._channel is None:
             return
-        with suppress(OSError):  # it ended before us
+        with suppress(OSError):  # it has already ended
             self._channel.send(("stop", ()))
         self._process.join(STOP_SECONDS)
         if self._process.is_alive():
@@ -143,12 +143,12 @@ class EmbeddedPACS:
 
     @property
     def log(self) -> list[Logged]:
-        """The requests received so far, in order. They name what was asked for: test data."""
+        """The requests received so far, in order, with their keys (test data)."""
         return cast("list[Logged]", self._ask("log"))
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """How often each thing happened so far; what never did is not in it.
+        """The number of events of each kind so far, without those that never happened.
 
         ``associations`` and ``rejected``, the services by name (``C-FIND``), and the
         sub-operations of retrieves: ``sent`` and ``failed``.
@@ -157,15 +157,15 @@ class EmbeddedPACS:
 
     @property
     def skipped(self) -> list[Path]:
-        """Files that are not served: no Part 10, without a UID, or damaged in the header."""
+        """Files that are not served: not Part 10, without a UID, or with a damaged header."""
         return cast("list[Path]", self._ask("skipped"))
 
     def add(self, studies: Iterable[Study]) -> None:
-        """Take in more studies, or more objects of studies that it has."""
+        """Add studies, or instances of existing studies."""
         self._ask("add", tuple(studies))
 
     def remove(self, sop_uids: Iterable[str]) -> None:
-        """Forget objects; a study without any is gone."""
+        """Remove instances; a study without instances is removed as well."""
         self._ask("remove", frozenset(sop_uids))
 
     def set_delay(self, seconds: float) -> None:

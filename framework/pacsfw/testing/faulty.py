@@ -1,4 +1,4 @@
-"""`FaultyPACS`: an `EmbeddedPACS` that misbehaves as it is told to."""
+"""`FaultyPACS`: an `EmbeddedPACS` with selectable faults."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pacsfw.testing.synthetic import Study
 
 
 class FaultyPACS(EmbeddedPACS):
-    """A PACS on 127.0.0.1 with the faults of real archives, for tests of what asks one.
+    """A PACS on 127.0.0.1 with the faults of real PACS, to test software that queries one.
 
     Parameters
     ----------
     source, aetitle, destinations, port, delay, max_associations
-        As `EmbeddedPACS` has them. `pacsfw.testing.population` makes awkward studies.
+        As for `EmbeddedPACS`. `pacsfw.testing.population` creates difficult studies.
     **faults
-        The fields of `Faults`. Without any it differs from an `EmbeddedPACS` only in
-        comparing patient names and its AE title without regard to case.
+        The fields of `Faults`. Without any, the only difference from `EmbeddedPACS` is that
+        it ignores the case of patient names and of its AE title.
 
     Raises
     ------
     ValueError
-        The value of a fault makes no sense.
+        The value of a fault is not valid.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class FaultyPACS(EmbeddedPACS):
         )
 
     def set_faults(self, **faults: Any) -> None:
-        """Have these faults and no others from now on, also for running requests.
+        """Replace all faults by these, also for running requests.
 
-        ``models`` and ``case_sensitive`` stay as they were at the start.
+        ``models`` and ``case_sensitive`` keep their values from the start.
         """
         self.faults = Faults(**faults)
         self._ask("set_faults", self.faults)

@@ -1,4 +1,4 @@
-"""What can be wrong with a `pacsfw.testing.FaultyPACS`."""
+"""The faults of a `pacsfw.testing.FaultyPACS`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 
 OPTIONAL = "optional"
-"""In `Faults.ignore_keys`: every key that STUDY queries need not support."""
+"""In `Faults.ignore_keys`: all optional keys of STUDY queries."""
 
 CAP_STATUSES = (0x0000, 0xFE00, 0xA700)
 MODELS = ("study", "patient")
@@ -22,92 +22,92 @@ _NO_REFUSALS = (0x0000, 0xFF00, 0xFF01)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """What a PACS does wrong; the default is nothing. Each is one that real archives have.
+    """The faults of a PACS; by default none. Each one occurs in real PACS.
 
     Raises
     ------
     ValueError
-        A value makes no sense.
+        A value is not valid.
     """
 
     cap: int | None = None
-    """An answer holds so many rows at most."""
+    """Maximum number of rows in a query result."""
     cap_status: int = 0x0000
-    """How an answer ends that the cap cut short: 0x0000 (silently), 0xFE00 or 0xA700."""
+    """Final status of a result cut by the cap: 0x0000 (silently), 0xFE00 or 0xA700."""
     cap_before_filter: bool = False
-    """The cap counts the rows that match the required keys; optional keys, ModalitiesInStudy
-    for one, are applied to what is left of them."""
+    """The cap counts the rows that match the required keys; optional keys, such as
+    ModalitiesInStudy, are applied after it."""
     ignore_keys: Set[str] = frozenset()
     """Matching keys (keywords) that do not restrict the rows, or ``"optional"``; they are
-    returned all the same, with pending status FF00."""
+    still returned, with pending status FF00."""
     no_optional_keys: bool = False
-    """Optional keys are absent from answers at STUDY level, with pending status FF01."""
+    """Optional keys are missing in rows at STUDY level, with pending status FF01."""
     no_charset: bool = False
-    """Answers hold text that is not ASCII without SpecificCharacterSet (PS3.5 6.1.2)."""
+    """Rows contain text that is not ASCII without SpecificCharacterSet (PS3.5 6.1.2)."""
     case_sensitive: bool = False
-    """PatientName and its own AE title are compared exactly, else without regard to case."""
+    """PatientName and its own AE title are compared exactly; otherwise case is ignored."""
     open_ranges: bool = False
     """A study without date or time matches a range without a lower bound, ``-20240102``."""
     slow: float = 0.0
-    """Seconds before each row of an answer."""
+    """Delay in seconds before each row."""
     abort_after: int | None = None
-    """Every answer ends by A-ABORT after so many rows."""
+    """Number of rows after which every query result ends with A-ABORT."""
     reject_after: int | None = None
-    """So many associations are accepted, all later ones rejected for good, for no reason."""
+    """Number of associations to accept; later ones are rejected permanently, without a reason."""
     lying_counts: bool = False
-    """The NumberOf... attributes of answers are one too high."""
+    """The NumberOf... attributes are one too high."""
     models: tuple[str, ...] = MODELS
     """The Query/Retrieve models offered: of ``"study"`` and ``"patient"`` (PS3.4 C.6)."""
     no_image_level: bool = False
     """Queries at IMAGE level are refused with A900."""
 
-    # Of retrieves, C-MOVE and C-GET. "Its last objects" are always the same ones of a study.
+    # Faults of C-MOVE and C-GET. The last instances of a study are always the same ones.
     heals_after: int | None = None
-    """So many retrieves about each study meet the faults below, all later ones none."""
+    """Number of retrieves of each study with the faults below; later ones have none."""
     refuse: int | None = None
-    """Every retrieve is answered with this status at once, and nothing is sent."""
+    """Every retrieve immediately ends with this status, and nothing is sent."""
     retrieve_levels: tuple[str, ...] = RETRIEVE_LEVELS
-    """The levels at which retrieves are served; A900 at others."""
+    """The levels at which retrieves are served; A900 at other levels."""
     busy: int | None = None
-    """So many retrieves are served at a time; a further one is refused with A701."""
+    """Number of retrieves served at a time; more are refused with A701."""
     lose: int = 0
-    """The last objects of each study, so many, are not sent and counted as sent."""
+    """Number of instances, from the end of each study, not sent but counted as sent."""
     fail: int = 0
-    """The last objects of each study, so many, cannot be sent and are counted as failed."""
+    """Number of instances, from the end of each study, not sent and counted as failed."""
     truncate: int = 0
-    """The last objects of each study, so many, are sent without their last bytes."""
+    """Number of instances, from the end of each study, sent without their last bytes."""
     no_failed_list: bool = False
-    """Final responses name no object that failed."""
+    """Final responses do not list failed instances."""
     stop_at_failure: bool = False
-    """A failed object ends the retrieve: C000, all counts 0, nothing more is sent."""
+    """A failed instance ends the retrieve: C000, all counts 0, no further instances."""
     no_counts: bool = False
     """Responses have no counts of sub-operations."""
     no_pending: bool = False
     """There are no pending responses."""
     send_nothing: bool = False
-    """Success at once, with 0 objects."""
+    """Immediate success, with 0 instances."""
     wrong_study: bool = False
-    """Another study than the wanted one is sent."""
+    """A study other than the requested one is sent."""
     duplicate: bool = False
-    """Every object is sent twice."""
+    """Every instance is sent twice."""
     change: bool = False
-    """Each time that an object is sent again it has other content."""
+    """The content of an instance changes each time that it is sent again."""
     late: float = 0.0
-    """Success at once; the objects are sent so many seconds later. C-MOVE only."""
+    """Immediate success; delay in seconds until the instances are sent. C-MOVE only."""
     scatter: bool = False
-    """Each object comes over an association of its own. C-MOVE only."""
+    """Each instance is sent over a separate association. C-MOVE only."""
     sender: str = ""
-    """The AE title from which objects come, without a Move Originator. C-MOVE only."""
+    """AE title of the sender, without a Move Originator. C-MOVE only."""
     lower_titles: bool = False
-    """Objects come from and to AE titles in lower case. C-MOVE only."""
+    """Instances are sent from and to AE titles in lower case. C-MOVE only."""
     die_after: int | None = None
-    """After so many objects of a retrieve all its associations are aborted."""
+    """Number of instances of a retrieve after which all its associations are aborted."""
     silent: bool = False
-    """A retrieve is never answered, and nothing is sent."""
+    """There is no response to a retrieve, and nothing is sent."""
     pending_every: float = 0.0
-    """A pending response every so many seconds for ever, and nothing is sent."""
+    """Interval in seconds of endless pending responses, and nothing is sent."""
     deaf: bool = False
-    """C-CANCEL changes nothing."""
+    """C-CANCEL is ignored."""
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -115,18 +115,20 @@ class Faults:
             if value is not None and value < 0:
                 raise ValueError(f"{name}: {value} is less than 0")
         if self.refuse is not None and (self.refuse > 0xFFFF or self.refuse in _NO_REFUSALS):
-            raise ValueError(f"refuse: {self.refuse:04X} is no status that a failure ends with")
+            raise ValueError(f"refuse: {self.refuse:04X} is not a failure status")
         if not self.retrieve_levels or not set(self.retrieve_levels) <= set(RETRIEVE_LEVELS):
-            raise ValueError(f"retrieve_levels: some of {', '.join(RETRIEVE_LEVELS)} are possible")
+            raise ValueError(f"retrieve_levels: use one or more of {', '.join(RETRIEVE_LEVELS)}")
         if self.sender and not (self.sender.isascii() and len(self.sender) <= 16):
-            raise ValueError(f"sender: {self.sender!r} is not 1 to 16 characters of ASCII")
+            raise ValueError(
+                f"sender: {self.sender!r} is not an AE title: 1 to 16 ASCII characters"
+            )
         if self.cap_status not in CAP_STATUSES:
             raise ValueError(f"cap_status: {self.cap_status:04X} is not 0000, FE00 or A700")
         self._check_keywords()
         if self.cap_before_filter and self.cap is None:
-            raise ValueError("cap_before_filter: there is no cap")
+            raise ValueError("cap_before_filter: requires cap")
         if not self.models or not set(self.models) <= set(MODELS):
-            raise ValueError(f"models: one or both of {', '.join(MODELS)} are possible")
+            raise ValueError(f"models: use one or both of {', '.join(MODELS)}")
 
     def _check_keywords(self) -> None:
         named = self.ignore_keys - {OPTIONAL}
@@ -136,27 +138,27 @@ class Faults:
 
         for keyword in sorted(named):
             if tag_for_keyword(keyword) is None:
-                raise ValueError(f"ignore_keys: {keyword!r} is no DICOM keyword")
+                raise ValueError(f"ignore_keys: {keyword!r} is not a DICOM keyword")
             if keyword in UNIQUE_KEYS:
                 raise ValueError(f"ignore_keys: {keyword} is the unique key of a level")
 
     def described(self) -> list[str]:
-        """Say what is wrong, a line for each fault that there is."""
-        ends = f"it then ends with {self.cap_status:04X}"
+        """Describe the active faults, one line each."""
+        ends = f"then it ends with {self.cap_status:04X}"
         ignored = ", ".join(sorted(self.ignore_keys))
         lines = (
-            (self.cap is not None, f"at most {self.cap} rows in an answer, {ends}"),
-            (self.cap_before_filter, "that limit is applied before the optional keys"),
-            (self.ignore_keys, f"matching keys that are ignored: {ignored}"),
+            (self.cap is not None, f"at most {self.cap} rows in a query result, {ends}"),
+            (self.cap_before_filter, "this limit is applied before the optional keys"),
+            (self.ignore_keys, f"ignored matching keys: {ignored}"),
             (self.no_optional_keys, "optional keys are not returned"),
-            (self.no_charset, "answers do not name their character set"),
+            (self.no_charset, "rows do not name their character set"),
             (self.case_sensitive, "patient names and the AE title are compared exactly"),
-            (self.open_ranges, "no date or time at all is before every date and time"),
+            (self.open_ranges, "missing dates and times are earlier than any other"),
             (self.slow, f"{self.slow:g} s before each row"),
             (self.abort_after is not None, f"A-ABORT after {self.abort_after} rows"),
-            (self.reject_after is not None, f"{self.reject_after} associations and no more"),
+            (self.reject_after is not None, f"only {self.reject_after} associations"),
             (self.lying_counts, "the numbers of series and instances are one too high"),
-            (set(self.models) != set(MODELS), f"the {self.models[0].title()} Root model alone"),
+            (set(self.models) != set(MODELS), f"only the {self.models[0].title()} Root model"),
             (self.no_image_level, "queries at IMAGE level are refused"),
             *self._of_retrieves(),
         )
@@ -166,29 +168,32 @@ class Faults:
         levels = ", ".join(self.retrieve_levels)
         return (
             (self.refuse is not None, f"every retrieve is refused with {self.refuse or 0:04X}"),
-            (set(self.retrieve_levels) != set(RETRIEVE_LEVELS), f"retrieves at {levels} only"),
+            (set(self.retrieve_levels) != set(RETRIEVE_LEVELS), f"retrieves only at {levels}"),
             (self.busy is not None, f"at most {self.busy} retrieves at a time"),
-            (self.lose, f"the last {self.lose} objects of each study get lost"),
-            (self.fail, f"the last {self.fail} objects of each study fail"),
-            (self.truncate, f"the last {self.truncate} objects of each study are cut short"),
-            (self.no_failed_list, "failed objects are not named"),
-            (self.stop_at_failure, "a failed object ends the retrieve with C000"),
+            (self.lose, f"the last {self.lose} instances of each study get lost"),
+            (self.fail, f"the last {self.fail} instances of each study fail"),
+            (self.truncate, f"the last {self.truncate} instances of each study are truncated"),
+            (self.no_failed_list, "failed instances are not listed"),
+            (self.stop_at_failure, "a failed instance ends the retrieve with C000"),
             (self.no_counts, "sub-operations are not counted"),
             (self.no_pending, "there are no pending responses"),
-            (self.send_nothing, "nothing is sent, and that is a success"),
+            (self.send_nothing, "nothing is sent, but success is reported"),
             (self.wrong_study, "another study is sent"),
-            (self.duplicate, "every object is sent twice"),
-            (self.change, "an object that is sent again has other content"),
-            (self.late, f"objects come {self.late:g} s after the final response"),
-            (self.scatter, "every object comes over an association of its own"),
-            (self.sender, f"objects come from {self.sender}"),
-            (self.lower_titles, "objects come from and to AE titles in lower case"),
-            (self.die_after is not None, f"A-ABORT after {self.die_after} objects of a retrieve"),
-            (self.silent, "retrieves are not answered"),
-            (self.pending_every, f"retrieves are pending for ever, {self.pending_every:g} s each"),
-            (self.deaf, "C-CANCEL changes nothing"),
+            (self.duplicate, "every instance is sent twice"),
+            (self.change, "an instance that is sent again has other content"),
+            (self.late, f"instances are sent {self.late:g} s after the final response"),
+            (self.scatter, "every instance is sent over a separate association"),
+            (self.sender, f"instances are sent from {self.sender}"),
+            (self.lower_titles, "instances are sent from and to AE titles in lower case"),
+            (self.die_after is not None, f"A-ABORT after {self.die_after} instances of a retrieve"),
+            (self.silent, "there is no response to retrieves"),
+            (
+                self.pending_every,
+                f"retrieves send pending responses forever, every {self.pending_every:g} s",
+            ),
+            (self.deaf, "C-CANCEL is ignored"),
             (
                 self.heals_after is not None,
-                f"all this is over after {self.heals_after} retrieves of a study",
+                f"these retrieve faults end after {self.heals_after} retrieves of a study",
             ),
         )

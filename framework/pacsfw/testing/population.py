@@ -1,4 +1,4 @@
-"""Many synthetic studies, with all that makes a search lose some of them."""
+"""Many synthetic studies, with all properties that make a search miss some of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from pacsfw.testing.synthetic import Study
 
 BUSY_SECOND = "103000"
-"""The time that some of the studies of the busy day share."""
+"""The common time of some studies on the busy day."""
 
 _LATIN, _UTF8, _JIS = "ISO_IR 100", "ISO_IR 192", "\\ISO 2022 IR 87"
 _FAMILIES = ("Adler", "Brandt", "Castillo", "Dubois", "Eriksson", "Fischer", "Horvat", "ZEMAN")
@@ -45,32 +45,32 @@ def population(
     untimed: float = 0.02,
     instances: int = 1,
 ) -> list[Study]:
-    """Describe awkward studies, the same ones for the same arguments.
+    """Describe difficult studies; the same arguments give the same studies.
 
     Names begin with letters, digits, umlauts, a caret, an apostrophe, lower case or
-    Japanese, or are empty; times have the precision of an hour, a minute, a second or
-    less; accession numbers are empty or given twice; PatientIDs are empty or shared; and
-    there are several modalities and descriptions.
+    Japanese, or are empty. Times have a precision of an hour, a minute, a second or less.
+    Accession numbers are empty or duplicate. PatientIDs are empty or shared. There are
+    several modalities and descriptions.
 
     Parameters
     ----------
     count
-        How many.
+        Number of studies.
     seed
-        Other seeds give other studies, with other UIDs.
+        A different seed gives different studies, with different UIDs.
     start, days
         The range of the study dates.
     busy_day
-        The day that ``busy`` of all studies share; None for the one in the middle.
+        The day of the ``busy`` share of studies; None for the middle of the range.
     busy, undated, untimed
-        The shares of studies that are on the busy day, without date and without time.
-        Those without date or time come last: a limit of rows hides them first.
+        The shares of studies on the busy day, without date and without time. Studies
+        without date or time come last: a limit of rows hides them first.
     same_second
-        The share of the busy day that is at one and the same time, `BUSY_SECOND`.
+        The share of the busy day at the same time, `BUSY_SECOND`.
     instances
-        Objects per series.
+        Instances per series.
     """
-    random = Random(seed)  # noqa: S311 - reproducible, and no secret
+    random = Random(seed)  # noqa: S311 - reproducible, not a secret
     crowd = busy_day or start + timedelta(days=days // 2)
     crowded, no_date, no_time = (_share(count, part) for part in (busy, undated, untimed))
     quiet = [day for day in (start + timedelta(n) for n in range(days)) if day != crowd] or [crowd]
@@ -92,7 +92,7 @@ def population(
 
 
 def _share(count: int, part: float) -> int:
-    """Return how many a share is: at least one, if it is any."""
+    """Return the number of a share: at least one if the share is not 0."""
     return min(count, max(1, round(count * part))) if part and count else 0
 
 
@@ -135,7 +135,7 @@ def _study(
 
 
 def _name(patient: int) -> tuple[str, str]:
-    """Return name and character set: every third patient has an awkward one."""
+    """Return name and character set; every third patient has a difficult name."""
     kind, awkward = divmod(patient, 3)
     if awkward == 2:
         name, charset = _AWKWARD_NAMES[kind % len(_AWKWARD_NAMES)]

@@ -1,6 +1,6 @@
-"""Fixtures for authors of plugins; pytest loads them wherever pacsfw is installed.
+"""Fixtures for plugin authors; pytest loads them wherever pacsfw is installed.
 
-Nothing slow is imported before a fixture is used.
+Slow imports happen only when a fixture is used.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ pytest.register_assert_rewrite("pacsfw.testing.contracts")
 
 @pytest.fixture
 def pacsfw_plugins() -> Registry:
-    """What all installed plugins offer: ``pacsfw_plugins.select("layout", "mine")``."""
+    """The registry of all installed plugins: ``pacsfw_plugins.select("layout", "mine")``."""
     from pacsfw.plugins import PluginPlan, discover
 
     return discover(PluginPlan())
@@ -31,7 +31,7 @@ def pacsfw_plugins() -> Registry:
 
 @pytest.fixture
 def sample_studies() -> list[Study]:
-    """Four ordinary studies of two patients, eight series, two objects in each."""
+    """Four ordinary studies of two patients: eight series with two instances each."""
     from pacsfw.testing import make_studies
 
     return make_studies(4, patients=2, modalities=[["CT", "CT"], ["MR", "SR"]])
@@ -39,7 +39,7 @@ def sample_studies() -> list[Study]:
 
 @pytest.fixture(scope="session")
 def pacsfw_port() -> int:
-    """The port that test collections listen on; every test PACS knows it as PACSFW's."""
+    """The port of test collections; every test PACS knows it as the destination PACSFW."""
     from pacsfw.testing.collecting import free_port
 
     return free_port()
@@ -47,7 +47,7 @@ def pacsfw_port() -> int:
 
 @pytest.fixture
 def embedded_pacs(pacsfw_port: int) -> Iterator[Callable[..., EmbeddedPACS]]:
-    """Starts an `EmbeddedPACS`: ``embedded_pacs(sample_studies)``. It ends with the test."""
+    """Start an `EmbeddedPACS`: ``embedded_pacs(sample_studies)``. It ends with the test."""
     from pacsfw.testing import EmbeddedPACS
 
     with ExitStack() as stack:
@@ -61,7 +61,7 @@ def embedded_pacs(pacsfw_port: int) -> Iterator[Callable[..., EmbeddedPACS]]:
 
 @pytest.fixture
 def faulty_pacs(pacsfw_port: int) -> Iterator[Callable[..., FaultyPACS]]:
-    """Starts a `FaultyPACS`: ``faulty_pacs(sample_studies, lose=1)``. It ends with the test."""
+    """Start a `FaultyPACS`: ``faulty_pacs(sample_studies, lose=1)``. It ends with the test."""
     from pacsfw.testing import FaultyPACS
 
     with ExitStack() as stack:
@@ -75,13 +75,13 @@ def faulty_pacs(pacsfw_port: int) -> Iterator[Callable[..., FaultyPACS]]:
 
 @pytest.fixture
 def pacsfw_run(tmp_path: Path, pacsfw_port: int) -> Callable[..., Collected]:
-    """Runs a collection in a process of its own, as a user does.
+    """Run a collection in a separate process, like a user.
 
     ``pacsfw_run(pacs, storage={"sort_by": "mine"})`` collects everything from a PACS.
-    Further keywords are sections of the configuration: of a mapping the keys replace those
-    of the usual one, anything else replaces the section; None leaves it out.
-    ``command="find"`` runs another command. The same test may run it several times, over
-    the same folder.
+    Additional keywords are sections of the configuration: the keys of a mapping replace
+    those of the default, any other value replaces the section, None removes it.
+    ``command="find"`` runs another command. A test may run it several times, in the same
+    folder.
     """
     from pacsfw.testing.collecting import collect
 

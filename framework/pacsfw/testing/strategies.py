@@ -1,7 +1,7 @@
-"""Hypothesis strategies for objects as bad senders make them (needs hypothesis).
+"""Hypothesis strategies for instances of bad senders (requires hypothesis).
 
-`whole_files` are valid in structure and hostile in their values; `damaged_files` are broken in
-structure, too. Write the bytes to a file and read it as pacsfw does::
+`whole_files` have a valid structure and hostile values; `damaged_files` also have a broken
+structure. Write the bytes to a file and read it as pacsfw does::
 
     @given(content=strategies.whole_files())
     def test_any_header_has_a_place(content):
@@ -43,7 +43,7 @@ ELEMENTS = {
     0x00280010: "US",
     0x00280030: "DS",
 }
-"""The elements that get hostile values: tag and VR."""
+"""The elements with hostile values: tag and VR."""
 
 HOSTILE = (
     *(b"", b" ", b"\0\0", b"../../x", b"/etc/passwd", b"..", b"CON", b"a\\b", b"a/b"),
@@ -53,18 +53,18 @@ HOSTILE = (
 
 
 def values(vr: str) -> st.SearchStrategy[bytes]:
-    """Return encoded values of a VR: legal and illegal ones, of even length."""
+    """Return encoded values of a VR, valid and invalid, of even length."""
     some = st.one_of(st.sampled_from(HOSTILE), st.binary(max_size=70))
     return st.one_of(some, _legal(vr)).map(_padded)
 
 
 def whole_files() -> st.SearchStrategy[bytes]:
-    """Return Part 10 files (Explicit VR Little Endian) of valid structure, without pixels."""
+    """Return Part 10 files (Explicit VR Little Endian) with a valid structure, no pixels."""
     return st.builds(_file, uids=_uids(), elements=_elements(), items=st.lists(_elements()))
 
 
 def damaged_files() -> st.SearchStrategy[bytes]:
-    """Return `whole_files` that were cut short, changed or enlarged somewhere."""
+    """Return `whole_files` that were truncated, changed or enlarged somewhere."""
     return whole_files().flatmap(_damaged)
 
 

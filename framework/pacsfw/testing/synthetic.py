@@ -1,4 +1,4 @@
-"""Studies that no patient is behind: small, valid, and the same for the same seed.
+"""Synthetic studies: small, valid, and the same for the same seed.
 
 A `Study` is a plain description; pydicom is imported only when its files are written.
 """
@@ -30,16 +30,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study(StudyDescription):
-    """A study whose instances can be made."""
+    """A study that can create its instances."""
 
     def datasets(self) -> Iterator[Dataset]:
-        """Make the objects, one after the other, ready to be written or sent."""
+        """Create the instances one by one, ready to be written or sent."""
         from pacsfw.testing._objects import build  # pydicom is slow to import
 
         return (build(self, series, instance) for series, instance in self.numbers())
 
     def write(self, folder: Path) -> list[Path]:
-        """Write one Part 10 file per object below ``folder`` and return their paths."""
+        """Write one Part 10 file per instance in ``folder`` and return their paths."""
         target = folder / f"study{self.seed}-{self.number:05d}"
         target.mkdir(parents=True, exist_ok=True)
         paths = []
@@ -65,15 +65,15 @@ def make_studies(
     Parameters
     ----------
     start, days
-        The study dates go round the ``days`` days from ``start``, seven days apart.
+        The study dates are seven days apart and wrap around ``days`` days from ``start``.
     modalities
         The series of the studies, in turn.
     instances
-        Objects per series.
+        Instances per series.
     patients
-        How many patients share the studies; 0 gives every study a patient of its own.
+        Number of patients that share the studies; 0: each study has its own patient.
     seed
-        Other seeds give other UIDs and other patients.
+        A different seed gives different UIDs and patients.
     """
     family = ("Adler", "Brandt", "Castillo", "Dubois", "Eriksson", "Fischer", "Görgün", "Horvat")
     given = ("Ada", "Bruno", "Clara", "David", "Élise", "Frida", "Georg")
@@ -125,9 +125,9 @@ _AWKWARD: Mapping[str, Mapping[str, Any]] = {
 
 
 def awkward_studies(*, study_date: str = "20200615", seed: int = 900) -> dict[str, Study]:
-    """Describe the studies that break naive software, by what is awkward about them.
+    """Describe studies that break naive software, by their peculiarity.
 
-    All are CT studies of ``study_date`` with one series of two objects, except the undated.
+    All are CT studies of ``study_date`` with one series of two instances, except the undated.
     """
     return {
         name: Study(
@@ -146,5 +146,5 @@ def awkward_studies(*, study_date: str = "20200615", seed: int = 900) -> dict[st
 
 
 def write_studies(folder: Path, studies: Iterable[Study]) -> list[Path]:
-    """Write the files of all studies, a folder for each, and return their paths."""
+    """Write the files of all studies, one folder per study, and return their paths."""
     return [path for study in studies for path in study.write(folder)]

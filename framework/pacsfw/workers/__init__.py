@@ -1,4 +1,4 @@
-"""Supervised processes that do the work which hostile bytes could hurt."""
+"""Supervised worker processes, for work that hostile input can crash."""
 
 from pacsfw.workers.ordered import OrderedPool
 from pacsfw.workers.pool import Done, WorkerPool

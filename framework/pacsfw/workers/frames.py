@@ -1,6 +1,6 @@
-"""Messages in a stream of bytes, each behind its length, as several may be read at once.
+"""Length-prefixed messages in a stream of bytes, so that one read can return several.
 
-To wake up for each of many small messages costs more than all that is done about them.
+Waking up for each of many small messages costs more than their processing.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ import os
 import struct
 
 CHUNK = 1 << 18
-"""What is read at a time, at most."""
+"""Maximum bytes per read."""
 
 _LENGTH = struct.Struct("=L")
 
 
 def write_frame(descriptor: int, message: bytes) -> None:
-    """Write a message as a whole; only one thread may be writing.
+    """Write a complete message; only one thread may write.
 
     Raises
     ------
     OSError
-        Nobody reads any more.
+        The reader is gone.
     """
     rest = memoryview(_LENGTH.pack(len(message)) + message)
     while rest:
@@ -28,13 +28,13 @@ def write_frame(descriptor: int, message: bytes) -> None:
 
 
 class Frames:
-    """Finds the messages in the bytes of one stream."""
+    """Splits the bytes of one stream into messages."""
 
     def __init__(self) -> None:
         self._release = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the messages that are whole now."""
+        """Return the messages that are complete now."""
         data = self._release + data
         messages = []
         position = 0

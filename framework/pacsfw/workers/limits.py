@@ -14,7 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PATIENCE = 3
-"""So many calls of one function may take too long; later ones are not even tried."""
+"""Number of timeouts of one function after which it is no longer called."""
 
 
 class _Alarm(BaseException):
@@ -24,17 +24,17 @@ class _Alarm(BaseException):
 def limited(
     function: Callable[P, R], seconds: float, *, patience: int | None = PATIENCE
 ) -> Callable[P, R]:
-    """Return the function under a time limit; in other threads than the main one as it is.
+    """Return the function with a time limit; outside the main thread, without one.
 
-    Code that never returns to Python cannot be stopped like this: the pool of workers kills
-    the whole process then.
+    Code that never returns to Python cannot be stopped this way: the worker pool then kills
+    the process.
 
     Raises
     ------
     TookTooLong
-        By the function returned, after ``seconds``, and at once after ``patience`` such calls.
+        By the returned function, after ``seconds``, and immediately after ``patience`` timeouts.
     ComponentError
-        By it, where the function raises SystemExit, which would end the worker.
+        By the returned function, if the function raises SystemExit, which would end the worker.
     """
     if threading.current_thread() is not threading.main_thread():
         return function
@@ -44,7 +44,7 @@ def limited(
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         nonlocal strikes
         if patience is not None and strikes >= patience:
-            raise TookTooLong(f"took longer than {seconds:g} s before, and is left out now")
+            raise TookTooLong(f"took longer than {seconds:g} s before, and is now skipped")
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)
             try:
@@ -55,7 +55,7 @@ def limited(
             strikes += 1
             raise TookTooLong(f"took longer than {seconds:g} s") from None
         except SystemExit:
-            raise ComponentError("tried to end the program (SystemExit)") from None
+            raise ComponentError("tried to exit the program (SystemExit)") from None
 
     return call
 

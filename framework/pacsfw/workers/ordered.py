@@ -1,4 +1,4 @@
-"""Many small jobs through a pool: sent in batches, their outcomes given back in order."""
+"""Run many small jobs in a pool: sent in batches, with the outcomes in order."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from pacsfw.workers.pool import WorkerPool
 from pacsfw.workers.worker_process import Answer, Crashed, Spec
 
 BATCH = 64
-"""Jobs in one message at most."""
+"""Maximum number of jobs in one message."""
 
 FIRST_BATCH = 4
-"""Jobs in the first messages, before it is known how long they take."""
+"""Number of jobs in the first messages, before their duration is known."""
 
 MESSAGE_SECONDS = 0.1
-"""What a message should keep a worker busy for: slow jobs are spread over all workers."""
+"""Target duration of a message, so that slow jobs are spread over all workers."""
 
 AHEAD = 4
-"""Batches for each process that may be under way or wait for an earlier one."""
+"""Maximum number of batches per process in progress or waiting for an earlier one."""
 
 ANSWER_SECONDS = 2.0
-"""A worker gives back what it has after so long, however much of its batch is left."""
+"""Time after which a worker returns its outcomes, even if the batch is not finished."""
 
 
 class OrderedPool:
     """Run a stream of jobs in worker processes; a context manager.
 
-    A job that kills its process or hangs costs itself only. The rest of its batch is done
-    again, one job in a message, so that the one to blame is known for certain.
+    A job that kills its process or hangs affects only itself. The rest of its batch is
+    repeated with one job per message, to identify the faulty one with certainty.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class OrderedPool:
     job_seconds
         A job that takes longer is killed together with its process.
     batch
-        Number of jobs in one message at most.
+        Maximum number of jobs in one message.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OrderedPool:
             _BatchSpec(spec),
             self._done,
             job_seconds=job_seconds + ANSWER_SECONDS,
-            # Each batch is in the queue once at most: giving back the rest never blocks.
+            # Each batch is in the queue at most once, so returning the rest never blocks.
             backlog=self._ahead,
         )
 
@@ -79,12 +79,12 @@ class OrderedPool:
         self._pool.close()
 
     def map(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-        """Do the jobs, which are taken from their iterable as they are needed.
+        """Run the jobs, taken from their iterable as needed.
 
         Yields
         ------
         job, outcome
-            In the order of the jobs; the outcome is what the worker returned, or `Crashed`.
+            In the order of the jobs; the outcome is the result of the worker, or `Crashed`.
         """
         waiting = iter(jobs)
         under_way: deque[_Batch] = deque()
@@ -130,7 +130,7 @@ class _Batch:
 
 
 class _Message:
-    """What is still to do of a batch; the batch itself stays on this side."""
+    """The remaining jobs of a batch; the batch itself stays in this process."""
 
     def __init__(self, jobs: Sequence[Any], batch: _Batch, one_by_one: bool = False) -> None:
         self.jobs, self.batch, self.one_by_one = jobs, batch, one_by_one

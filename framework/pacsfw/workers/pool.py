@@ -1,4 +1,4 @@
-"""A pool of processes, one thread driving each: a job that kills its process costs only itself."""
+"""A pool of processes, each driven by a thread: a job that kills its process loses only itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pacsfw.workers.worker_process import Answer, Lane, Spec
 
 _STOP = object()
 Done: TypeAlias = "Callable[[Sequence[Answer]], None]"
-"""Is told of jobs and what came of each."""
+"""Called with jobs and their outcomes."""
 
 
 class WorkerPool:
@@ -25,14 +25,14 @@ class WorkerPool:
     spec
         Builds the worker in each process. Jobs and outcomes are pickled.
     done
-        Called in one of the driver's threads, with what has come at once.
+        Called in one of the driver threads, with all answers that arrived together.
     job_seconds
         A job that takes longer is killed together with its process.
     backlog
-        How many jobs may wait; `submit` blocks beyond that.
+        Maximum number of waiting jobs; beyond it, `submit` blocks.
     ahead
-        How many jobs a process may be given before it answers. More than one is for small
-        ones that are quickly done, of which an outcome each would wake us up too often.
+        Maximum number of unanswered jobs per process. More than one is for small, quick
+        jobs, for which a wake-up per outcome would be too expensive.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class WorkerPool:
         self._started: queue.Queue[BaseException | None] = queue.Queue()
 
     def start(self) -> None:
-        """Start the processes and return when each is ready.
+        """Start the processes and return when all are ready.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class WorkerPool:
             thread.join()
 
     def _drive(self) -> None:
-        """Body of a thread: give its process jobs, in order, and pass its answers on."""
+        """Body of a thread: send jobs to its process in order, and pass on the answers."""
         try:
             lane = Lane(self._spec)
         except PacsfwError as err:
@@ -101,7 +101,7 @@ class WorkerPool:
                 waiting = not (lane.unanswered or answers)
                 jobs, is_last = self._next(len(lane.unanswered), wait=waiting)
             answers += lane.submit(jobs)
-            # The process goes on with the next jobs while we are at the outcomes of these.
+            # The process continues with the next jobs while we handle these outcomes.
             if answers:
                 self._done(answers)
                 for _ in answers:
@@ -110,9 +110,9 @@ class WorkerPool:
         lane.end()
 
     def _next(self, unanswered: int, *, wait: bool) -> tuple[list[Any], bool]:
-        """Return the jobs for a process with so many unanswered ones; True: the last ones."""
+        """Return the next jobs for a process with ``unanswered`` ones; True: the last ones."""
         jobs: list[Any] = []
-        # Of what waits each process takes its share, or the others had nothing at the end.
+        # Each process takes its share of the queue; otherwise the others would be idle at the end.
         most = min(self._ahead - unanswered, max(1, self._jobs.qsize() // len(self._threads)))
         try:
             while len(jobs) < most:

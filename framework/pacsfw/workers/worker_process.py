@@ -1,4 +1,4 @@
-"""One worker process, the jobs that it was given, and what it answers."""
+"""One worker process, its jobs and its answers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pacsfw.workers.frames import CHUNK, Frames, write_frame
 _SPAWN = multiprocessing.get_context("spawn")
 START_SECONDS = 120.0
 _GATHER = 0.002
-"""Seconds in which answers may gather: to wake up for each small one costs more than it."""
+"""Seconds to collect answers: a wake-up for each small one costs more than its job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """Given instead of an outcome when the worker died or hung over a job, or it raised."""
+    """Replaces the outcome of a job that raised, hung or killed its worker."""
 
     reason: str
 
@@ -51,12 +51,12 @@ class Lane:
     Attributes
     ----------
     unanswered
-        The jobs that the process was given, in its order.
+        The jobs sent to the process, in order.
 
     Raises
     ------
     PacsfwError
-        It could not build its worker.
+        The worker could not be built.
     """
 
     def __init__(self, spec: Spec) -> None:
@@ -65,10 +65,10 @@ class Lane:
         self.unanswered: deque[Any] = deque()
 
     def submit(self, jobs: list[Any]) -> list[Answer]:
-        """Add jobs; return an answer for the first one where no process can be started."""
+        """Add jobs; return an answer for the first one if no process can be started."""
         process = self._process
         if process is not None and not self.unanswered and not process.is_alive():
-            self.end()  # killed while it had nothing to do: no job is to blame
+            self.end()  # killed while idle: no job is the cause
         self.unanswered += jobs
         if not self.unanswered:
             return []
@@ -82,7 +82,7 @@ class Lane:
         return []
 
     def receive(self, seconds: float) -> list[Answer]:
-        """Wait for answers; a job that takes longer than ``seconds`` costs the process."""
+        """Wait for answers; kill the process if a job takes longer than ``seconds``."""
         process = self._process
         if process is None or not self.unanswered:
             return []
@@ -94,18 +94,18 @@ class Lane:
         return [(self.unanswered.popleft(), outcome) for outcome in outcomes]
 
     def end(self) -> None:
-        """Let the process end."""
+        """End the process."""
         if self._process is not None:
             self._process.end()
             self._process = None
 
 
 class _Died(Exception):
-    """The process is gone; the text says how it ended."""
+    """The process is gone; the text describes how it ended."""
 
 
 class _Process:
-    """A worker process from our side.
+    """Our side of a worker process.
 
     Raises
     ------
@@ -122,7 +122,7 @@ class _Process:
         self._process = _SPAWN.Process(target=_serve, args=(theirs, spec), daemon=True)
         try:
             self._process.start()
-        except Exception as err:  # no memory, no file descriptors, not picklable: whatever it is
+        except Exception as err:  # out of memory or file descriptors, not picklable, ...
             self._pipe.close()
             raise PacsfwError(f"a worker process cannot be started: {type(err).__name__}") from err
         finally:
@@ -134,32 +134,34 @@ class _Process:
 
     def _problem(self) -> PacsfwError | None:
         try:
-            told = self._pipe.recv() if self._pipe.poll(START_SECONDS) else "did not start in time"
+            problem = (
+                self._pipe.recv() if self._pipe.poll(START_SECONDS) else "did not start in time"
+            )
         except EOFError:
-            told = "ended while starting"
-        if told is None or isinstance(told, PacsfwError):
-            return told
-        return PacsfwError(f"a worker process {told}")
+            problem = "ended while starting"
+        if problem is None or isinstance(problem, PacsfwError):
+            return problem
+        return PacsfwError(f"a worker process {problem}")
 
     def submit(self, jobs: Sequence[Any]) -> None:
-        """Send it jobs, which it does one after the other."""
+        """Send jobs, which it runs one after another."""
         try:
             self._pipe.send(jobs)
         except OSError:
-            return  # it has ended, as `hear` is going to tell
+            return  # it has ended; `receive` will report it
 
     def receive(self, seconds: float, gather: float) -> list[Any]:
-        """Wait for outcomes, in the order of the jobs; then ``gather`` seconds for more.
+        """Wait for outcomes in the order of the jobs, then ``gather`` seconds for more.
 
         Raises
         ------
         _Died
-            There is none, and there will be none.
+            There are none, and there will be none.
         """
         outcomes: list[bytes] = []
         while not outcomes:
             if not self._pipe.poll(seconds):
-                self._process.kill()  # one that hangs would not hear that it should end
+                self._process.kill()  # a process that hangs would ignore a request to end
                 raise _Died(f"took longer than {seconds:g} s")
             if gather:
                 time.sleep(gather)
@@ -174,11 +176,11 @@ class _Process:
         return list(map(pickle.loads, outcomes))
 
     def is_alive(self) -> bool:
-        """Tell whether it has not ended."""
+        """Return whether it is still running."""
         return self._process.is_alive()
 
     def end(self) -> None:
-        """Let it end, or kill it."""
+        """End it, or kill it."""
         self._pipe.close()
         self._process.join(5)
         if self._process.is_alive():
@@ -199,15 +201,15 @@ def _serve(pipe: Connection, spec: Spec) -> None:
     while True:
         try:
             jobs = pipe.recv()
-        except (EOFError, ConnectionResetError):  # reset: it died before it had heard all
+        except (EOFError, ConnectionResetError):  # reset: the driver died with unread messages
             return
         for job in jobs:
             try:
                 outcome = work(job)
-            except Exception as err:  # noqa: BLE001 - worker boundary: the job is lost, not others
+            except Exception as err:  # noqa: BLE001 - worker boundary: only this job is lost
                 outcome = Crashed(f"{type(err).__name__} in the worker")
             try:
-                # At once: should the next one kill us, it is known that this one is done.
+                # Immediately: if the next job kills us, the driver knows that this one is done.
                 write_frame(pipe.fileno(), pickle.dumps(outcome))
             except (BrokenPipeError, ConnectionResetError):
                 return

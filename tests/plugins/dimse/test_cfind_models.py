@@ -318,7 +318,7 @@ def test_a_pacs_that_takes_no_more_associations_is_an_error() -> None:
         assert ask(asked)[0].complete
         associations[0].ae.require_calling_aet = ["FRIEND"]
         associations[0].abort()
-        with pytest.raises(RemoteError, match="our AE title PACSFW has to be made known"):
+        with pytest.raises(RemoteError, match="register our AE title PACSFW"):
             ask(asked)
 
 

@@ -127,14 +127,14 @@ def test_the_configuration_of_another_pacs_is_refused_untouched(made, change):
     folder = made(**change)
     done = demo(folder)
     assert done.returncode == 2
-    assert "not the folder of a demo; name another with --directory" in done.stderr
+    assert "not the folder of a demo; choose another with --directory" in done.stderr
     assert [path.name for path in folder.iterdir()] == ["conf.yaml"]
 
 
 def test_another_number_of_studies_is_refused(made):
     done = demo(made(), "--studies", "6")
     assert done.returncode == 2
-    assert "made with 3 studies, not 6" in done.stderr
+    assert "created with 3 studies, not 6" in done.stderr
 
 
 def test_a_port_in_use_is_named(made):
@@ -143,7 +143,7 @@ def test_a_port_in_use_is_named(made):
         done = demo(made(port=port))
     assert done.returncode == 2
     assert done.stderr == (
-        f"port {port} is in use: is another demo of this folder still running?\n"
+        f"port {port} is in use: is another demo in this folder still running?\n"
     )
 
 
@@ -170,4 +170,4 @@ def test_after_an_interrupt_nothing_is_called_finished_and_nothing_is_suggested(
         out, err = running.communicate()
     assert running.returncode == 130
     assert "What to try next" not in out
-    assert "run the same command again to go on" in err
+    assert "run the same command again to resume" in err

@@ -35,7 +35,7 @@ def conf(tmp_path):
 
 def test_a_pacs_that_answers_gives_one_clear_line(pacs, conf, capsys):
     assert main(["echo", conf(pacs.port)]) == 0
-    assert capsys.readouterr().out == f"theirtitle at 127.0.0.1:{pacs.port} answers mytitle\n"
+    assert capsys.readouterr().out == f"theirtitle at 127.0.0.1:{pacs.port} responds to mytitle\n"
     assert pacs.log[-1].service == "C-ECHO"
 
 

@@ -87,7 +87,7 @@ def test_nothing_is_replaced_but_by_force(sample, tmp_path, capsys):
     command = ["parse-conf", "--from", str(sample), "-o", str(path)]
 
     assert main(command) == 2
-    assert "exists already and is left as it is" in capsys.readouterr().err
+    assert "already exists and was not changed" in capsys.readouterr().err
     assert path.read_text() == "mine"
 
     assert main([*command, "--force"]) == 0
@@ -110,7 +110,7 @@ def test_it_asks_for_tags_until_one_is_left_blank(tmp_path):
 
     assert done.exit_code == 0, done.output
     assert "did you mean 'Laterality'" in done.output
-    assert "there is a column 'side' already" in done.output
+    assert "column 'side' already exists" in done.output
     tags = tags_of(path)
     assert list(tags) == ["side", "study_date"]
     assert tags["side"].names == ("Laterality", "ImageLaterality")
@@ -120,7 +120,7 @@ def test_it_asks_for_tags_until_one_is_left_blank(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "why"),
     [
-        ("tags.txt", None, "give a name that ends in .yaml or .json"),
+        ("tags.txt", None, "use a name that ends in .yaml or .json"),
         ("tags.yaml", b"no DICOM", "not a DICOM Part 10 file"),
         ("nowhere/tags.yaml", None, "does not exist"),
     ],

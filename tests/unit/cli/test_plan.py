@@ -108,4 +108,4 @@ def test_a_missing_section_is_named(conf, capsys):
     path = conf()
     path.write_text("\n".join(path.read_text().splitlines()[:-1]))
     assert main(["plan", str(path)]) == 2
-    assert "storage is missing, and this command needs it" in capsys.readouterr().err
+    assert "storage is missing; this command requires it" in capsys.readouterr().err

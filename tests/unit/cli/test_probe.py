@@ -59,7 +59,9 @@ def test_an_existing_profile_is_left_alone_and_the_pacs_is_not_asked(pacs, conf,
     (tmp_path / "pacs.profile.yaml").write_text("mine")
     before = pacs.counters.get("associations", 0)
     assert main(["probe", conf(pacs.port)]) == 2
-    assert "exists already and is left as it is; --force replaces it" in capsys.readouterr().err
+    assert (
+        "already exists and was not changed; use --force to replace it" in capsys.readouterr().err
+    )
     assert (tmp_path / "pacs.profile.yaml").read_text() == "mine"
     assert pacs.counters.get("associations", 0) == before
 

@@ -11,7 +11,7 @@ import pytest
 from pacsfw.testing import EmbeddedPACS, make_studies
 from peers.process import free_port
 
-GO_ON = "run the same command again to go on"
+GO_ON = "run the same command again to resume"
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_query_that_nothing_matches_gets_a_hint(pacsfw, modality, told):
     with EmbeddedPACS(make_studies(1, modalities=[[modality]]), aetitle="THEIRS") as pacs:
         done = pacsfw("find", pacs.port)
     assert done.returncode == 0, done.stderr
-    hint = "no study matches: check the dates, the modality, and what the PACS lets you see"
+    hint = "no study matches: check the dates, the modality and what the PACS lets you see"
     assert (hint in done.stdout) == told
 
 
@@ -65,4 +65,4 @@ def test_a_long_warning_is_one_line(pacsfw):
 def test_the_status_of_what_has_not_begun_is_not_that_of_a_success(pacsfw):
     done = pacsfw("status", free_port())
     assert (done.returncode, done.stderr) == (1, "")
-    assert "nothing was collected yet" in done.stdout
+    assert "nothing has been collected yet" in done.stdout

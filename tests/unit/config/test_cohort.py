@@ -63,7 +63,7 @@ def test_an_end_needs_a_start(desk: Desk, more: str) -> None:
     desk.write("", "c.csv")
     lines = refused(desk, f"{more}end_date: 20200101")
     at = 8 + len(more)
-    assert f"conf.yaml:1:{at}: find.end_date: needs start_date beside it" in lines
+    assert f"conf.yaml:1:{at}: find.end_date: requires start_date as well" in lines
     assert len(lines) == (1 if more else 2)
 
 
@@ -71,7 +71,7 @@ def test_without_dates_undated_means_nothing(desk: Desk) -> None:
     desk.write("", "c.csv")
     assert refused(desk, "cohort: c.csv, undated: true") == [
         (
-            "conf.yaml:1:32: find.undated: needs start_date beside it: without dates, undated "
+            "conf.yaml:1:32: find.undated: requires start_date: without dates, undated "
             "studies are found as well"
         )
     ]
@@ -81,20 +81,20 @@ def test_without_dates_undated_means_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("missing.csv", "{folder}/missing.csv: there is no such file"),
-        ("home.csv", "{folder}/home.csv: is not a file"),
-        ("conf.yaml/x.csv", "{folder}/conf.yaml/x.csv: is not a file that you can read"),
+        ("missing.csv", "{folder}/missing.csv: no such file"),
+        ("home.csv", "{folder}/home.csv: not a file"),
+        ("conf.yaml/x.csv", "{folder}/conf.yaml/x.csv: you cannot read this file"),
         (
             "cohort.xlsx",
             "{folder}/cohort.xlsx: the name of a cohort ends in one of .csv, .tsv, .jsonl, .ndjson",
         ),
-        ("list.csv", "{folder}/list.csv: find writes that file; give the cohort another name"),
+        ("list.csv", "{folder}/list.csv: find writes this file; use another name for the cohort"),
         (
             "x/../list_cohort.csv",
-            "{folder}/list_cohort.csv: find writes that file; give the cohort another name",
+            "{folder}/list_cohort.csv: find writes this file; use another name for the cohort",
         ),
         ("''", "is empty"),
-        ("[a]", "a list is not a text"),
+        ("[a]", "a list is not text"),
     ],
 )
 def test_a_cohort_that_cannot_be_one_is_refused(desk: Desk, text: str, why: str) -> None:

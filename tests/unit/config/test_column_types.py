@@ -27,7 +27,7 @@ def price(value) -> Decimal:
 def misspelt(value) -> "int |":
     return value
 """
-ADVICE = "choose another one, or give the tag `type: text`"
+ADVICE = "change it, or set `type: text` for the tag"
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ move: {workers: 0}
     )
     assert lost_name == (
         "conf.yaml:4:15: tags[1].callback: the return annotation of price cannot be resolved "
-        "(name 'Decimal' is not defined); import what it names outside of `if TYPE_CHECKING`, "
-        "or give the tag a `type`"
+        "(name 'Decimal' is not defined); import its names outside `if TYPE_CHECKING`, "
+        "or set the `type` of the tag"
     )
     assert misspelt.startswith(
         "conf.yaml:5:35: tags[2].callback: the return annotation of misspelt cannot be resolved"

@@ -113,7 +113,7 @@ def test_init_does_not_overwrite(desk: Desk, capsys: pytest.CaptureFixture[str])
     desk.write("mine\n", "pacsfw.yaml")
     assert main(["config", "init"]) == 2
     assert Path("pacsfw.yaml").read_text() == "mine\n"
-    assert capsys.readouterr().err == "pacsfw.yaml: exists already and is left as it is\n"
+    assert capsys.readouterr().err == "pacsfw.yaml: already exists and was not changed\n"
     assert not Path("pacsfw.schema.json").exists()
 
 
@@ -124,7 +124,7 @@ def test_init_says_where_it_cannot_write(desk: Desk, capsys: pytest.CaptureFixtu
     assert main(["config", "init", "file/x.yaml"]) == 2
     assert capsys.readouterr().err == "file/x.yaml: cannot be written: Not a directory\n"
     assert main(["config", "init", "x.json"]) == 2
-    assert "give a name that ends in .yaml" in capsys.readouterr().err
+    assert "use a name that ends in .yaml" in capsys.readouterr().err
 
 
 def test_help_tells_what_each_command_does_in_full(capsys: pytest.CaptureFixture[str]) -> None:

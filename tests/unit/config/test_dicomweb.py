@@ -57,10 +57,10 @@ def test_everything_that_can_be_said(desk: Desk) -> None:
     assert config.warnings == ()
 
 
-NO_ADDRESS = "is not an address such as https://pacs.example/dicom-web"
+NO_ADDRESS = "is not a URL such as https://pacs.example/dicom-web"
 REFUSED = [
     ("{}", ": url is missing"),
-    ("{url: 5}", ".url: 5 is not a text; put it in quotes"),
+    ("{url: 5}", ".url: 5 is not text; put it in quotes"),
     ("{url: pacs.example}", f".url: {NO_ADDRESS}"),
     ("{url: 'ftp://pacs.example'}", f".url: {NO_ADDRESS}"),
     ("{url: 'http://'}", f".url: {NO_ADDRESS}"),
@@ -74,34 +74,34 @@ REFUSED = [
     ),
     (
         "{url: 'http://me:sesame@pacs/x'}",
-        ".url: has credentials in it: put them into username and password",
+        ".url: contains credentials: use username and password instead",
     ),
-    ("{url: 'http://x', username: me}", ".username: needs password beside it"),
-    ("{url: 'http://x', password: sesame}", ".password: needs username beside it"),
+    ("{url: 'http://x', username: me}", ".username: requires password as well"),
+    ("{url: 'http://x', password: sesame}", ".password: requires username as well"),
     (
         "{url: 'http://x', username: 'a:b', password: x}",
-        ".username: 'a:b' is not a user name (a text without ':')",
+        ".username: 'a:b' is not a user name (text without ':')",
     ),
-    ("{url: 'http://x', password: 1, username: me}", ".password: *** is not a text"),
+    ("{url: 'http://x', password: 1, username: me}", ".password: *** is not text"),
     ("{url: 'http://x', token: 'ses ame'}", ".token: *** is not a token"),
     (
         "{url: 'http://x', headers: {Authorization: 'ses\u00e4me'}}",
-        ".headers.Authorization: *** is not the value of a header",
+        ".headers.Authorization: *** is not a header value",
     ),
     (
         "{url: 'http://x', headers: {'X Y': sesame}}",
-        ".headers: 'X Y' is not the name of a header",
+        ".headers: 'X Y' is not a header name",
     ),
     (
         "{url: 'http://x', token: sesame, username: me, password: sesame}",
-        ": username and token exclude each other: keep one",
+        ": username and token are mutually exclusive: keep one",
     ),
     (
         "{url: 'http://x', token: sesame, headers: {authorization: sesame}}",
-        ": token and headers.authorization exclude each other: keep one",
+        ": token and headers.authorization are mutually exclusive: keep one",
     ),
     ("{url: 'http://x', timeout: 0}", ".timeout: 0 is not more than 0"),
-    ("{url: 'http://x', verify: 5}", ".verify: 5 is not true or false or a text"),
+    ("{url: 'http://x', verify: 5}", ".verify: 5 is not true or false or text"),
     ("{url: 'http://x', pasword: sesame}", ".pasword: unknown key (did you mean 'password'?)"),
 ]
 
@@ -118,8 +118,7 @@ def test_a_ca_file_has_to_be_there(desk: Desk) -> None:
     (line,) = desk.refusal(conf("url: 'https://x', verify: certs/ca.pem"))
     path = desk.folder / "certs" / "ca.pem"
     assert line == (
-        f"conf.yaml:3:40: net.dicomweb.verify: {path}: there is no such file "
-        "(true and false are no paths)"
+        f"conf.yaml:3:40: net.dicomweb.verify: {path}: no such file (true and false are not paths)"
     )
 
 

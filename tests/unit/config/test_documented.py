@@ -90,7 +90,7 @@ def test_the_only_warning_is_about_the_shared_port(desk: Desk) -> None:
     assert desk.load(desk.documented).config.warnings == (
         (
             "conf.yaml:8:15: net.local_node.port: 127.0.0.1:11112 is the address of called_node; "
-            "we cannot listen there too, so nothing will arrive"
+            "we cannot listen there as well, so nothing will arrive"
         ),
     )
 
@@ -122,10 +122,10 @@ def test_a_command_says_which_sections_it_needs(desk: Desk) -> None:
         config.require("net.called_node", "find", "net.dest_node.port", "tags")
     path = desk.folder / "conf.yaml"
     assert str(caught.value).splitlines() == [
-        f"{path}: net.called_node is missing, and this command needs it",
-        f"{path}: find is missing, and this command needs it",
-        f"{path}: net.dest_node.port is missing, and this command needs it",
-        f"{path}: tags is missing, and this command needs it",
+        f"{path}: net.called_node is missing; this command requires it",
+        f"{path}: find is missing; this command requires it",
+        f"{path}: net.dest_node.port is missing; this command requires it",
+        f"{path}: tags is missing; this command requires it",
     ]
 
 

@@ -56,10 +56,10 @@ def test_nothing_found_says_where_it_was_looked_for(desk: Desk) -> None:
     with pytest.raises(ConfigError) as caught:
         locate(None, {}, desk.folder, desk.folder / "home")
     assert str(caught.value) == (
-        "no configuration: give a file, set $PACSFW_CONFIG, or write one of "
+        "no configuration: name a file, set $PACSFW_CONFIG, or create one of "
         f"{desk.folder}/pacsfw.yaml, {desk.folder}/pacsaninirc.yaml, "
         f"{desk.folder}/home/pacsfw.yaml, {desk.folder}/home/pacsaninirc.yaml; "
-        "`pacsfw config init` writes one to start from"
+        "`pacsfw config init` writes a template"
     )
 
 
@@ -67,25 +67,25 @@ def test_a_home_that_does_not_exist_makes_the_tilde_an_error(desk: Desk) -> None
     located = locate(Path("x.yaml"), {}, desk.folder, None)
     with pytest.raises(ValueError, match="there is no home folder"):
         located.resolve("~/x")
-    with pytest.raises(ValueError, match="there is no such user"):
+    with pytest.raises(ValueError, match="no such user"):
         located.resolve("~nobody-of-this-name/x")
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"a: \xff\n", "conf.yaml:1:4: is not UTF-8 text; save the file as UTF-8"),
+        (b"a: \xff\n", "conf.yaml:1:4: not UTF-8; save the file as UTF-8"),
         (
             "ä: ü\nb: ".encode() + b"\xe4",
-            "conf.yaml:2:4: is not UTF-8 text; save the file as UTF-8",
+            "conf.yaml:2:4: not UTF-8; save the file as UTF-8",
         ),
         (
             "tags: []\n".encode("utf-16"),
-            "conf.yaml:1:1: is not UTF-8 text; save the file as UTF-8",
+            "conf.yaml:1:1: not UTF-8; save the file as UTF-8",
         ),
         (b"", "conf.yaml:1:1: the configuration is empty"),
         (b"- a\n", "conf.yaml:1:3: tags[0]: 'a' is not a mapping"),
-        (b"text", "conf.yaml:1:1: a configuration is a mapping of sections"),
+        (b"text", "conf.yaml:1:1: a configuration must be a mapping of sections"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(
@@ -102,18 +102,18 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(desk: Desk) -> None:
 
 
 def test_a_missing_file_is_named(desk: Desk) -> None:
-    with pytest.raises(ConfigError, match=r"^gone\.yaml: there is no such file$"):
+    with pytest.raises(ConfigError, match=r"^gone\.yaml: no such file$"):
         load(Path("gone.yaml"), desk.registry_for, cwd=desk.folder)
 
 
 def test_a_folder_is_no_file(desk: Desk) -> None:
-    with pytest.raises(ConfigError, match=r"^home: is a folder, not a file$"):
+    with pytest.raises(ConfigError, match=r"^home: a folder, not a file$"):
         load(Path("home"), desk.registry_for, cwd=desk.folder)
 
 
 @posix_only
 def test_a_device_is_no_file(desk: Desk) -> None:
-    with pytest.raises(ConfigError, match=r"^/dev/null: is not a regular file$"):
+    with pytest.raises(ConfigError, match=r"^/dev/null: not a regular file$"):
         load(Path("/dev/null"), desk.registry_for, cwd=desk.folder)
 
 
@@ -124,7 +124,7 @@ def test_a_file_that_others_may_change_is_refused(desk: Desk, mode: int) -> None
     path.chmod(mode)
     with pytest.raises(ConfigError) as caught:
         load(Path("conf.yaml"), desk.registry_for, cwd=desk.folder)
-    assert str(caught.value) == f"conf.yaml: others may change it; type: chmod go-w {path}"
+    assert str(caught.value) == f"conf.yaml: other users can modify it; run: chmod go-w {path}"
 
 
 @posix_only
@@ -137,7 +137,7 @@ def test_a_file_that_others_may_read_is_taken(desk: Desk) -> None:
 def test_a_file_in_a_folder_open_to_everybody_is_refused(desk: Desk) -> None:
     path = desk.write("tags: []\n", "home/conf.yaml")
     path.parent.chmod(0o777)
-    with pytest.raises(ConfigError, match="everybody may replace it in its folder; type: chmod o-"):
+    with pytest.raises(ConfigError, match="anyone can replace it in its folder; run: chmod o-"):
         load(path, desk.registry_for)
     path.parent.chmod(0o1777)
     load(path, desk.registry_for)

@@ -88,17 +88,17 @@ def test_values_may_come_from_outside(desk: Desk) -> None:
 REFUSED = [
     ("StudyDate: 202401*", "4:16", ": is not a date or a range of dates"),
     ("StudyDate: 202401", "4:16", ": is not a date or a range of dates"),
-    ("StudyDate: [20240101, 20240231]", "4:27", "[1]: has a day that is not in the calendar"),
+    ("StudyDate: [20240101, 20240231]", "4:27", "[1]: contains a day that does not exist"),
     ("StudyTime: 2000-0800", "4:16", ": is a range that ends before it begins; over midnight"),
     ("StudyInstanceUID: 1.2.*", "4:23", ": is not a UID"),
-    ("StudyInstanceUID: 1.2", "4:23", ": was read as a number with a fraction or an exponent"),
-    ("AccessionNumber: 1e3", "4:22", ": was read as a number with a fraction or an exponent"),
+    ("StudyInstanceUID: 1.2", "4:23", ": is a number with a fraction or an exponent"),
+    ("AccessionNumber: 1e3", "4:22", ": is a number with a fraction or an exponent"),
     ("SeriesNumber: {not: 1-5}", "4:25", ".not: is not a whole number"),
     ("PatientAge: '0*'", "4:17", ": is not an age"),
     (
         "ModalitiesInStudy: ct",
         "4:24",
-        ": is not in capitals, as code strings (CS) are; or give `ignore_case: true`",
+        ": is not in upper case (code string, CS); or set `ignore_case: true`",
     ),
     ("PatientID: {is: 'a\\b'}", "4:21", ".is: contains a backslash"),
     ("PatientID: ' '", "4:16", ": is empty"),
@@ -114,7 +114,7 @@ REFUSED = [
     (
         "StudyDate: {is: 20200101, ignore_case: true}",
         "4:44",
-        ".ignore_case: StudyDate (DA) is no text, so that case means nothing",
+        ".ignore_case: StudyDate (DA) is not text and has no case",
     ),
     (
         "PatientNmae: x",
@@ -131,14 +131,14 @@ REFUSED = [
         "SliceThickness: 1",
         "4:5",
         (
-            ": 'SliceThickness' is no attribute of patients, studies or series, "
-            "and find asks for no others"
+            ": 'SliceThickness' is not an attribute of patients, studies or series, "
+            "which find queries"
         ),
     ),
     (
         "RequestAttributesSequence: x",
         "4:5",
-        ": 'RequestAttributesSequence' is a sequence, which has no value to match",
+        ": 'RequestAttributesSequence' is a sequence and has no value to match",
     ),
 ]
 

@@ -50,17 +50,17 @@ def test_a_reference_is_replaced(desk: Desk, text: str, value: str) -> None:
     ("text", "message"),
     [
         ("${GONE}", "the environment variable GONE is not set"),
-        ("${NAME", "'${' without its '}' (a dollar is written '$$')"),
-        ("${A:-${B}}", "'${' without its '}' (a dollar is written '$$')"),
+        ("${NAME", "'${' without '}' (write a dollar sign as '$$')"),
+        ("${A:-${B}}", "'${' without '}' (write a dollar sign as '$$')"),
         (
             "${}",
-            "'${}' is none of ${NAME}, ${NAME:-default}, ${file:path} (a dollar is written '$$')",
+            "'${}' is not ${NAME}, ${NAME:-default} or ${file:path} (write a dollar sign as '$$')",
         ),
         (
             "${A B}",
             (
-                "'${A B}' is none of ${NAME}, ${NAME:-default}, ${file:path} "
-                "(a dollar is written '$$')"
+                "'${A B}' is not ${NAME}, ${NAME:-default} or ${file:path} "
+                "(write a dollar sign as '$$')"
             ),
         ),
         ("${file:gone}", "the file {cwd}/gone cannot be read: No such file or directory"),
@@ -81,7 +81,7 @@ def test_a_reference_that_leads_nowhere_is_a_problem(desk: Desk, text: str, mess
 def test_half_a_character_is_refused(desk: Desk) -> None:
     text = '{"tags": [{"tag_name": "PatientID", "default_val": "\\ud800"}]}'
     assert desk.refusal(text, "conf.json") == [
-        "conf.json:1:52: tags[0].default_val: contains a NUL or half of a surrogate pair"
+        "conf.json:1:52: tags[0].default_val: contains a NUL character or half of a surrogate pair"
     ]
 
 
@@ -155,27 +155,27 @@ def test_passwords_written_out_are_not_shown_either(desk: Desk) -> None:
             "net: {local_node: {aetitle: 'much-too-long-${file:token}'}}",
             (
                 "1:29: net.local_node.aetitle: *** is not an AE title "
-                "(1 to 16 ASCII characters, no backslash, not only blanks)"
+                "(1 to 16 ASCII characters, no backslash, not only spaces)"
             ),
         ),
         (
             "tags: [{tag_name: '${file:token}'}]",
-            "1:19: tags[0].tag_name: is refused; the reason is not shown, it may quote a secret",
+            "1:19: tags[0].tag_name: is rejected; the reason is hidden: it may quote a secret",
         ),
         (
             "tags: [{tag_name: PatientID, callback: '${file:token}'}]",
-            "1:40: tags[0].callback: is refused; the reason is not shown, it may quote a secret",
+            "1:40: tags[0].callback: is rejected; the reason is hidden: it may quote a secret",
         ),
         (
             "storage: {resources: a.csv, directory: d, sort_by: 'PatientNmae{${file:token}}'}",
-            "1:52: storage.sort_by: is refused; the reason is not shown, it may quote a secret",
+            "1:52: storage.sort_by: is rejected; the reason is hidden: it may quote a secret",
         ),
         (
             (
                 "net: {local_node: {aetitle: A}, called_node: {aetitle: A, ip: b, port: 1, "
                 "charset: '${file:token}'}}"
             ),
-            "1:84: net.called_node.charset: *** is not a Specific Character Set of DICOM",
+            "1:84: net.called_node.charset: *** is not a DICOM Specific Character Set",
         ),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_secret_is_not_quoted_in_a_message(desk: Desk, text: str, message: str
 
 def test_plugins_to_load_cannot_come_from_plugins(desk: Desk) -> None:
     (line,) = desk.refusal("plugins: {disable: ['${vault:x}']}\n")
-    assert line.endswith("'${vault:...}' cannot be used here: plugins are not loaded yet")
+    assert line.endswith("'${vault:...}' is not available here: plugins are not loaded yet")
 
 
 def test_a_shown_dollar_stays_a_dollar(desk: Desk) -> None:

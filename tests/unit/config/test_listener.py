@@ -89,12 +89,12 @@ def test_defaults_are_shown_and_the_password_is_not(desk: Desk, pem: Certificate
     ("inner", "problem"),
     [
         ("tls: {}", "net.local_node.tls: certificate is missing"),
-        ("tls: {certificate: no.pem}", "no.pem: there is no such file"),
-        ("tls: {certificate: good.key}", "good.key: there is no certificate in it (PEM)"),
-        ("tls: {certificate: good.pem}", "tls.certificate: holds no usable private key"),
+        ("tls: {certificate: no.pem}", "no.pem: no such file"),
+        ("tls: {certificate: good.key}", "good.key: contains no certificate (PEM)"),
+        ("tls: {certificate: good.pem}", "tls.certificate: contains no valid private key"),
         (
             "tls: {certificate: good.pem, key: ca.key}",
-            "tls.key: is not the key of the certificate",
+            "tls.key: does not match the certificate",
         ),
         (
             "tls: {certificate: good.pem, key: locked.key}",
@@ -109,7 +109,7 @@ def test_defaults_are_shown_and_the_password_is_not(desk: Desk, pem: Certificate
         ("limits: {associations: 0}", "limits.associations: 0 is not a number from 1 to 256"),
         ("limits: {idle_timeout: 0}", "is not a number of seconds"),
         ("limits: {object_size: 2 gigs}", "'2 gigs' is not a size such as 500 MB or 2 GiB"),
-        ("limits: {object_size: 0}", "limits.object_size: lets no object in"),
+        ("limits: {object_size: 0}", "limits.object_size: accepts no instance"),
         ("limits: {speed: 1}", "limits.speed: unknown key"),
     ],
 )
@@ -122,7 +122,7 @@ def test_what_is_refused(desk: Desk, pem: Certificates, inner: str, problem: str
 @pytest.mark.parametrize(
     ("inner", "called", "warning"),
     [
-        ("bind: h", "verify: false", "anybody may answer for the PACS"),
+        ("bind: h", "verify: false", "anyone can impersonate the PACS"),
         ("bind: h", "ca: stranger.pem", "stranger.pem: the certificate expires on 20"),
         (
             "tls: {certificate: expired.pem, key: expired.key}",
@@ -132,7 +132,7 @@ def test_what_is_refused(desk: Desk, pem: Certificates, inner: str, problem: str
         (
             "tls: {certificate: good.pem, key: open.key}",
             "ca: good.pem",
-            "open.key: others may read the key (chmod go-r)",
+            "open.key: other users can read it (chmod go-r)",
         ),
     ],
 )

@@ -110,7 +110,7 @@ def test_it_may_be_json(desk: Desk) -> None:
 
 def test_a_missing_file_is_named_where_it_is_asked_for(desk: Desk) -> None:
     assert desk.refusal(conf()) == [
-        "conf.yaml:7:14: net.called_node.profile: pacs.profile.yaml: there is no such file"
+        "conf.yaml:7:14: net.called_node.profile: pacs.profile.yaml: no such file"
     ]
 
 
@@ -123,9 +123,9 @@ def test_a_missing_file_is_named_where_it_is_asked_for(desk: Desk) -> None:
         ("limit: many", "4:8: limit: 'many' is not a whole number"),
         ("folds_case: 1", "4:13: folds_case: 1 is not true or false"),
         ("honoured: [ModalitesInStudy]", "4:12: honoured[0]: 'ModalitesInStudy' is not a DICOM"),
-        ("honoured: [StudyID]\nignored: [StudyID]", "5:11: ignored[0]: 'StudyID' is among"),
-        ("before_limit: [StudyID]", "4:16: before_limit[0]: 'StudyID' is not among honoured"),
-        ("format: 2", "4:1: format: this key is here twice (first in line 1)"),
+        ("honoured: [StudyID]\nignored: [StudyID]", "5:11: ignored[0]: 'StudyID' is also in"),
+        ("before_limit: [StudyID]", "4:16: before_limit[0]: 'StudyID' is not in honoured"),
+        ("format: 2", "4:1: format: duplicate key (first on line 1)"),
         ("limit: [", "4:9: not valid YAML"),
     ],
 )
@@ -145,16 +145,20 @@ def test_all_its_faults_are_told(desk: Desk) -> None:
 
 def test_a_file_that_others_may_change_is_refused(desk: Desk) -> None:
     desk.write(PROFILE, "pacs.profile.yaml").chmod(0o666)
-    assert "others may change it" in desk.refusal(conf())[0]
+    assert "other users can modify it" in desk.refusal(conf())[0]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "warning"),
     [
-        ("aetitle: THEIRTITLE", "aetitle: OTHER", "it is that of OTHER at pacs.example.org:104"),
-        ("pacs.example.org", "10.0.0.1", "it is that of THEIRTITLE at 10.0.0.1:104"),
+        (
+            "aetitle: THEIRTITLE",
+            "aetitle: OTHER",
+            "the profile is of OTHER at pacs.example.org:104",
+        ),
+        ("pacs.example.org", "10.0.0.1", "the profile is of THEIRTITLE at 10.0.0.1:104"),
         ("port: 104", "port: 105", "THEIRTITLE at pacs.example.org:105, not of THEIRTITLE"),
-        ("calling: MYTITLE", "calling: YOURS", "it was found out as YOURS, and we are MYTITLE"),
+        ("calling: MYTITLE", "calling: YOURS", "probed as YOURS, but we are MYTITLE"),
     ],
 )
 def test_the_profile_of_another_pacs_is_warned_of(
@@ -185,7 +189,7 @@ def test_no_more_associations_are_opened_than_the_pacs_serves(
     assert bool(warnings) == warned
     if warned:
         assert "conf.yaml:8:23: net.called_node.max_associations: 5 is more" in warnings[0]
-        assert warnings[0].endswith("3 are used")
+        assert warnings[0].endswith("using 3")
 
 
 def test_a_profile_that_is_to_be_written_is_not_read(desk: Desk) -> None:

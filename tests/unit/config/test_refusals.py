@@ -32,15 +32,15 @@ REFUSED = [
     ("tags: {tag_name: X}", "1:7: tags: a mapping is not a list"),
     ("tags: [PatientID]", "1:8: tags[0]: 'PatientID' is not a mapping"),
     ("sinks: csv", "1:8: sinks: 'csv' is not a list"),
-    ("sinks: [3]", "1:9: sinks[0]: 3 is not a text or a mapping; put it in quotes"),
+    ("sinks: [3]", "1:9: sinks[0]: 3 is not text or a mapping; put it in quotes"),
     (
         "tags: [{tag_name: 20010010}]",
-        "1:19: tags[0].tag_name: 20010010 is not a text or a list; put it in quotes",
+        "1:19: tags[0].tag_name: 20010010 is not text or a list; put it in quotes",
     ),
     # not there yet
     (
         NET + "called_node: {aetitle: A, ip: b, port: 1, profile: x}}",
-        "1:85: net.called_node.profile: x: there is no such file",
+        "1:85: net.called_node.profile: x: no such file",
     ),
     ("move: {transform: []}", "1:8: move.transform: is not available in this version"),
     ("email: {}", "1:1: email: is not available in this version"),
@@ -65,8 +65,8 @@ REFUSED = [
         "move: {start_time: true, end_time: 8}",
         "1:20: move.start_time: true is not a time (HH, HH:MM or HH:MM:SS)",
     ),
-    ("move: {start_time: 20:00}", "1:8: move.start_time: needs end_time beside it"),
-    ("move: {end_time: 20:00}", "1:8: move.end_time: needs start_time beside it"),
+    ("move: {start_time: 20:00}", "1:8: move.start_time: requires end_time as well"),
+    ("move: {end_time: 20:00}", "1:8: move.end_time: requires start_time as well"),
     (
         "move: {timezone: Europe/Zurch}",
         (
@@ -99,7 +99,7 @@ REFUSED = [
     ),
     (
         "find: {start_date: 20200230}",
-        "1:20: find.start_date: 20200230 is not a day of the calendar",
+        "1:20: find.start_date: 20200230 is not a valid day",
     ),
     (
         "find: {start_date: 20200102, end_date: 2020-01-01}",
@@ -138,7 +138,7 @@ REFUSED = [
         "find: {start_date: 20200101, search_fields: [RequestAttributesSequence]}",
         (
             "1:46: find.search_fields[0]: 'RequestAttributesSequence' is a sequence, "
-            "which is no column of a table"
+            "which cannot be a column"
         ),
     ),
     # nodes
@@ -146,28 +146,28 @@ REFUSED = [
         "net: {local_node: {aetitle: SEVENTEEN_LETTERS}}",
         (
             "1:29: net.local_node.aetitle: 'SEVENTEEN_LETTERS' is not an AE title "
-            "(1 to 16 ASCII characters, no backslash, not only blanks)"
+            "(1 to 16 ASCII characters, no backslash, not only spaces)"
         ),
     ),
     (
         "net: {local_node: {aetitle: '  '}}",
         (
             "1:29: net.local_node.aetitle: '  ' is not an AE title "
-            "(1 to 16 ASCII characters, no backslash, not only blanks)"
+            "(1 to 16 ASCII characters, no backslash, not only spaces)"
         ),
     ),
     (
         "net: {local_node: {aetitle: 'a\\b'}}",
         (
             "1:29: net.local_node.aetitle: 'a\\\\b' is not an AE title "
-            "(1 to 16 ASCII characters, no backslash, not only blanks)"
+            "(1 to 16 ASCII characters, no backslash, not only spaces)"
         ),
     ),
     (
         "net: {local_node: {aetitle: 1234}}",
         (
             "1:29: net.local_node.aetitle: 1234 is not an AE title "
-            "(1 to 16 ASCII characters, no backslash, not only blanks); put it in quotes"
+            "(1 to 16 ASCII characters, no backslash, not only spaces); put it in quotes"
         ),
     ),
     (
@@ -185,7 +185,7 @@ REFUSED = [
     (
         NET + "called_node: {aetitle: A, ip: b, port: 1, charset: ISO_IR_192}}",
         (
-            "1:85: net.called_node.charset: 'ISO_IR_192' is not a Specific Character Set of DICOM "
+            "1:85: net.called_node.charset: 'ISO_IR_192' is not a DICOM Specific Character Set "
             "(did you mean 'ISO_IR 192'?)"
         ),
     ),
@@ -200,15 +200,15 @@ REFUSED = [
     ),
     (
         "tags: [{tag_name: PatientID}, {tag_name: PatientID}]",
-        "1:42: tags[1].tag_name: the column 'PatientID' is made by tags[0] already",
+        "1:42: tags[1].tag_name: the column 'PatientID' is already used by tags[0]",
     ),
     (
         "tags: [{tag_name: PatientID}, {tag_name: PatientName, tag_alias: PatientID}]",
-        "1:66: tags[1].tag_alias: the column 'PatientID' is made by tags[0] already",
+        "1:66: tags[1].tag_alias: the column 'PatientID' is already used by tags[0]",
     ),
     (
         "tags: [{tag_name: PatientID, tag_alias: dicom_path}]",
-        "1:41: tags[0].tag_alias: the column 'dicom_path' is made by pacsfw itself already",
+        "1:41: tags[0].tag_alias: the column 'dicom_path' is already used by pacsfw itself",
     ),
     (
         "tags: [{tag_name: PatientID, type: string}]",
@@ -219,7 +219,7 @@ REFUSED = [
     ),
     (
         "tags: [{tag_name: PatientID, default_val: []}]",
-        "1:43: tags[0].default_val: a list is not a text or a number or true or false",
+        "1:43: tags[0].default_val: a list is not text or a number or true or false",
     ),
 ]
 

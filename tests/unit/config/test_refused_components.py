@@ -30,32 +30,32 @@ REFUSED = [
     ),
     (
         "sinks: [{use: csv, with: {path: x}, on_error: skip}]",
-        "1:47: sinks[0].on_error: 'skip' is not available in this version, except for fail",
+        "1:47: sinks[0].on_error: 'skip' is not available in this version (only fail)",
     ),
     (
         "sinks: [{use: csv, with: {path: x}, id: a}, {use: csv, with: {path: y}, id: a}]",
-        "1:77: sinks[1].id: 'a' is the id of sinks[0] already",
+        "1:77: sinks[1].id: 'a' is already the id of sinks[0]",
     ),
     (
         "sinks: [{use: csv, with: {path: x}}, {use: csv, with: {path: ./x}}]",
-        "1:62: sinks[1].with.path: is the target of sinks[0].with.path already",
+        "1:62: sinks[1].with.path: is already the target of sinks[0].with.path",
     ),
     (
         STORED + "resources_meta: ./a.csv}",
-        "1:59: storage.resources_meta: is the target of storage.resources already",
+        "1:59: storage.resources_meta: is already the target of storage.resources",
     ),
     (
         STORED + "resources_meta: m.csv}\nsinks: [{use: csv, with: {path: m_errors.csv}}]",
-        "2:33: sinks[0].with.path: is the target of storage.resources_meta already",
+        "2:33: sinks[0].with.path: is already the target of storage.resources_meta",
     ),
     (
         "storage: {resources: 'sqlite:///a', directory: d}",
-        "1:1: storage: resources_meta is missing: it has no default beside this URL",
+        "1:1: storage: resources_meta is missing: it has no default for this URL of resources",
     ),
     (STORED + "sort_by: {with: {}}}", "1:43: storage.sort_by: use is missing"),
     (
         "convert: [oven, oven]",
-        "1:17: convert[1]: 'oven' is used by convert[0] already: give each an id of its own",
+        "1:17: convert[1]: 'oven' is already used by convert[0]: give each a unique id",
     ),
     (
         "convert: [{use: oven, on_error: quarantine}]",
@@ -63,7 +63,7 @@ REFUSED = [
     ),
     (
         STORED + "state: s}\nconvert: [{use: oven, directory: s/x}]",
-        "2:34: convert[0].directory: lies in the state folder, which is pacsfw's own",
+        "2:34: convert[0].directory: is inside the state folder, which is reserved for pacsfw",
     ),
     (
         "convert: [odd]",
@@ -78,7 +78,7 @@ REFUSED = [
     ),
     (
         "plugins: {load: [gone.py]}",
-        "1:18: plugins.load[0]: {cwd}/gone.py: there is no such file or folder",
+        "1:18: plugins.load[0]: {cwd}/gone.py: no such file or folder",
     ),
     ("plugins: {load: gone.py}", "1:17: plugins.load: 'gone.py' is not a list"),
 ]
@@ -184,7 +184,10 @@ def test_a_plugin_file_that_others_may_change_is_not_run(desk: Desk, mode: int) 
     path = desk.write("raise SystemExit('was run')\n", "open_plugin.py")
     path.chmod(mode)
     assert desk.refusal("plugins: {load: [open_plugin.py]}\n", registry_for=discover) == [
-        f"conf.yaml:1:18: plugins.load[0]: {path}: others may change it; type: chmod go-w {path}"
+        (
+            f"conf.yaml:1:18: plugins.load[0]: {path}: other users can modify it; "
+            f"run: chmod go-w {path}"
+        )
     ]
 
 
@@ -195,7 +198,8 @@ def test_a_folder_of_plugins_is_looked_into(desk: Desk) -> None:
     site = desk.folder / "site"
     assert desk.refusal("plugins: {load: [site]}\n") == [
         (
-            f"conf.yaml:1:18: plugins.load[0]: {site}: others may change {site / 'inner.pyc'}; "
-            f"type: chmod -R go-w {site}"
+            f"conf.yaml:1:18: plugins.load[0]: {site}: "
+            f"other users can modify {site / 'inner.pyc'}; "
+            f"run: chmod -R go-w {site}"
         )
     ]

@@ -104,7 +104,7 @@ def test_the_instant_may_be_given_in_any_zone() -> None:
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
-    with pytest.raises(ValueError, match="has no zone"):
+    with pytest.raises(ValueError, match="has no time zone"):
         NIGHT.is_open(datetime(2026, 1, 1))
 
 

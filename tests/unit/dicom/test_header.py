@@ -66,7 +66,7 @@ def test_attributes_are_those_of_pydicom(header: FileHeader) -> None:
 
 
 def test_an_absent_attribute_is_an_attribute_error(header: FileHeader) -> None:
-    with pytest.raises(AttributeError, match="the object has no Laterality"):
+    with pytest.raises(AttributeError, match="the instance has no Laterality"):
         _ = header.Laterality
     assert not hasattr(header, "NoSuchKeyword")
     assert header.get("Laterality") is None
@@ -91,7 +91,7 @@ def test_pixel_data_are_not_read(header: FileHeader) -> None:
 def assert_unreadable(path: Path, fault: str) -> None:
     with pytest.raises(UnreadableObject) as caught:
         read_header(path)
-    assert str(caught.value) == f"the object cannot be read: {fault}"
+    assert str(caught.value) == f"the instance cannot be read: {fault}"
     assert caught.value.__suppress_context__
 
 
@@ -112,7 +112,7 @@ def test_damaged_deflated_data_are_unreadable(write: Callable[..., Path]) -> Non
     deflated = zlib.compress(element(0x00100020, "LO", b"4711"), wbits=-15)
     damaged = b"\xff\xff" + deflated
     path = write(damaged, "1.2.840.10008.1.2.1.99")
-    assert_unreadable(path, "the deflated data are damaged (error)")
+    assert_unreadable(path, "the deflated data is damaged (error)")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_warnings_are_counted_by_kind_and_neither_printed_nor_logged(
 
 
 def test_the_error_can_go_to_another_process() -> None:
-    error = UnreadableObject("the object", "ends too early (EOFError)")
+    error = UnreadableObject("the instance", "ends too early (EOFError)")
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error)
     assert copy.fault == error.fault

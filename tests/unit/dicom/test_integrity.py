@@ -101,8 +101,8 @@ def test_an_object_cut_inside_a_sequence_never_passes(write, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"Rows": 1000}, "its pixel data end after 512 of 32000 bytes"),
-        ({"NumberOfFrames": 2}, "its pixel data end after 512 of 1024 bytes"),
+        ({"Rows": 1000}, "its pixel data ends after 512 of 32000 bytes"),
+        ({"NumberOfFrames": 2}, "its pixel data ends after 512 of 1024 bytes"),
     ],
 )
 def test_pixel_data_shorter_than_the_header_says(write, changes, words):
@@ -172,7 +172,7 @@ def test_a_deflated_object_is_looked_into(tmp_path):
     path = deflated(tmp_path, data + bytes(range(250)) * 800)
 
     assert check(path, read_header(path)) == {}
-    for kept, words in ((-1, "deflated data are damaged"), (-500, "deflated data are damaged")):
+    for kept, words in ((-1, "deflated data is damaged"), (-500, "deflated data is damaged")):
         cut = tmp_path / "cut.dcm"
         cut.write_bytes(path.read_bytes()[:kept])
         with pytest.raises(Damaged, match=words):
@@ -191,7 +191,7 @@ def test_a_bomb_costs_neither_memory_nor_much_time(tmp_path, monkeypatch):
     tracemalloc.start()
     header = read_header(path)
     assert header.get("PatientID") == "4711"
-    with pytest.raises(Damaged, match="inflates to more than any object holds"):
+    with pytest.raises(Damaged, match="inflates to more bytes than any instance has"):
         check(path, header)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -206,7 +206,7 @@ def test_oddities_of_whole_objects_are_counted(write):
 
     assert check(path, read_header(path)) == {
         "elements out of order": 1,
-        "zeros behind the last element": 1,
+        "zeros after the last element": 1,
     }
 
 

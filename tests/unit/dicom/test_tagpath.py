@@ -124,18 +124,18 @@ def test_group_two_is_absent_without_file_meta() -> None:
         (
             "PatientName.CodeValue",
             (
-                "'PatientName.CodeValue': there is nothing inside an element of VR PN, "
+                "'PatientName.CodeValue': an element of VR PN contains no other elements; "
                 "only sequences have items"
             ),
         ),
         (
             "OverlayRows",
             (
-                "the DICOM keyword 'OverlayRows' stands for many elements, "
-                "give the tag of one of them, such as (6000,0010)"
+                "the DICOM keyword 'OverlayRows' applies to several elements: "
+                "use the tag of one of them, such as (6000,0010)"
             ),
         ),
-        ('(0028,"X",10)', "'(0028,\"X\",10)': private elements have an odd group number"),
+        ('(0028,"X",10)', "'(0028,\"X\",10)': private elements must have an odd group number"),
     ],
 )
 def test_a_path_that_makes_no_sense_is_refused_with_the_reason(text: str, message: str) -> None:
@@ -154,7 +154,9 @@ def test_a_path_that_makes_no_sense_is_refused_with_the_reason(text: str, messag
     ],
 )  # fmt: skip
 def test_a_malformed_path_is_refused_with_the_place(text: str, position: int) -> None:
-    with pytest.raises(ValueError, match=rf"at character {position} a keyword, .* is expected"):
+    with pytest.raises(
+        ValueError, match=rf"expected at character {position}: a keyword, .* with an optional index"
+    ):
         parse(text)
 
 

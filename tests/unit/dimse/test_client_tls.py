@@ -55,10 +55,10 @@ def test_a_good_certificate_is_accepted_and_ours_is_shown(
     echo(net(port, Tls(ca=ca, **ours)))
     echo(net(port, Tls(ca=ca, hostname="localhost", **ours)))
     with pytest.raises(
-        RemoteError, match=r"the PACS refuses our TLS|the PACS wants a certificate of ours"
+        RemoteError, match=r"the PACS rejects our TLS|the PACS requires our certificate"
     ):
         echo(net(port, Tls(ca=ca)))
-    with pytest.raises(RemoteError, match=r"does net\.called_node\.tls say"):
+    with pytest.raises(RemoteError, match=r"does net\.called_node\.tls match"):
         echo(net(port, None))
 
 
@@ -74,7 +74,7 @@ def test_a_bad_certificate_is_refused_unless_told_so(
     storescp: Start, certificates: Certificates, name: str, why: str
 ) -> None:
     port = storescp(name, "-ic")
-    with pytest.raises(RemoteError, match=f"the certificate of the PACS is refused: .*{why}"):
+    with pytest.raises(RemoteError, match=f"we reject the certificate of the PACS: .*{why}"):
         echo(net(port, Tls(ca=certificates.certificate("ca"))))
     echo(net(port, Tls(verify=False)))
     if name == "stranger":
@@ -85,10 +85,10 @@ def test_a_bad_certificate_is_refused_unless_told_so(
 
 
 def test_certificates_that_no_ca_of_this_system_signed_are_refused(storescp: Start) -> None:
-    with pytest.raises(RemoteError, match="the certificate of the PACS is refused"):
+    with pytest.raises(RemoteError, match="we reject the certificate of the PACS"):
         echo(net(storescp("good", "-ic"), Tls()))
 
 
 def test_a_port_without_tls_is_told(storescp: Start) -> None:
-    with pytest.raises(RemoteError, match="that port has no TLS"):
+    with pytest.raises(RemoteError, match="this port has no TLS"):
         echo(net(storescp(), Tls(verify=False)))

@@ -49,7 +49,7 @@ def test_a_uid_that_is_none_comes_back_byte_for_byte() -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"\0", "cut short"),
+        (b"\0", "truncated"),
         (b"\0\0\0\1\4\0\0\0\1\0", "reaches beyond"),
         (b"\0\0\0\1\xff\xff\xff\xff", "reaches beyond"),
         (b"\x08\0\0\1\0\0\0\0", "group 0008"),

@@ -54,7 +54,7 @@ def test_numbers_may_be_matched() -> None:
     [
         ("SERIES", {}, "StudyInstanceUID"),
         ("IMAGE", {"StudyInstanceUID": "1.2"}, "SeriesInstanceUID"),
-        ("STUDY", {"PatientNmae": "x"}, "'PatientNmae' is no DICOM keyword"),
+        ("STUDY", {"PatientNmae": "x"}, "'PatientNmae' is not a DICOM keyword"),
         ("PATIENT", {}, "Study Root"),
     ],
 )

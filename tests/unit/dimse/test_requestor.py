@@ -84,10 +84,10 @@ def test_parts_without_end_do_not_hold_it() -> None:
     ("sent", "words"),
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "PDU of unknown type 0x48"),
-        (b"\4\0\xff\xff\xff\xff", "more than the"),
+        (b"\4\0\xff\xff\xff\xff", "exceeds the limit of"),
         (wire.p_data(wire.pdv(5, 3, response(0))), "context that was not accepted"),
         (wire.p_data(wire.pdv(1, 2, b"")), "a data set without a command"),
-        (wire.p_data(wire.pdv(1, 3, b"garbage")), "command set cut short"),
+        (wire.p_data(wire.pdv(1, 3, b"garbage")), "truncated command set"),
         (wire.p_data(wire.pdv(1, 3, b"")), "(0000,0800) is missing"),
         (wire.p_data(wire.pdv(1, 3, bytes(20_000))), "a message of more than"),
         (wire.p_data(), "P-DATA PDU without a presentation data value"),

@@ -265,8 +265,11 @@ def test_unknown_value_representations_are_taken_from_the_dictionary() -> None:
     ("data", "words"),
     [
         (encoded((element("PatientID", "A"),) * 2, implicit=True), "PatientID occurs twice"),
-        (_delimiter(0xE00D), "an item outside of a sequence"),
-        (struct.pack("<HHL", 0x0008, 0x1032, UNDEFINED) + bytes(8), "something else than an item"),
+        (_delimiter(0xE00D), "an item outside a sequence"),
+        (
+            struct.pack("<HHL", 0x0008, 0x1032, UNDEFINED) + bytes(8),
+            "a sequence contains an element that is not an item",
+        ),
         (
             b"".join(
                 struct.pack("<HHLHHL", 0x0008, 0x1032, UNDEFINED, 0xFFFE, 0xE000, UNDEFINED)
@@ -287,7 +290,7 @@ def test_malformed_data_sets_are_refused(data: bytes, words: str) -> None:
         (encoded((element("PatientID", "A"),), implicit=True), "without a value representation"),
         (
             struct.pack("<HH2sHL", 0x0010, 0x4000, b"UT", 0, UNDEFINED) + _delimiter(0xE0DD),
-            "undefined length that is no sequence",
+            "undefined length that is not a sequence",
         ),
     ],
 )

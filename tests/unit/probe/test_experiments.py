@@ -61,7 +61,9 @@ def test_an_archive_that_ignores_the_uid_is_not_experimented_with() -> None:
     findings = Findings()
     KeyExperiments(Prober(answering(lambda _: ROWS)), ROWS, findings).run()
     assert not findings.subjects("match") | findings.subjects("match", result=False)
-    assert why(findings, "match", "PatientID") == "a question for one study by its UID gave 40 rows"
+    assert (
+        why(findings, "match", "PatientID") == "a query for one study by its UID returned 40 rows"
+    )
 
 
 def test_studies_that_arrive_meanwhile_are_no_limit() -> None:
@@ -119,7 +121,7 @@ def test_an_archive_that_never_answers_is_asked_a_few_times_only() -> None:
     replies = [prober.put({}) for _ in range(PATIENCE + 2)]
     assert len(calls) == PATIENCE
     assert replies[PATIENCE - 1].status_text == "no response within 60 s"
-    assert replies[PATIENCE].status_text == "not asked: 5 questions in a row were not answered"
+    assert replies[PATIENCE].status_text == "not queried: 5 queries in a row got no response"
 
 
 def test_what_needs_no_question_is_found_out_without_answers() -> None:

@@ -160,7 +160,7 @@ def test_an_archive_that_gives_many_rows_is_asked_for_no_more(monkeypatch: Any) 
     with EmbeddedPACS(STUDIES) as pacs:
         findings = probed(pacs)
     assert findings.result("limit") is None
-    assert "and more for all dates" in why(findings, "limit")
+    assert "or more for all dates" in why(findings, "limit")
     assert findings.result("rows_seen") >= 25
 
 
@@ -171,7 +171,7 @@ def test_an_empty_archive_leaves_everything_unknown() -> None:
     assert found.models == SIX
     assert not found.returned | found.not_returned | found.honoured | found.ignored
     assert (found.limit, found.rows_seen, found.folds_case) == (None, 0, None)
-    assert why(findings, "match", "PatientID") == "there is no study to ask for"
+    assert why(findings, "match", "PatientID") == "there is no study to query"
 
 
 def test_keys_without_a_usable_value_stay_unknown() -> None:

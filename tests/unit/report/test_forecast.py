@@ -54,7 +54,7 @@ def test_what_takes_too_long_is_not_forecast():
     found = look(10**6, at(2026, 6, 1, 12), Window(time(1), time(2), timezone=ZURICH))
 
     assert (found.windows, found.done_at) == (None, None)
-    assert dict(lines(found, ZURICH))["done"] == "not within the hours of the next years"
+    assert dict(lines(found, ZURICH))["done"] == "not within the transfer windows of the next years"
 
 
 def test_nothing_left_needs_no_forecast():
@@ -67,4 +67,4 @@ def test_it_is_said_as_the_clock_of_the_site_has_it():
     said = dict(lines(look(2, at(2026, 6, 1, 12).astimezone(UTC)), ZURICH))
 
     assert said["left"].startswith("3 studies, about 7.2 kB")
-    assert said["done"] == "about 2026-06-01 22:00, if a run goes on, in 1 window of its hours"
+    assert said["done"] == "about 2026-06-01 22:00, if a run is active, in 1 transfer window"

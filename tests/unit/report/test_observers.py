@@ -70,7 +70,7 @@ def test_every_observer_is_told_in_order_whatever_another_does(context, caplog):
     assert good.seen == [0, 1, 2]
     assert good.closed
     assert "observer bad: ResourcesFound: ValueError" in caplog.text
-    assert "observer broken: is left out: opening: OSError" in caplog.text
+    assert "observer broken: disabled: opening: OSError" in caplog.text
     assert "observer leaving: ResourcesFound: SystemExit" in caplog.text
     assert ("bad", "ResourcesFound: ValueError", 3) in list(observers.faults())
     assert "Müller" not in caplog.text
@@ -86,7 +86,7 @@ def test_a_slow_observer_loses_events_and_they_are_counted(context, caplog, monk
     observers.open(context)
     observers.close()
 
-    assert list(observers.faults()) == [("good", "events were dropped, it is too slow", 3)]
+    assert list(observers.faults()) == [("good", "events were dropped because it is too slow", 3)]
     assert "3 events were dropped" in caplog.text
     assert good.seen == [None, None, 7]
 

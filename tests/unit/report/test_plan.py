@@ -50,7 +50,7 @@ def plain(made):
 
 def test_instances_that_the_pacs_counted_are_added_up():
     made = plan(study("1", instances="120"), study("2", instances="80"))
-    assert made.expected.studies == Figure(2, "3 questions put (STUDY 3)")
+    assert made.expected.studies == Figure(2, "3 queries (STUDY 3)")
     assert made.expected.instances == Figure(200, f"counted by the PACS ({KEY})")
 
 
@@ -65,7 +65,7 @@ def test_a_count_that_is_missing_is_the_mean_of_the_same_modality(missing):
     assert made.expected.instances == Figure(
         602,
         f"3 of 4 studies counted by the PACS ({KEY}), the others estimated by the mean of their "
-        "modality, else of all",
+        "modality, or of all",
     )
 
 
@@ -86,9 +86,7 @@ def test_without_any_count_the_usual_numbers_are_assumed():
 
 def test_bytes_are_those_of_instances_stored_before():
     made = plan(study("1", "CT", "100"), stored={"CT": (4, 2_000_000), "MR": (1, 7)})
-    assert made.expected.bytes == Figure(
-        50_000_000, "measured: bytes per instance of what is stored"
-    )
+    assert made.expected.bytes == Figure(50_000_000, "measured: bytes per stored instance")
     (line,) = made.by_modality
     assert line.bytes_per_instance == Figure(500_000, "measured over 4 instances stored")
 
@@ -97,7 +95,7 @@ def test_bytes_of_a_modality_never_stored_are_assumed():
     made = plan(study("1", "CT", "1"), study("2", "US", "2"), stored={"US": (0, 0)})
     assert made.expected.bytes == Figure(
         512 * 512 * 2 + 2_000_000,
-        "assumed: usual bytes per instance of each modality, not compressed",
+        "assumed: usual bytes per instance of each modality, uncompressed",
     )
 
 
@@ -109,7 +107,7 @@ def test_what_is_measured_and_what_is_assumed_are_told_apart():
         stored={"CT": (1, 1000)},
     )
     assert made.expected.bytes.source == (
-        "measured: bytes per instance of what is stored; assumed for US; unknown"
+        "measured: bytes per stored instance; assumed for US; unknown"
     )
 
 
@@ -178,9 +176,9 @@ def test_the_rate_is_that_of_the_studies_moved_before():
 @pytest.mark.parametrize("rate", [None, (0, 10.0, 1), (10, 0.0, 1)])
 def test_without_a_measured_rate_one_is_assumed(rate):
     made = plan(study("1"), rate=rate)
-    assert made.bytes_per_second == Figure(ASSUMED_RATE, "assumed: nothing was moved yet")
-    assert made.studies_per_hour == Figure(None, "nothing was moved yet")
-    assert made.seconds.source == "rate assumed: nothing was moved yet"
+    assert made.bytes_per_second == Figure(ASSUMED_RATE, "assumed: nothing moved yet")
+    assert made.studies_per_hour == Figure(None, "nothing moved yet")
+    assert made.seconds.source == "rate assumed: nothing moved yet"
 
 
 HALF_A_DAY = {"stored": {"CT": (1, 43_200)}, "rate": (1000, 1.0, 1)}
@@ -201,7 +199,7 @@ HALF_A_DAY = {"stored": {"CT": (1, 43_200)}, "rate": (1000, 1.0, 1)}
             1,
             "00:00-00:00, 24 h each, on sat, sun; rate measured over 1 study moved",
         ),
-        (Window(), None, "any time: move has no start_time and end_time"),
+        (Window(), None, "no limit: move has no start_time and end_time"),
     ],
 )
 def test_nights_are_the_openings_of_the_window(window, nights, source):
@@ -247,7 +245,7 @@ def test_what_is_not_proven_makes_the_number_a_least_one_and_the_exit_code_1():
     made = plan(study("1"), unproven=[("StudyDate 20200131", "FE00: Cancel")])
     assert exit_code(made) == 1
     assert made.expected.studies.source == (
-        "3 questions put (STUDY 3); at least: not everything is proven"
+        "3 queries (STUDY 3); at least: not everything is proven"
     )
     assert "StudyDate 20200131  FE00: Cancel" in plain(made)
 
@@ -267,7 +265,7 @@ def test_many_slices_are_cut_short_on_the_screen_only():
 
 def test_a_disk_that_is_too_small_is_a_warning():
     made = plan(study("1", "US", "100"), free=60_000_000)
-    assert made.warnings == ("the disk is too small: 40.0 MB more are needed",)
+    assert made.warnings == ("the disk is too small: 40.0 MB more needed",)
     assert "warning: the disk is too small" in plain(made)
     assert exit_code(made) == 0
 
@@ -297,19 +295,13 @@ FULL = {
 def test_the_whole_table_on_paper():
     made = plan(study("1"), study("2"), study("3", "MR", "10", "20200201"), **FULL)
     assert plain(made).splitlines() == [
-        "studies found       3              4 questions put (STUDY 3, SERIES 1)",
+        "studies found       3              4 queries (STUDY 3, SERIES 1)",
         "instances           210            counted by the PACS (NumberOfStudyRelatedInstances)",
-        (
-            "bytes               102.0 MB       measured: bytes per instance of what is stored; "
-            "assumed for MR"
-        ),
+        ("bytes               102.0 MB       measured: bytes per stored instance; assumed for MR"),
         "already complete    1              the ledger",
         "studies to fetch    2              found and not complete",
         "instances to fetch  110            counted by the PACS (NumberOfStudyRelatedInstances)",
-        (
-            "bytes to fetch      52.0 MB        measured: bytes per instance of what is stored; "
-            "assumed for MR"
-        ),
+        ("bytes to fetch      52.0 MB        measured: bytes per stored instance; assumed for MR"),
         "rate                10.0 kB/s      measured over 2 studies moved",
         "                    2.0 studies/h  measured over 2 studies moved",
         "time                1 h 26 min     rate measured over 2 studies moved",
@@ -340,7 +332,7 @@ def test_a_terminal_shows_the_same_within_its_width():
 def test_nothing_found_is_told_without_tables():
     text = plain(plan())
     assert text.startswith("studies found  0")
-    assert "instances      0         there is none" in text
+    assert "instances      0         none" in text
     assert "modality" not in text
 
 

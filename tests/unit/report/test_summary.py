@@ -45,7 +45,7 @@ FULL = Summary(
 
 def test_everything_is_in_the_plain_table():
     assert plain(FULL).splitlines() == [
-        "studies found      1,204 (4 taken off the study list)",
+        "studies found      1,204 (4 removed from the study list)",
         "on the list        1,200",
         "complete           1,190",
         "complete by count  5",
@@ -149,11 +149,11 @@ def coverage(**known):
 @pytest.mark.parametrize(
     ("questions", "asked"),
     [
-        ({"STUDY": 1}, "asked in 1 question"),
-        ({"STUDY": 3}, "asked in 3 questions"),
-        ({"STUDY": 1, "SERIES": 1}, "asked in 1 question, and 1 for series"),
-        ({"PATIENT": 2, "STUDY": 1200}, "asked in 1,202 questions"),
-        ({"STUDY": 2, "SERIES": 1500}, "asked in 2 questions, and 1,500 for series"),
+        ({"STUDY": 1}, "queries 1"),
+        ({"STUDY": 3}, "queries 3"),
+        ({"STUDY": 1, "SERIES": 1}, "queries 1, and 1 for series"),
+        ({"PATIENT": 2, "STUDY": 1200}, "queries 1,202"),
+        ({"STUDY": 2, "SERIES": 1500}, "queries 2, and 1,500 for series"),
     ],
 )
 def test_questions_are_counted_those_for_series_apart(questions, asked):
@@ -168,7 +168,7 @@ def test_before_any_search_nothing_is_said_about_coverage():
 def test_what_is_not_proven_is_named_with_its_reason(parts, words):
     unproven = [("StudyDate 2020-01-31", f"A700: reason {part}") for part in range(parts)]
     assert coverage(questions={"STUDY": 9}, unproven=unproven) == [
-        "asked in 9 questions",
+        "queries 9",
         f"not proven {words}",
         *(f"StudyDate 2020-01-31 A700: reason {part}" for part in range(parts)),
     ]

@@ -142,7 +142,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_sent_to_its_end(
     gone.path.unlink()
     told = {each.file: each for each in sent_to(net(listening.port, listening.aetitle), found)}
     assert told[gone].state == "failed"
-    assert told[gone].words.startswith("it cannot be read")
+    assert told[gone].words.startswith("cannot be read")
     assert [each.state for file, each in told.items() if file != gone] == ["sent"] * 13
     listening.wait_for(lambda: len(listening.sealed) == 13)
 

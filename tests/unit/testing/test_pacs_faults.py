@@ -15,10 +15,10 @@ from pacsfw.testing import Faults, FaultyPACS
         ({"cap": -1}, "cap: -1"),
         ({"slow": -0.5}, "slow: -0.5"),
         ({"cap": 5, "cap_status": 0xB000}, "cap_status: B000"),
-        ({"cap_before_filter": True}, "cap_before_filter: there is no cap"),
+        ({"cap_before_filter": True}, "cap_before_filter: requires cap"),
         ({"lose": -2}, "lose: -2"),
         ({"refuse": 0}, "refuse: 0000"),
-        ({"retrieve_levels": ("FRAME",)}, "retrieve_levels: some of"),
+        ({"retrieve_levels": ("FRAME",)}, "retrieve_levels: use one or more of"),
         ({"sender": "SEVENTEENLETTERSX"}, "sender: 'SEVENTEENLETTERSX'"),
         ({"models": ()}, "models: one or both"),
         ({"models": ("worklist",)}, "models: one or both"),
@@ -41,21 +41,21 @@ def test_a_fault_that_does_not_exist_is_refused() -> None:
 @pytest.mark.parametrize(
     ("faults", "line"),
     [
-        ({"cap": 0}, "at most 0 rows in an answer, it then ends with 0000"),
+        ({"cap": 0}, "at most 0 rows in a query result, then it ends with 0000"),
         (
             {"cap": 5, "cap_status": 0xFE00},
-            "at most 5 rows in an answer, it then ends with FE00",
+            "at most 5 rows in a query result, then it ends with FE00",
         ),
         (
             {"ignore_keys": frozenset({"StudyDate", "PatientSex"})},
-            "matching keys that are ignored: PatientSex, StudyDate",
+            "ignored matching keys: PatientSex, StudyDate",
         ),
         ({"slow": 0.5}, "0.5 s before each row"),
         ({"abort_after": 0}, "A-ABORT after 0 rows"),
-        ({"models": ("patient",)}, "the Patient Root model alone"),
-        ({"lose": 3}, "the last 3 objects of each study get lost"),
+        ({"models": ("patient",)}, "only the Patient Root model"),
+        ({"lose": 3}, "the last 3 instances of each study get lost"),
         ({"refuse": 0xA801}, "every retrieve is refused with A801"),
-        ({"heals_after": 0}, "all this is over after 0 retrieves of a study"),
+        ({"heals_after": 0}, "these retrieve faults end after 0 retrieves of a study"),
     ],
 )
 def test_every_fault_is_said(faults: dict[str, Any], line: str) -> None:

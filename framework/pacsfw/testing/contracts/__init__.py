@@ -1,7 +1,7 @@
-"""Contract suites: what pacsfw relies on, as tests that an author runs over a component.
+"""Contract suites: the properties that pacsfw relies on, as tests for a component.
 
 Derive a class whose name begins with ``Test``, name the plugin and the component, and run
-pytest. Each suite adds what only its kind needs to know, such as where a sink writes::
+pytest. Each suite adds the settings that its kind needs, such as the target of a sink::
 
     import pacsfw_yearly
     from pacsfw.testing import LayoutContract

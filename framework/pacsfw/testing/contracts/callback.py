@@ -12,21 +12,21 @@ from pacsfw.plugins.facts import column_type
 from pacsfw.testing.contracts.component import ComponentContract
 
 HOSTILE = ("\0", "=1+1", "../../x", "\N{BOM}", "\udc80", "9" * 400, "a\\b", " ", "\r\n,\"'")
-"""Texts that archives hold where something else is meant."""
+"""Texts that real PACS contain in place of valid values."""
 
 
 class TagCallbackContract(ComponentContract):
-    """A callback makes a cell of a value, or raises: then the cell is empty and listed."""
+    """A callback converts a value to a cell, or raises: then the cell is empty and listed."""
 
     kind = "callback"
     examples: ClassVar[Sequence[tuple[Any, Any]]] = ()
-    """Pairs of a value as pydicom gives it (dates and times as text) and its cell."""
+    """Pairs of a value from pydicom (dates and times as text) and its cell."""
     refused: ClassVar[Sequence[Any]] = ()
-    """Values that have to raise: no cell stands for them."""
+    """Values that must raise an exception."""
 
     def test_the_examples_give_their_cells(self) -> None:
-        """At least one example is needed."""
-        assert self.examples, f"{self.name}: give some `examples`"
+        """At least one example is required."""
+        assert self.examples, f"{self.name}: add at least one example to `examples`"
         callback: TagCallback = self.make()
         for value, expected in self.examples:
             found = callback(value)
@@ -45,31 +45,33 @@ class TagCallbackContract(ComponentContract):
             assert kept, f"{what}, which does not go into a column of type {kind}"
 
     def test_what_it_cannot_convert_it_refuses(self) -> None:
-        """A made-up cell would look like a value."""
+        """An invented cell would look like a real value."""
         callback: TagCallback = self.make()
         for value in self.refused:
             try:
                 found = callback(value)
-            except Exception:  # noqa: BLE001, S112 - any is a refusal
+            except Exception:  # noqa: BLE001, S112 - any exception is a rejection
                 continue
-            raise AssertionError(f"{value!r} became {found!r}: it should have raised")
+            raise AssertionError(f"{value!r} became {found!r}: it must raise an exception")
 
     def test_hostile_text_is_converted_or_refused(self) -> None:
-        """SystemExit and the like would end a worker process."""
+        """SystemExit and similar exceptions would end a worker process."""
         callback: TagCallback = self.make()
         for value in HOSTILE:
             try:
                 callback(value)
-            except Exception:  # noqa: BLE001, S112 - a refusal is fine
+            except Exception:  # noqa: BLE001, S112 - a rejection is fine
                 continue
             except BaseException as err:
                 raise AssertionError(f"{value!r}: {type(err).__name__}") from err
 
     def test_it_keeps_nothing_and_changes_nothing(self) -> None:
-        """Objects come in any order, in several processes."""
+        """Instances arrive in any order, in several processes."""
         callback: TagCallback = self.make()
         for value, _ in self.examples:
             before = deepcopy(value)
             results = [callback(value), callback(value), self.make()(value)]
             assert value == before, f"{before!r} was changed to {value!r}"
-            assert results[0] == results[1] == results[2], f"{value!r}: not the same each time"
+            assert results[0] == results[1] == results[2], (
+                f"{value!r}: the results differ between calls"
+            )

@@ -1,4 +1,4 @@
-"""What holds for a component of any kind."""
+"""The contract of components of any kind."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ from pacsfw.plugins.registry import Registry
 
 
 class ComponentContract:
-    """Base of the suites; not one itself."""
+    """Base of the suites; not a suite itself."""
 
     kind: ClassVar[str]
     plugin: ClassVar[Any]
     """The module (or object) with the hook that offers the component."""
     name: ClassVar[str]
-    """The name that a configuration uses."""
+    """The name used in a configuration."""
     options: ClassVar[Mapping[str, Any]] = {}
-    """Options that it takes, as under ``with:``."""
+    """Its options, as in ``with:``."""
     sections: ClassVar[Mapping[str, Any]] = {}
-    """Configuration sections of plugins, by key, that it needs."""
+    """Configuration sections of plugins that it needs, by key."""
 
     def registry(self) -> Registry:
-        """Return the registry of a world in which this plugin is the only one."""
+        """Return a registry with only this plugin."""
         return registry_of(Candidate("plugin", "under-test", "0", lambda: self.plugin))
 
     def component(self) -> Component[Any]:
-        """Return what the plugin offers under the name."""
+        """Return the component that the plugin offers under the name."""
         return self.registry().select(self.kind, self.name).component
 
     def options_in(self, folder: Path) -> Mapping[str, Any]:
-        """Return the options for a test that has this folder; `options` if not overridden."""
+        """Return the options for a test with this folder; `options` unless overridden."""
         return self.options
 
     def make(self, **options: Any) -> Any:
-        """Build it, with ``options`` of this contract and further ones."""
+        """Build it with ``options`` of this contract and additional ones."""
         return self.registry().build(self.kind, self.name, {**self.options, **options})
 
     def context(self, workdir: Path, net: Net | None = None) -> RunContext:
-        """Return what it is opened with."""
+        """Return the context with which it is opened."""
         return RunContext(
             run_id="contract",
             workdir=workdir,
@@ -62,7 +62,7 @@ class ComponentContract:
 
     @contextmanager
     def opened(self, made: Any, workdir: Path, net: Net | None = None) -> Iterator[Any]:
-        """Open an object as a run does, and close it whatever happens."""
+        """Open an object like a run does, and close it in any case."""
         if isinstance(made, Closing):
             made.open(self.context(workdir, net))
         try:
@@ -84,15 +84,15 @@ class ComponentContract:
         assert "\n" not in summary.strip(), f"{self.name}: the summary has several lines"
 
     def test_its_schema_is_valid_and_lets_no_misspelt_option_through(self) -> None:
-        """A typing error in a configuration is found before the run."""
+        """A misspelt option of a configuration is found before the run."""
         schema = self.component().schema
         Draft202012Validator.check_schema(schema)
-        assert schema.get("type") == "object", f"{self.name}: its schema is not for an object"
+        assert schema.get("type") == "object", f"{self.name}: the type of its schema is not object"
         closed = schema.get("additionalProperties") is False
-        assert closed, f"{self.name}: its schema does not say additionalProperties: false"
+        assert closed, f"{self.name}: its schema lacks additionalProperties: false"
 
     def test_its_schema_and_its_factory_take_the_same_options(self) -> None:
-        """Every option of one is known to the other, with the same default."""
+        """Both have the same options, with the same defaults."""
         component = self.component()
         properties = component.schema.get("properties", {})
         required = set(component.schema.get("required", ()))
@@ -104,11 +104,11 @@ class ComponentContract:
             if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
         }
         for option in properties:
-            assert takes_any or option in named, f"{option}: in the schema, not in the factory"
+            assert takes_any or option in named, f"{option}: in the schema, but not in the factory"
         for name, parameter in named.items():
-            assert name in properties, f"{name}: in the factory, not in the schema"
+            assert name in properties, f"{name}: in the factory, but not in the schema"
             if parameter.default is parameter.empty:
-                assert name in required, f"{name}: the factory needs it, the schema does not"
+                assert name in required, f"{name}: required by the factory, but not by the schema"
             elif "default" in properties[name]:
                 shown = properties[name]["default"]
                 built_in = parameter.default
@@ -116,7 +116,7 @@ class ComponentContract:
                 assert same, f"{name}: default {shown!r} in the schema, not in the factory"
 
     def test_the_options_of_this_contract_are_valid(self, tmp_path: Path) -> None:
-        """They are as a configuration has them: JSON, and what the schema allows."""
+        """They are valid in a configuration: JSON that the schema allows."""
         options = json.loads(json.dumps(dict(self.options_in(tmp_path))))
         problems = list(Draft202012Validator(self.component().schema).iter_errors(options))
         assert not problems, "; ".join(problem.message for problem in problems)
@@ -129,11 +129,11 @@ class ComponentContract:
         assert not wrong, f"{self.name}: {wrong}"
 
     def test_every_use_gets_an_object_of_its_own(self, tmp_path: Path) -> None:
-        """Objects are not shared: a worker process and each further use make another one."""
+        """Objects are not shared: each worker process and each use builds its own."""
         if self.kind not in PLAIN_CALLABLES:
             options = self.options_in(tmp_path)
             one, other = self.make(**options), self.make(**options)
-            assert one is not other, f"{self.name}: its factory returns one object"
+            assert one is not other, f"{self.name}: its factory returns the same object again"
 
 
 def _parameters(component: Component[Any]) -> Mapping[str, inspect.Parameter]:

@@ -20,11 +20,11 @@ _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:;.*)?")
 
 
 class ConverterContract(ComponentContract):
-    """A converter writes files below the folder it is given, and touches no others."""
+    """A converter writes files in its output folder, and changes no others."""
 
     kind = "converter"
     studies: ClassVar[Sequence[Study]] = tuple(make_studies(2, modalities=[["CT", "MR"]]))
-    """What it is tried on; it has to produce something from each of its items."""
+    """The studies for the tests; each of their items must yield output."""
 
     def items(self, folder: Path) -> Iterator[list[Stored]]:
         """Yield what one call converts: an instance, a series or a study."""
@@ -37,12 +37,12 @@ class ConverterContract(ComponentContract):
                 yield list(group)
 
     def convert(self, converter: Converter, files: Sequence[Stored], out: Path) -> list[OutputFile]:
-        """Convert one item into a folder of its own."""
+        """Convert one item into its own folder."""
         out.mkdir(parents=True, exist_ok=True)
         return list(converter.convert(files, out))
 
     def test_it_produces_files_below_its_folder(self, tmp_path: Path) -> None:
-        """Each file exists, is told of with its type, and names what it was made from."""
+        """Each file exists and is reported with its media type and sources."""
         with self.opened(self.make(), tmp_path) as converter:
             for number, files in enumerate(self.items(tmp_path / "in")):
                 out = tmp_path / "out" / str(number)
@@ -52,10 +52,10 @@ class ConverterContract(ComponentContract):
                     _check(each, {file.sop_uid for file in files}, out)
                 told = {each.path.resolve() for each in produced}
                 untold = {path.resolve() for path in _files(out)} - told
-                assert not untold, f"files that were not told of: {sorted(map(str, untold))}"
+                assert not untold, f"files that were not reported: {sorted(map(str, untold))}"
 
     def test_what_it_reads_stays_as_it_is(self, tmp_path: Path) -> None:
-        """The archive holds what the PACS sent."""
+        """The dataset folder contains what the PACS sent."""
         with self.opened(self.make(), tmp_path) as converter:
             items = list(self.items(tmp_path / "in"))
             before = {path: path.read_bytes() for path in _files(tmp_path / "in")}
@@ -64,7 +64,7 @@ class ConverterContract(ComponentContract):
         assert {path: path.read_bytes() for path in _files(tmp_path / "in")} == before
 
     def test_converting_again_gives_the_same_files(self, tmp_path: Path) -> None:
-        """A run that was killed converts again."""
+        """After a kill, the next run converts again."""
         names = []
         for attempt in ("once", "again"):
             with self.opened(self.make(), tmp_path) as converter:
@@ -72,24 +72,24 @@ class ConverterContract(ComponentContract):
                 out = tmp_path / attempt
                 produced = self.convert(converter, files, out)
                 names.append({each.path.relative_to(out) for each in produced})
-        assert names[0] == names[1], "the names of the files are not the same each time"
+        assert names[0] == names[1], "the names of the files differ between calls"
 
     def test_a_damaged_file_is_refused(self, tmp_path: Path) -> None:
-        """It raises: producing nothing, or something, would be a silent loss."""
+        """It must raise: any other result would be a silent loss."""
         with self.opened(self.make(), tmp_path) as converter:
             files = next(self.items(tmp_path / "in"))
             files[0].path.write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 64)
             try:
                 self.convert(converter, files, tmp_path / "out")
             except Skip as err:
-                raise AssertionError("a damaged file is no reason to Skip") from err
-            except Exception:  # noqa: BLE001 - any is a refusal
+                raise AssertionError("a damaged file must fail, not raise Skip") from err
+            except Exception:  # noqa: BLE001 - any exception is a rejection
                 return
-        raise AssertionError("a damaged file was converted as if nothing were wrong")
+        raise AssertionError("a damaged file was converted without an error")
 
 
 def stored(path: Path, dataset: Any) -> Stored:
-    """Describe a file as the archive does."""
+    """Describe a file as in the dataset folder."""
     meta = read_file_meta(path)
     return Stored(
         path=path,
@@ -109,12 +109,14 @@ def _written(study: Study, folder: Path) -> Iterator[tuple[Path, Any]]:
 
 def _check(produced: OutputFile, sources: set[str], out: Path) -> None:
     inside = produced.path.resolve().is_relative_to(out.resolve())
-    assert inside, f"{produced.path} is outside of the folder it was given"
-    assert produced.path.is_file(), f"{produced.path} is no file"
-    assert _MEDIA_TYPE.fullmatch(produced.media_type), f"{produced.media_type!r}: no media type"
-    assert produced.sources, f"{produced.path.name} names nothing it was made from"
+    assert inside, f"{produced.path} is outside its output folder"
+    assert produced.path.is_file(), f"{produced.path} is not a file"
+    assert _MEDIA_TYPE.fullmatch(produced.media_type), (
+        f"{produced.media_type!r} is not a media type"
+    )
+    assert produced.sources, f"{produced.path.name} has no sources"
     foreign = set(produced.sources) - sources
-    assert not foreign, f"{produced.path.name} was made from objects that it did not get: {foreign}"
+    assert not foreign, f"{produced.path.name} names sources that were not passed in: {foreign}"
 
 
 def _files(folder: Path) -> list[Path]:

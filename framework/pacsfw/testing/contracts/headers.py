@@ -1,4 +1,4 @@
-"""Headers of ordinary, awkward and nearly empty objects."""
+"""Headers of ordinary, difficult and nearly empty instances."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pacsfw.dicom.header import FileHeader, read_header
 from pacsfw.testing.synthetic import Study, awkward_studies, make_studies
 
 ORDINARY = 4
-"""Ordinary studies, of two series each or of one."""
+"""Ordinary studies, with one or two series each."""
 
 
 def ordinary_headers(folder: Path) -> list[FileHeader]:
-    """Return the headers of some studies that nothing is wrong with."""
+    """Return the headers of some ordinary studies."""
     return [header for study in make_studies(ORDINARY) for header in _headers(study, folder)]
 
 
 def awkward_headers(folder: Path) -> Iterator[tuple[str, FileHeader]]:
-    """Yield headers as archives really have them, each with what is awkward about it."""
+    """Yield headers as found in real PACS, each with its peculiarity."""
     for what, study in awkward_studies().items():
         for header in _headers(study, folder / "awkward"):
             yield what, header

@@ -1,4 +1,4 @@
-"""An inbox that remembers what came, by whichever way."""
+"""An inbox that records all arrivals, pulled or pushed."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ class RecordingFile:
         self.ended = ""
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append data-set bytes."""
+        """Append data set bytes."""
         assert not self.ended, f"{self._uid}: written to after it was {self.ended}"
         self._data += data
 
     def seal(self) -> None:
-        """Take the object as whole."""
+        """Accept the complete instance."""
         assert not self.ended, f"{self._uid}: sealed after it was {self.ended}"
         self.ended = "sealed"
         self._inbox.take(self._uid, bytes(self._data))
 
     def discard(self) -> None:
-        """Forget the object, unless it was sealed."""
+        """Discard the instance, unless it was sealed."""
         self.ended = self.ended or "discarded"
 
 
 class RecordingInbox:
-    """A `pacsfw.api.Inbox`; with `listening` it takes pushed objects as well."""
+    """A `pacsfw.api.Inbox`; with `listening`, it also receives pushed instances."""
 
     def __init__(self) -> None:
         self.aetitle = AETITLE
         self.port = 0
         self.objects: dict[str, bytes] = {}
-        """What was pulled or pushed, by SOP Instance UID; pushed ones without their bytes."""
+        """Pulled and pushed instances, by SOP Instance UID; pushed ones without their bytes."""
         self.files: list[RecordingFile] = []
         self.first = threading.Event()
-        """Set once an object has come."""
+        """Set once an instance has arrived."""
         self._news = threading.Condition()
         self._heard = 0
 
     def wait(self, seconds: float) -> frozenset[str]:
-        """Wait for news; return what has arrived."""
+        """Wait for arrivals; return all UIDs so far."""
         with self._news:
             self._news.wait(seconds)
             return frozenset(self.objects)
 
     def news(self) -> int:
-        """Return a number that grows with what comes."""
+        """Return a number that grows with each arrival."""
         with self._news:
             return self._heard
 
     def create(self, sop_class: str, uid: str, syntax: str) -> RecordingFile:
-        """Begin an object that the transfer pulls."""
-        assert sop_class and uid and syntax, "an object has a class, a UID and a transfer syntax"  # noqa: PT018
+        """Begin an instance that the transfer downloads."""
+        assert sop_class and uid and syntax, "a class, a UID or a transfer syntax is missing"  # noqa: PT018
         self.files.append(RecordingFile(self, uid))
         return self.files[-1]
 
     def take(self, uid: str, data: bytes) -> None:
-        """Remember an object."""
+        """Record an instance."""
         with self._news:
             self.objects[uid] = data
             self._heard += 1
@@ -75,7 +75,7 @@ class RecordingInbox:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Be the move destination, with pynetdicom as the Storage SCP."""
+        """Listen as the move destination, with pynetdicom as the Storage SCP."""
         from pynetdicom import AE, AllStoragePresentationContexts, evt  # slow to import
 
         def store(event: Any) -> int:

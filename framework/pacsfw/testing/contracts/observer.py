@@ -28,13 +28,13 @@ AT = datetime(2020, 6, 15, 12, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfLater(Event):
-    """An event that a later version of pacsfw might have."""
+    """An event of a later version of pacsfw."""
 
     anything: str = "x"
 
 
 def run_of_events() -> Iterator[Event]:
-    """Yield what a run of one study tells, in order, and an event of the future."""
+    """Yield the events of a run of one study, in order, and an unknown event."""
     short = Verdict(state="short", reason="1 missing", expected=2, stored=1, missing=("1.2.3",))
     yield RunStarted(at=AT, command="run")
     yield ResourcesFound(at=AT, total=1)
@@ -51,12 +51,12 @@ def run_of_events() -> Iterator[Event]:
 
 
 class ObserverContract(ComponentContract):
-    """An observer takes every event and disturbs nothing."""
+    """An observer accepts every event and disturbs nothing."""
 
     kind = "observer"
 
     def test_it_takes_the_events_of_a_run(self, tmp_path: Path) -> None:
-        """Also events that it does not know."""
+        """Including events that it does not know."""
         with self.opened(self.make(), tmp_path) as observer:
             assert isinstance(observer, Observer)
             for event in run_of_events():
@@ -67,12 +67,12 @@ class ObserverContract(ComponentContract):
                     raise AssertionError(f"{name}: {type(err).__name__}: {err}") from err
 
     def test_it_can_be_closed_without_an_event(self, tmp_path: Path) -> None:
-        """A run may be broken off before anything happens."""
+        """A run may be interrupted before any event."""
         with self.opened(self.make(), tmp_path):
             pass
 
     def test_it_takes_a_run_that_failed_at_once(self, tmp_path: Path) -> None:
-        """Nothing was counted then."""
+        """Then all counts are empty."""
         with self.opened(self.make(), tmp_path) as observer:
             observer.notify(RunStarted(at=AT, command="run"))
             observer.notify(RunFinished(at=AT, counts={}, exit_code=4))

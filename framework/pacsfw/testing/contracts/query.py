@@ -21,17 +21,17 @@ DATE = "StudyDate"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a provider finds the studies: options of the component, or connection data."""
+    """The source of a provider: options of the component, or connection data."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     net: Net | None = None
 
 
 class QueryProviderContract(ComponentContract):
-    """A provider answers a question with everything that matches, or says that it did not.
+    """A provider returns all matches of a query, or reports that it did not.
 
-    It may answer with more than matches (pacsfw filters again), never with less while it
-    claims to be whole.
+    It may return more rows than match (pacsfw filters again), but never fewer in a result
+    that it reports as complete.
     """
 
     kind = "query"
@@ -40,32 +40,32 @@ class QueryProviderContract(ComponentContract):
     def serving(
         self, studies: Sequence[Study], folder: Path
     ) -> AbstractContextManager[Source | Mapping[str, Any]]:
-        """Put the studies where the provider looks, and say how it gets there.
+        """Make the studies available to the provider, and yield how it finds them.
 
         ``pacsfw.testing.EmbeddedPACS`` serves them by DICOM; `write_studies` writes files.
-        A plain mapping stands for the options of the component.
+        A plain mapping is used as the options of the component.
         """
 
     @contextmanager
     def provider(self, studies: Sequence[Study], folder: Path) -> Iterator[QueryProvider]:
-        """Open the provider over these studies."""
+        """Open the provider with these studies."""
         with self.serving(studies, folder) as source:
             found = source if isinstance(source, Source) else Source(options=source)
             with self.opened(self.make(**found.options), folder, found.net) as provider:
                 yield provider
 
     def test_all_studies_are_found(self, tmp_path: Path) -> None:
-        """Whatever they are called, and those without a date as well."""
+        """Whatever their names, including those without a date."""
         studies = population(STUDIES)
         with self.provider(studies, tmp_path) as provider:
             if provider.requires_patient_id:
-                return  # such a provider cannot be asked for all
+                return  # such a provider cannot return all studies at once
             answer, rows = ask(provider, Query(level="STUDY", match={}))
         _check_whole(answer)
         assert uids(rows) == {study.uid for study in studies}
 
     def test_rows_are_texts_by_keyword(self, tmp_path: Path) -> None:
-        """What was asked back is there, empty where there is no value."""
+        """Requested attributes are present; empty if they have no value."""
         with self.provider(population(STUDIES), tmp_path) as provider:
             match = {DATE: "19000101-20991231", **_patient(provider, STUDIES)}
             _, rows = ask(provider, Query(level="STUDY", match=match, returns=("PatientID",)))
@@ -95,7 +95,7 @@ class QueryProviderContract(ComponentContract):
                 assert not (answer.complete and missing), f"{sorted(match)}: {len(missing)} missing"
 
     def test_series_and_instances_of_a_study_are_found(self, tmp_path: Path) -> None:
-        """By them it is decided whether a study is complete; or it says that it cannot."""
+        """They decide whether a study is complete; or the provider reports that it cannot."""
         study = population(1)[0]
         with self.provider([study], tmp_path) as provider:
             above = {"StudyInstanceUID": study.uid, "PatientID": study.patient_id or ""}
@@ -113,7 +113,7 @@ class QueryProviderContract(ComponentContract):
             assert not whole or objects >= set(study.sop_uids)
 
     def test_a_question_may_end_when_there_is_enough(self, tmp_path: Path) -> None:
-        """An answer that was ended is not whole."""
+        """A result that was stopped early is not complete."""
         studies = population(STUDIES)
         with self.provider(studies, tmp_path) as provider:
             if provider.requires_patient_id:
@@ -133,7 +133,7 @@ class QueryProviderContract(ComponentContract):
 
 
 def ask(provider: QueryProvider, question: Query) -> tuple[QueryResult, list[QueryRow]]:
-    """Put a question; an exception counts as an answer that is not whole."""
+    """Send a query; an exception counts as an incomplete result."""
     rows: list[QueryRow] = []
     try:
         return provider.ask(question, rows.append), rows
@@ -142,13 +142,13 @@ def ask(provider: QueryProvider, question: Query) -> tuple[QueryResult, list[Que
 
 
 def uids(rows: Sequence[QueryRow]) -> set[str]:
-    """Return the studies that rows are of."""
+    """Return the study UIDs of the rows."""
     return {row.attributes["StudyInstanceUID"] for row in rows}
 
 
 def _check_whole(answer: QueryResult) -> None:
-    assert answer.complete, f"the answer is not whole: {answer.status_text}"
-    assert answer.status_text.strip(), "an answer says in words how it ended"
+    assert answer.complete, f"the query result is not complete: {answer.status_text}"
+    assert answer.status_text.strip(), "a query result must describe in words how it ended"
 
 
 def _patient(provider: QueryProvider, count: int) -> dict[str, str]:

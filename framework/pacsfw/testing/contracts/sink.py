@@ -33,35 +33,35 @@ FULL: Row = (
 )
 EMPTY: Row = ("1.2", *[None] * 8)
 NOTES = ("007", "=1+1", 'a "b", c\nd\r\ne', "Müller 漢字", " x ", "NULL", "'; DROP TABLE x;--")
-"""Texts that must come back as they are."""
+"""Texts that must be read back unchanged."""
 
 
 class SinkContract(ComponentContract):
-    """A sink keeps what was delivered, and the same key replaces.
+    """A sink stores deliveries durably, and the same key replaces its rows.
 
-    The suite does what a run does: `begin` at first, `restore` with the committed position
-    later, and for a sink that ``appends`` `rewrite` where a key comes again.
+    The suite works like a run: `begin` at first, `restore` with the committed position
+    later, and `rewrite` if a key comes again for a sink that ``appends``.
     """
 
     kind = "sink"
     target: ClassVar[str] = ""
-    """File below the folder of the test, for a sink with the option ``path``."""
+    """File in the folder of the test, for a sink with the option ``path``."""
 
     @abstractmethod
     def rows(self, folder: Path) -> Iterable[Mapping[str, Any]]:
-        """Read back what is there, in some other way than by the sink that wrote it.
+        """Read the rows back, without using the sink that wrote them.
 
         Only the columns ``uid`` and ``note`` are compared, as text.
         """
 
     def options_in(self, folder: Path) -> Mapping[str, Any]:
-        """Return the options with which it writes into a folder; override it for databases."""
+        """Return the options to write into a folder; override it for databases."""
         path = {"path": str(folder / self.target)} if self.target else {}
         return {**self.options, **path}
 
     @contextmanager
     def writing(self, folder: Path, table: Table = TABLE, at: int | None = None) -> Iterator[Sink]:
-        """Open a sink as a run does; ``at`` is the committed position of an earlier one."""
+        """Open a sink like a run does; ``at`` is the committed position of an earlier run."""
         with self.opened(self.make(**self.options_in(folder)), folder) as sink:
             if at is None:
                 sink.begin(table)
@@ -70,14 +70,14 @@ class SinkContract(ComponentContract):
             yield sink
 
     def notes(self, folder: Path) -> dict[str, str]:
-        """Return what is there, by UID; no UID may be there twice."""
+        """Return the notes by UID; UIDs must be unique."""
         found = [(str(row["uid"]), row.get("note")) for row in self.rows(folder)]
         uids = [uid for uid, _ in found]
-        assert len(uids) == len(set(uids)), f"rows that are there twice: {sorted(uids)}"
+        assert len(uids) == len(set(uids)), f"duplicate rows: {sorted(uids)}"
         return {uid: "" if note is None else str(note) for uid, note in found}
 
     def test_what_was_delivered_is_there_at_once(self, tmp_path: Path) -> None:
-        """The ledger notes a delivery as soon as `deliver` returns: a crash may follow."""
+        """The ledger records a delivery as soon as `deliver` returns: a crash may follow."""
         with self.writing(tmp_path) as sink:
             sink.deliver(_batch("A", ("1.1", "first", 1), ("1.2", None, None)))
             assert self.notes(tmp_path) == {"1.1": "first", "1.2": ""}
@@ -86,7 +86,7 @@ class SinkContract(ComponentContract):
         assert len(self.notes(tmp_path)) == 3
 
     def test_texts_come_back_as_they_were(self, tmp_path: Path) -> None:
-        """Whatever is in them."""
+        """Whatever they contain."""
         rows = [(f"1.{number}", note, number) for number, note in enumerate(NOTES)]
         with self.writing(tmp_path) as sink:
             sink.deliver(_batch("A", *rows))
@@ -108,7 +108,7 @@ class SinkContract(ComponentContract):
         assert self.notes(tmp_path) == {"1.1": "first", "2.1": "second"}
 
     def test_the_same_key_replaces(self, tmp_path: Path) -> None:
-        """A study that is settled again has other rows, maybe fewer."""
+        """A study that is settled again has other rows, perhaps fewer."""
         other = _batch("B", ("2.1", "stays", 2))
         changed = _batch("A", ("1.3", "new", 3))
         with self.writing(tmp_path) as sink:
@@ -118,7 +118,7 @@ class SinkContract(ComponentContract):
         assert self.notes(tmp_path) == {"1.3": "new", "2.1": "stays"}
 
     def test_a_delivery_that_nobody_noted_can_come_again(self, tmp_path: Path) -> None:
-        """A crash between `deliver` and the ledger: the batch is delivered once more."""
+        """After a crash between `deliver` and the ledger, the batch is delivered again."""
         again = _batch("B", ("2.1", "again", 1))
         with self.writing(tmp_path) as sink:
             sink.deliver(_batch("A", ("1.1", "noted", 1)))
@@ -129,7 +129,7 @@ class SinkContract(ComponentContract):
         assert self.notes(tmp_path) == {"1.1": "noted", "2.1": "again"}
 
     def test_a_key_without_rows_has_none(self, tmp_path: Path) -> None:
-        """All its objects may have been left out."""
+        """All its instances may have been skipped."""
         with self.writing(tmp_path) as sink:
             sink.deliver(_batch("A", ("1.1", "first", 1)))
             sink.deliver(_batch("B"))
@@ -137,7 +137,7 @@ class SinkContract(ComponentContract):
         assert self.notes(tmp_path) == {}
 
     def test_a_rewrite_that_fails_changes_nothing(self, tmp_path: Path) -> None:
-        """The table is whole at every moment."""
+        """The table is intact at all times."""
 
         def failing() -> Iterator[Batch]:
             yield _batch("A", ("1.9", "new", 9))
@@ -152,7 +152,7 @@ class SinkContract(ComponentContract):
             except RuntimeError:
                 pass
             else:
-                raise AssertionError("a rewrite that could not be finished seemed to succeed")
+                raise AssertionError("a rewrite that could not finish reported success")
         assert self.notes(tmp_path) == {"1.1": "old"}
 
 
@@ -161,7 +161,7 @@ def _batch(key: str, *rows: Row, table: Table = TABLE) -> Batch:
 
 
 def _replace(sink: Sink, batch: Batch, everything: Iterable[Batch]) -> None:
-    """Deliver a key that was delivered before, as core does."""
+    """Deliver a key again, like core does."""
     if sink.appends:
         sink.rewrite(batch.table, everything)
     else:

@@ -16,16 +16,16 @@ from pacsfw.testing.contracts.query import Source
 from pacsfw.testing.synthetic import Study, make_studies
 
 SOON = 30.0
-"""Seconds within which a cancelled request has to end, on a busy machine."""
+"""Seconds within which a cancelled request must end, on a busy machine."""
 ARRIVAL = 10.0
-"""Seconds to wait for objects that are pushed."""
+"""Seconds to wait for pushed instances."""
 
 
 class TransferContract(ComponentContract):
-    """A transfer makes the objects of a request arrive, and tells how it ended.
+    """A transfer retrieves the instances of a request, and reports how it ended.
 
-    It judges nothing: what arrived is counted by pacsfw. It must not claim an object that
-    it did not bring over whole.
+    It judges nothing: pacsfw counts the arrivals. It must not report an instance that it
+    did not transfer completely.
     """
 
     kind = "transfer"
@@ -34,17 +34,17 @@ class TransferContract(ComponentContract):
     def serving(
         self, studies: Sequence[Study], folder: Path, inbox: RecordingInbox
     ) -> AbstractContextManager[Source | Mapping[str, Any]]:
-        """Put the studies where the transfer gets them, and say how it gets there.
+        """Make the studies available to the transfer, and yield how it finds them.
 
-        A transfer that ``needs_receiver`` finds the inbox at 127.0.0.1, ``inbox.port``, under
-        ``inbox.aetitle``: make these known to the PACS as a destination.
+        A transfer that ``needs_receiver`` finds the inbox at 127.0.0.1, ``inbox.port``, as
+        ``inbox.aetitle``: register it at the PACS as a destination.
         """
 
     @contextmanager
     def transfer(
         self, studies: Sequence[Study], folder: Path
     ) -> Iterator[tuple[Transfer, RecordingInbox]]:
-        """Open the transfer over these studies, with an inbox."""
+        """Open the transfer with these studies and an inbox."""
         inbox = RecordingInbox()
         with ExitStack() as stack:
             if self.component().needs_receiver:
@@ -55,15 +55,15 @@ class TransferContract(ComponentContract):
             yield stack.enter_context(self.opened(made, folder, found.net)), inbox
 
     def fetch(self, transfer: Transfer, request: Request, inbox: RecordingInbox) -> Outcome:
-        """Fetch, and check what holds for every request."""
+        """Fetch, and check the properties of every request."""
         outcome = transfer.fetch(request, inbox)
-        assert outcome.status_text.strip(), "an outcome says in words how it ended"
+        assert outcome.status_text.strip(), "an outcome must describe in words how it ended"
         left = [file for file in inbox.files if not file.ended]
-        assert not left, f"{len(left)} objects were neither sealed nor discarded"
+        assert not left, f"{len(left)} instances were neither sealed nor discarded"
         return outcome
 
     def test_all_objects_of_a_study_arrive(self, tmp_path: Path) -> None:
-        """And none of another study."""
+        """And no instances of another study."""
         wanted, other = make_studies(2)
         with self.transfer([wanted, other], tmp_path) as (transfer, inbox):
             outcome = self.fetch(transfer, Request(study_uid=wanted.uid), inbox)
@@ -71,7 +71,7 @@ class TransferContract(ComponentContract):
             assert _arrived(inbox, wanted.sop_uids) == set(wanted.sop_uids)
 
     def test_one_object_after_the_other_can_be_asked_for(self, tmp_path: Path) -> None:
-        """So missing ones are, by series and by UID; more may come, those have to."""
+        """Missing ones are requested by series and UID; more may arrive, these must."""
         (study,) = make_studies(1)
         series, uid = study.series_uid(1), study.sop_uid(1, 1)
         with self.transfer([study], tmp_path) as (transfer, inbox):
@@ -85,15 +85,15 @@ class TransferContract(ComponentContract):
             assert _arrived(inbox, {uid}) >= {uid}
 
     def test_a_study_that_is_not_there_is_no_success_with_objects(self, tmp_path: Path) -> None:
-        """It ends without an exception; nothing has arrived, and nothing is claimed."""
+        """It ends without an exception; nothing arrives, and nothing is reported."""
         there, missing = make_studies(2)
         with self.transfer([there], tmp_path) as (transfer, inbox):
             outcome = self.fetch(transfer, Request(study_uid=missing.uid), inbox)
         assert not inbox.objects
-        assert not outcome.completed, f"{outcome.completed} objects were claimed"
+        assert not outcome.completed, f"{outcome.completed} instances were reported"
 
     def test_it_can_be_used_again_and_cancelled_while_idle(self, tmp_path: Path) -> None:
-        """A run fetches one study after the other, and may be interrupted in between."""
+        """A run fetches one study after another, and may be interrupted in between."""
         first, second = make_studies(2)
         with self.transfer([first, second], tmp_path) as (transfer, inbox):
             for study in (first, second):
@@ -102,7 +102,7 @@ class TransferContract(ComponentContract):
             transfer.cancel()
 
     def test_cancelling_ends_a_request(self, tmp_path: Path) -> None:
-        """From another thread, once something has come; it ends soon, whole or not."""
+        """From another thread, once something has arrived; it ends soon, complete or not."""
         (study,) = make_studies(1, instances=40)
         with self.transfer([study], tmp_path) as (transfer, inbox):
             failed: list[BaseException] = []
@@ -110,7 +110,7 @@ class TransferContract(ComponentContract):
             def fetch() -> None:
                 try:
                     self.fetch(transfer, Request(study_uid=study.uid), inbox)
-                except BaseException as err:  # noqa: BLE001 - it belongs to the test's thread
+                except BaseException as err:  # noqa: BLE001 - reported by the thread of the test
                     failed.append(err)
 
             thread = threading.Thread(target=fetch, daemon=True)
@@ -118,12 +118,12 @@ class TransferContract(ComponentContract):
             inbox.first.wait(SOON)
             transfer.cancel()
             thread.join(SOON)
-            assert not thread.is_alive(), "the request goes on although it was cancelled"
+            assert not thread.is_alive(), "the request continues although it was cancelled"
             assert not failed, f"{type(failed[0]).__name__}: {failed[0]}"
 
 
 def _arrived(inbox: RecordingInbox, wanted: Sequence[str] | set[str]) -> set[str]:
-    """Return what arrived; pushed objects may come after the final response."""
+    """Return the arrivals; pushed instances may arrive after the final response."""
     for _ in range(int(ARRIVAL * 10)):
         if inbox.objects.keys() >= set(wanted):
             break

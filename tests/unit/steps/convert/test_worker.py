@@ -120,7 +120,7 @@ def hang(files, out):
             "it names sources that it was not given",
         ),
         (late, "ValueError at test_worker.py:"),
-        (leaves, "tried to end the program (SystemExit)"),
+        (leaves, "tried to exit the program (SystemExit)"),
         (lambda files, out: None, "TypeError at worker.py:"),
         (hang, "took longer than 0.05 s"),
     ],

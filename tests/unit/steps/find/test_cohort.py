@@ -101,7 +101,7 @@ secret,1.2*,*,*
             "no wildcards)"
         ),
         "cohort.csv:3: says nothing: every cell is empty",
-        "cohort.csv:4: StudyDate has a day that is not in the calendar",
+        "cohort.csv:4: StudyDate contains a day that does not exist",
         "cohort.csv:5: has 1 cells where the header names 4 columns",
         "cohort.csv:6: PatientID contains a control character",
         (

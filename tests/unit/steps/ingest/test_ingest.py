@@ -171,7 +171,10 @@ def test_the_data_set_says_which_object_it_is(room, source):
     [
         (b"", "it has no StudyInstanceUID"),
         (b"garbage that is no data set", "it has no StudyInstanceUID"),
-        (b"\x08\x00\x05\x00SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0" * 3, "the object cannot"),
+        (
+            b"\x08\x00\x05\x00SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0" * 3,
+            "the instance cannot be read",
+        ),
         (b"\x08\x00\x18\x00UI\x04\x001.2\x00", "it has no StudyInstanceUID"),
     ],
 )

@@ -87,11 +87,11 @@ def test_a_value_becomes_a_cell(vr: str, value: bytes, kind: ColumnType, cell: A
         ("US", b"\1\2\3", "int", "decode", "3 bytes are no whole number of values of VR US"),
         ("OB", b"\1\2", "text", "decode", "a binary value (VR OB): a column of type json holds it"),
         ("UN", b"\1\2", "text", "decode", "a binary value (VR UN)"),
-        ("DS", b"1,5", "float", "type", "is no number"),
-        ("DS", b"nan", "float", "type", "is no number"),
-        ("DS", b"1_0", "float", "type", "is no number"),
-        ("IS", b"1.5", "int", "type", "is no whole number"),
-        ("IS", b"abc", "int", "type", "is no whole number"),
+        ("DS", b"1,5", "float", "type", "is not a number"),
+        ("DS", b"nan", "float", "type", "is not a number"),
+        ("DS", b"1_0", "float", "type", "is not a number"),
+        ("IS", b"1.5", "int", "type", "is not an integer"),
+        ("IS", b"abc", "int", "type", "is not an integer"),
         ("DS", b"1\\2\\3", "float", "type", "3 values: choose one with an index, or a type of"),
         ("DA", b"20201345", "date", "type", "no such day"),
         ("DA", b"00000000", "date", "type", "no such day"),
@@ -164,8 +164,8 @@ def test_other_than_text_is_of_the_default_repertoire() -> None:
 @pytest.mark.parametrize(
     ("charset", "value", "words"),
     [
-        (b"ISO_IR 192", b"M\xfcller", "bytes that are not of its character set, ISO_IR 192"),
-        (b"ISO_IR 149", b"M\xfcller", "its character set is none of DICOM"),
+        (b"ISO_IR 192", b"M\xfcller", "bytes that are not in its character set, ISO_IR 192"),
+        (b"ISO_IR 149", b"M\xfcller", "its character set is not a DICOM character set"),
     ],
 )
 def test_text_that_cannot_be_read_is_no_text(charset: bytes, value: bytes, words: str) -> None:

@@ -77,5 +77,5 @@ def _annotation(callback: Callable[..., Any]) -> Any:
         name = getattr(callback, "__qualname__", type(callback).__name__)
         raise ValueError(
             f"the return annotation of {name} cannot be resolved ({error}); "
-            "import what it names outside of `if TYPE_CHECKING`, or give the tag a `type`"
+            "import its names outside `if TYPE_CHECKING`, or set the `type` of the tag"
         ) from error

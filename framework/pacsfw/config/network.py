@@ -75,7 +75,7 @@ def _check_charset(builder: ConfigBuilder, place: KeyPath, charset: str) -> None
         if part and part not in known:
             shown = builder.document.shown(place, part)
             near = nearest(part, known)
-            builder.problems.add(place, f"{shown} is not a Specific Character Set of DICOM{near}")
+            builder.problems.add(place, f"{shown} is not a DICOM Specific Character Set{near}")
 
 
 def net_warnings(builder: ConfigBuilder, found: api.Net | None) -> list[str]:

@@ -106,14 +106,14 @@ def number(text: str, *, whole: bool) -> int | float:
     Raises
     ------
     ValueError
-        It is no number, not finite, or has thousands of digits.
+        It is not a number, not finite, or has thousands of digits.
     """
     try:
         if whole:
             return int(text, 0)
         value = math.nan if text.lower().endswith(("inf", "nan")) else float(text)
     except ValueError as err:
-        raise ValueError("not a number that can be used here; put it in quotes") from err
+        raise ValueError("not a valid number; put it in quotes") from err
     if not math.isfinite(value):
-        raise ValueError("not a finite number; put it in quotes if it is a text")
+        raise ValueError("not a finite number; put it in quotes if it is text")
     return value

@@ -67,7 +67,7 @@ def int_of(value: Any) -> int:
         return int(value)
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip(PADDING)):
         return int(value.strip(PADDING))
-    raise ValueError(f"{_kind(value)} is no whole number")
+    raise ValueError(f"{_kind(value)} is not an integer")
 
 
 def float_of(value: Any) -> float:
@@ -82,7 +82,7 @@ def float_of(value: Any) -> float:
         return float(value)
     if isinstance(value, str) and _DECIMAL.fullmatch(value.strip(PADDING)):
         return float(value.strip(PADDING))
-    raise ValueError(f"{_kind(value)} is no number")
+    raise ValueError(f"{_kind(value)} is not a number")
 
 
 def bool_of(value: Any) -> bool:

@@ -101,7 +101,7 @@ def test_without_a_move_section_it_can_be_any_time(conf, capsys):
 
     nights = json.loads(capsys.readouterr().out)["nights"]
     assert nights["value"] is None
-    assert "any time" in nights["source"]
+    assert "no limit" in nights["source"]
 
 
 def test_a_missing_section_is_named(conf, capsys):

@@ -89,7 +89,7 @@ REFUSED = [
     ("StudyDate: 202401*", "4:16", ": is not a date or a range of dates"),
     ("StudyDate: 202401", "4:16", ": is not a date or a range of dates"),
     ("StudyDate: [20240101, 20240231]", "4:27", "[1]: contains a day that does not exist"),
-    ("StudyTime: 2000-0800", "4:16", ": is a range that ends before it begins; over midnight"),
+    ("StudyTime: 2000-0800", "4:16", ": is a range that ends before it begins; across midnight"),
     ("StudyInstanceUID: 1.2.*", "4:23", ": is not a UID"),
     ("StudyInstanceUID: 1.2", "4:23", ": is a number with a fraction or an exponent"),
     ("AccessionNumber: 1e3", "4:22", ": is a number with a fraction or an exponent"),

@@ -54,7 +54,7 @@ def test_a_good_value_is_written_as_it_is_sent(vr: str, text: str, sent: str) ->
         ("TM", "24", "not a time"),
         ("TM", "8:30", "not a time"),
         ("TM", "08*", "not a time"),
-        ("TM", "20:00-08:00", "over midnight there are two"),
+        ("TM", "20:00-08:00", "across midnight, use two ranges"),
         ("UI", "1.2*", "not a UID"),
         ("UI", "1." * 32 + "1", "not a UID"),
         ("CS", "mr", "not in upper case"),

@@ -43,7 +43,7 @@ def test_a_wrong_called_ae_title_is_exit_4(pacs, collection, capsys):
     collected = collection(pacs, changes={"aetitle: theirtitle": "aetitle: WRONG"})
 
     assert collected.run() == 4
-    assert "called AE title not recognized: check whether WRONG" in capsys.readouterr().err
+    assert "called AE title not recognized: check that WRONG" in capsys.readouterr().err
 
 
 def test_echo_says_what_it_thinks(pacs, collection, capsys):

@@ -267,7 +267,7 @@ def test_a_removed_study_folder_is_fetched_again_when_its_study_is(pacs, collect
 def test_status_tells_without_asking_anybody(pacs, collection, capsys):
     collected = collection(pacs)
     assert collected.run("status") == 1
-    assert "nothing was collected yet" in capsys.readouterr().out
+    assert "nothing has been collected yet" in capsys.readouterr().out
     assert collected.run() == 0
     capsys.readouterr()
     pacs.stop()
@@ -291,7 +291,7 @@ def test_status_says_when_the_rest_will_be_here(pacs, collection, capsys):
     assert collected.run("status") == 1
     output = capsys.readouterr().out
     assert "left  4 studies" in output
-    assert "if a run goes on" in output
+    assert "if a run is active" in output
 
     assert collected.run("status", "--json") == 1
     forecast = json.loads(capsys.readouterr().out)["forecast"]

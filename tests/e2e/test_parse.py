@@ -365,9 +365,9 @@ def test_stored_files_can_go_into_another_table_and_the_collection_stays_as_it_i
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["-i", "disc"], "-i needs -o"),
-        (["--limit", "3"], "go with -o"),
-        (["--force"], "go with -o"),
+        (["-i", "disc"], "-i requires -o"),
+        (["--limit", "3"], "require -o"),
+        (["--force"], "require -o"),
         (["-i", "nowhere", "-o", "t.csv"], "does not exist"),
         (["-i", "disc", "-o", "t.xls"], "no sink writes"),
         (["-o", "t.csv"], "storage is missing"),

@@ -19,7 +19,7 @@ from pacsfw.plugins.discovery import NO_PLUGINS_VARIABLE, PluginPlan
 from pacsfw.plugins.records import CommandOffer, PluginFailure
 
 COMMANDS = {
-    "run": "Find, move and parse: the whole collection, resumable.",
+    "run": "Find, move and parse: the complete collection, resumable.",
     "find": "Query the PACS and write the study list, storage.resources.",
     "plan": "Estimate the studies, bytes and time of a collection; move nothing.",
     "move": "Request the studies in storage.resources, store them and parse their tags.",

@@ -14,7 +14,7 @@ from pacsfw.cli.common import config_argument, retry_given_up_option
 @click.option("--ignore-window", is_flag=True, help="Ignore the transfer window.")
 @retry_given_up_option
 def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> int:
-    """Find, move and parse: the whole collection, resumable.
+    """Find, move and parse: the complete collection, resumable.
 
     Run it again to resume. A search that is already complete is not repeated; use
     `pacsfw find` for that.

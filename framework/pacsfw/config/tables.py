@@ -107,11 +107,11 @@ def storage_warnings(builder: ConfigBuilder, stored: Storage | None) -> Iterator
     ):
         if not is_url(target):
             folders[key] = Path(target).parent
-    told = set()
+    reported = set()
     for key, folder in folders.items():
         why_not = why_unwritable(folder)
-        if why_not is not None and why_not not in told:
-            told.add(why_not)
+        if why_not is not None and why_not not in reported:
+            reported.add(why_not)
             where = builder.document.where(("storage", key))
             why = f"not writable: {builder.document.scrubbed(why_not)}"
             yield f"{where}: storage.{key}: {why}"

@@ -73,7 +73,7 @@ def test_a_named_profile_is_written_anew_with_force_whatever_is_in_it(pacs, conf
     assert "limit: null" in named.read_text()
     shown = capsys.readouterr().out
     assert f"{named}: written" in shown
-    assert "name it in the configuration" not in shown
+    assert "add it to the configuration" not in shown
 
 
 def test_json_has_the_profile_and_why(pacs, conf, tmp_path, capsys):

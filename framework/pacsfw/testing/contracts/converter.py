@@ -50,9 +50,10 @@ class ConverterContract(ComponentContract):
                 assert produced, "nothing was produced"
                 for each in produced:
                     _check(each, {file.sop_uid for file in files}, out)
-                told = {each.path.resolve() for each in produced}
-                untold = {path.resolve() for path in _files(out)} - told
-                assert not untold, f"files that were not reported: {sorted(map(str, untold))}"
+                reported = {each.path.resolve() for each in produced}
+                unreported = {path.resolve() for path in _files(out)} - reported
+                listed = sorted(map(str, unreported))
+                assert not listed, f"files that were not reported: {listed}"
 
     def test_what_it_reads_stays_as_it_is(self, tmp_path: Path) -> None:
         """The dataset folder contains what the PACS sent."""

@@ -97,7 +97,7 @@ secret,1.2*,*,*
     lines = refusal(tmp_path, text)
     assert lines == [
         (
-            "cohort.csv:2: StudyInstanceUID is not a UID (digits and dots, 64 at most; UIDs have "
+            "cohort.csv:2: StudyInstanceUID is not a UID (at most 64 digits and dots; UIDs have "
             "no wildcards)"
         ),
         "cohort.csv:3: says nothing: every cell is empty",
@@ -105,7 +105,7 @@ secret,1.2*,*,*
         "cohort.csv:5: has 1 cells where the header names 4 columns",
         "cohort.csv:6: PatientID contains a control character",
         (
-            "cohort.csv:9: StudyInstanceUID is not a UID (digits and dots, 64 at most; UIDs have "
+            "cohort.csv:9: StudyInstanceUID is not a UID (at most 64 digits and dots; UIDs have "
             "no wildcards)"
         ),
         (

@@ -225,13 +225,13 @@ def test_callbacks_with_options_form_a_chain(
     [
         ("- tag_name: PatientNmae\n",
          "tags.yaml:1:13: tags[0].tag_name: unknown DICOM keyword 'PatientNmae' (did you mean"),
-        ("- tag_name: StudyDate.FamilyName\n", "an element of VR DA has no parts of a name"),
-        ("- tag_name: (0018,*)[0]\n", "a whole group has no index"),
+        ("- tag_name: StudyDate.FamilyName\n", "an element of VR DA has no name components"),
+        ("- tag_name: (0018,*)[0]\n", "an entire group has no index"),
         ("- {tag_name: PatientID, vr: XX}\n", "tags[0].vr: 'XX' is not one of AE, AS"),
         ("- {tag_name: PatientID, required: true, default_val: x}\n",
-         "tags[0].required: with a default_val the cell is never empty"),
+         "tags[0].required: with default_val the cell is never empty"),
         ("- {tag_name: Rows, raw: true}\n- {tag_name: Columns, tag_alias: Rows_raw}\n",
-         "the column 'Rows_raw' is made by tags[0] already"),
+         "the column 'Rows_raw' is already used by tags[0]"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(tmp_path: Path, tags: str, words: str) -> None:

@@ -229,7 +229,7 @@ def test_a_query_that_fails_is_named(installed, embedded_pacs, collection, capsy
     installed("atwork")
     collected = collection(embedded_pacs([]), changes={"find:\n": "find:\n    use: asking\n"})
     assert collected.run("find") == 3
-    assert "query asking failed: LookupError" in capsys.readouterr().err
+    assert "query 'asking' (from site-atwork 1.0) failed: LookupError" in capsys.readouterr().err
 
 
 @pytest.mark.full

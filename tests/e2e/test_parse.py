@@ -209,12 +209,19 @@ def test_a_limit_tries_the_tags_on_a_few_files(disc):
 
 CALLBACK = """\
 import os
+import pathlib
 import signal
 import time
 
+OPEN = pathlib.Path(__file__).with_name("open")
+calls = 0
 
-def season(value):
-    time.sleep(0.05)
+
+def gated(value):
+    global calls
+    calls += 1
+    while calls > 9 and not OPEN.exists():
+        time.sleep(0.01)
     return value
 
 
@@ -266,22 +273,38 @@ def wait_for_rows(disc, process):
         time.sleep(0.01)
 
 
+SMALL = """\
+import pacsfw.parse.loop
+from pacsfw.workers import ordered
+
+pacsfw.parse.loop.CHUNK = 3
+ordered.FIRST_BATCH, ordered.MESSAGE_SECONDS = 1, 0.0
+"""
+"""One file in a message, and three in a batch."""
+
+
 @pytest.fixture
-def slow(disc, monkeypatch):
-    """The disc, read by a callback that takes its time and delivered in small batches."""
-    with_callback(disc, "season")
+def gated(disc, monkeypatch):
+    """The disc, read by a callback that stops at the tenth value while the gate is shut.
+
+    Gives the disc, the gate, which is shut, and the table that comes of it in the end.
+    """
+    with_callback(disc, "gated")
+    gate = disc.folder / "open"
+    gate.touch()
     expected = disc.parse("expected.csv").read_bytes()
-    site = disc.folder / "sitecustomize.py"
-    site.write_text("import pacsfw.parse.loop\npacsfw.parse.loop.CHUNK = 3\n")
+    gate.unlink()
+    (disc.folder / "sitecustomize.py").write_text(SMALL)
     monkeypatch.setenv("PYTHONPATH", str(disc.folder))
-    return disc, expected
+    return disc, gate, expected
 
 
-def test_after_a_kill_it_goes_on_and_no_file_is_there_twice_or_lost(slow, capsys):
-    disc, expected = slow
+def test_after_a_kill_it_goes_on_and_no_file_is_there_twice_or_lost(gated, capsys):
+    disc, gate, expected = gated
     process = start(disc)
     wait_for_rows(disc, process)
     process.kill()
+    gate.touch()
     process.communicate()
     target = disc.folder / "table.csv"
     assert 1 < target.read_bytes().count(b"\n") < expected.count(b"\n")
@@ -297,11 +320,12 @@ def test_after_a_kill_it_goes_on_and_no_file_is_there_twice_or_lost(slow, capsys
     assert not target.with_name("table.csv.state").exists()
 
 
-def test_an_interrupt_keeps_what_is_read_and_other_work_is_refused_there(slow, capsys):
-    disc, expected = slow
+def test_an_interrupt_keeps_what_is_read_and_other_work_is_refused_there(gated, capsys):
+    disc, gate, expected = gated
     process = start(disc)
     wait_for_rows(disc, process)
     process.send_signal(signal.SIGINT)
+    gate.touch()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
 

@@ -126,12 +126,16 @@ def second_collector(held: Callable[[], list] = studies) -> list[str]:
         serving("embedded", port, held()) as (pacs, truth),
         tempfile.TemporaryDirectory(prefix="pacsfw-two-") as folder,
     ):
-        pacs.set_delay(1.0)
-        first = Room(Path(folder) / "a", pacs_port=pacs.port, receiver_port=port)
+        pacs.set_delay(3600.0)
+        patient = {
+            "inactivity_timeout: 1.5": "inactivity_timeout: 600",
+            "total_timeout: 6": "total_timeout: 600",
+        }
+        first = Room(Path(folder) / "a", pacs_port=pacs.port, receiver_port=port, changes=patient)
         other = Room(Path(folder) / "b", pacs_port=pacs.port, receiver_port=port)
         process = first.start()
         try:
-            while not list((first.collected.state / "spool").glob("*")):
+            while "C-MOVE" not in pacs.counters:
                 if process.poll() is not None:
                     return [f"the first one ended: {process.communicate()[0][-300:]}"]
                 time.sleep(0.01)

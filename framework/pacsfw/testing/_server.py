@@ -107,7 +107,7 @@ def _obey(state: State, made: Path, channel: connection.Connection) -> None:
         "counters": state.counters,
         "log": state.log,
         "remove": state.archive.remove,
-        "set_delay": partial(setattr, state, "delay"),
+        "set_delay": state.set_delay,
         "set_faults": state.set_faults,
         "set_destination": state.destinations.__setitem__,
         "skipped": lambda: list(state.archive.skipped),

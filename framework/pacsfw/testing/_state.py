@@ -39,6 +39,7 @@ class State:
         self._log: list[Logged] = []
         self._counters: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._delay_changed = threading.Condition()
 
     def admit(self) -> bool:
         """Return whether another association may be accepted."""
@@ -100,8 +101,16 @@ class State:
 
     def pause(self) -> None:
         """Wait between two sub-operations, for the configured delay."""
-        if self.delay:
-            time.sleep(self.delay)
+        begun = time.monotonic()
+        with self._delay_changed:
+            while (left := begun + self.delay - time.monotonic()) > 0:
+                self._delay_changed.wait(left)
+
+    def set_delay(self, seconds: float) -> None:
+        """Change the delay, also of a running wait."""
+        with self._delay_changed:
+            self.delay = seconds
+            self._delay_changed.notify_all()
 
     def log(self) -> list[Logged]:
         """Return the requests so far."""

@@ -169,7 +169,7 @@ class EmbeddedPACS:
         self._ask("remove", frozenset(sop_uids))
 
     def set_delay(self, seconds: float) -> None:
-        """Change the wait before each sub-operation, also for running requests."""
+        """Change the wait before each sub-operation, also the one that is under way."""
         self._ask("set_delay", seconds)
 
     def set_destination(self, aetitle: str, host: str, port: int) -> None:

@@ -1,1 +1,1 @@
-"""DICOMweb: QIDO-RS and WADO-RS."""
+"""The DICOMweb services QIDO-RS and WADO-RS."""

@@ -1,7 +1,7 @@
-"""GET requests to a DICOMweb server (PS3.18 section 8): an answer, or words why there is none.
+"""GET requests to a DICOMweb server (PS3.18 section 8): a response, or the reason for none.
 
-An address holds what is searched for, and libraries quote addresses in their messages: no
-text of theirs is passed on, no error is chained to one of theirs.
+A URL contains the search values, and libraries quote URLs in their messages. So no message of
+a library is passed on, and no error is chained to one of a library.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _ATTEMPTS = 4
 _LONGEST_PAUSE = 300.0
 _USUAL_PAUSE = 5.0
-"""Seconds; the longest that the server may ask for, and what is waited if it does not say."""
+"""Seconds: the limit for the pause that a server requests, and the pause if it names none."""
 
 
 class NoAnswer(Exception):
-    """A question was not answered; the message says how it ended, and quotes nothing."""
+    """There is no usable response; the message gives the reason and quotes nothing."""
 
     def __init__(self, ended: str, status: int | None = None) -> None:
         super().__init__(ended)
@@ -38,11 +38,11 @@ class NoAnswer(Exception):
 
 
 class NoService(NoAnswer):
-    """Nothing that speaks DICOMweb answered: other questions will fare no better."""
+    """No DICOMweb service responds, so other requests would fail as well."""
 
 
 class Refused(RemoteError):
-    """The server does not let us in (401), or not do this (403)."""
+    """The server rejects the credentials (401), or does not permit the request (403)."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -50,11 +50,11 @@ class Refused(RemoteError):
 
 
 class Busy(RemoteError):
-    """The server has no time for us (429, 503)."""
+    """The server is busy (429, 503)."""
 
 
 class _Credentials(requests.auth.AuthBase):
-    """What the configuration says and nothing else; without it requests asks ``~/.netrc``."""
+    """The configured credentials; without this class requests would read ``~/.netrc``."""
 
     def __init__(self, settings: DicomWeb) -> None:
         self._settings = settings
@@ -70,29 +70,29 @@ class _Credentials(requests.auth.AuthBase):
 
 
 def server_of(net: Net | None, use: str) -> DicomWeb:
-    """Return the server that a component is to ask.
+    """Return the DICOMweb server.
 
     Raises
     ------
     ConfigError
-        There is none.
+        The configuration names none.
     """
     if net is None or net.dicomweb is None:
-        raise ConfigError(f"{use}: net.dicomweb is not configured: there is no server to ask")
+        raise ConfigError(f"{use}: net.dicomweb is not configured; it names the server")
     return net.dicomweb
 
 
 class Connection:
-    """A session with the server; connections are kept and used again.
+    """A session with the server, which keeps its connections open.
 
     Parameters
     ----------
     doing
-        What we want of the server, to say what it refuses: ``search``.
+        The operation to name if the server refuses it: ``search``.
     headers
-        Sent with every request; those of the configuration go before them.
+        Sent with every request; configured headers take precedence.
     stop
-        Once it is set a busy server is not waited for any more.
+        Once it is set, there is no further pause for a busy server.
     """
 
     def __init__(
@@ -120,37 +120,37 @@ class Connection:
     def get(
         self, path: str, deadline: float, headers: dict[str, str] | None = None
     ) -> requests.Response:
-        """Ask, wait for a busy server, and return the answer, of which only the head is read.
+        """Send a request, wait for a busy server, and return the response with its body unread.
 
         Parameters
         ----------
         path
-            What follows the base address: resource and query, percent-encoded.
+            The URL after the base URL: resource and query, percent-encoded.
         deadline
             When to give up, on the monotonic clock.
         headers
-            More headers, of this request.
+            Additional headers of this request.
 
         Returns
         -------
         requests.Response
-            With any status but 401, 403 and those of a busy server; to be closed.
+            With any status except 401, 403, 429 and 503. The caller must close it.
 
         Raises
         ------
         NoAnswer
-            There is none.
+            There is no response.
         RemoteError
-            The server lets us in no more, or not now.
+            The server refuses the request, or is busy.
         """
         admitted = False
         for attempt in range(1, _ATTEMPTS + 1):
-            response = self._answer(f"{self._settings.url}/{path}", headers)
+            response = self._response(f"{self._settings.url}/{path}", headers)
             if response.status_code == HTTPStatus.UNAUTHORIZED and not admitted:
-                admitted = True  # the session may have run out, not the credentials: once more
+                admitted = True  # the session may have expired, not the credentials: retry once
                 response.close()
                 self._session.cookies.clear()
-                response = self._answer(f"{self._settings.url}/{path}", headers)
+                response = self._response(f"{self._settings.url}/{path}", headers)
             if response.status_code not in _BUSY:
                 return self._admitted(response)
             response.close()
@@ -159,32 +159,31 @@ class Connection:
             if attempt == _ATTEMPTS or pause > longest or self._clock.wait(self._stop, pause):
                 break
         raise Busy(
-            f"{self._settings.url}: {in_words(response.status_code)}: the server is busy, or "
-            "limits how often it may be asked; try again later"
+            f"{self._settings.url}: {in_words(response.status_code)}: the server is busy or "
+            "limits the rate of requests; try again later"
         )
 
     def pieces(self, response: requests.Response, size: int) -> Iterator[bytes]:
-        """Yield the body as it comes, ``size`` bytes at most at a time; closes the answer.
+        """Yield the body in pieces of at most ``size`` bytes as they arrive; close the response.
 
         Raises
         ------
         NoAnswer
-            It broke off.
+            The body ended early.
         """
         encoded = bool(response.headers.get("Content-Encoding"))
         try:
-            # Not `read`, which gives nothing of a piece that does not get full.
+            # Not `read`, which drops a last piece that is not full.
             while piece := response.raw.read1(size, decode_content=encoded):
                 yield piece
         except (urllib3.exceptions.HTTPError, OSError) as err:
             if any(isinstance(each, TimeoutError) for each in _causes(err)):
-                raise NoAnswer(f"nothing more came within {self._settings.timeout:g} s") from None
-            raise NoAnswer("the answer broke off in the middle") from None
+                raise NoAnswer(f"no more data within {self._settings.timeout:g} s") from None
+            raise NoAnswer("the response ended early") from None
         finally:
             response.close()
 
     def _admitted(self, response: requests.Response) -> requests.Response:
-        said = in_words(response.status_code)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             why = (
                 "the credentials are missing, wrong or expired; "
@@ -192,16 +191,17 @@ class Connection:
             )
         elif response.status_code == HTTPStatus.FORBIDDEN:
             why = (
-                f"the server knows us and does not let us {self._doing}; "
-                "ask its administrator for the right to"
+                f"the server accepts the credentials but does not permit to {self._doing}; "
+                "ask its administrator for this right"
             )
         else:
             return response
         response.close()
-        raise Refused(f"{self._settings.url}: {said}: {why}", response.status_code)
+        status = in_words(response.status_code)
+        raise Refused(f"{self._settings.url}: {status}: {why}", response.status_code)
 
     def _pause(self, response: requests.Response) -> float:
-        """Return the seconds that the server asks us to wait (RFC 9110 section 10.2.3)."""
+        """Return the seconds that the server requests us to wait (RFC 9110 section 10.2.3)."""
         text = response.headers.get("Retry-After", "")
         if text.isascii() and text.isdigit():
             return float(text)
@@ -211,8 +211,8 @@ class Connection:
             return _USUAL_PAUSE
         return max(0.0, (_aware(moment) - self._clock.now()).total_seconds())
 
-    def _answer(self, url: str, headers: dict[str, str] | None) -> requests.Response:
-        """Return the answer, of which only the header has been read."""
+    def _response(self, url: str, headers: dict[str, str] | None) -> requests.Response:
+        """Return the response; follow redirects within the server."""
         for _ in range(_REDIRECTS):
             response = self._send(url, headers)
             if not response.is_redirect:
@@ -221,12 +221,12 @@ class Connection:
             response.close()
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
                 raise NoService(
-                    f"{in_words(response.status_code)} to another server, which is not followed "
-                    "with our credentials: check net.dicomweb.url (a login page?)",
+                    f"{in_words(response.status_code)}: redirect to another server, which must not "
+                    "get the credentials: check net.dicomweb.url (a login page?)",
                     response.status_code,
                 )
             url = target
-        raise NoService("the server redirects without end: check net.dicomweb.url")
+        raise NoService(f"more than {_REDIRECTS} redirects: check net.dicomweb.url")
 
     def _send(self, url: str, headers: dict[str, str] | None) -> requests.Response:
         try:
@@ -236,7 +236,7 @@ class Connection:
                 raise self._unreachable(err) from None
         except requests.RequestException as err:
             raise self._unreachable(err) from None
-        try:  # the server may have closed a connection at rest: ask over a fresh one
+        try:  # the server may have closed an idle connection: retry over a new one
             return self._get(url, headers)
         except requests.RequestException as err:
             raise self._unreachable(err) from None
@@ -255,18 +255,18 @@ class Connection:
         except OSError as err:
             if isinstance(err, requests.RequestException):
                 raise
-            # So requests says that there is no such file.
+            # How requests reports a missing file.
             raise NoService("the file of net.dicomweb.verify cannot be read") from None
 
     def _unreachable(self, err: requests.RequestException) -> NoAnswer:
         if isinstance(err, requests.ReadTimeout):
-            return NoAnswer(f"no answer within {self._settings.timeout:g} s")
+            return NoAnswer(f"no response within {self._settings.timeout:g} s")
         if isinstance(err, requests.ConnectTimeout):
             return NoService(f"no connection within {self._settings.timeout:g} s: check {_WHERE}")
         if isinstance(err, requests.exceptions.SSLError):
             return NoService(f"{_tls_failure(err)}: check net.dicomweb.url and verify")
         if isinstance(err, requests.exceptions.ProxyError):
-            return NoService(f"the proxy did not connect us: check {_WHERE}")
+            return NoService(f"the proxy did not connect to the server: check {_WHERE}")
         return NoService(f"no connection ({_reason(err)}): check {_WHERE}")
 
 
@@ -278,7 +278,7 @@ def in_words(status: int) -> str:
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
-        return f"{status} (a status of the server's own)"
+        return f"{status} (not a standard status)"
 
 
 def _aware(moment: datetime) -> datetime:
@@ -286,7 +286,7 @@ def _aware(moment: datetime) -> datetime:
 
 
 def _causes(err: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it was made from; requests and urllib3 nest them in arguments."""
+    """Yield an error and its causes; requests and urllib3 nest them in arguments."""
     waiting: list[object] = [err]
     seen: set[int] = set()
     while waiting:
@@ -304,12 +304,12 @@ def _was_dropped(err: requests.ConnectionError) -> bool:
 def _tls_failure(err: Exception) -> str:
     for each in _causes(err):
         if isinstance(each, ssl.SSLCertVerificationError):
-            return f"the certificate of the server is not good ({each.verify_message})"
-    return "no encrypted connection came about"
+            return f"the certificate of the server is refused ({each.verify_message})"
+    return "no TLS connection"
 
 
 def _reason(err: Exception) -> str:
     for each in _causes(err):
         if isinstance(each, OSError) and each.errno and each.strerror:
             return each.strerror
-    return "what came back is not HTTP"
+    return "the response is not HTTP"

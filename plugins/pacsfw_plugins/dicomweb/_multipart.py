@@ -1,7 +1,7 @@
-"""Reading a multipart body piece by piece (RFC 2046 section 5.1), in bounded memory.
+"""Read a multipart body piece by piece (RFC 2046 section 5.1), in bounded memory.
 
-The bytes of a part come as they are. Its length is taken from its Content-Length where it
-has one, and what follows has to be a delimiter then; else it reaches to the next delimiter.
+The bytes of a part are not decoded. If a part has a Content-Length, a delimiter must follow
+after so many bytes; otherwise the part ends at the next delimiter.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from email.parser import HeaderParser
 MAX_HEADERS = 16 * 1024
 """Bytes of the headers of one part."""
 MAX_PREAMBLE = 64 * 1024
-"""Bytes before the first part, which mean nothing."""
+"""Bytes before the first part, which are ignored."""
 
 _CRLF = b"\r\n"
 _MAX_PADDING = 256
-_TRUNCATED = "the answer ends before its last part does"
+_TRUNCATED = "the response ended within its last part"
 _LONGEST_BOUNDARY = 200
 """RFC 2046 allows 70; servers have made longer ones."""
 
 
 class Malformed(ValueError):
-    """It is no multipart body, or not one to its end; what came before is good."""
+    """The body is not multipart, or not to its end; the parts before are intact."""
 
 
 class Truncated(Malformed):
@@ -45,7 +45,7 @@ def content_type(text: str) -> ContentType:
     Raises
     ------
     Malformed
-        It is multipart and its boundary is missing or impossible.
+        It is multipart, and its boundary is missing or invalid.
     """
     message = Message()
     message["Content-Type"] = text
@@ -55,12 +55,12 @@ def content_type(text: str) -> ContentType:
     boundary = message.get_param("boundary", "", "Content-Type")
     name = boundary.strip() if isinstance(boundary, str) else ""
     if not name or len(name) > _LONGEST_BOUNDARY or not name.isascii() or not name.isprintable():
-        raise Malformed("the answer is multipart and does not say what separates its parts")
+        raise Malformed("the response is multipart, but has no valid boundary")
     return ContentType(media_type, name.encode("ascii"))
 
 
 class Part:
-    """One part: its headers, and its body, to be read once and before the next part."""
+    """One part: its headers, and its body, which can be read once, before the next part."""
 
     def __init__(self, headers: Mapping[str, str], body: Iterator[memoryview]) -> None:
         self.headers = headers
@@ -70,12 +70,12 @@ class Part:
 def parts(pieces: Iterable[bytes], boundary: bytes) -> Iterator[Part]:
     """Yield the parts of a body that comes in pieces.
 
-    What is not read of a part is skipped.
+    Unread bytes of a part are skipped.
 
     Raises
     ------
     Malformed, Truncated
-        The part that was being read, if any, is not whole; those before it are.
+        The current part, if any, is incomplete; the parts before are complete.
     """
     reader = _Reader(pieces, _CRLF + b"--" + boundary)
     for _ in reader.until_delimiter(MAX_PREAMBLE):
@@ -97,20 +97,20 @@ def _length(headers: Mapping[str, str]) -> int | None:
 
 
 class _Reader:
-    """The body with a place in it: what of ``_have`` is from ``_at`` on is not yet read."""
+    """The body and a position in it: ``_have`` is unread from ``_at`` on."""
 
     def __init__(self, pieces: Iterable[bytes], delimiter: bytes) -> None:
         self._pieces = iter(pieces)
         self._delimiter = delimiter
-        self._have = _CRLF  # a delimiter at the very beginning has no line end before it
+        self._have = _CRLF  # at the beginning of the body, no line end precedes the delimiter
         self._at = 0
         self.is_over = False
         """The closing delimiter has been read."""
         self.is_cut = False
-        """A part was whole by its own length, and then the body ended."""
+        """A part had its full Content-Length, and then the body ended."""
 
     def until_delimiter(self, limit: int | None = None) -> Iterator[memoryview]:
-        """Yield the bytes up to the next delimiter, and go behind that."""
+        """Yield the bytes up to the next delimiter, and skip the delimiter."""
         passed = 0
         while True:
             found = self._have.find(self._delimiter, self._at)
@@ -118,17 +118,17 @@ class _Reader:
             if certain > self._at:
                 passed += certain - self._at
                 if limit is not None and passed > limit:
-                    raise Malformed("what came does not begin with the first of its parts")
+                    raise Malformed(f"no part begins within {limit} bytes")
                 yield self._take(certain - self._at)
             if found < 0:
                 self._more()
             elif self._passes_delimiter():
                 return
-            else:  # it only begins like one
+            else:  # only its beginning looks like a delimiter
                 yield self._take(1)
 
     def exactly(self, length: int) -> Iterator[memoryview]:
-        """Yield so many bytes, and go behind the delimiter that has to follow."""
+        """Yield ``length`` bytes, and skip the delimiter, which must follow."""
         while length:
             there = min(length, len(self._have) - self._at)
             if there:
@@ -148,7 +148,7 @@ class _Reader:
         raise Malformed("a part is longer than its Content-Length says")
 
     def headers(self) -> dict[str, str]:
-        """Read the headers of a part, by their names in lower case."""
+        """Read the headers of a part; their names become lower case."""
         while (end := self._have.find(_CRLF + _CRLF, self._at)) < 0:
             if len(self._have) - self._at > MAX_HEADERS:
                 break
@@ -160,7 +160,7 @@ class _Reader:
         return {key.lower(): str(value) for key, value in HeaderParser().parsestr(text).items()}
 
     def _passes_delimiter(self) -> bool:
-        """Go behind the delimiter that is here, to its line end; False if it is none."""
+        """Skip the delimiter at this position up to its line end; return False if it is none."""
         while True:
             start = self._at + len(self._delimiter)
             rest = self._have[start : start + _MAX_PADDING]

@@ -18,14 +18,14 @@ _NOT_FOUND = 404
 
 
 class Qido(QueryProvider):
-    """Asks page after page until the server has nothing more.
+    """Requests one page after another until the server has no more rows.
 
     Parameters
     ----------
     page_size
-        Rows to ask for in one request, at least 2: pages overlap by one row.
+        Rows to request per page, at least 2: pages overlap by one row.
     total_timeout
-        Seconds that one question may take.
+        Seconds after which a query is abandoned.
     """
 
     def __init__(self, page_size: int = 200, total_timeout: float = 3600) -> None:
@@ -37,12 +37,12 @@ class Qido(QueryProvider):
         self._decoded: bool | None = None
 
     def open(self, context: RunContext) -> None:
-        """Take the address; the server is called at the first question.
+        """Remember the server; the first query connects.
 
         Raises
         ------
         ConfigError
-            There is none.
+            The configuration names no server.
         """
         settings = server_of(context.net, "qido")
         self._clock, self._url = context.clock, settings.url
@@ -54,17 +54,16 @@ class Qido(QueryProvider):
             self._connection.close()
 
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        """Answer one slice by as many requests as it takes.
+        """Answer one query by one or more requests.
 
-        There is no DIMSE status; the evidence has the last HTTP status and the number of
-        pages. A key with special characters is not sent to a server that would take its
-        percent-encoding literally: then the evidence names it under ``keys_not_sent``, and
-        there are more rows.
+        The status is the last HTTP status, and the evidence has the number of pages. A key with
+        special characters is not sent to a server that does not decode percent-encoding. The
+        evidence names such keys under ``keys_not_sent``, and there are more rows.
 
         Raises
         ------
         RemoteError
-            No DICOMweb service can be reached, or it does not let us search.
+            No DICOMweb service can be reached, or it refuses the search.
         ValueError
             The level is PATIENT, a unique key above the level has no value, or a keyword
             is unknown.
@@ -86,23 +85,20 @@ class Qido(QueryProvider):
             pages.status = err.status
             pages.problem = f"{err}, after {pages.pages} pages" if pages.pages else str(err)
             ended = ""
-        evidence: dict[str, Any] = {
-            "pages": pages.pages,
-            "rows": pages.rows,
-        }
+        evidence: dict[str, Any] = {"pages": pages.pages, "rows": pages.rows}
         if unsent:
             evidence["keys_not_sent"] = unsent
-        whole = bool(ended) and not pages.problem
-        ended = ended if whole else pages.problem
+        complete = bool(ended) and not pages.problem
+        text = ended if complete else pages.problem
         return QueryResult(
-            complete=whole, status_text=ended, status=pages.status, evidence=evidence
+            complete=complete, status_text=text, status=pages.status, evidence=evidence
         )
 
     def _decodes(self, deadline: float) -> bool:
-        """Tell whether the server decodes ``%XX`` in a query.
+        """Return whether the server decodes ``%XX`` in a query.
 
-        One that does not (Orthanc 1.10.1) finds nothing for such a value, without a word.
-        Where neither spelling of a wildcard finds a study, the standard is trusted.
+        A server that does not (Orthanc 1.10.1) finds nothing for such a value, and reports no
+        error. If neither spelling of a wildcard finds a study, the standard is trusted.
         """
         if self._decoded is None:
             misread = self._finds("*", deadline) and not self._finds("%2A", deadline)
@@ -115,26 +111,26 @@ class Qido(QueryProvider):
         except NoAnswer as err:
             if isinstance(err, NoService) or err.status is None:
                 raise
-            return False  # refused: found nothing
+            return False  # a refused query found nothing
         return bool(reply.rows)
 
     def _get(self, target: str, deadline: float) -> Reply:
         if self._connection is None:
-            raise RemoteError("qido: asked before it was opened")
+            raise RemoteError("qido: queried before it was opened")
         return self._connection.page(target, deadline)
 
-    def _read(self, target: str, pages: Pages, enough: int, deadline: float) -> str:
-        """Read pages to the end; return how it ended, nothing if it was cut short."""
+    def _read(self, target: str, pages: Pages, max_rows: int, deadline: float) -> str:
+        """Read all pages; return how the query ended, or nothing if it is incomplete."""
         more = True
         while more:
             if self._clock.monotonic() > deadline:
-                raise NoAnswer(f"it took longer than {self._total_timeout:g} s")
+                raise NoAnswer(f"not done after {self._total_timeout:g} s")
             limit = self._page_size
-            if enough:
-                limit = min(limit, max(2, enough - pages.rows + pages.overlap))
+            if max_rows:
+                limit = min(limit, max(2, max_rows - pages.rows + pages.overlap))
             window = f"&limit={limit}&offset={max(0, pages.rows - pages.overlap)}"
             more = pages.take(self._get((target + window).replace("?&", "?"), deadline))
-            if more and enough and pages.rows >= enough:
-                pages.problem = pages.problem or f"ended after {pages.rows} rows, as asked"
+            if more and max_rows and pages.rows >= max_rows:
+                pages.problem = pages.problem or f"stopped after {pages.rows} rows, at the limit"
                 return ""
         return f"{in_words(pages.status or 0)}: {pages.rows} rows in {pages.pages} pages"

@@ -1,4 +1,4 @@
-"""One page of a search in DICOM JSON (PS3.18 sections 8.3.4 and F.2), or words why not."""
+"""One page of a search in DICOM JSON (PS3.18 sections 8.3.4 and F.2), or the reason for none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pacsfw_plugins.dicomweb import _client
 from pacsfw_plugins.dicomweb._client import NoAnswer, NoService, in_words
 
 MAX_PAGE = 64 * 2**20
-"""Bytes, after decompression, that one answer may have."""
+"""The limit of one page in bytes after decompression."""
 
 _MEDIA_TYPES = {"application/dicom+json", "application/json"}
 _CHUNK = 65_536
@@ -22,7 +22,7 @@ _CHUNK = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful answer: its status, the rows in it, and its ``Warning`` header."""
+    """A successful response: its status, its rows, and its ``Warning`` header."""
 
     status: int
     rows: list[Any]
@@ -34,10 +34,9 @@ class Connection(_client.Connection):
 
     def __init__(self, settings: DicomWeb, clock: Clock) -> None:
         super().__init__(settings, clock, "search", {"Accept": "application/dicom+json"})
-        self._now = clock.monotonic
 
     def page(self, path: str, deadline: float) -> Reply:
-        """Ask for one page; parameters and errors are those of `get`."""
+        """Request one page; parameters and errors are those of `get`."""
         response = self.get(path, deadline)
         with response:
             return self._reply(response, deadline)
@@ -55,8 +54,8 @@ class Connection(_client.Connection):
             if rows is not None:
                 return Reply(status, rows, warning)
         raise NoService(
-            f"{in_words(status)}, but what came is no list in DICOM JSON: check net.dicomweb.url "
-            "(a login page, a proxy?)",
+            f"{in_words(status)}, but the response is not a list in DICOM JSON: check "
+            "net.dicomweb.url (a login page, a proxy?)",
             status,
         )
 
@@ -68,14 +67,14 @@ class Connection(_client.Connection):
                 raise NoAnswer(
                     f"a page is larger than {MAX_PAGE >> 20} MiB: set a smaller page_size"
                 )
-            if self._now() > deadline:
-                raise NoAnswer("it took too long")
+            if self._clock.monotonic() > deadline:
+                raise NoAnswer("not done within the total_timeout")
         return bytes(body)
 
 
 def _rows(body: bytes) -> list[Any] | None:
     try:
-        # Numbers stay as they are written.
+        # Numbers stay as written.
         content = json.loads(body, parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
@@ -87,5 +86,5 @@ _ADVICE = {
     404: " (there is no such resource: check net.dicomweb.url)",
     406: " (the server does not offer application/dicom+json)",
     407: " (check the proxy settings)",
-    413: " (more matches than the server gives)",
+    413: " (more matches than the server returns)",
 }

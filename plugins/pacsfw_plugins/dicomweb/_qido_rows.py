@@ -1,4 +1,4 @@
-"""QIDO-RS queries as addresses (PS3.18 section 8.3.4), and rows of DICOM JSON as text (annex F)."""
+"""QIDO-RS queries as URLs (PS3.18 section 8.3.4), and rows of DICOM JSON as text (annex F)."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _COLLECTIONS = {"STUDY": "studies", "SERIES": "series", "IMAGE": "instances"}
 _TEXTS = {str(vr) for vr in STR_VR} | NUMBERS.keys()
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _PLAIN = "*,/:?@!$'()"
-"""May stand in a query beside letters and digits (RFC 3986), and means nothing in it."""
+"""Allowed in the query of a URL in addition to letters and digits, without a meaning (RFC 3986)."""
 
 _TAG = re.compile("[0-9A-Fa-f]{8}")
 
 
 class Malformed(Exception):
-    """What came is no DICOM JSON. The message quotes nothing of it."""
+    """The response is not DICOM JSON. The message quotes nothing of it."""
 
 
 def resource(query: Query) -> tuple[str, dict[str, str]]:
-    """Return the path of what is searched, and the unique keys that it contains.
+    """Return the path of the resource to search, and the unique keys in the path.
 
     Raises
     ------
     ValueError
-        The level is not one of QIDO-RS (PS3.18 table 10.6.1-1), or a unique key above it
+        QIDO-RS does not have the level (PS3.18 table 10.6.1-1), or a unique key above it
         has no single value.
     """
     if query.level not in _COLLECTIONS:
-        raise ValueError(f"QIDO-RS has no search at level {query.level}: ask at level STUDY")
+        raise ValueError(f"QIDO-RS has no search at level {query.level}: search at level STUDY")
     path, above = "", {}
     for key, name in zip(UNIQUE_KEYS[query.level][:-1], _COLLECTIONS.values(), strict=False):
         uid = query.match.get(key, "")
@@ -49,7 +49,7 @@ def resource(query: Query) -> tuple[str, dict[str, str]]:
 
 
 def parameters(query: Query, above: Mapping[str, str]) -> str:
-    """Return the query of the address; what the path says is not repeated.
+    """Return the query of the URL, without the keys that are in the path.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def parameters(query: Query, above: Mapping[str, str]) -> str:
 
 
 def encoded(query: Query, above: Mapping[str, str]) -> list[str]:
-    """Return the keywords whose value has to be percent-encoded."""
+    """Return the keywords whose values must be percent-encoded."""
     match = {key: value for key, value in query.match.items() if key not in above}
     return [key for key, value in match.items() if "%" in _value(key, value)]
 
@@ -80,23 +80,23 @@ def _value(keyword: str, value: str) -> str:
 def _tag(keyword: str) -> int:
     tag = tag_for_keyword(keyword)
     if tag is None:
-        raise ValueError(f"{keyword!r} is no DICOM keyword")
+        raise ValueError(f"{keyword!r} is not a DICOM keyword")
     return tag
 
 
 def texts(row: Any) -> dict[str, str]:
     r"""Return one row as keyword to text: several values joined by ``\``, padding stripped.
 
-    An element without a value is there as the empty text. Private elements, sequences and
-    bulk data are left out.
+    An element without a value becomes the empty text. Private elements, sequences and bulk
+    data are skipped.
 
     Raises
     ------
     Malformed
-        It is not what annex F describes.
+        It does not follow annex F.
     """
     if not isinstance(row, dict):
-        raise Malformed("a row is no JSON object")
+        raise Malformed("a row is not a JSON object")
     found = {}
     for name, element in row.items():
         keyword = keyword_for_tag(int(name, 16)) if _TAG.fullmatch(name) else ""
@@ -109,12 +109,12 @@ def texts(row: Any) -> dict[str, str]:
 
 def _element(keyword: str, element: Any) -> str | None:
     if not isinstance(element, dict):
-        raise Malformed("an element is no JSON object")
+        raise Malformed("an element is not a JSON object")
     vr = element.get("vr", "UN")
     if vr == "UN":
         vr = dictionary_VR(_tag(keyword))
     if not isinstance(vr, str):
-        raise Malformed("a VR is no text")
+        raise Malformed("a VR is not text")
     if vr not in _TEXTS or element.keys() & {"BulkDataURI", "InlineBinary"}:
         return None
     return _text(vr, element.get("Value"))
@@ -126,7 +126,7 @@ def _text(vr: str, values: Any) -> str:
     if not isinstance(values, list):
         values = [values]
     text = "\\".join(_one(vr, value) for value in values)
-    # Half of a surrogate pair can be written in JSON and nowhere else.
+    # JSON can contain half of a surrogate pair, UTF-8 cannot.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""WADO-RS as a transfer (PS3.18 section 10.4): whole objects as they are stored there."""
+"""WADO-RS as a transfer (PS3.18 section 10.4): instances as the server stores them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import os
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import requests
@@ -15,7 +15,7 @@ import requests
 from pacsfw.api import Clock, Inbox, Outcome, Request, RunContext, Transfer
 from pacsfw.dimse import status as dimse
 from pacsfw.errors import RemoteError
-from pacsfw_plugins._incoming import Incoming, NotKept
+from pacsfw_plugins._incoming import NO_SUCH_INSTANCE, PARTLY, NotKept, keep
 from pacsfw_plugins.dicomweb import _multipart
 from pacsfw_plugins.dicomweb._client import (
     Busy,
@@ -33,36 +33,35 @@ _ACCEPT = (
     "multipart/related; type=application/dicom; transfer-syntax=*",
     "application/dicom; transfer-syntax=*",
 )
-"""One after the other: some servers answer 406 to quotes, or give single objects only. Without
-``transfer-syntax=*`` the objects would be encoded anew (PS3.18 section 8.7.3.5.2)."""
+"""Tried in this order: some servers respond 406 to quotes, or return single instances only. Without
+``transfer-syntax=*`` the server would convert instances (PS3.18 section 8.7.3.5.2)."""
 
-_PARTLY = 0xB000
 _STATUS = {
     200: dimse.SUCCESS,
     204: dimse.SUCCESS,
-    206: _PARTLY,
+    206: PARTLY,
     400: dimse.WRONG_IDENTIFIER,
     403: dimse.NOT_AUTHORIZED,
-    404: 0x0112,
+    404: NO_SUCH_INSTANCE,
     406: dimse.SOP_CLASS_NOT_SUPPORTED,
-    410: 0x0112,
+    410: NO_SUCH_INSTANCE,
     413: dimse.OUT_OF_RESOURCES,
 }
-"""The DIMSE status that says the same; of others, 0110."""
+"""HTTP status to the equivalent DIMSE status; all others become 0110."""
 _ADVICE = {
     206: ": the server sent only a part",
-    404: " (it is not there, or net.dicomweb.url is wrong)",
-    406: " (the server does not give application/dicom as it is stored)",
+    404: " (not stored there, or net.dicomweb.url is wrong)",
+    406: " (the server does not return application/dicom as stored)",
 }
 
 
 @dataclass(slots=True)
 class _Came:
-    """What came of one request."""
+    """The instances received by one request."""
 
     sealed: int = 0
     refused: list[str] = field(default_factory=list)
-    """UIDs of objects that came and were not kept; empty where even that is not known."""
+    """UIDs of instances that were not stored; empty for an unknown UID."""
     why: str = ""
 
 
@@ -71,14 +70,14 @@ class _Cancelled(Exception):
 
 
 class Wado(Transfer):
-    """A study or series is one request; single objects are one request each.
+    """Sends one request for a study or series, or one for each single instance.
 
     Parameters
     ----------
     total_timeout
-        Seconds that one request may take.
+        Seconds after which a request is abandoned.
     max_object_size
-        Bytes of one object; a larger one is not kept.
+        Limit of one instance in bytes; a larger one is not stored.
     """
 
     def __init__(self, total_timeout: float = 86400, max_object_size: int = 16 << 30) -> None:
@@ -91,18 +90,18 @@ class Wado(Transfer):
         self._lock = threading.Lock()
 
     def open(self, context: RunContext) -> None:
-        """Take the address; the server is called at each request.
+        """Remember the server; the first request connects.
 
         Raises
         ------
         ConfigError
-            There is none.
+            The configuration names no server.
         """
         settings = server_of(context.net, "wado")
         self._clock = context.clock
-        # Orthanc compresses what it sends if it may, which takes ten times as long.
+        # Orthanc compresses responses if allowed, which takes ten times as long.
         headers = {"Accept-Encoding": "identity"}
-        self._connection = Connection(settings, context.clock, "fetch", headers, self._cancelled)
+        self._connection = Connection(settings, context.clock, "retrieve", headers, self._cancelled)
 
     def close(self) -> None:
         """Close the connections."""
@@ -117,10 +116,10 @@ class Wado(Transfer):
                 _shut_down(self._running)
 
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:
-        """Fetch, object after object, into the inbox.
+        """Retrieve the instances into the inbox, one after another.
 
-        The counts of the outcome are of what failed only: a server does not say how many
-        objects it is going to send.
+        The outcome has only the count of failures: a server does not report how many instances
+        it will send.
         """
         if self._cancelled.is_set():
             return Outcome(
@@ -132,14 +131,14 @@ class Wado(Transfer):
             if outcome.status != dimse.SUCCESS:
                 bad.append(outcome)
             if outcome.status is None:
-                break  # the connection is not good: the rest would hardly fare better
+                break  # the connection failed: the others would probably fail as well
         if len(bad) < 2:
             return bad[0] if bad else outcome
         failed = tuple(uid for each in bad for uid in each.failed_uids)
         return replace(bad[-1], failed=len(bad), failed_uids=failed)
 
     def _fetch(self, path: str, uid: str, inbox: Inbox) -> Outcome:
-        """Fetch one resource; ``uid`` names the object where it is a single one."""
+        """Retrieve one resource; ``uid`` is that of a single instance, else empty."""
         came = _Came()
         deadline = self._clock.monotonic() + self._total
         try:
@@ -151,15 +150,16 @@ class Wado(Transfer):
                 raise RemoteError(f"wado: {err}") from None
             status, ended = None, "cancelled" if self._cancelled.is_set() else str(err)
         except Refused as err:
-            if err.status not in _STATUS:  # nobody is let in, whatever is asked for
+            if err.status not in _STATUS:  # 401: every request would fail
                 raise
             status, ended = _STATUS[err.status], str(err)
         except Busy as err:
             status, ended = dimse.OUT_OF_RESOURCES, str(err)
         except OSError as err:
-            status, ended = dimse.OUT_OF_RESOURCES, f"an object was not written: {err.strerror}"
+            status = dimse.OUT_OF_RESOURCES
+            ended = f"an instance could not be written: {err.strerror}"
         if came.why:
-            status = _PARTLY if status == dimse.SUCCESS else status
+            status = PARTLY if status == dimse.SUCCESS else status
             ended = f"{ended}; {came.why}"
         if status == dimse.SUCCESS:
             return Outcome(status=status, status_text=ended)
@@ -177,15 +177,20 @@ class Wado(Transfer):
         response = self._ask(path, deadline)
         with response, self._interruptible(response):
             code = response.status_code
-            if code == 204 or code not in (200, 206):
+            if code not in (200, 206):
                 return _STATUS.get(code, 0x0110), f"{in_words(code)}{_ADVICE.get(code, '')}"
-            for body in self._objects(response, deadline):
-                self._keep(body, inbox, came)
-        return _STATUS[code], f"{in_words(code)}{_ADVICE.get(code, '')}: {came.sealed} objects"
+            for body in self._bodies(response, deadline):
+                try:
+                    keep(body, inbox, self._max_size)
+                    came.sealed += 1
+                except NotKept as err:
+                    came.refused.append(err.uid)
+                    came.why = came.why or str(err)
+        return _STATUS[code], f"{in_words(code)}{_ADVICE.get(code, '')}: {came.sealed} instances"
 
     def _ask(self, path: str, deadline: float) -> requests.Response:
         if self._connection is None:
-            raise RemoteError("wado: asked before it was opened")
+            raise RemoteError("wado: requested before it was opened")
         while True:
             headers = {"Accept": _ACCEPT[self._accept]}
             response = self._connection.get(path, deadline, headers)
@@ -204,7 +209,7 @@ class Wado(Transfer):
             with self._lock:
                 self._running = None
 
-    def _objects(
+    def _bodies(
         self, response: requests.Response, deadline: float
     ) -> Iterator[Iterator[bytes | memoryview]]:
         kind = _multipart.content_type(response.headers.get("Content-Type", ""))
@@ -212,14 +217,15 @@ class Wado(Transfer):
         if kind.boundary:
             for part in _multipart.parts(pieces, kind.boundary):
                 yield part.body
-            with contextlib.suppress(NoAnswer):  # what follows means nothing, but has to be read
-                for _ in itertools.islice(pieces, 2):  # before the connection can be used again
+            # The connection can be used again only after its end, which has no meaning.
+            with contextlib.suppress(NoAnswer):
+                for _ in itertools.islice(pieces, 2):
                     pass
         elif kind.media_type == "application/dicom":
             yield pieces
         else:
             raise NoService(
-                f"{in_words(response.status_code)}, but what came is not DICOM: check "
+                f"{in_words(response.status_code)}, but the response is not DICOM: check "
                 "net.dicomweb.url (a login page, a proxy?)",
                 response.status_code,
             )
@@ -232,23 +238,6 @@ class Wado(Transfer):
             if self._clock.monotonic() > deadline:
                 raise NoAnswer(f"not done after {self._total:g} s")
             yield piece
-
-    def _keep(self, body: Iterable[bytes | memoryview], inbox: Inbox, came: _Came) -> None:
-        """Write one object to the spool; what is none, or too large, is passed over."""
-        incoming = Incoming(inbox, self._max_size)
-        try:
-            for piece in body:
-                incoming.write(piece)
-            incoming.seal()
-        except NotKept as err:
-            incoming.discard()
-            came.refused.append(incoming.uid)
-            came.why = came.why or str(err)
-        except BaseException:
-            incoming.discard()
-            raise
-        else:
-            came.sealed += 1
 
 
 def _paths(request: Request) -> Iterator[tuple[str, str]]:
@@ -264,7 +253,7 @@ def _paths(request: Request) -> Iterator[tuple[str, str]]:
 
 
 def _shut_down(response: requests.Response) -> None:
-    """Wake the thread that waits for more of an answer; its connection is over."""
+    """Wake the thread that waits for the response, by ending its connection."""
     with (
         contextlib.suppress(OSError, ValueError),
         socket.socket(fileno=os.dup(response.raw.fileno())) as same,

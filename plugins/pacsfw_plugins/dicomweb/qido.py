@@ -1,4 +1,4 @@
-"""The query provider ``qido``: asks a DICOMweb server by QIDO-RS (``find.use``)."""
+"""The query provider ``qido``: queries a DICOMweb server by QIDO-RS (``find.use``)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,20 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
+from pacsfw_plugins._options import options, seconds
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "page_size": {
             "type": "integer",
             "minimum": 2,
             "maximum": 100_000,
             "default": 200,
-            "description": "Rows to ask for in one request; some servers refuse more than 200.",
+            "description": "Rows to request per page; some servers refuse more than 200.",
         },
-        "total_timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 3600,
-            "description": "Seconds that one question may take in all.",
-        },
-    },
-    "additionalProperties": False,
-}
+        "total_timeout": seconds(3600, "Seconds after which a query is abandoned."),
+    }
+)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The transfer ``wado``: fetches from a DICOMweb server by WADO-RS (``move.use``)."""
+"""The transfer ``wado``: retrieves from a DICOMweb server by WADO-RS (``move.use``)."""
 
 from __future__ import annotations
 
@@ -6,25 +6,19 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
+from pacsfw_plugins._options import options, seconds
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "total_timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 86400,
-            "description": "Seconds that one request may take in all.",
-        },
+SCHEMA = options(
+    {
+        "total_timeout": seconds(86400, "Seconds after which a request is abandoned."),
         "max_object_size": {
             "type": "integer",
             "minimum": 1,
             "default": 16 << 30,
-            "description": "Bytes of one object; a larger one is not kept, and said to be missing.",
+            "description": "Limit of one instance in bytes; a larger one is reported as missing.",
         },
-    },
-    "additionalProperties": False,
-}
+    }
+)
 
 
 @hookimpl

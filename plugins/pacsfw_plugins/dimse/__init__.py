@@ -1,1 +1,1 @@
-"""The protocols of DIMSE: C-FIND, C-MOVE and C-GET."""
+"""The DIMSE services C-FIND, C-MOVE and C-GET."""

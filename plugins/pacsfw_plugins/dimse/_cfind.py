@@ -16,9 +16,9 @@ from pacsfw.dimse.status import CANCELLED, PENDING, SUCCESS, describe
 from pacsfw.errors import ConfigError, RemoteError
 
 CANCEL_SECONDS = 5.0
-"""How long a PACS that was told to stop may take to do so."""
+"""How long the PACS may take to end a cancelled query."""
 CANCEL_ROWS = 10_000
-"""How many rows it may still send: they may have been on their way."""
+"""The limit of rows after the cancellation: they may have been under way already."""
 
 _OPTIONAL_KEYS_IGNORED = 0xFF01
 _MEDIUM = 0x0000
@@ -26,17 +26,17 @@ _MODELS: Mapping[Root, str] = {"STUDY": STUDY_ROOT_FIND, "PATIENT": PATIENT_ROOT
 
 
 class CFind(QueryProvider):
-    """Asks over one association, which is opened when needed and used again.
+    """Queries over one association, which is opened when needed and used again.
 
     Parameters
     ----------
     root
         The information model; ``auto``: Study Root unless the PACS accepts Patient Root
-        alone, and Patient Root for questions at PATIENT level, which no other model has.
+        only, and Patient Root for queries at PATIENT level, which no other model has.
     response_timeout
         Seconds to wait for each response.
     total_timeout
-        Seconds that one question may take.
+        Seconds after which a query is abandoned.
     """
 
     def __init__(
@@ -48,90 +48,84 @@ class CFind(QueryProvider):
         self._root = root
         self._response_timeout = response_timeout
         self._total_timeout = total_timeout
-        self._net: Net | None = None
+        self._nodes: tuple[Net, Node] | None = None
         self._association: Requestor | None = None
         self._accepted: tuple[Root, ...] = ()
 
     @property
     def requires_patient_id(self) -> bool:
-        """Whether Patient Root is all there is; opens an association to find out."""
+        """Whether Patient Root is the only model; may open an association to find out."""
         if self._root == "auto" and not self._accepted:
             self._open_association()
         return self._root == "patient" or self._accepted == ("PATIENT",)
 
     def open(self, context: RunContext) -> None:
-        """Take the nodes; the PACS is called at the first question.
+        """Remember the nodes; the first query connects.
 
         Raises
         ------
         ConfigError
-            There is no PACS.
+            The configuration names no PACS.
         """
-        if context.net is None or context.net.called is None:
-            raise ConfigError("cfind: net.called_node is not configured: there is no PACS to ask")
-        self._net = context.net
+        self._nodes = nodes_of(context.net, "cfind")
 
     def close(self) -> None:
         """Release the association."""
         self.release()
 
     def release(self) -> None:
-        """Release the association; the next question opens another one."""
+        """Release the association; the next query opens another one."""
         association, self._association = self._association, None
         if association is not None:
             association.release()
 
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        """Answer one slice by one C-FIND request.
+        """Answer one query by one C-FIND request.
 
         Raises
         ------
         RemoteError
-            No association came about, or the PACS has no information model with the level.
+            There is no association, or the PACS has no information model with this level.
         ValueError
             A unique key above the level has no value, or a keyword is unknown.
         """
         used_before = self._association is not None and self._association.is_open
-        answer, heard = self._ask_once(query, emit)
+        result, heard = self._ask_once(query, emit)
         if used_before and not heard:
-            # The PACS may have ended an association at rest: ask over a fresh one.
-            answer, _ = self._ask_once(query, emit)
-        return answer
+            # The PACS may have closed an idle association: retry over a new one.
+            result, _ = self._ask_once(query, emit)
+        return result
 
     def _ask_once(self, query: Query, emit: Callable[[QueryRow], None]) -> tuple[QueryResult, bool]:
-        """Ask; False as well where the association ended before anything was heard."""
-        _, called = self._nodes()
-        association = self._open_association()
-        question = _Question(association, query, self._root_for(query.level), called, emit)
+        """Query once; also return False if the association ended before any response."""
+        association, called = self._open_association()
+        request = _Request(association, query, self._root_for(query.level), called, emit)
         try:
-            status = question.ask(self._response_timeout, self._total_timeout)
+            status = request.run(self._response_timeout, self._total_timeout)
         except Ended as err:
-            heard = association.is_open or question.heard
-            association.abort()  # it may be we who cannot go on
-            return question.answer(None, str(err)), heard
+            heard = association.is_open or request.heard
+            association.abort()  # after a timeout it is still open
+            return request.result(None, str(err)), heard
         except BaseException:
-            # What is still to come would be taken for the answer to the next question.
+            # Later responses would be taken for those to the next query.
             association.abort()
             raise
-        return question.answer(status), True
+        return request.result(status), True
 
-    def _nodes(self) -> tuple[Net, Node]:
-        if self._net is None or self._net.called is None:
-            raise RemoteError("cfind: net.called_node is not configured: there is no PACS to ask")
-        return self._net, self._net.called
-
-    def _open_association(self) -> Requestor:
+    def _open_association(self) -> tuple[Requestor, Node]:
+        if self._nodes is None:
+            raise RemoteError("cfind: queried before it was opened")
+        net, called = self._nodes
         if self._association is None or not self._association.is_open:
-            net, called = self._nodes()
             roots = self._roots(called)
             self._association = associate(net, [_MODELS[root] for root in roots])
             self._accepted = tuple(
                 root for root in roots if self._association.accepts(_MODELS[root])
             )
-        return self._association
+        return self._association, called
 
     def _roots(self, called: Node) -> tuple[Root, ...]:
-        """Return the models to propose, the one to be preferred first."""
+        """Return the models to propose, the preferred one first."""
         if self._root == "patient":
             return ("PATIENT",)
         if self._root == "study":
@@ -147,13 +141,26 @@ class CFind(QueryProvider):
         if "PATIENT" in self._accepted:
             return "PATIENT"
         raise RemoteError(
-            "cfind: a question at PATIENT level needs the Patient Root model: the PACS does not"
+            "cfind: a query at PATIENT level needs the Patient Root model: the PACS does not"
             f" accept it, or find.with.root ({self._root}) excludes it"
         )
 
 
-class _Question:
-    """One C-FIND request, and what has come in answer to it so far."""
+def nodes_of(net: Net | None, use: str) -> tuple[Net, Node]:
+    """Return the nodes, and of these the PACS.
+
+    Raises
+    ------
+    ConfigError
+        The configuration names no PACS.
+    """
+    if net is None or net.called is None:
+        raise ConfigError(f"{use}: net.called_node is not configured; it names the PACS")
+    return net, net.called
+
+
+class _Request:
+    """One C-FIND request and its responses so far."""
 
     def __init__(
         self,
@@ -164,9 +171,9 @@ class _Question:
         emit: Callable[[QueryRow], None],
     ) -> None:
         self._association, self._model, self._emit = association, _MODELS[root], emit
-        self._enough = query.max_rows
+        self._max_rows = query.max_rows
         self._own_key = identifier.unique_keys(query.level, root)[-1]
-        # A patient may be stored without an ID, and is one all the same.
+        # A patient may have no ID; the row counts nevertheless.
         self._needs_key = query.level != "PATIENT"
         self._undeclared = called.charset or called.profile.charset
         keys = identifier.build(query.level, query.match, query.returns, called.charset, root)
@@ -180,13 +187,13 @@ class _Question:
         """Whether any row came, readable or not."""
         return self._rows > 0
 
-    def ask(self, response_timeout: float, total_timeout: float) -> int:
-        """Send the request and take the rows; return the final status.
+    def run(self, response_timeout: float, total_timeout: float) -> int:
+        """Send the request and emit the rows; return the final status.
 
         Raises
         ------
         Ended
-            There is none: the association is over, or there is no going on with it.
+            There is no final status; the association has ended or must be aborted.
         """
         request = {Element.COMMAND_FIELD: Field.C_FIND_RQ, Element.PRIORITY: _MEDIUM}
         message_id = self._association.send(self._model, request, self._keys)
@@ -196,8 +203,8 @@ class _Question:
             status = _status(message)
             if status not in PENDING:
                 return status
-            if self._enough and self._rows == self._enough:
-                # Only now it is sure that there is more, and that the answer is not whole.
+            if self._max_rows and self._rows == self._max_rows:
+                # Only this row proves that there are more, and that the result is incomplete.
                 if not self._rows_beyond:
                     self._association.cancel(self._model, message_id)
                     until = time.monotonic() + CANCEL_SECONDS
@@ -206,19 +213,21 @@ class _Question:
             self._keys_ignored |= status == _OPTIONAL_KEYS_IGNORED
             self._take(message)
 
-    def answer(self, status: int | None, ended: str = "") -> QueryResult:
-        """Return how it ended; ``ended`` says it where there is no final status."""
+    def result(self, status: int | None, ended: str = "") -> QueryResult:
+        """Return the query result; ``ended`` is its text if there is no final status."""
         if status is not None:
             ended = describe(status, "C-FIND")
         if self._problem:
             ended = f"{ended}, but {self._problem}"
-        whole = status == SUCCESS and not self._problem and not self._rows_beyond
+        complete = status == SUCCESS and not self._problem and not self._rows_beyond
         evidence = {"rows": self._rows, "optional_keys_ignored": self._keys_ignored}
         if self._rows_beyond:
             evidence["cancelled"] = True
-            besides = "" if status in (SUCCESS, CANCELLED) and not self._problem else f" ({ended})"
-            ended = f"ended by us, since {self._rows} rows were enough{besides}"
-        return QueryResult(complete=whole, status_text=ended, status=status, evidence=evidence)
+            is_usual = status in (SUCCESS, CANCELLED) and not self._problem
+            ended = (
+                f"cancelled at the limit of {self._rows} rows{'' if is_usual else f' ({ended})'}"
+            )
+        return QueryResult(complete=complete, status_text=ended, status=status, evidence=evidence)
 
     def _next(self, response_timeout: float, until: float, total_timeout: float) -> Message:
         left = until - time.monotonic()
@@ -227,21 +236,21 @@ class _Question:
             if message is not None:
                 return message
         if self._rows_beyond:
-            raise Ended("aborted, because the PACS did not heed C-CANCEL")
+            raise Ended("aborted, because the PACS ignored C-CANCEL")
         if response_timeout < left:
             raise Ended(f"no response within {response_timeout:g} s")
-        raise Ended(f"it took longer than {total_timeout:g} s")
+        raise Ended(f"not done after {total_timeout:g} s")
 
     def _take(self, message: Message) -> None:
         self._rows += 1
         try:
             row = rows.read(message.data or b"", message.transfer_syntax, self._undeclared)
         except ValueError:
-            self._problem = "an answer could not be decoded"
+            self._problem = "a row could not be decoded"
             return
         row.pop("QueryRetrieveLevel", None)
         if self._needs_key and not row.get(self._own_key):
-            self._problem = f"an answer had no {self._own_key}"
+            self._problem = f"a row had no {self._own_key}"
             return
         self._emit(QueryRow(row))
 
@@ -252,7 +261,7 @@ def _status(message: Message) -> int:
     Raises
     ------
     Ended
-        It is another message, or malformed.
+        It is malformed, or a different message.
     """
     try:
         field = message.command.required(Element.COMMAND_FIELD)
@@ -260,5 +269,5 @@ def _status(message: Message) -> int:
     except ValueError as err:
         raise Ended(f"the PACS sent a malformed C-FIND response: {err}") from err
     if field != Field.C_FIND_RSP:
-        raise Ended("the PACS sent another message than a C-FIND response")
+        raise Ended("the PACS sent a message that is not a C-FIND response")
     return status

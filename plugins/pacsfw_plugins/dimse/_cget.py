@@ -1,4 +1,4 @@
-"""C-GET as a transfer (PS3.4 section C.4.3): the objects come over the association we open."""
+"""C-GET as a transfer (PS3.4 section C.4.3): the PACS sends over the association we open."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from pacsfw.api import (
-    Inbox,
-    Outcome,
-    Query,
-    QueryResult,
-    QueryRow,
-    Request,
-    RunContext,
-    is_uid,
-)
+from pacsfw.api import Inbox, Outcome, Query, QueryRow, Request, RunContext, is_uid
 from pacsfw.dimse.identifier import STUDY_ROOT_GET
 from pacsfw.dimse.requestor import Requestor
 from pacsfw.dimse.status import CANCELLED, SUCCESS
@@ -25,19 +16,19 @@ from pacsfw_plugins.dimse._cget_contexts import MOST, OTHERS, USUAL, contexts
 from pacsfw_plugins.dimse._retrieve import Retrieving, Service
 
 _BATCH = 200
-"""UIDs in one request."""
+"""The limit of UIDs in one request."""
 
-_Objects = Mapping[str, Mapping[str, str]]
-"""SeriesInstanceUID to SOP Instance UID to SOP class, which is empty where it is not known."""
+_Instances = Mapping[str, Mapping[str, str]]
+"""SeriesInstanceUID to SOP Instance UID to SOP class, which is empty if it is unknown."""
 
 
 class CGet(Retrieving):
-    """Proposes what the study holds: its SOP classes, which the PACS is asked for first.
+    """Proposes the SOP classes of the study, for which it queries the PACS first.
 
-    Where it holds more classes than one association can propose, objects are requested by
-    their UIDs, as many classes at a time as there is room for. Where the PACS does not name
-    the classes, the usual ones of the standard are proposed, and for what fails the others.
-    Parameters are those of `Retrieving`.
+    If the study has more classes than one association can propose, instances are requested by
+    UID, in several requests. If the PACS does not name the classes, the usual ones of the
+    standard are proposed, and a second request proposes the others for the instances that
+    failed. Parameters are those of `Retrieving`.
     """
 
     service: ClassVar[Service] = "C-GET"
@@ -49,15 +40,15 @@ class CGet(Retrieving):
         super().__init__(**clocks)
         self._query = CFind()
         self._listed: tuple[str, dict[str, dict[str, str]]] = ("", {})
-        """The last study of which objects were listed."""
+        """The last study of which instances were listed."""
 
     def open(self, context: RunContext) -> None:
-        """Take the nodes, also for the questions; raises what `Retrieving.open` does."""
+        """Remember the nodes, also for queries; errors are those of `Retrieving.open`."""
         super().open(context)
         self._query.open(context)
 
     def close(self) -> None:
-        """Release the association for questions."""
+        """Release the association for queries."""
         self._query.close()
 
     def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
@@ -77,19 +68,19 @@ class CGet(Retrieving):
         def prepare(association: Requestor) -> None:
             if not association.accepts(STUDY_ROOT_GET):
                 association.release()
-                raise RemoteError("cget: the PACS does not accept C-GET (Study Root) from us")
+                raise RemoteError("cget: the PACS does not accept C-GET (Study Root) from pacsfw")
             association.take_objects(inbox.create)
 
         return self._request(request, inbox, contexts(classes), {}, prepare)
 
     def _steps(self, request: Request) -> Sequence[tuple[Request, Collection[str]]]:
-        """Return what to request, and the classes to propose for each."""
+        """Return the requests to send, and the classes to propose for each."""
         classes = self._classes_of_study(request) if request.series_uid is None else ()
         if 0 < len(classes) <= MOST:
             return [(request, classes)]
-        objects = self._objects(request)
-        found = {sop_class for uids in objects.values() for sop_class in uids.values()}
-        if not found or "" in found:  # USUAL itself, which says that it is a guess
+        instances = self._instances(request)
+        found = {sop_class for uids in instances.values() for sop_class in uids.values()}
+        if not found or "" in found:  # `_fetch` recognizes a guess by the object USUAL
             return [(request, USUAL)]
         ordered = sorted(found)
         if len(ordered) <= MOST:
@@ -98,50 +89,50 @@ class CGet(Retrieving):
             (step, batch)
             for first in range(0, len(ordered), MOST)
             for batch in [ordered[first : first + MOST]]
-            for step in _of_classes(request.study_uid, objects, batch)
+            for step in _of_classes(request.study_uid, instances, batch)
         ]
 
     def _classes_of_study(self, request: Request) -> Sequence[str]:
-        """Return the SOP Classes in Study, which few PACS name (PS3.4 C.3.4)."""
+        """Return the SOP Classes in Study (PS3.4 C.3.4), which few PACS support."""
         key = "SOPClassesInStudy"
         match = {"StudyInstanceUID": request.study_uid}
-        answer, rows = self._ask(Query(level="STUDY", match=match, returns=(key,)))
-        if not answer or len(rows) != 1:
+        rows = self._ask(Query(level="STUDY", match=match, returns=(key,)))
+        if len(rows) != 1:
             return ()
         classes = rows[0].attributes.get(key, "").split("\\")
         return sorted(set(classes)) if all(map(is_uid, classes)) else ()
 
-    def _objects(self, request: Request) -> _Objects:
-        """Return the objects asked for, or none where the PACS does not tell them all."""
+    def _instances(self, request: Request) -> _Instances:
+        """Return the requested instances; none if the PACS does not list them all."""
         study, listed = self._listed
         if study != request.study_uid:
             listed = {}
             self._listed = (request.study_uid, listed)
         series = [request.series_uid] if request.series_uid else self._series(request.study_uid)
-        objects: dict[str, dict[str, str]] = {}
+        instances: dict[str, dict[str, str]] = {}
         for uid in series:
             wanted = set(request.sop_uids)
             if uid not in listed or not wanted <= listed[uid].keys() or not wanted:
                 listed[uid] = self._of_series(request.study_uid, uid)
             if not wanted <= listed[uid].keys() or not listed[uid]:
                 return {}
-            objects[uid] = {
+            instances[uid] = {
                 each: sop_class
                 for each, sop_class in listed[uid].items()
                 if not wanted or each in wanted
             }
-        return objects
+        return instances
 
     def _series(self, study_uid: str) -> list[str]:
         match = {"StudyInstanceUID": study_uid}
-        _, rows = self._ask(Query(level="SERIES", match=match, returns=("SeriesInstanceUID",)))
+        rows = self._ask(Query(level="SERIES", match=match, returns=("SeriesInstanceUID",)))
         uids = [row.attributes.get("SeriesInstanceUID", "") for row in rows]
         return list(dict.fromkeys(uids)) if all(map(is_uid, uids)) else []
 
     def _of_series(self, study_uid: str, series_uid: str) -> dict[str, str]:
         match = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
         returns = ("SOPInstanceUID", "SOPClassUID")
-        _, rows = self._ask(Query(level="IMAGE", match=match, returns=returns))
+        rows = self._ask(Query(level="IMAGE", match=match, returns=returns))
         found = {}
         for row in rows:
             sop_class = row.attributes.get("SOPClassUID", "")
@@ -149,19 +140,21 @@ class CGet(Retrieving):
             found[uid] = sop_class if is_uid(sop_class) else ""
         return {} if "" in found else found
 
-    def _ask(self, question: Query) -> tuple[QueryResult | None, list[QueryRow]]:
-        """Return the answer with its rows; None and none unless it is whole."""
+    def _ask(self, query: Query) -> list[QueryRow]:
+        """Return the rows of a query; none unless the query result is complete."""
         rows: list[QueryRow] = []
         try:
-            answer = self._query.ask(question, rows.append)
+            result = self._query.ask(query, rows.append)
         except RemoteError:
-            return None, []  # the request will tell if the PACS is not there at all
-        return (answer, rows) if answer.complete else (None, [])
+            return []  # if the PACS is unreachable, the request reports it
+        return rows if result.complete else []
 
 
-def _of_classes(study_uid: str, objects: _Objects, classes: Collection[str]) -> Iterator[Request]:
-    """Yield requests, by UID, for the objects that are of these classes."""
-    for series_uid, uids in objects.items():
+def _of_classes(
+    study_uid: str, instances: _Instances, classes: Collection[str]
+) -> Iterator[Request]:
+    """Yield requests, by UID, for the instances of these classes."""
+    for series_uid, uids in instances.items():
         wanted = [uid for uid, sop_class in uids.items() if sop_class in classes]
         for first in range(0, len(wanted), _BATCH):
             batch = tuple(wanted[first : first + _BATCH])
@@ -169,16 +162,15 @@ def _of_classes(study_uid: str, objects: _Objects, classes: Collection[str]) -> 
 
 
 def _lacks(outcome: Outcome) -> bool:
-    """Tell whether the PACS says that something was not sent."""
+    """Return whether the PACS reports that instances were not sent."""
     return outcome.status != SUCCESS or bool(outcome.failed)
 
 
 def _together(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return one outcome for requests of different objects: the last bad one, with all counts."""
+    """Return one outcome for requests of different instances: the last bad one, with the sums."""
     bad = [each for each in outcomes if _lacks(each)]
-    told = bad[-1] if bad else outcomes[-1]
     return replace(
-        told,
+        bad[-1] if bad else outcomes[-1],
         completed=_sum([each.completed for each in outcomes]),
         failed=_sum([each.failed for each in outcomes]),
         warning=_sum([each.warning for each in outcomes]),
@@ -187,14 +179,17 @@ def _together(outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def _after_all(first: Outcome, second: Outcome) -> Outcome:
-    """Return one outcome for the same objects in other classes: what failed in both has failed.
+    """Return one outcome for two requests of the same instances with different classes.
 
-    Each time everything fails that is not of the classes which were proposed.
+    In each request, the instances of all classes that were not proposed fail. So only instances
+    that failed in both have failed.
     """
     completed = _sum([first.completed, second.completed])
     failed = None if first.failed is None else max(0, first.failed - (second.completed or 0))
     if second.status is not None and failed == 0:
-        return Outcome(status=SUCCESS, status_text="all came, in two requests", completed=completed)
+        return Outcome(
+            status=SUCCESS, status_text="all instances came, in two requests", completed=completed
+        )
     both = set(first.failed_uids) & set(second.failed_uids)
     return replace(first, completed=completed, failed=failed, failed_uids=tuple(sorted(both)))
 

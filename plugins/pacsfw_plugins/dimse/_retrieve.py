@@ -1,11 +1,11 @@
-"""C-MOVE as a transfer, and what it shares with C-GET (PS3.4 sections C.4.2 and C.4.3)."""
+"""C-MOVE as a transfer, and the base of C-MOVE and C-GET (PS3.4 sections C.4.2 and C.4.3)."""
 
 from __future__ import annotations
 
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from pydicom.dataset import Dataset
@@ -18,7 +18,8 @@ from pacsfw.dimse.identifier import STUDY_ROOT_MOVE
 from pacsfw.dimse.opening import Proposal
 from pacsfw.dimse.requestor import Ended, Message, Requestor
 from pacsfw.dimse.status import PENDING, describe
-from pacsfw.errors import ConfigError, RemoteError
+from pacsfw.errors import RemoteError
+from pacsfw_plugins.dimse._cfind import nodes_of
 
 _LONGEST_TICK = 1.0
 _MEDIUM = 0x0000
@@ -31,32 +32,21 @@ Service = Literal["C-GET", "C-MOVE"]
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
-    """How long a request may take, and rest, in seconds; `Retrieving` says what they mean."""
+class Timeouts:
+    """The timeouts of a request in seconds, see `Retrieving`."""
 
     inactivity: float
     total: float
     grace: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Response:
-    """One response; counts are None where the PACS does not give them."""
-
-    status: int
-    completed: int | None
-    failed: int | None
-    warning: int | None
-    failed_uids: tuple[str, ...]
-
-
 class Retrieving(Transfer):
-    """Base of `CMove` and `CGet`: each request has an association of its own.
+    """Base of `CMove` and `CGet`: each request has its own association.
 
     Parameters
     ----------
     inactivity_timeout, total_timeout
-        Seconds; when one of the clocks runs out the request is cancelled.
+        Seconds after which the request is cancelled.
     cancel_grace
         Seconds between C-CANCEL and A-ABORT.
     """
@@ -64,7 +54,7 @@ class Retrieving(Transfer):
     service: ClassVar[Service]
     sop_class: ClassVar[str]
     model: ClassVar[str]
-    """What a profile calls it, such as ``study-move``."""
+    """Its name in a profile, such as ``study-move``."""
     use: ClassVar[str]
 
     def __init__(
@@ -73,30 +63,37 @@ class Retrieving(Transfer):
         total_timeout: float = 86400,
         cancel_grace: float = 15,
     ) -> None:
-        self._clocks = Clocks(inactivity_timeout, total_timeout, cancel_grace)
+        self._timeouts = Timeouts(inactivity_timeout, total_timeout, cancel_grace)
         self._net: Net | None = None
         self._clock = Clock()
         self._cancelled = threading.Event()
 
     def open(self, context: RunContext) -> None:
-        """Take the nodes; the PACS is called at each request.
+        """Remember the nodes; each request connects.
 
         Raises
         ------
         ConfigError
-            There is no PACS.
+            The configuration names no PACS.
         RemoteError
-            The profile of the PACS says that it does not accept the service.
+            According to its profile, the PACS does not accept the service.
         """
-        self._net = _called_net(context.net, self.service, self.model, self.use)
+        self._net, called = nodes_of(context.net, self.use)
         self._clock = context.clock
+        if called.profile.models and self.model not in called.profile.models:
+            when = f" of {called.profile.probed_at}" if called.profile.probed_at else ""
+            raise RemoteError(
+                f"{self.use}: {called.aetitle} at {called.ip}:{called.port} does not accept "
+                f"{self.service} (Study Root) from pacsfw, according to net.called_node.profile"
+                f"{when}: have it allowed there and probe again, or choose another move.use"
+            )
 
     def cancel(self) -> None:
         """End a running request soon, and refuse further ones."""
         self._cancelled.set()
 
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:
-        """Request, and wait for the final response, an abort, or one of the clocks."""
+        """Request, and wait for the final response, an abort, or a timeout."""
         if self._cancelled.is_set():
             return Outcome(
                 status=None, status_text="cancelled before it was requested", reached=False
@@ -104,8 +101,7 @@ class Retrieving(Transfer):
         return self._fetch(request, inbox)
 
     @abstractmethod
-    def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
-        """Do so; nothing was cancelled yet."""
+    def _fetch(self, request: Request, inbox: Inbox) -> Outcome: ...
 
     def _request(
         self,
@@ -115,7 +111,7 @@ class Retrieving(Transfer):
         more: Mapping[Element, bytes | int],
         prepare: Callable[[Requestor], None] = lambda _: None,
     ) -> Outcome:
-        """Put one request over an association of its own, which is prepared first.
+        """Send one request over a new association, which ``prepare`` sets up.
 
         Raises
         ------
@@ -123,20 +119,20 @@ class Retrieving(Transfer):
             The transfer was not opened.
         """
         if self._net is None:
-            raise RemoteError(f"{self.use}: asked before it was opened")
+            raise RemoteError(f"{self.use}: requested before it was opened")
         try:
             association = associate(self._net, proposals)
         except RemoteError as error:
             return Outcome(status=None, status_text=str(error), reached=False)
         prepare(association)
         return Retrieve(
-            self.service, self.sop_class, association, inbox, self._clock, self._clocks,
+            self.service, self.sop_class, association, inbox, self._clock, self._timeouts,
             self._cancelled,
         ).run(request, more)  # fmt: skip
 
 
 class CMove(Retrieving):
-    """Has the PACS send to our own receiver; parameters are those of `Retrieving`."""
+    """Makes the PACS send to our own receiver; parameters are those of `Retrieving`."""
 
     service: ClassVar[Service] = "C-MOVE"
     sop_class: ClassVar[str] = STUDY_ROOT_MOVE
@@ -150,31 +146,8 @@ class CMove(Retrieving):
         return self._request(request, inbox, [STUDY_ROOT_MOVE], more)
 
 
-def _called_net(net: Net | None, service: Service, model: str, use: str) -> Net:
-    """Return the nodes, after a look at what the profile of the PACS says of a service.
-
-    Raises
-    ------
-    ConfigError
-        There is no PACS.
-    RemoteError
-        The profile says that it does not accept the service.
-    """
-    if net is None or net.called is None:
-        raise ConfigError(f"{use}: net.called_node is not configured: there is no PACS to ask")
-    called = net.called
-    if called.profile.models and model not in called.profile.models:
-        when = f" of {called.profile.probed_at}" if called.profile.probed_at else ""
-        raise RemoteError(
-            f"{use}: {called.aetitle} at {called.ip}:{called.port} does not accept {service} "
-            f"(Study Root) from us, says net.called_node.profile{when}:"
-            " have it allowed there and probe again, or choose another move.use"
-        )
-    return net
-
-
 class Retrieve:
-    """A request over an association of its own, which is released or aborted at the end."""
+    """One request over its own association, which is released or aborted at the end."""
 
     def __init__(
         self,
@@ -183,25 +156,26 @@ class Retrieve:
         association: Requestor,
         inbox: Inbox,
         clock: Clock,
-        clocks: Clocks,
+        timeouts: Timeouts,
         cancelled: threading.Event,
     ) -> None:
         self._service: Service = service
         self._model, self._association = model, association
-        self._inbox, self._clock, self._clocks = inbox, clock, clocks
+        self._inbox, self._clock, self._timeouts = inbox, clock, timeouts
         self._cancelled = cancelled
         self._begun = self._active = clock.monotonic()
         self._heard = (inbox.news(), association.received)
-        self._last: _Response | None = None
+        self._last = Outcome(status=None, status_text="")
+        """The last pending response."""
         self._message_id = 0
 
     def run(self, request: Request, more: Mapping[Element, bytes | int]) -> Outcome:
-        """Send it with ``more`` command elements; wait for its end, or one of the clocks."""
+        """Send the request with ``more`` command elements; wait for its end, or a timeout."""
         try:
             self._send(_identifier(request), more)
             outcome = self._wait()
         except Ended as error:
-            self._association.abort()  # it may be we who cannot go on
+            self._association.abort()  # after a malformed response it is still open
             return self._broken(str(error))
         except BaseException:
             self._association.abort()
@@ -215,25 +189,26 @@ class Retrieve:
         self._message_id = self._association.send(self._model, {**command, **more}, data)
 
     def _wait(self) -> Outcome:
-        """Wait for the final response; a clock that runs out cancels, then aborts.
+        """Wait for the final response; after a timeout cancel, then abort.
 
         Raises
         ------
         Ended
-            The association is over.
+            The association has ended.
         """
-        clocks = self._clocks
-        tick = min(_LONGEST_TICK, clocks.inactivity / 4, clocks.total / 4, clocks.grace / 4)
+        timeouts = self._timeouts
+        tick = min(_LONGEST_TICK, timeouts.inactivity / 4, timeouts.total / 4, timeouts.grace / 4)
         reason, cancelled_at = "", 0.0
         while True:
             final = self._step(tick)
             if final is not None:
-                return self._final(final, reason)
+                text = f"{reason}; {final.status_text}" if reason else final.status_text
+                return replace(final, status_text=text)
             now = self._clock.monotonic()
             if reason:
-                if now - cancelled_at > clocks.grace:
+                if now - cancelled_at > timeouts.grace:
                     self._association.abort()
-                    return self._broken(f"{reason}; cancelling was not answered")
+                    return self._broken(f"{reason}; the PACS did not react to C-CANCEL")
                 continue
             reason = self._why_cancel(now - self._begun, now - self._active)
             if reason:
@@ -243,14 +218,14 @@ class Retrieve:
     def _why_cancel(self, total: float, inactive: float) -> str:
         if self._cancelled.is_set():
             return "cancelled"
-        if inactive > self._clocks.inactivity:
-            return f"no response and no arrival for {self._clocks.inactivity:g} s"
-        if total > self._clocks.total:
-            return f"not done after {self._clocks.total:g} s"
+        if inactive > self._timeouts.inactivity:
+            return f"no response and no arrival for {self._timeouts.inactivity:g} s"
+        if total > self._timeouts.total:
+            return f"not done after {self._timeouts.total:g} s"
         return ""
 
-    def _step(self, seconds: float) -> _Response | None:
-        """Wait for a response; return it when it is the final one."""
+    def _step(self, seconds: float) -> Outcome | None:
+        """Wait for a response; return it if it is the final one."""
         message = self._association.receive(seconds)
         if message is None:
             before = self._heard
@@ -267,25 +242,7 @@ class Retrieve:
 
     def _broken(self, ended: str) -> Outcome:
         """Return the outcome without a final response: the counts of the last pending one."""
-        last = self._last
-        return Outcome(
-            status=None,
-            status_text=ended,
-            completed=last.completed if last else None,
-            failed=last.failed if last else None,
-            warning=last.warning if last else None,
-        )
-
-    def _final(self, response: _Response, reason: str) -> Outcome:
-        words = describe(response.status, self._service)
-        return Outcome(
-            status=response.status,
-            status_text=f"{reason}; {words}" if reason else words,
-            completed=response.completed,
-            failed=response.failed,
-            warning=response.warning,
-            failed_uids=response.failed_uids,
-        )
+        return replace(self._last, status=None, status_text=ended, failed_uids=())
 
 
 def _identifier(request: Request) -> Dataset:
@@ -297,23 +254,25 @@ def _identifier(request: Request) -> Dataset:
     return identifier.build(request.level, match)
 
 
-def _response(message: Message, service: Service) -> _Response:
+def _response(message: Message, service: Service) -> Outcome:
     """Read a response (PS3.7 sections 9.3.3.2 and 9.3.4.2).
 
     Raises
     ------
     Ended
-        It is another message, or malformed.
+        It is malformed, or a different message.
     """
     command, failed = message.command, ""
     try:
         if command.number(Element.COMMAND_FIELD) != _FIELDS[service][1]:
-            raise Ended(f"the PACS sent another message than a {service} response")
+            raise Ended(f"the PACS sent a message that is not a {service} response")
         if message.data:
             row = rows.read(message.data, message.transfer_syntax)
             failed = row.get("FailedSOPInstanceUIDList", "")
-        return _Response(
-            status=command.required(Element.STATUS),
+        status = command.required(Element.STATUS)
+        return Outcome(
+            status=status,
+            status_text=describe(status, service),
             completed=command.number(Element.COMPLETED),
             failed=command.number(Element.FAILED),
             warning=command.number(Element.WARNING),

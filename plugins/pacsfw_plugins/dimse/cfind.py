@@ -1,4 +1,4 @@
-"""The query provider ``cfind``: asks a PACS by C-FIND (``find.use``)."""
+"""The query provider ``cfind``: queries a PACS by C-FIND (``find.use``)."""
 
 from __future__ import annotations
 
@@ -6,31 +6,20 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
+from pacsfw_plugins._options import options, seconds
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "root": {
             "enum": ["auto", "study", "patient"],
             "default": "auto",
-            "description": "The information model: Study Root, Patient Root, or Study Root"
-            " unless the PACS accepts Patient Root alone.",
+            "description": "The information model: Study Root or Patient Root. auto: Study Root,"
+            " unless the PACS accepts Patient Root only.",
         },
-        "response_timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 300,
-            "description": "Seconds to wait for each answer of the PACS.",
-        },
-        "total_timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 3600,
-            "description": "Seconds that one question may take in all.",
-        },
-    },
-    "additionalProperties": False,
-}
+        "response_timeout": seconds(300, "Seconds to wait for each response of the PACS."),
+        "total_timeout": seconds(3600, "Seconds after which a query is abandoned."),
+    }
+)
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""The transfer ``cmove``: lets a PACS send to us by C-MOVE, Study Root (``move.use``)."""
+"""The transfer ``cmove``: retrieves by C-MOVE, Study Root (``move.use``)."""
 
 from __future__ import annotations
 
@@ -6,34 +6,20 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
+from pacsfw_plugins._options import options, seconds
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "inactivity_timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 900,
-            "description": "Seconds without a response and without an arrival after which a"
-            " request is cancelled.",
-        },
-        "total_timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 86400,
-            "description": "Seconds that one request may take in all.",
-        },
-        "cancel_grace": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 15,
-            "description": "Seconds the PACS has to end a cancelled request before the"
-            " association is aborted.",
-        },
-    },
-    "additionalProperties": False,
-}
-"""The options of C-MOVE, and of C-GET."""
+SCHEMA = options(
+    {
+        "inactivity_timeout": seconds(
+            900, "Seconds without a response and an arrival after which a request is cancelled."
+        ),
+        "total_timeout": seconds(86400, "Seconds after which a request is cancelled."),
+        "cancel_grace": seconds(
+            15, "Seconds between the cancellation of a request and the abort of its association."
+        ),
+    }
+)
+"""The options of C-MOVE and C-GET."""
 
 
 @hookimpl
@@ -43,6 +29,6 @@ def pacsfw_transfers() -> Iterable[Component[Transfer]]:
         name="cmove",
         factory=lazy("pacsfw_plugins.dimse._retrieve:CMove"),
         schema=SCHEMA,
-        summary="C-MOVE, Study Root: the PACS sends to our own Storage SCP",
+        summary="C-MOVE, Study Root: the PACS sends to the Storage SCP of pacsfw",
         needs_receiver=True,
     )

@@ -1,1 +1,1 @@
-"""An existing tree of DICOM files as a source."""
+"""An existing tree of DICOM files as the source of a collection."""

@@ -1,7 +1,7 @@
-"""What a tree of DICOM files holds, kept compactly.
+"""A compact index of the instances in a tree of DICOM files.
 
-Attributes of patients, studies and series are kept once per study or series, as text; of an
-image its class, its number and where its file is.
+It holds the attributes of patients, studies and series once per study or series, as text. Of
+each instance it holds the SOP class, the instance number and the path of its file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COUNTED = {
     "NumberOfStudyRelatedInstances",
     "NumberOfSeriesRelatedInstances",
 }
-"""Keys that are no attributes of an object but tell of all of them (PS3.4 C.3.4)."""
+"""Keys that describe all instances of an entity, not one of them (PS3.4 C.3.4)."""
 
 UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 OF_STUDY = [
@@ -38,8 +38,8 @@ OF_SERIES = [
 ]
 
 
-class Image(NamedTuple):
-    """One object of a study."""
+class Instance(NamedTuple):
+    """One instance of a study."""
 
     series: str
     sop_class: str
@@ -49,12 +49,12 @@ class Image(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The first file that holds it."""
-        return os.path.join(self.folder, self.name)  # 100,000 paths as text
+        """The path of the first file that holds it."""
+        return os.path.join(self.folder, self.name)  # a Path for each of 100,000 is slow
 
 
 class Attributes:
-    """The attributes of a study or series: of each the first text that a file had."""
+    """The attributes of a study or series, each with the first text found in a file."""
 
     __slots__ = ("_texts",)
 
@@ -62,11 +62,11 @@ class Attributes:
         self._texts = [""] * size
 
     def get(self, keyword: str) -> str:
-        """Return the text, which is empty where no file had one."""
+        """Return the text; it is empty if no file had one."""
         return self._texts[_PLACES[keyword]]
 
     def fill(self, keywords: list[str], found: Mapping[str, str], pool: dict[str, str]) -> None:
-        """Take over what is not known yet."""
+        """Add the attributes that are still empty."""
         for place, keyword in enumerate(keywords):
             if not self._texts[place] and (text := found.get(keyword)):
                 self._texts[place] = pool.setdefault(text, text)
@@ -78,37 +78,36 @@ _PLACES = {
 
 
 class Study:
-    """One study: its attributes, its series by UID, its images by UID."""
+    """One study: its attributes, its series by UID, its instances by UID."""
 
-    __slots__ = ("attributes", "images", "series")
+    __slots__ = ("attributes", "instances", "series")
 
     def __init__(self) -> None:
         self.attributes = Attributes(len(OF_STUDY))
         self.series: dict[str, Attributes] = {}
-        self.images: dict[str, Image] = {}
+        self.instances: dict[str, Instance] = {}
 
 
 @dataclass(slots=True)
 class ScanTally:
-    """What was met in the tree."""
+    """Counts of the files and folders in the tree."""
 
     files: int = 0
     copies: int = 0
-    """Files with an object that another file of the study holds as well."""
+    """Files that repeat an instance of the same study."""
     not_dicom: int = 0
     without_study: int = 0
-    """DICOMDIRs, and objects of classes that belong to no study."""
+    """DICOMDIR files, and instances of classes that belong to no study."""
     damaged: Counter[str] = field(default_factory=Counter)
-    """DICOM files from which no object could be read, by reason."""
+    """DICOM files from which no instance could be read, by reason."""
     unreadable_files: int = 0
     unreadable_folders: int = 0
 
     @property
     def doubt(self) -> str:
-        """Why there may be more than what was found, in words; empty if nothing speaks for it."""
-        damaged = sum(self.damaged.values())
+        """Why instances may be missing from the index; empty if there is no reason."""
         counts = {
-            "DICOM files are damaged": damaged,
+            "DICOM files are damaged": sum(self.damaged.values()),
             "files cannot be read": self.unreadable_files,
             "folders cannot be listed": self.unreadable_folders,
         }
@@ -124,14 +123,14 @@ class Index:
         self._by_text: dict[str, dict[str, list[Study]]] = {}
 
     def patients(self) -> dict[str, list[Study]]:
-        """Return the studies by PatientID; the empty one stands for all that have none."""
+        """Return the studies by PatientID; those without one are under the empty text."""
         found: dict[str, list[Study]] = {}
         for study in self.studies.values():
             found.setdefault(study.attributes.get("PatientID"), []).append(study)
         return found
 
     def having(self, keyword: str, text: str) -> list[Study]:
-        """Return the studies of which an attribute has this value, if only among others."""
+        """Return the studies in which this is the value of an attribute, or one of its values."""
         if keyword not in self._by_text:
             by_text: dict[str, list[Study]] = {}
             for study in self.studies.values():
@@ -141,17 +140,17 @@ class Index:
         return self._by_text[keyword].get(text.strip(PADDING), [])
 
     def add(self, folder: str, name: str, found: Mapping[str, str], pool: dict[str, str]) -> None:
-        """Add the object of one file."""
+        """Add the instance of one file."""
         uid, study_uid, series_uid = (pool.setdefault(found[key], found[key]) for key in UIDS)
         study = self.studies.setdefault(study_uid, Study())
-        if uid in study.images:
+        if uid in study.instances:
             self.tally.copies += 1
             return
         sop_class, number = (
             pool.setdefault(text, text)
             for text in (found.get("SOPClassUID", ""), found.get("InstanceNumber", ""))
         )
-        study.images[uid] = Image(series_uid, sop_class, number, folder, name)
+        study.instances[uid] = Instance(series_uid, sop_class, number, folder, name)
         study.attributes.fill(OF_STUDY, found, pool)
         series = study.series.setdefault(series_uid, Attributes(len(OF_SERIES)))
         series.fill(OF_SERIES, found, pool)

@@ -16,7 +16,7 @@ from pacsfw.dicom.matching import matches
 from pacsfw.dicom.values import text_of
 from pacsfw.dicom.vr import SINGLE_VALUED
 from pacsfw.dimse.status import CANCELLED, SUCCESS, WRONG_IDENTIFIER
-from pacsfw_plugins.folder._index import COUNTED, Attributes, Image, Index, Study
+from pacsfw_plugins.folder._index import COUNTED, Attributes, Index, Instance, Study
 from pacsfw_plugins.folder._shared import Indexed
 
 _UNIQUE_KEYS = {
@@ -32,18 +32,18 @@ _NO_KEYS = {
     "RetrieveAETitle",
     "InstanceAvailability",
 }
-"""They belong to the question, or tell of the archive and not of what it holds."""
+"""They are part of the query, or describe the PACS instead of its content."""
 _UNABLE = 0xC000
 """Status "unable to process" (PS3.4 table C.4-1)."""
 _PLAIN = {"AE", "CS", "LO", "SH", "UI"}
-"""Keys of these VRs without a wildcard are looked up instead of compared with each study."""
+"""VRs of keys that are looked up, unless they have wildcards, instead of compared per study."""
 
 
 class Folder(Indexed, QueryProvider):
-    """Answers from the headers of the files below a folder, which are read once.
+    """Answers queries from the headers of the files below a folder, which are read once.
 
-    A damaged or unreadable file may hold what was asked for, so that no answer is whole
-    where there is one; asking less at a time would not help (evidence ``narrower_helps``).
+    A damaged or unreadable file may hold a match. With such a file no query result is complete,
+    and narrower queries would not help (evidence ``narrower_helps``).
 
     Parameters
     ----------
@@ -52,10 +52,10 @@ class Folder(Indexed, QueryProvider):
     """
 
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        """Answer one slice; the first one waits until every file was looked at.
+        """Answer one query; the first one waits until every file is scanned.
 
-        Keys of a lower level than the one asked for are no keys (PS3.4 C.4.1.2.2.1): they
-        are not matched and not returned, and the evidence says so.
+        Keys below the level of the query (PS3.4 C.4.1.2.2.1) are neither matched nor returned,
+        and the evidence says so.
 
         Raises
         ------
@@ -69,26 +69,26 @@ class Folder(Indexed, QueryProvider):
         try:
             for entity in _matching(index, query, supported):
                 if query.max_rows and rows == query.max_rows:
-                    problem, status = f"ended after {rows:,} rows, as asked", CANCELLED
+                    problem, status = f"stopped at the limit of {rows:,} rows", CANCELLED
                     break
                 emit(QueryRow({keyword: entity.text(keyword) for keyword in supported}))
                 rows += 1
         except _Unanswerable as err:
             problem, status = err.args
         ignored = len(supported) < len(keys)
-        return _answer(index, rows, problem, status, ignored=ignored)
+        return _result(index, rows, problem, status, ignored=ignored)
 
 
 class _Unanswerable(Exception):
-    """The question is malformed, or a file of the tree is gone; with words and status."""
+    """The query is malformed, or a file cannot be read any more; carries a text and a status."""
 
 
-def _answer(index: Index, rows: int, problem: str, status: int, *, ignored: bool) -> QueryResult:
+def _result(index: Index, rows: int, problem: str, status: int, *, ignored: bool) -> QueryResult:
     tally = index.tally
-    doubt = tally.doubt or ("" if index.studies else "no DICOM file is in it")
+    doubt = tally.doubt or ("" if index.studies else "the folder has no DICOM files")
     return QueryResult(
         complete=not (problem or doubt),
-        status_text=problem or doubt or f"{tally.files:,} files looked at",
+        status_text=problem or doubt or f"{tally.files:,} files scanned",
         status=status,
         evidence={
             "rows": rows,
@@ -106,7 +106,7 @@ def _answer(index: Index, rows: int, problem: str, status: int, *, ignored: bool
 
 
 def _is_key(keyword: str, level: str) -> bool:
-    # Counts of a patient are keys of studies where there is no PATIENT level (C.6.2.1.2).
+    # Counts of a patient are keys of studies if there is no PATIENT level (C.6.2.1.2).
     of_patient = keyword.startswith("NumberOfPatientRelated")
     own = "PATIENT" if of_patient else LEVEL_OF.get(keyword, "IMAGE")
     lowest = LEVELS.index(level)
@@ -116,22 +116,22 @@ def _is_key(keyword: str, level: str) -> bool:
 def _vr(keyword: str) -> str:
     tag = tag_for_keyword(keyword)
     if tag is None:
-        raise ValueError(f"{keyword!r} is no DICOM keyword")
+        raise ValueError(f"{keyword!r} is not a DICOM keyword")
     return dictionary_VR(tag)
 
 
 @dataclass(slots=True)
 class _Entity:
-    """A patient, study, series or image; the first study speaks for a patient."""
+    """A patient, study, series or instance. The first study has the attributes of the patient."""
 
     studies: list[Study]
     series: Attributes | None = None
     uid: str = ""
-    image: Image | None = None
+    instance: Instance | None = None
     header: FileHeader | None = None
 
     def text(self, keyword: str) -> str:
-        """Return the value of a key of this level or of one above it."""
+        """Return the value of a key of this level or a higher one."""
         if keyword in COUNTED:
             return self._counted(keyword)
         level = LEVEL_OF.get(keyword, "IMAGE")
@@ -139,7 +139,7 @@ class _Entity:
             return self.studies[0].attributes.get(keyword)
         if level == "SERIES" and self.series is not None:
             return self.series.get(keyword)
-        return self._of_image(keyword)
+        return self._of_instance(keyword)
 
     def _counted(self, keyword: str) -> str:
         study = self.studies[0]
@@ -147,29 +147,29 @@ class _Entity:
             found = {series.get("Modality") for series in study.series.values()}
             return "\\".join(sorted(found - {""}))
         if keyword == "SOPClassesInStudy":
-            return "\\".join(sorted({image.sop_class for image in study.images.values()}))
+            return "\\".join(sorted({each.sop_class for each in study.instances.values()}))
         if keyword == "NumberOfSeriesRelatedInstances" and self.series is not None:
             own = self.series.get("SeriesInstanceUID")
-            return str(sum(image.series == own for image in study.images.values()))
+            return str(sum(each.series == own for each in study.instances.values()))
         of = self.studies if "Patient" in keyword else [study]
         if keyword.endswith("Studies"):
             return str(len(of))
         if keyword.endswith("Series"):
             return str(sum(len(each.series) for each in of))
-        return str(sum(len(each.images) for each in of))
+        return str(sum(len(each.instances) for each in of))
 
-    def _of_image(self, keyword: str) -> str:
-        assert self.image is not None  # noqa: S101 - a key of this level
+    def _of_instance(self, keyword: str) -> str:
+        assert self.instance is not None  # noqa: S101 - a key of this level
         match keyword:
             case "SOPInstanceUID":
                 return self.uid
             case "SOPClassUID":
-                return self.image.sop_class
+                return self.instance.sop_class
             case "InstanceNumber":
-                return self.image.number
+                return self.instance.number
         try:
             if self.header is None:
-                self.header = read_header(Path(self.image.path))
+                self.header = read_header(Path(self.instance.path))
             return text_of(self.header.get(keyword))
         except (UnreadableObject, OSError) as err:
             why = f"a file cannot be read: {type(err).__name__}"
@@ -183,7 +183,7 @@ def _matching(index: Index, query: Query, supported: list[str]) -> Iterator[_Ent
         if query.match.get(keyword)
     ]
     studies = _candidates(index, criteria)
-    # Keys of studies first: what they leave out is not looked at image by image.
+    # Keys of studies first, so that the instances of other studies are not compared.
     upper = [each for each in criteria if LEVEL_OF.get(each[0]) in ("PATIENT", "STUDY")]
     lower = [each for each in criteria if each not in upper]
     for entity in _entities(index, studies, query.level, upper):
@@ -192,7 +192,7 @@ def _matching(index: Index, query: Query, supported: list[str]) -> Iterator[_Ent
 
 
 def _candidates(index: Index, criteria: list[tuple[str, str, str]]) -> Iterable[Study]:
-    """Return the studies that can match, as far as a look-up tells."""
+    """Return the studies that can match, narrowed by a look-up if possible."""
     for keyword, vr, pattern in criteria:
         of_study = LEVEL_OF.get(keyword) in ("PATIENT", "STUDY") and keyword not in COUNTED
         values = pattern.split("\\")
@@ -220,8 +220,8 @@ def _entities(
         elif level == "SERIES":
             yield from (_Entity([study], series) for series in study.series.values())
         else:
-            for uid, image in study.images.items():
-                yield _Entity([study], study.series[image.series], uid, image)
+            for uid, instance in study.instances.items():
+                yield _Entity([study], study.series[instance.series], uid, instance)
 
 
 def _matches(entity: _Entity, criteria: list[tuple[str, str, str]]) -> bool:

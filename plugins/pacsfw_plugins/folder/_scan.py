@@ -1,4 +1,4 @@
-"""Reading the headers of a tree of DICOM files (PS3.10 section 7) into an index."""
+"""Scan the headers of a tree of DICOM files (PS3.10 section 7) into an index."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import pydicom.uid
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.uid import (
-    ColorPaletteStorage,
-    CTDefinedProcedureProtocolStorage,
-    GenericImplantTemplateStorage,
-    HangingProtocolStorage,
-    ImplantAssemblyTemplateStorage,
-    ImplantTemplateGroupStorage,
-    InventoryStorage,
-    MediaStorageDirectoryStorage,
-    ProtocolApprovalStorage,
-    XADefinedProcedureProtocolStorage,
-)
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from pacsfw.dicom import charset
@@ -33,7 +22,7 @@ from pacsfw.dicom.wanted import QueryRow
 from pacsfw_plugins.folder._index import OF_SERIES, OF_STUDY, UIDS, Index, ScanTally
 
 STATE_FOLDER = ".pacsfw"
-"""Where a collection keeps its ledger and files on their way in; never looked into."""
+"""The folder in which a collection keeps its ledger and spool; it is not scanned."""
 
 _KEYWORDS = (*OF_STUDY, *OF_SERIES, "SOPClassUID", "SOPInstanceUID", "InstanceNumber")
 _KEYS = {
@@ -41,32 +30,32 @@ _KEYS = {
     for keyword in _KEYWORDS
     if (tag := tag_for_keyword(keyword)) is not None
 }
-"""What is read of a file: tag to keyword and value representation."""
+"""The attributes to read: tag to keyword and value representation."""
 
 _WITHOUT_STUDY = {
-    ColorPaletteStorage,
-    CTDefinedProcedureProtocolStorage,
-    GenericImplantTemplateStorage,
-    HangingProtocolStorage,
-    ImplantAssemblyTemplateStorage,
-    ImplantTemplateGroupStorage,
-    InventoryStorage,
-    MediaStorageDirectoryStorage,
-    ProtocolApprovalStorage,
-    XADefinedProcedureProtocolStorage,
+    pydicom.uid.ColorPaletteStorage,
+    pydicom.uid.CTDefinedProcedureProtocolStorage,
+    pydicom.uid.GenericImplantTemplateStorage,
+    pydicom.uid.HangingProtocolStorage,
+    pydicom.uid.ImplantAssemblyTemplateStorage,
+    pydicom.uid.ImplantTemplateGroupStorage,
+    pydicom.uid.InventoryStorage,
+    pydicom.uid.MediaStorageDirectoryStorage,
+    pydicom.uid.ProtocolApprovalStorage,
+    pydicom.uid.XADefinedProcedureProtocolStorage,
 }
-"""Classes whose objects belong to no study: DICOMDIR and those of PS3.4 annex GG."""
+"""Classes whose instances belong to no study: DICOMDIR and those of PS3.4 annex GG."""
 
 
 def scan(root: str) -> Index:
-    """Read the header of every DICOM file below a folder, as far as it tells what it is of."""
+    """Index every DICOM file below a folder; only the headers are read."""
     index = Index()
     reader = HeaderReader(map(parse, (*_KEYWORDS, "MediaStorageSOPClassUID")))
     pool: dict[str, str] = {}
     for folder, name in _files(root, index.tally):
         index.tally.files += 1
         try:
-            found = _read(os.path.join(folder, name), index.tally, reader)  # text is quick
+            found = _read(os.path.join(folder, name), index.tally, reader)
         except UnreadableObject as err:
             index.tally.damaged[err.fault] += 1
         except OSError:
@@ -78,7 +67,7 @@ def scan(root: str) -> Index:
 
 
 def _files(root: str, tally: ScanTally) -> Iterator[tuple[str, str]]:
-    """Yield (folder, name) of every regular file, in stable order; each folder is met once."""
+    """Yield (folder, name) of every regular file in a stable order; visit each folder once."""
     seen = set()
     waiting = [root]
     while waiting:
@@ -106,7 +95,7 @@ def _files(root: str, tally: ScanTally) -> Iterator[tuple[str, str]]:
 
 
 def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "lost", "other"]:
-    """Tell a file from a folder, what cannot be looked at, and sockets and their like."""
+    """Return the kind of an entry: ``lost`` if it cannot be read, ``other`` for sockets etc."""
     try:
         if entry.is_dir():
             return "folder"
@@ -118,12 +107,12 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "lost", "other"]
 
 
 def _read(path: str, tally: ScanTally, reader: HeaderReader) -> dict[str, str] | None:
-    """Return the attributes of the object in a file; None where it holds none of a study.
+    """Return the attributes of the instance in a file; None if it holds no instance of a study.
 
     Raises
     ------
     UnreadableObject
-        It is, or looks like, a DICOM file, but what object it holds cannot be read.
+        It is, or looks like, a DICOM file, but its instance cannot be identified.
     OSError
         It cannot be opened or read.
     """
@@ -152,8 +141,8 @@ def _attributes(header: FileHeader, tally: ScanTally) -> dict[str, str] | None:
 def _texts(elements: QueryRow) -> dict[str, str]:
     r"""Return keyword to text: several values joined by ``\``, padding stripped.
 
-    Made from the bytes, as answers of a PACS are: what pydicom would refuse to convert is
-    text all the same.
+    The text is decoded from the bytes, as rows of a PACS are, so that a value that pydicom
+    cannot convert is text as well.
     """
     declared = charset_of(elements).decode("latin-1").strip(PADDING)
     found: dict[str, str] = {}

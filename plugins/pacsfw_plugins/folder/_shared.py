@@ -1,4 +1,4 @@
-"""One index of a folder for all that work with it in one run: reading it may take minutes."""
+"""One index of a folder for the query provider and the transfer: a scan may take minutes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ from pacsfw_plugins.folder._scan import scan
 
 @dataclass(slots=True)
 class _Held:
-    holders: int = 0
+    users: int = 0
     index: Index | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
+_held: dict[tuple[str, str], _Held] = {}
+"""By path and run ID."""
+_lock = threading.Lock()
+
+
 class Indexed(Closing):
-    """Base of what works with the index of a folder while it is open.
+    """Base of the components that use the index of a folder while they are open.
 
     Parameters
     ----------
@@ -31,68 +36,38 @@ class Indexed(Closing):
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._run_id = ""
+        self._key = (path, "")
 
     def open(self, context: RunContext) -> None:
-        """See that the folder is there.
+        """Check that the folder can be listed.
 
         Raises
         ------
         ConfigError
-            It is not, or it cannot be listed.
+            It does not exist, or cannot be listed.
         """
-        _see_that_it_is_there(self._path)
-        self._run_id = context.run_id
-        _hold(self._path, self._run_id)
+        if not Path(self._path).is_dir():
+            raise ConfigError(f"folder: with.path: {self._path} is not a folder, or does not exist")
+        if not os.access(self._path, os.R_OK | os.X_OK):
+            raise ConfigError(f"folder: with.path: {self._path} cannot be listed by you")
+        self._key = (self._path, context.run_id)
+        with _lock:
+            _held.setdefault(self._key, _Held()).users += 1
 
     def close(self) -> None:
-        """Forget what the files hold, unless others of the run still need it."""
-        _let_go(self._path, self._run_id)
+        """Drop the index, unless another component of the run still uses it."""
+        with _lock:
+            held = _held.get(self._key)
+            if held is not None:
+                held.users -= 1
+                if held.users <= 0:
+                    del _held[self._key]
 
     def index(self) -> Index:
-        """Return what the files hold; the first one waits until all of them were looked at."""
-        return _indexed(self._path, self._run_id)
-
-
-_held: dict[tuple[str, str], _Held] = {}
-_lock = threading.Lock()
-
-
-def _see_that_it_is_there(path: str) -> None:
-    """Check that a folder can be listed.
-
-    Raises
-    ------
-    ConfigError
-        It cannot.
-    """
-    if not Path(path).is_dir():
-        raise ConfigError(f"folder: with.path: {path} is not a folder, or it is away")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise ConfigError(f"folder: with.path: {path} cannot be listed by you")
-
-
-def _hold(path: str, run_id: str) -> None:
-    """Say that the index is going to be needed, until `_let_go`."""
-    with _lock:
-        _held.setdefault((path, run_id), _Held()).holders += 1
-
-
-def _let_go(path: str, run_id: str) -> None:
-    """Say that it is not needed any more; what nobody needs is forgotten."""
-    with _lock:
-        held = _held.get((path, run_id))
-        if held is not None:
-            held.holders -= 1
-            if held.holders <= 0:
-                del _held[path, run_id]
-
-
-def _indexed(path: str, run_id: str) -> Index:
-    """Return the index of a folder that is held; the first one waits until it is made."""
-    with _lock:
-        held = _held.setdefault((path, run_id), _Held(holders=1))
-    with held.lock:
-        if held.index is None:
-            held.index = scan(path)
-        return held.index
+        """Return the index; the first call waits until all files are scanned."""
+        with _lock:
+            held = _held.setdefault(self._key, _Held(users=1))
+        with held.lock:
+            if held.index is None:
+                held.index = scan(self._path)
+            return held.index

@@ -1,4 +1,4 @@
-"""A tree of DICOM files as a transfer: the files are copied, and stay as they are."""
+"""A tree of DICOM files as a transfer: the files are copied and never changed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from typing import Any
 
 from pacsfw.api import Inbox, Outcome, Request, Transfer
 from pacsfw.dimse.status import OUT_OF_RESOURCES, SUCCESS
-from pacsfw_plugins._incoming import Incoming, NotKept
-from pacsfw_plugins.folder._index import Image
+from pacsfw_plugins._incoming import NO_SUCH_INSTANCE, PARTLY, NotKept, keep
+from pacsfw_plugins.folder._index import Instance
 from pacsfw_plugins.folder._shared import Indexed
 
 _PIECE = 1 << 20
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Opening a pipe, which a file may have been replaced by, must not wait for its writer."""
-_PARTLY, _NO_SUCH_OBJECT = 0xB000, 0x0112
+"""Without waiting: a pipe that has replaced a file would wait for its writer."""
 
 
 class FolderImport(Indexed, Transfer):
-    """Takes the objects of a study from the files below a folder.
+    """Copies the instances of a study from the files below a folder.
 
-    Of an object that lies in several files the first one is taken, as the query provider
-    ``folder`` counts it, which also says what a study should have.
+    The first file of each instance is copied. The query provider ``folder`` counts instances in
+    the same way, and lists what a study contains.
 
     Parameters
     ----------
@@ -41,62 +40,44 @@ class FolderImport(Indexed, Transfer):
         return "folder", {"path": self._path}
 
     def cancel(self) -> None:
-        """Take no further file."""
+        """Copy no further file."""
         self._cancelled.set()
 
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:
-        """Copy the data sets into the inbox, file after file."""
+        """Copy the data sets into the inbox, one file after another."""
         failed: list[str] = []
         why, taken = "", 0
-        for uid, image in self._wanted(request):
+        for uid, instance in self._wanted(request):
             if self._cancelled.is_set():
                 return Outcome(status=None, status_text="cancelled", reached=taken > 0)
             try:
-                _take(image.path, inbox)
+                keep(_pieces(instance.path), inbox)
                 taken += 1
             except NotKept as err:
                 failed.append(uid)
                 why = str(err)
             except OSError as err:
-                words = f"an object was not written: {err.strerror}"
-                return Outcome(status=OUT_OF_RESOURCES, status_text=words)
+                text = f"an instance could not be written: {err.strerror}"
+                return Outcome(status=OUT_OF_RESOURCES, status_text=text)
         if failed:
             return Outcome(
-                status=_PARTLY if taken else _NO_SUCH_OBJECT,
-                status_text=f"files that could not be taken: {len(failed)}; {why}",
+                status=PARTLY if taken else NO_SUCH_INSTANCE,
+                status_text=f"files that could not be copied: {len(failed)}; {why}",
                 failed=len(failed),
                 failed_uids=tuple(failed),
             )
         if not taken:
-            return Outcome(status=_NO_SUCH_OBJECT, status_text="the folder holds nothing of it")
+            return Outcome(
+                status=NO_SUCH_INSTANCE, status_text="the folder has no matching instance"
+            )
         return Outcome(status=SUCCESS, status_text=f"{taken} files")
 
-    def _wanted(self, request: Request) -> Iterator[tuple[str, Image]]:
+    def _wanted(self, request: Request) -> Iterator[tuple[str, Instance]]:
         study = self.index().studies.get(request.study_uid)
-        for uid, image in study.images.items() if study else ():
-            of_series = request.series_uid in (None, image.series)
+        for uid, instance in study.instances.items() if study else ():
+            of_series = request.series_uid in (None, instance.series)
             if of_series and (not request.sop_uids or uid in request.sop_uids):
-                yield uid, image
-
-
-def _take(path: str, inbox: Inbox) -> None:
-    """Copy one file into the inbox.
-
-    Raises
-    ------
-    NotKept
-        It is none any more, cannot be read, or is being changed.
-    OSError
-        The inbox takes no more.
-    """
-    incoming = Incoming(inbox)
-    try:
-        for piece in _pieces(path):
-            incoming.write(piece)
-        incoming.seal()
-    except BaseException:
-        incoming.discard()
-        raise
+                yield uid, instance
 
 
 def _pieces(path: str) -> Iterator[bytes]:
@@ -107,13 +88,13 @@ def _pieces(path: str) -> Iterator[bytes]:
     try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
-            raise NotKept("a file is none any more")
+            raise NotKept("a file is not a regular file any more")
         done = 0
         while piece := _read(descriptor):
             done += len(piece)
             yield piece
         if done != about.st_size:
-            raise NotKept("a file is being changed")
+            raise NotKept("a file changed while it was read")
     finally:
         os.close(descriptor)
 

@@ -1,4 +1,4 @@
-"""The query provider ``folder``: answers from a tree of DICOM files (``find.use``)."""
+"""The query provider ``folder``: answers queries from a tree of DICOM files (``find.use``)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
+from pacsfw_plugins._options import options, path
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "path": {
-            "type": "string",
-            "minLength": 1,
-            "description": "The folder; every folder below it belongs to it.",
-        },
-    },
-    "required": ["path"],
-    "additionalProperties": False,
-}
+SCHEMA = options(
+    {"path": path("The folder. It is read with all its subfolders, and never changed.")}, "path"
+)
+"""The options of the query provider and of the transfer."""
 
 
 @hookimpl

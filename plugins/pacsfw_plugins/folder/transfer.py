@@ -6,19 +6,7 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
-
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "path": {
-            "type": "string",
-            "minLength": 1,
-            "description": "The folder; every folder below it belongs to it. It stays as it is.",
-        },
-    },
-    "required": ["path"],
-    "additionalProperties": False,
-}
+from pacsfw_plugins.folder.query import SCHEMA
 
 
 @hookimpl

@@ -62,7 +62,7 @@ def test_a_server_that_ignores_offset_is_recognised(count: int) -> None:
     everything = [row(number) for number in range(count)]
     answer, rows, _ = read(lambda asked: Sent(everything[: asked.number("limit")]))
     assert not answer.complete
-    assert answer.status_text == "the server ignores 'offset': it gives the same page again"
+    assert answer.status_text == "the server ignores 'offset': it returned the same page again"
     assert len(rows) == min(count, 4)
 
 
@@ -83,7 +83,7 @@ def test_a_row_that_is_inserted_or_removed_between_two_pages_is_seen() -> None:
         answer, rows, _ = read(changed(after))
         assert not answer.complete
         assert (
-            answer.status_text == "the list of the server changed, or its order, between two pages"
+            answer.status_text == "the list of the server, or its order, changed between two pages"
         )
         assert len(rows) == 4
 
@@ -93,7 +93,7 @@ def test_a_row_that_comes_again_is_seen_where_the_overlap_fits() -> None:
     shuffled = [*usual[:4], usual[1], *usual[5:]]
     answer, rows, _ = read(changed(shuffled))
     assert not answer.complete
-    assert "came again" in answer.status_text
+    assert "came twice" in answer.status_text
     assert len(uids(rows)) == len(set(uids(rows))) == 7
 
 
@@ -156,7 +156,7 @@ def test_the_hint_to_the_next_page_is_no_fault(text: str) -> None:
 def test_a_list_that_ends_before_what_was_announced_is_not_whole(text: str) -> None:
     answer, rows, _ = read(announcing(20, given=10, text=text))
     assert not answer.complete
-    assert answer.status_text == "the server announced more rows than it gave"
+    assert answer.status_text == "the server announced more rows than it returned"
     assert len(rows) == 10
 
 
@@ -192,7 +192,7 @@ def test_partial_content_is_not_whole_and_is_read_on() -> None:
 
     got, rows, _ = read(answer)
     assert not got.complete
-    assert got.status_text == "206 Partial Content: the server says that this is not all"
+    assert got.status_text == "206 Partial Content: the server returned only a part"
     assert len(rows) == 9
 
 

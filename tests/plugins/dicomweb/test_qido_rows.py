@@ -60,8 +60,8 @@ def test_each_level_has_its_resource(level: Any, upper: dict[str, str], path: st
             "needs a value for SeriesInstanceUID",
         ),
         (Query(level="SERIES", match={"StudyInstanceUID": "1/../../x"}), "needs a value"),
-        (Query(level="STUDY", match={"PatientNmae": "x"}), "'PatientNmae' is no DICOM keyword"),
-        (Query(level="STUDY", match={}, returns=("Nonsense",)), "'Nonsense' is no DICOM keyword"),
+        (Query(level="STUDY", match={"PatientNmae": "x"}), "'PatientNmae' is not a DICOM keyword"),
+        (Query(level="STUDY", match={}, returns=("Nonsense",)), "'Nonsense' is not a DICOM keyword"),
     ],
 )
 def test_what_cannot_be_asked_is_an_error(query: Query, why: str) -> None:
@@ -225,7 +225,7 @@ def test_a_malformed_row_makes_the_answer_not_whole(broken: Any) -> None:
     with serving(answer) as web, qido(web.url) as asked:
         got, found = ask(asked)
     assert not got.complete
-    assert got.status_text == "an answer could not be decoded"
+    assert got.status_text == "a row could not be decoded"
     assert [each["StudyInstanceUID"] for each in found] == ["1.2.1", "1.2.3"]
 
 
@@ -239,7 +239,7 @@ def test_a_row_without_its_unique_key_makes_the_answer_not_whole(uid: Any) -> No
     with serving(answer) as web, qido(web.url) as asked:
         got, found = ask(asked)
     assert (got.complete, len(found)) == (False, 1)
-    assert got.status_text == "an answer had no StudyInstanceUID"
+    assert got.status_text == "a row had no StudyInstanceUID"
 
 
 def test_rows_below_study_have_the_keys_of_their_resource() -> None:

@@ -101,7 +101,7 @@ def test_what_orthanc_does_not_have_is_told(archive: Any, inbox: Any):
 
 def test_objects_are_asked_for_as_they_are_stored(files: Any, inbox: Any):
     outcome, (asked,) = fetch(whole(files), inbox)
-    assert outcome.status_text == "200 OK: 3 objects"
+    assert outcome.status_text == "200 OK: 3 instances"
     assert asked.path == f"/dicom-web/studies/{STUDY.uid}"
     assert asked.headers["Accept"] == (
         'multipart/related; type="application/dicom"; transfer-syntax=*'

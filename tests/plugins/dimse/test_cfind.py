@@ -154,7 +154,7 @@ def test_a_row_without_its_unique_key_makes_the_answer_not_whole() -> None:
     with scripted(answering(find)) as nodes, provider(nodes) as asked:
         answer, rows = ask(asked)
     assert (answer.complete, len(rows)) == (False, 1)
-    assert "an answer had no StudyInstanceUID" in answer.status_text
+    assert "a row had no StudyInstanceUID" in answer.status_text
     assert "Doe" not in answer.status_text
 
 
@@ -211,7 +211,7 @@ def test_an_answer_without_an_end_is_cut_off() -> None:
         answer, rows = ask(asked)
     assert rows
     assert not answer.complete
-    assert answer.status_text == "it took longer than 0.3 s"
+    assert answer.status_text == "not done after 0.3 s"
 
 
 def test_one_association_serves_many_questions() -> None:

@@ -186,7 +186,7 @@ def test_a_question_is_ended_when_there_is_enough() -> None:
         for _ in range(2):
             answer, found = ask(asked, enough(7))
             assert (answer.complete, answer.status, len(found)) == (False, 0xFE00, 7)
-            assert answer.status_text == "ended by us, since 7 rows were enough"
+            assert answer.status_text == "cancelled at the limit of 7 rows"
             assert answer.evidence == {"rows": 7, "optional_keys_ignored": False, "cancelled": True}
     assert [(one[0x0100], one[0x0120]) for one in cancelled] == [
         (b"\xff\x0f", b"\1\0"),
@@ -224,7 +224,7 @@ def test_a_failure_after_enough_rows_is_told() -> None:
 
     with raw_pacs(script) as nodes, provider(nodes) as asked:
         answer, _ = ask(asked, enough(1))
-    assert answer.status_text.startswith("ended by us, since 1 rows were enough (A700: ")
+    assert answer.status_text.startswith("cancelled at the limit of 1 rows (A700: ")
     assert (answer.complete, answer.status) == (False, 0xA700)
 
 
@@ -245,7 +245,7 @@ def test_a_pacs_that_goes_on_is_left(bound: str, monkeypatch: pytest.MonkeyPatch
         assert aborted.wait(10)
     assert (answer.complete, answer.status, len(found)) == (False, None, 5)
     assert answer.status_text == (
-        "ended by us, since 5 rows were enough (aborted, because the PACS did not heed C-CANCEL)"
+        "cancelled at the limit of 5 rows (aborted, because the PACS ignored C-CANCEL)"
     )
 
 
@@ -292,7 +292,7 @@ def test_a_row_that_cannot_be_read_is_told_and_the_others_stay() -> None:
         answer, found = ask(asked)
     assert [one["StudyInstanceUID"] for one in found] == ["1.2", "1.4"]
     assert (answer.complete, answer.evidence["rows"]) == (False, 3)
-    assert answer.status_text == "0000: Success, but an answer could not be decoded"
+    assert answer.status_text == "0000: Success, but a row could not be decoded"
 
 
 def test_parts_without_end_are_cut_off() -> None:
@@ -303,7 +303,7 @@ def test_parts_without_end_are_cut_off() -> None:
 
     with raw_pacs(script) as nodes, provider(nodes, total_timeout=0.3) as asked:
         answer, _ = ask(asked)
-    assert answer.status_text == "it took longer than 0.3 s"
+    assert answer.status_text == "not done after 0.3 s"
 
 
 def test_a_pacs_that_takes_no_more_associations_is_an_error() -> None:

@@ -139,7 +139,7 @@ def test_unknown_classes_are_guessed_and_the_rest_is_asked_for_again(
         reclassed(path, LATE)
     assert LATE in OTHERS
     noted = steps(monkeypatch)
-    monkeypatch.setattr(_cget.CGet, "_ask", lambda *_: (None, []))
+    monkeypatch.setattr(_cget.CGet, "_ask", lambda *_: [])
     with EmbeddedPACS(paths[0].parent) as pacs, opened(COMPONENT, nodes(pacs)) as cget:
         outcome = cget.fetch(Request(study_uid=study.uid), inbox)
         assert [classes for _, classes in noted] == [set(USUAL), set(OTHERS)]
@@ -151,7 +151,7 @@ def test_what_nobody_proposed_is_told_to_have_failed(
     mixed: Any, inbox: Any, monkeypatch: pytest.MonkeyPatch
 ):
     study, paths = mixed
-    monkeypatch.setattr(_cget.CGet, "_ask", lambda *_: (None, []))
+    monkeypatch.setattr(_cget.CGet, "_ask", lambda *_: [])
     with EmbeddedPACS(paths[0].parent) as pacs, opened(COMPONENT, nodes(pacs)) as cget:
         outcome = cget.fetch(Request(study_uid=study.uid), inbox)
     assert (outcome.status, outcome.completed, outcome.failed) == (0xB000, 8, 2)

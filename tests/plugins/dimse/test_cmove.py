@@ -255,7 +255,7 @@ def test_what_does_not_heed_a_cancel_is_aborted() -> None:
             outcome = fetching.fetch(REQUEST, Inbox())
         hanging.over.set()
     assert outcome.status is None
-    assert outcome.status_text.endswith("cancelling was not answered")
+    assert outcome.status_text.endswith("the PACS did not react to C-CANCEL")
 
 
 def test_cancel_from_another_thread_ends_a_request_and_refuses_the_next() -> None:

@@ -241,7 +241,7 @@ def test_keys_that_are_all_known_are_said_to_be(one: tuple[Path, Study, list[Pat
 
 
 def test_an_unknown_keyword_is_an_error(one: tuple[Path, Study, list[Path]]) -> None:
-    with pytest.raises(ValueError, match="'StudyDat' is no DICOM keyword"):
+    with pytest.raises(ValueError, match="'StudyDat' is not a DICOM keyword"):
         ask_folder(one[0], Query(level="IMAGE", match={"StudyDat": "1"}))
 
 
@@ -254,7 +254,7 @@ def test_a_malformed_range_is_not_answered_whole(one: tuple[Path, Study, list[Pa
 def test_after_enough_rows_the_answer_ends(tree: Path) -> None:
     answer, rows = ask_folder(tree, Query(level="STUDY", match={}, max_rows=3))
     assert (answer.complete, len(rows)) == (False, 3)
-    assert answer.status_text == "ended after 3 rows, as asked"
+    assert answer.status_text == "stopped at the limit of 3 rows"
 
 
 def test_as_many_rows_as_enough_is_whole_if_there_are_no_more(
@@ -488,7 +488,7 @@ def test_nothing_that_is_said_names_a_file(one: tuple[Path, Study, list[Path]]) 
 def test_a_folder_without_any_dicom_file_proves_nothing(tmp_path: Path) -> None:
     answer, rows = ask_folder(tmp_path)
     assert (answer.complete, rows) == (False, [])
-    assert answer.status_text == "no DICOM file is in it"
+    assert answer.status_text == "the folder has no DICOM files"
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])

@@ -62,7 +62,7 @@ def test_what_is_asked_for_is_copied(folder: Any, inbox: Any, request_: Request,
 def test_what_is_not_there_is_told(folder: Any, inbox: Any):
     with opened(COMPONENT, None, path=str(folder)) as transfer:
         outcome = transfer.fetch(Request(study_uid="1.2.3"), inbox)
-    assert (outcome.status, outcome.status_text) == (0x0112, "the folder holds nothing of it")
+    assert (outcome.status, outcome.status_text) == (0x0112, "the folder has no matching instance")
 
 
 def test_a_file_that_went_or_changed_is_told_and_the_others_come(folder: Any, inbox: Any):
@@ -75,7 +75,7 @@ def test_a_file_that_went_or_changed_is_told_and_the_others_come(folder: Any, in
         os.mkfifo(files[2])
         outcome = transfer.fetch(Request(study_uid=STUDY.uid), inbox)
     assert (outcome.status, outcome.failed_uids) == (0xB000, STUDY.sop_uids[:3])
-    assert outcome.status_text.startswith("files that could not be taken: 3; ")
+    assert outcome.status_text.startswith("files that could not be copied: 3; ")
     assert STUDY.sop_uids[3] in inbox.uids
 
 

@@ -1,0 +1,33 @@
+"""JSON Schemas that the options of several components share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pacsfw.api import JSONSchema
+
+
+def options(properties: Mapping[str, JSONSchema], *required: str) -> JSONSchema:
+    """Return the schema of a component that accepts these options and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def path(description: str, *examples: str) -> JSONSchema:
+    """Return the schema of a path."""
+    schema = {"type": "string", "minLength": 1, "description": description}
+    return {**schema, "examples": list(examples)} if examples else schema
+
+
+def seconds(default: float, description: str) -> JSONSchema:
+    """Return the schema of a timeout in seconds."""
+    return {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "default": default,
+        "description": description,
+    }

@@ -1,4 +1,4 @@
-"""What became of spool files whose writer has died: whole ones are taken over."""
+"""Taking over the complete spool files of a writer that has died."""
 
 from __future__ import annotations
 
@@ -20,36 +20,34 @@ _NAME = re.compile(r"[0-9a-f]{32}_(?P<originator>(?:[0-9a-f]{2})*)_(?P<message>[
 
 
 def adopt(folder: Path) -> list[Sealed]:
-    """Take over what an earlier run left in the spool. No receiver may be running.
+    """Take over the spool files of an earlier run. No receiver may be running.
 
-    Unfinished files are removed: their senders never got an answer. A sealed file that is
-    no readable Part 10 file (a power cut can leave one) is renamed to ``.unreadable`` and
-    logged, since nothing tells what it was.
+    Unfinished files are removed: their senders never got a response. A sealed file that is
+    not a readable Part 10 file (a power cut can leave one) is renamed to ``.unreadable`` and
+    logged, because it cannot be identified.
 
     Returns
     -------
     list of Sealed
-        The whole objects, rebuilt from file names and File Meta, sorted by path.
+        The complete instances, rebuilt from file names and File Meta, sorted by path.
 
     Raises
     ------
     OSError
         The folder cannot be read or changed.
     """
-    return list(_whole(sorted(folder.iterdir())))
+    return list(_complete(sorted(folder.iterdir())))
 
 
 def adopt_from(folder: Path, writer: str, ended: Container[int]) -> list[Sealed]:
-    """Take over what one writer has left that died while others go on.
+    """Take over the files of one writer that died while others continue.
 
     Parameters
     ----------
-    folder
-        The spool folder.
     writer
-        The ID of the `Spool` that wrote.
+        The ID of the `Spool`.
     ended
-        The numbers of its objects of which is known what became of them.
+        The numbers of the instances that were reported sealed or discarded.
 
     Raises
     ------
@@ -57,15 +55,15 @@ def adopt_from(folder: Path, writer: str, ended: Container[int]) -> list[Sealed]
         The folder cannot be read or changed.
     """
     left = sorted(folder.glob(f"{writer}*"))
-    return list(_whole(path for path in left if number_of(path.name) not in ended))
+    return list(_complete(path for path in left if number_of(path.name) not in ended))
 
 
-def _whole(paths: Iterable[Path]) -> Iterator[Sealed]:
+def _complete(paths: Iterable[Path]) -> Iterator[Sealed]:
     for path in paths:
         if path.suffix == PART_SUFFIX:
             path.unlink(missing_ok=True)
         elif path.suffix == SEALED_SUFFIX and path.exists():
-            # A worker of a killed driver may be finishing this very file.
+            # A worker of a killed driver may just be finishing this file.
             try:
                 yield sealed_from(path)
             except ValueError as error:
@@ -79,7 +77,7 @@ def sealed_from(path: Path) -> Sealed:
     Raises
     ------
     ValueError
-        The name or the File Meta is not that of a spool file.
+        The name or the File Meta does not belong to a spool file.
     OSError
         The file cannot be read.
     """
@@ -101,12 +99,12 @@ def sealed_from(path: Path) -> Sealed:
 
 
 def rewrite_head(sealed: Sealed, sop_uid: str) -> None:
-    """Give a sealed file a File Meta that names the SOP Instance UID of its data set.
+    """Replace the File Meta of a sealed file by one with the SOP Instance UID of its data set.
 
     Raises
     ------
     OSError
-        The file cannot be read or written anew.
+        The file cannot be read or rewritten.
     """
     draft = sealed.path.with_suffix(PART_SUFFIX)
     with sealed.path.open("rb") as source, draft.open("wb") as target:

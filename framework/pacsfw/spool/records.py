@@ -1,4 +1,4 @@
-"""Files of the spool by name, and what is reported of each."""
+"""The names of spool files, and the records that report their progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WRITER_DIGITS, _ID_DIGITS = 16, 32
 
 
 class Begun(NamedTuple):
-    """An object is arriving and takes its time."""
+    """An instance is arriving, and takes a while."""
 
     file: str
     sop_class: str
@@ -29,10 +29,10 @@ class Begun(NamedTuple):
 
 
 class Sealed(NamedTuple):
-    """An object is whole.
+    """An instance is complete.
 
     ``size`` counts the bytes of the data set, without the File Meta; ``digest`` is their
-    SHA-256, empty where it was not taken as they came.
+    SHA-256, empty if it was not computed on arrival.
     """
 
     file: str
@@ -47,36 +47,31 @@ class Sealed(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The whole file."""
+        """The complete file."""
         return Path(self.file)
 
 
 class Discarded(NamedTuple):
-    """An object did not arrive whole; its file is gone."""
+    """An instance did not arrive completely; its file is removed."""
 
     file: str
     sop_uid: str
     reason: str
-
-    @property
-    def path(self) -> Path:
-        """The file that is no more."""
-        return Path(self.file)
 
 
 SpoolRecord: TypeAlias = "Begun | Sealed | Discarded"
 
 
 def spool_id(record: SpoolRecord) -> str:
-    """Return what `Begun`, `Sealed` and `Discarded` of one object have in common."""
+    """Return the ID that `Begun`, `Sealed` and `Discarded` of one instance share."""
     return record.file.rpartition("/")[2].partition("_")[0]
 
 
 def number_of(name: str) -> int:
-    """Return the number that its writer gave an object, from the name of its file."""
+    """Return the number of an instance from the name of its file."""
     return int(name[_WRITER_DIGITS:_ID_DIGITS], 16)
 
 
 def new_writer() -> str:
-    """Return an ID for a `Spool` that no other one has."""
+    """Return a unique ID for a `Spool`."""
     return os.urandom(_WRITER_DIGITS // 2).hex()

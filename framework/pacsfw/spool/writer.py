@@ -1,4 +1,4 @@
-"""Writing to the spool: one file for each object, whole or gone."""
+"""Writing to the spool: one file per instance, complete or removed."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from pacsfw.spool.records import (
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _VECTORS = 1000
-"""Pieces that are written at once; Linux takes 1024."""
-
+"""Maximum number of pieces in one write; Linux allows 1024."""
 
 _Facts: TypeAlias = tuple[str, str, str, str, int | None]
 
@@ -41,15 +40,15 @@ class Spool:
     folder
         The spool folder; it must exist.
     report
-        Is told of every object when it is sealed or discarded, and before that of those
-        that are announced. Never called by two threads at once.
+        Receives the record of every instance when it is sealed or discarded, and of those
+        announced before that. Never called by two threads at once.
     writer
-        Who writes, as `new_writer` makes it.
+        The ID of the writer, from `new_writer`.
     durable
-        Objects survive a power cut once they are sealed.
+        Sealed instances survive a power cut.
     digest
-        Take the SHA-256 of each data set as it comes, while it is in the processor's cache:
-        that of what was sent, and cheaper than to read the file again.
+        Compute the SHA-256 of each data set on arrival, while it is in the processor's cache:
+        this is cheaper than to read the file again.
     """
 
     def __init__(
@@ -61,11 +60,12 @@ class Spool:
         durable: bool = False,
         digest: bool = False,
     ) -> None:
-        self.folder, self._durable, self._digest = folder, durable, digest
-        self._report = report
+        self.folder, self.durable, self.digest = folder, durable, digest
+        self.report = report
+        self.one_at_a_time = threading.Lock()
+        """Held while a record is reported."""
         self._prefix = f"{folder}/{writer or new_writer()}"
         self._numbers = itertools.count()
-        self._one_at_a_time = threading.Lock()
 
     def begin(
         self,
@@ -76,16 +76,14 @@ class Spool:
         originator_ae: str = "",
         originator_message_id: int | None = None,
     ) -> SpoolWriter:
-        """Begin an object.
+        """Begin an instance.
 
         Parameters
         ----------
         sop_class, sop_uid, syntax
             As the sender named them; they go into the File Meta only.
-        calling_ae
-            Who sends the object.
         originator_ae, originator_message_id
-            The C-MOVE request that made the sender send it, where the sender says so.
+            The C-MOVE request behind the instance, if the sender names it.
 
         Raises
         ------
@@ -98,16 +96,7 @@ class Spool:
         origin = _origin(originator_ae, originator_message_id)
         stem = f"{self._prefix}{next(self._numbers):016x}{origin}"
         facts = (sop_class, sop_uid, calling_ae, originator_ae, originator_message_id)
-        return SpoolWriter(
-            stem,
-            head,
-            syntax,
-            facts,
-            self._report,
-            self._one_at_a_time,
-            durable=self._durable,
-            digest=self._digest,
-        )
+        return SpoolWriter(self, stem, head, syntax, facts)
 
 
 @lru_cache(maxsize=256)
@@ -117,40 +106,25 @@ def _origin(originator_ae: str, message_id: int | None) -> str:
 
 
 class SpoolWriter:
-    """One object being written; implements `pacsfw.api.SpoolFile`. Made by `Spool.begin`."""
+    """One instance being written; implements `pacsfw.api.SpoolFile`. Made by `Spool.begin`."""
 
     __slots__ = (
         "_announced",
         "_digest",
-        "_durable",
         "_ended",
         "_facts",
         "_file",
         "_head",
-        "_one_at_a_time",
-        "_report",
         "_size",
+        "_spool",
         "_stem",
         "_syntax",
         "begun",
     )
 
-    def __init__(
-        self,
-        stem: str,
-        head: bytes,
-        syntax: str,
-        facts: _Facts,
-        report: Callable[[SpoolRecord], None],
-        one_at_a_time: threading.Lock,
-        *,
-        durable: bool,
-        digest: bool,
-    ) -> None:
-        self._durable = durable
-        self._digest = hashlib.sha256() if digest else None
-        self._stem, self._syntax, self._facts = stem, syntax, facts
-        self._report, self._one_at_a_time = report, one_at_a_time
+    def __init__(self, spool: Spool, stem: str, head: bytes, syntax: str, facts: _Facts) -> None:
+        self._spool, self._stem, self._syntax, self._facts = spool, stem, syntax, facts
+        self._digest = hashlib.sha256() if spool.digest else None
         self._head: bytes | None = head
         self._size = 0
         self._announced = self._ended = False
@@ -163,24 +137,18 @@ class SpoolWriter:
             raise
 
     def announce(self) -> None:
-        """Report `Begun`, unless that or the end was reported before. From any thread."""
-        with self._one_at_a_time:
+        """Report `Begun`, unless it or the end was already reported. From any thread."""
+        with self._spool.one_at_a_time:
             if not (self._announced or self._ended):
                 self._announced = True
-                self._report(Begun(self._stem + PART_SUFFIX, *self._facts))
+                self._spool.report(Begun(self._stem + PART_SUFFIX, *self._facts))
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append data-set bytes exactly as received.
-
-        Raises
-        ------
-        OSError
-            They could not be written (``ENOSPC`` when the disk is full).
-        """
+        """Append bytes of the data set, as `write_parts` does."""
         self.write_parts([data])
 
     def write_parts(self, parts: Sequence[bytes | memoryview]) -> None:
-        """Append several pieces of the data set at once.
+        """Append pieces of the data set exactly as received.
 
         Raises
         ------
@@ -214,18 +182,18 @@ class SpoolWriter:
         """
         if self._head is not None:
             self.write_parts([])
-        if self._durable:
+        if self._spool.durable:
             os.fsync(self._file)
         file, self._file = self._file, -1
         os.close(file)
         sealed = self._stem + SEALED_SUFFIX
-        os.rename(self._stem + PART_SUFFIX, sealed)  # quicker than Path, for every object
-        if self._durable:
+        os.rename(self._stem + PART_SUFFIX, sealed)  # faster than Path
+        if self._spool.durable:
             sync_folder(Path(sealed).parent)
         sop_class, sop_uid, calling, originator, message = self._facts
-        with self._one_at_a_time:
+        with self._spool.one_at_a_time:
             self._ended = True
-            self._report(
+            self._spool.report(
                 Sealed(
                     sealed,
                     sop_class,
@@ -240,9 +208,9 @@ class SpoolWriter:
             )
 
     def discard(self, reason: str = "it was given up") -> None:
-        """Remove the file and report `Discarded`; does nothing once sealed or discarded.
+        """Remove the file and report `Discarded`; do nothing if sealed or discarded before.
 
-        The reason is for people and names no patient.
+        ``reason`` is shown to people and names no patient.
         """
         if self._ended:
             return
@@ -253,9 +221,9 @@ class SpoolWriter:
         self._discarded(reason)
 
     def _discarded(self, reason: str) -> None:
-        with self._one_at_a_time:
+        with self._spool.one_at_a_time:
             self._ended = True
-            self._report(Discarded(self._stem + PART_SUFFIX, self._facts[1], reason))
+            self._spool.report(Discarded(self._stem + PART_SUFFIX, self._facts[1], reason))
 
 
 def _write_rest(descriptor: int, data: bytes, written: int) -> None:
@@ -263,5 +231,5 @@ def _write_rest(descriptor: int, data: bytes, written: int) -> None:
     while rest:
         count = os.write(descriptor, rest)
         if count == 0:
-            raise OSError(errno.ENOSPC, "the disk took no more bytes")
+            raise OSError(errno.ENOSPC, "no free space on the disk")
         rest = rest[count:]

@@ -1,7 +1,7 @@
-"""One association with a sender: C-STORE into the spool, C-ECHO, and an orderly end.
+"""One association with a sender: C-STORE into the spool, C-ECHO, and an orderly release.
 
-The state machine is that of PS3.8 section 9.2 as an acceptor goes through it, one thread
-per association, over a blocking socket.
+This is the acceptor's part of the state machine of PS3.8 section 9.2: one thread per
+association, over a blocking socket.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, 
 from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.tls import end_of_stream
 from pacsfw.spool.writer import Spool
-from pacsfw.steps.receive.reports import Note
 from pacsfw.steps.receive.responses import Responses
 from pacsfw.steps.receive.store_request import Message
 
-# Members of an enumeration are slow to look up, and these are for every object.
+# Members of an enumeration are slow to look up, and these are needed for every instance.
 _COMMAND_FIELD, _C_CANCEL_RQ, _C_STORE_RQ = (
     Element.COMMAND_FIELD,
     Field.C_CANCEL_RQ,
     Field.C_STORE_RQ,
 )
 _LINGER = 1.0
-"""Seconds we leave the peer to close the connection after the last PDU."""
+"""Seconds that the peer has to close the connection after the last PDU."""
 
 
 class Association:
@@ -39,18 +38,12 @@ class Association:
     ----------
     sock
         The accepted connection; closed by `serve`.
-    node
-        Who we are, whom we let in and how much the peer may take.
-    spool
-        Where the objects go.
-    known
-        What the dictionary of UIDs knows.
-    tell
-        Is told of what goes wrong; called from the serving thread.
+    note
+        Logs a text at a level; called from the serving thread.
     request
-        What has come already: the A-ASSOCIATE-RQ PDU.
+        The bytes received already: the A-ASSOCIATE-RQ PDU.
     wanted
-        Tells whether objects are taken at the moment.
+        Returns whether instances are accepted at the moment.
     """
 
     def __init__(
@@ -59,7 +52,7 @@ class Association:
         node: Node,
         spool: Spool,
         known: KnownUids,
-        tell: Callable[[Note], None],
+        note: Callable[[int, str], None],
         request: bytes | bytearray = b"",
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -67,7 +60,7 @@ class Association:
         self._peer = _address(sock)
         self._node = node
         self._spool, self._known = spool, known
-        self._tell = tell
+        self._log = note
         self._wanted = wanted
         limits = node.limits
         self._reader = PduReader(
@@ -88,27 +81,27 @@ class Association:
 
     @property
     def received(self) -> int:
-        """Bytes that have come so far."""
+        """Bytes received so far."""
         return self._reader.received
 
     @property
     def waiting(self) -> bool:
-        """Whether it is the peer's turn: we wait for bytes."""
+        """Whether we wait for bytes of the peer."""
         return self._reader.waiting
 
     @property
     def in_message(self) -> bool:
-        """Whether a message has begun and not ended."""
+        """Whether a message is incomplete."""
         return self._message is not None or bool(self._command)
 
     def serve(self) -> None:
-        """Serve the connection until it ends; never raises for what the peer does."""
-        ending = "the sender ended the association in the middle of it"
+        """Serve the connection until it ends; nothing that the peer does raises an error."""
+        ending = "the sender ended the association before the instance was complete"
         reply = b""
         try:
             reply = self._answer_request() or self._exchange()
         except pdu.ProtocolError as error:
-            ending = "the sender broke the protocol"
+            ending = "the sender violated the protocol"
             reply = pdu.abort(error.reason)
             self._note(logging.WARNING, f"aborted: {error}")
         except pdu.PeerTooSlow as error:
@@ -133,13 +126,13 @@ class Association:
         """Abort the association; called from another thread, which does not wait for it."""
         self._interrupted = why
         try:
-            # That of TLS sockets would make the serving thread go on without TLS.
+            # The method of TLS sockets would make the serving thread continue without TLS.
             socket.socket.shutdown(self._socket, socket.SHUT_RD)
         except OSError:
-            return  # it has ended by itself
+            return  # already ended
 
     def _answer_request(self) -> bytes:
-        """Answer the association request; return the last PDU where it ends there."""
+        """Answer the association request; return the PDU that rejects it, or nothing."""
         kind, body = self._reader.read()
         if kind != pdu.PduType.ASSOCIATE_RQ:
             raise _unexpected(kind)
@@ -189,7 +182,7 @@ class Association:
         if context_id not in self._contexts:
             raise pdu.ProtocolError(f"presentation context {context_id} was not accepted")
         if self._message is not None:
-            raise pdu.ProtocolError("a command began before the data set of the last one ended")
+            raise pdu.ProtocolError("a command began before the previous data set ended")
         data = bytes(fragment)
         if self._command or not is_last:
             self._command += fragment
@@ -205,7 +198,7 @@ class Association:
             raise pdu.ProtocolError(str(error)) from error
 
     def _begin(self, request: Command, context_id: int) -> None:
-        """Begin to carry out a request, and end it too when no data set follows."""
+        """Begin a request; also end it if no data set follows."""
         field = request.required(_COMMAND_FIELD)
         if field == _C_CANCEL_RQ:
             return
@@ -215,7 +208,7 @@ class Association:
         elif field == Field.C_ECHO_RQ:
             message.status = status.SUCCESS
         elif field & 0x8000:
-            raise pdu.ProtocolError(f"a response (command field {field:04X}) to no request")
+            raise pdu.ProtocolError(f"a response (command field {field:04X}) without a request")
         self._message = message
         if not request.has_data_set:
             self._end(message)
@@ -237,7 +230,8 @@ class Association:
             raise pdu.ProtocolError("data set in another presentation context than its command")
         message.take(fragment)
         if message.size > self._node.limits.object_size:
-            raise pdu.ProtocolError(f"an object of more than {self._node.limits.object_size} bytes")
+            limit = self._node.limits.object_size
+            raise pdu.ProtocolError(f"an instance of more than {limit} bytes")
         if is_last:
             self._end(message)
 
@@ -248,7 +242,7 @@ class Association:
         self._send(self._responses.to(message))
 
     def announce(self, now: float) -> None:
-        """Report the object that is arriving, if it takes long; called from another thread."""
+        """Report an instance that takes long to arrive; called from another thread."""
         message = self._message
         if message is not None:
             message.announce(now)
@@ -258,21 +252,21 @@ class Association:
             self._socket.sendall(data)
         except OSError as error:
             why = "it did not read" if isinstance(error, BlockingIOError) else str(error)
-            raise pdu.ConnectionLost(f"the peer took no answer: {why}") from error
+            raise pdu.ConnectionLost(f"the peer did not accept a response: {why}") from error
 
     def _close_with(self, data: bytes) -> None:
-        """Send the last PDU, and let the peer close first so that it gets to see it."""
+        """Send the last PDU, and let the peer close first so that it can read it."""
         try:
             self._socket.settimeout(_LINGER)
             self._socket.sendall(data)
             end_of_stream(self._socket)
             self._socket.recv(1)
         except OSError:
-            return  # it closed in its own way
+            return  # already closed
 
     def _note(self, level: int, text: str) -> None:
         calling = f" ({self._calling})" if self._calling else ""
-        self._tell(Note(level, f"association from {self._peer}{calling}: {text}"))
+        self._log(level, f"association from {self._peer}{calling}: {text}")
 
 
 def _unexpected(kind: pdu.PduType) -> pdu.ProtocolError:
@@ -283,4 +277,4 @@ def _address(sock: socket.socket) -> str:
     try:
         return str(sock.getpeername()[0])
     except OSError:
-        return "a peer that is gone"
+        return "a closed connection"

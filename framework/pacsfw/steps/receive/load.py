@@ -1,7 +1,7 @@
-"""How busy each receiver process is, so that the idle ones take new connections.
+"""The load of each receiver process, so that idle processes take new connections.
 
-All of them wait on one socket, and who wakes up first is left to chance. Associations of one
-process take turns at the interpreter, while another may have none.
+All processes wait on one socket, and chance decides which one wakes up first. Associations in
+one process share one interpreter, while another process may have none.
 """
 
 from __future__ import annotations
@@ -10,27 +10,19 @@ import ctypes
 from typing import TypeAlias
 
 Loads: TypeAlias = "ctypes.Array[ctypes.c_int]"
-"""How many connections each process has, in memory that all of them share."""
+"""Number of connections of each process, in shared memory."""
 
 
 class Load:
-    """What one process says of itself, and knows of the others.
-
-    Parameters
-    ----------
-    loads
-        Those of all processes.
-    place
-        Which one of them this is.
-    """
+    """The load of process number ``place``, compared with the others."""
 
     def __init__(self, loads: Loads, place: int) -> None:
         self._loads, self._place = loads, place
 
     def is_now(self, connections: int) -> None:
-        """Tell the others how many there are."""
+        """Publish the number of connections."""
         self._loads[self._place] = connections
 
     def is_above_others(self) -> bool:
-        """Tell whether another process has fewer."""
+        """Return whether another process has fewer connections."""
         return bool(self._loads[self._place] > min(self._loads))

@@ -1,8 +1,8 @@
-"""Where connections wait until they have asked for an association: no thread, few bytes each.
+"""Connections that have not yet requested an association: no thread, and few bytes each.
 
-A connection that says nothing, sends half a PDU or one byte a second, or does not finish its
-TLS handshake stays here until its time is over. When the lobby is full, the oldest guest of
-the address that has most of them has to go, so that a flood from one place crowds out itself.
+A connection that sends nothing, half a PDU or one byte a second, or that does not finish its
+TLS handshake, stays here until its timeout. At `MAX_PENDING` connections, the oldest one from
+the address with the most connections is closed, so that a flood displaces only itself.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 
 from pacsfw.dimse import pdu
 from pacsfw.dimse.negotiation import local_limit_exceeded
 from pacsfw.dimse.tls import end_of_stream
 
-MAX_GUESTS = 256
+MAX_PENDING = 256
 MAX_BYTES = 8 << 20
-"""Of unfinished requests, over all guests."""
+"""Of unfinished requests, over all connections."""
 
 _TLS_HANDSHAKE = 0x16
 _LINGER = 1.0
 """Seconds a peer has to read the last PDU and to close."""
 _IGNORED = 1 << 18
-"""Bytes that a peer may go on to send meanwhile."""
+"""Bytes that a peer may still send in this time."""
 _NO_DATA = (BlockingIOError, ssl.SSLWantReadError)
 
 
@@ -38,7 +39,7 @@ class _State(Enum):
     HANDSHAKE = auto()
     REQUEST = auto()
     WAITING = auto()
-    """The request is whole; there is no room for the association yet."""
+    """The request is complete; no association is free yet."""
     LEAVING = auto()
     GONE = auto()
 
@@ -52,26 +53,24 @@ class PendingConnection:
     deadline: float
     state: _State
     request: bytearray = field(default_factory=bytearray)
-    """The A-ASSOCIATE-RQ PDU, as far as it has come."""
+    """The bytes of the A-ASSOCIATE-RQ PDU received so far."""
     ignored: int = 0
-    """Bytes that came after it had been dismissed."""
+    """Bytes received after the connection was rejected."""
 
 
-class Lobby:
-    """The guests of one receiver process; used by its main thread only.
+class PendingConnections:
+    """The pending connections of one receiver process; used by its main thread only.
 
     Parameters
     ----------
-    selector
-        Is given the connections; calls what is registered with them.
     seconds
-        How long a guest may take, and then wait for room.
+        Timeout for the request, including the time it waits for a free association.
     tls
-        If there is one, a guest has to finish the handshake first.
+        If given, a connection must complete the TLS handshake first.
     admit
-        Takes a guest whose request is whole, or returns False: there is no room.
+        Takes a connection with a complete request, or returns False: no association is free.
     note
-        Is told what is worth a line in the log: level and text.
+        Logs a text at a level.
     """
 
     def __init__(
@@ -84,172 +83,177 @@ class Lobby:
     ) -> None:
         self._selector, self._seconds, self._tls = selector, seconds, tls
         self._admit, self._note = admit, note
-        self._guests: dict[PendingConnection, None] = {}
+        self._pending: dict[PendingConnection, None] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._guests)
+        return len(self._pending)
 
     def enter(self, sock: socket.socket, address: str) -> None:
-        """Take a new connection in."""
+        """Add a new connection."""
         sock.setblocking(False)
         state = _State.REQUEST
         if self._tls is not None:
             state = _State.HANDSHAKE
             try:
                 sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            except OSError:  # it is gone already
+            except OSError:  # already closed by the peer
                 sock.close()
                 return
-        guest = PendingConnection(sock, address, time.monotonic() + self._seconds, state)
-        self._guests[guest] = None
-        self._selector.register(sock, selectors.EVENT_READ, lambda: self._ready(guest))
-        if len(self._guests) > MAX_GUESTS:
-            self._crowd_out()
+        connection = PendingConnection(sock, address, time.monotonic() + self._seconds, state)
+        self._pending[connection] = None
+        self._register(connection)
+        if len(self._pending) > MAX_PENDING:
+            self._close_oldest()
 
     def waiting(self) -> list[PendingConnection]:
-        """Return the guests whose request is whole, the first to come first."""
-        return [guest for guest in self._guests if guest.state is _State.WAITING]
+        """Return the connections whose request is complete, oldest first."""
+        return [each for each in self._pending if each.state is _State.WAITING]
 
     def admit_waiting(self) -> None:
-        """Let those in for whom there is room now."""
-        for guest in self.waiting():
-            if self._admit(guest):
-                self._forget(guest)
+        """Admit waiting connections while associations are free."""
+        for connection in self.waiting():
+            if self._admit(connection):
+                self._forget(connection)
 
     def tick(self) -> None:
-        """Send those away whose time is over."""
+        """Reject or close the connections whose timeout has passed."""
         now = time.monotonic()
-        for guest in [guest for guest in self._guests if now >= guest.deadline]:
-            if guest.state is _State.WAITING:
-                self._warn(guest, "rejected: there are too many associations")
-                self._dismiss(guest, local_limit_exceeded())
-            elif guest.state is _State.REQUEST:
-                if guest.request:
-                    self._warn(guest, "aborted: its association request came too slowly")
-                self._dismiss(guest, pdu.abort(pdu.AbortReason.NOT_SPECIFIED))
+        for connection in [each for each in self._pending if now >= each.deadline]:
+            if connection.state is _State.WAITING:
+                self._warn(connection, "rejected: there are too many associations")
+                self._dismiss(connection, local_limit_exceeded())
+            elif connection.state is _State.REQUEST:
+                if connection.request:
+                    self._warn(connection, "aborted: its association request was too slow")
+                self._dismiss(connection, pdu.abort(pdu.AbortReason.NOT_SPECIFIED))
             else:
-                if guest.state is _State.HANDSHAKE:
-                    self._warn(guest, "closed: its TLS handshake came too slowly")
-                self._close(guest)
+                if connection.state is _State.HANDSHAKE:
+                    self._warn(connection, "closed: its TLS handshake was too slow")
+                self._close(connection)
 
     def close(self) -> None:
-        """Send everybody away."""
-        for guest in list(self._guests):
-            self._close(guest)
+        """Close all connections."""
+        for connection in list(self._pending):
+            self._close(connection)
 
-    def _ready(self, guest: PendingConnection) -> None:
+    def _register(self, connection: PendingConnection) -> None:
+        ready = partial(self._ready, connection)
+        self._selector.register(connection.sock, selectors.EVENT_READ, ready)
+
+    def _ready(self, connection: PendingConnection) -> None:
         try:
-            if guest.state is _State.HANDSHAKE:
-                self._shake_hands(guest)
-            if guest.state is _State.REQUEST:
-                self._read(guest)
-            elif guest.state is _State.LEAVING:
-                count = len(guest.sock.recv(65536))
-                guest.ignored += count
-                if not count or guest.ignored > _IGNORED:
-                    self._close(guest)
+            if connection.state is _State.HANDSHAKE:
+                self._shake_hands(connection)
+            if connection.state is _State.REQUEST:
+                self._read(connection)
+            elif connection.state is _State.LEAVING:
+                count = len(connection.sock.recv(65536))
+                connection.ignored += count
+                if not count or connection.ignored > _IGNORED:
+                    self._close(connection)
         except _NO_DATA:
             return
         except ssl.SSLError as error:
-            if guest.state is not _State.LEAVING:
-                self._warn(guest, f"no TLS: {error.reason or type(error).__name__}")
-            self._close(guest)
+            if connection.state is not _State.LEAVING:
+                self._warn(connection, f"no TLS: {error.reason or type(error).__name__}")
+            self._close(connection)
         except OSError:
-            self._close(guest)
+            self._close(connection)
 
-    def _shake_hands(self, guest: PendingConnection) -> None:
-        assert isinstance(guest.sock, ssl.SSLSocket)  # noqa: S101 - `enter` made it
+    def _shake_hands(self, connection: PendingConnection) -> None:
+        assert isinstance(connection.sock, ssl.SSLSocket)  # noqa: S101 - `enter` made it
         events = selectors.EVENT_READ
         try:
-            guest.sock.do_handshake()
-            guest.state = _State.REQUEST
+            connection.sock.do_handshake()
+            connection.state = _State.REQUEST
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLWantWriteError:
             events = selectors.EVENT_WRITE
-        key = self._selector.get_key(guest.sock)
+        key = self._selector.get_key(connection.sock)
         if key.events != events:
-            self._selector.modify(guest.sock, events, key.data)
+            self._selector.modify(connection.sock, events, key.data)
 
-    def _read(self, guest: PendingConnection) -> None:
-        """Read what has come of the request, and no byte that is behind it."""
-        while missing := self._missing(guest):
-            data = guest.sock.recv(missing)
+    def _read(self, connection: PendingConnection) -> None:
+        """Read the request, and no byte after it."""
+        while missing := self._missing(connection):
+            data = connection.sock.recv(missing)
             if not data:
-                self._close(guest)
+                self._close(connection)
                 return
-            guest.request += data
+            connection.request += data
             self._bytes += len(data)
-        if guest.state is _State.REQUEST:
-            self._request_is_whole(guest)
+        if connection.state is _State.REQUEST:
+            self._request_is_complete(connection)
 
-    def _missing(self, guest: PendingConnection) -> int:
-        """Return how many bytes are to be read next; dismiss who asks for something else."""
-        have = len(guest.request)
+    def _missing(self, connection: PendingConnection) -> int:
+        """Return how many bytes to read next; reject anything but an association request."""
+        have = len(connection.request)
         if have < pdu.HEADER.size:
             return pdu.HEADER.size - have
-        kind, length = pdu.HEADER.unpack_from(guest.request)
+        kind, length = pdu.HEADER.unpack_from(connection.request)
         if kind == pdu.PduType.ASSOCIATE_RQ and length <= pdu.MAX_ASSOCIATE:
             self._limit_bytes()
-            return int(pdu.HEADER.size + length - have) if guest.state is _State.REQUEST else 0
+            return int(pdu.HEADER.size + length - have) if connection.state is _State.REQUEST else 0
         reason = pdu.AbortReason.UNEXPECTED_PDU
         if kind == pdu.PduType.ASSOCIATE_RQ:
             reason = pdu.AbortReason.INVALID_PARAMETER
-            self._warn(guest, f"aborted: an association request of {length} bytes")
+            self._warn(connection, f"aborted: an association request of {length} bytes")
         elif kind == _TLS_HANDSHAKE:
-            self._warn(guest, "aborted: it speaks TLS, which net.local_node.tls would switch on")
+            text = "aborted: TLS handshake on a plain port; enable net.local_node.tls"
+            self._warn(connection, text)
         else:
-            self._warn(guest, "aborted: it does not begin with an association request")
+            self._warn(connection, "aborted: it does not begin with an association request")
             if kind not in set(pdu.PduType):
                 reason = pdu.AbortReason.UNRECOGNIZED_PDU
-        self._dismiss(guest, pdu.abort(reason))
+        self._dismiss(connection, pdu.abort(reason))
         return 0
 
-    def _request_is_whole(self, guest: PendingConnection) -> None:
-        self._selector.unregister(guest.sock)
-        guest.state = _State.WAITING
-        if self._admit(guest):
-            self._forget(guest)
+    def _request_is_complete(self, connection: PendingConnection) -> None:
+        self._selector.unregister(connection.sock)
+        connection.state = _State.WAITING
+        if self._admit(connection):
+            self._forget(connection)
 
     def _limit_bytes(self) -> None:
         if self._bytes > MAX_BYTES:
-            largest = max(self._guests, key=lambda guest: len(guest.request))
+            largest = max(self._pending, key=lambda connection: len(connection.request))
             self._warn(largest, "closed: too many long association requests at once")
             self._close(largest)
 
-    def _crowd_out(self) -> None:
-        idle = [guest for guest in self._guests if guest.state is not _State.WAITING]
-        among = idle or list(self._guests)
-        busiest, _ = Counter(guest.address for guest in among).most_common(1)[0]
-        oldest = next(guest for guest in among if guest.address == busiest)
-        self._warn(oldest, f"closed: more than {MAX_GUESTS} connections without an association")
+    def _close_oldest(self) -> None:
+        idle = [each for each in self._pending if each.state is not _State.WAITING]
+        among = idle or list(self._pending)
+        busiest, _ = Counter(connection.address for connection in among).most_common(1)[0]
+        oldest = next(connection for connection in among if connection.address == busiest)
+        self._warn(oldest, f"closed: more than {MAX_PENDING} connections without an association")
         self._close(oldest)
 
-    def _dismiss(self, guest: PendingConnection, reply: bytes) -> None:
-        """Send the last PDU, and let the peer close first so that it gets to see it."""
-        if guest.state is _State.WAITING:
-            self._selector.register(guest.sock, selectors.EVENT_READ, lambda: self._ready(guest))
-        guest.state = _State.LEAVING
-        guest.deadline = time.monotonic() + _LINGER
-        self._bytes -= len(guest.request)
-        guest.request.clear()
+    def _dismiss(self, connection: PendingConnection, reply: bytes) -> None:
+        """Send the last PDU, and let the peer close first so that it can read it."""
+        if connection.state is _State.WAITING:
+            self._register(connection)
+        connection.state = _State.LEAVING
+        connection.deadline = time.monotonic() + _LINGER
+        self._bytes -= len(connection.request)
+        connection.request.clear()
         try:
-            guest.sock.send(reply)
-            end_of_stream(guest.sock)
+            connection.sock.send(reply)
+            end_of_stream(connection.sock)
         except OSError:
-            self._close(guest)
+            self._close(connection)
 
-    def _close(self, guest: PendingConnection) -> None:
+    def _close(self, connection: PendingConnection) -> None:
         with contextlib.suppress(KeyError):
-            self._selector.unregister(guest.sock)
-        self._forget(guest)
-        guest.state = _State.GONE
-        guest.sock.close()
+            self._selector.unregister(connection.sock)
+        self._forget(connection)
+        connection.state = _State.GONE
+        connection.sock.close()
 
-    def _forget(self, guest: PendingConnection) -> None:
-        self._bytes -= len(guest.request)
-        del self._guests[guest]
+    def _forget(self, connection: PendingConnection) -> None:
+        self._bytes -= len(connection.request)
+        del self._pending[connection]
 
-    def _warn(self, guest: PendingConnection, text: str) -> None:
-        self._note(logging.WARNING, f"connection from {guest.address}: {text}")
+    def _warn(self, connection: PendingConnection, text: str) -> None:
+        self._note(logging.WARNING, f"connection from {connection.address}: {text}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import ipaddress
 import logging
 import os
 import queue
@@ -12,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -20,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacsfw.api import Node
-from pacsfw.steps.receive.addresses import is_allowed
 from pacsfw.steps.receive.load import Load, Loads
 from pacsfw.steps.receive.notes import Notes
 from pacsfw.steps.receive.progress import Progress
@@ -33,28 +33,27 @@ if TYPE_CHECKING:
     from pacsfw.steps.receive.pending_connections import PendingConnection
 
 _LAST_SECONDS = 1.0
-"""How long interrupted associations may take to remove their unfinished files."""
+"""Timeout for interrupted associations to remove their unfinished files."""
 _TICK_SECONDS = 0.25
 _YIELD_SECONDS = 0.002
-"""What a process leaves to others with fewer connections, to take a new one."""
+"""Head start for processes with fewer connections."""
 _AT_ONCE = 64
-"""Connections that a process without room takes in at a time."""
+"""Maximum number of connections accepted per tick while no association is free."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverPlan:
-    """What a receiver process needs to know; picklable for `multiprocessing`."""
+    """The settings of all receiver processes; picklable for `multiprocessing`."""
 
     node: Node
     spool: Path
     processes: int
-    """How many there are; they share the associations that are allowed."""
+    """Number of processes; they share the limit of associations."""
     wanted_until: ctypes.c_double
-    """Until when, on the monotonic clock, objects are taken; shared with the driver."""
+    """Time on the monotonic clock until which instances are accepted; set by the driver."""
     loads: Loads
-    """How many connections each process has; shared by them."""
     known: KnownUids
-    """From the driver: a process would need long to import the dictionary."""
+    """Passed on by the driver: a process would need long to import the dictionary."""
     durable: bool
     digest: bool
     """As for `pacsfw.spool.writer.Spool`."""
@@ -68,22 +67,12 @@ def main(
     place: int,
     writer: str,
 ) -> None:
-    """Run a receiver process until the driver stops it or dies.
+    """Run receiver process number ``place`` until the driver stops it or dies.
 
-    Parameters
-    ----------
-    listener
-        The socket on which all receiver processes accept.
-    orders, reports
-        From the driver and to it.
-    plan
-        What is the same for all of them.
-    place
-        Which one of them this is; they count from 0.
-    writer
-        The ID under which this one writes to the spool.
+    ``orders`` come from the driver and ``reports`` go to it. ``writer`` is the ID under which
+    this process writes to the spool.
     """
-    # The driver decides when to end; a Ctrl-C in the terminal reaches us too.
+    # The driver decides when to end, but a Ctrl-C in the terminal reaches this process too.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -92,7 +81,7 @@ def main(
 
 @dataclass(slots=True)
 class _Visit:
-    """What the process knows of an association beside it."""
+    """The state of an association that the process keeps."""
 
     address: str
     progress: Progress
@@ -109,11 +98,11 @@ class _Process:
         load: Load,
         writer: str,
     ) -> None:
-        # Slow to import, and the driver that imports this module has no use for it.
+        # Slow to import, and the driver imports this module without using these.
         from pacsfw.dimse.tls import server_context
         from pacsfw.spool.writer import Spool
         from pacsfw.steps.receive.association import Association
-        from pacsfw.steps.receive.pending_connections import Lobby
+        from pacsfw.steps.receive.pending_connections import PendingConnections
 
         self._association = Association
         self._listener = listener
@@ -121,7 +110,7 @@ class _Process:
         self._reports_lock = threading.Lock()
         self._plan, self._load = plan, load
         self._spool = Spool(
-            plan.spool, self._tell, writer, durable=plan.durable, digest=plan.digest
+            plan.spool, self._report, writer, durable=plan.durable, digest=plan.digest
         )
         limits, tls = plan.node.limits, plan.node.tls
         self._share = -(-limits.associations // plan.processes)
@@ -130,7 +119,7 @@ class _Process:
         self._open_lock = threading.Lock()
         self._wake, self._waker = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        self._lobby = Lobby(
+        self._pending = PendingConnections(
             self._selector,
             limits.associate_timeout,
             server_context(tls) if tls is not None else None,
@@ -138,8 +127,8 @@ class _Process:
             self._note,
         )
         self._notes = Notes()
-        self._telling: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._teller = threading.Thread(target=self._keep_telling, daemon=True)
+        self._deferred: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._reporter = threading.Thread(target=self._report_deferred, daemon=True)
         self._next_tick = 0.0
         self._deadline: float | None = None
 
@@ -148,8 +137,8 @@ class _Process:
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._orders, selectors.EVENT_READ, self._obey)
         self._selector.register(self._wake, selectors.EVENT_READ, self._association_ended)
-        self._tell(Ready())
-        self._teller.start()
+        self._report(Ready())
+        self._reporter.start()
         while self._deadline is None or self._open:
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 self._interrupt_all()
@@ -157,41 +146,38 @@ class _Process:
             for key, _ in self._selector.select(self._seconds_to_wait()):
                 key.data()
             self._tick()
-        self._telling.put(None)
-        self._teller.join(_LAST_SECONDS)
-        # Threads that hang in a system call must not keep the process.
+        self._deferred.put(None)
+        self._reporter.join(_LAST_SECONDS)
+        # Threads that hang in a system call must not keep the process alive.
         os._exit(0)
 
     def _seconds_to_wait(self) -> float | None:
         now = time.monotonic()
         ends = [self._deadline] if self._deadline is not None else []
-        if self._open or self._lobby or self._notes:
+        if self._open or self._pending or self._notes:
             ends.append(max(self._next_tick, now))
         return max(0.0, min(ends) - now) if ends else None
 
-    def _tell(self, report: Report) -> None:
-        """Tell the driver; called from every thread."""
+    def _report(self, report: Report) -> None:
+        """Report to the driver; called from every thread."""
         data = encode(report)
         try:
             with self._reports_lock:
                 write_frame(self._reports.fileno(), data)
         except OSError:
-            os._exit(1)  # the driver is gone: what we hold is asked for again
-
-    def _take_note(self, note: Note) -> None:
-        self._note(note.level, note.text)
+            os._exit(1)  # the driver died: unreported instances will be requested again
 
     def _note(self, level: int, text: str) -> None:
         if self._notes.take():
-            self._telling.put(partial(self._tell, Note(level, text)))
+            self._deferred.put(partial(self._report, Note(level, text)))
 
-    def _keep_telling(self) -> None:
-        """Body of the thread that tells what need not be told by another.
+    def _report_deferred(self) -> None:
+        """Send the reports that no other thread has to wait for.
 
-        The driver may be too busy to listen; new connections and deadlines do not wait for it.
+        The driver may be busy; new connections and deadlines do not wait for it.
         """
-        while (tell := self._telling.get()) is not None:
-            tell()
+        while (send := self._deferred.get()) is not None:
+            send()
 
     def _obey(self) -> None:
         try:
@@ -202,7 +188,7 @@ class _Process:
             self._deadline = time.monotonic() + message.grace
             self._listen(False)
             self._listener.close()
-            self._lobby.close()
+            self._pending.close()
 
     def _listen(self, wanted: bool) -> None:
         listening = self._listener in self._selector.get_map()
@@ -212,9 +198,9 @@ class _Process:
             self._selector.unregister(self._listener)
 
     def _accept(self) -> bool:
-        """Take a connection in, if there is one; tell whether there was."""
+        """Accept a connection, if there is one; return whether there was."""
         if self._deadline is not None:
-            return False  # a connection came together with the order to stop
+            return False  # a connection arrived together with the order to stop
         if self._load.is_above_others():
             time.sleep(_YIELD_SECONDS)
         try:
@@ -227,33 +213,32 @@ class _Process:
             self._note(logging.ERROR, f"a connection had to wait: {error.strerror}")
             time.sleep(0.1)
             return False
-        if not is_allowed(host, self._plan.node.accept.addresses):
-            self._note(logging.WARNING, f"connection from {host}: closed: not among the addresses")
+        if not _is_allowed(host, self._plan.node.accept.addresses):
+            self._note(logging.WARNING, f"connection from {host}: closed: not an allowed address")
             sock.close()
             return True
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._lobby.enter(sock, host)
-        self._tell_load()
+        self._pending.enter(sock, host)
+        self._publish_load()
         return True
 
-    def _tell_load(self) -> None:
-        self._load.is_now(len(self._open) + len(self._lobby))
+    def _publish_load(self) -> None:
+        self._load.is_now(len(self._open) + len(self._pending))
 
-    def _admit(self, guest: PendingConnection) -> bool:
-        """Begin the association of a guest, if there is room for it."""
-        if not self._has_room(guest.address):
+    def _admit(self, connection: PendingConnection) -> bool:
+        """Begin the association of a connection, if one is free."""
+        if not self._has_room(connection.address):
             return False
-        plan = self._plan
         association = self._association(
-            guest.sock,
-            plan.node,
+            connection.sock,
+            self._plan.node,
             self._spool,
-            plan.known,
-            self._take_note,
-            bytes(guest.request),
+            self._plan.known,
+            self._note,
+            bytes(connection.request),
             self._is_wanted,
         )
-        visit = _Visit(guest.address, Progress(association, time.monotonic()))
+        visit = _Visit(connection.address, Progress(association, time.monotonic()))
         with self._open_lock:
             self._open[association] = visit
             full = len(self._open) >= self._share
@@ -274,9 +259,9 @@ class _Process:
         try:
             association.serve()
         except Exception as error:  # noqa: BLE001 - one association must not end the others
-            # The text of an unforeseen error could quote what the peer sent.
+            # The text of an unexpected error could quote what the peer sent.
             kind = type(error).__name__
-            self._note(logging.ERROR, f"an association ended by an internal {kind}")
+            self._note(logging.ERROR, f"an association ended with an internal {kind}")
         finally:
             with self._open_lock:
                 del self._open[association]
@@ -284,35 +269,35 @@ class _Process:
 
     def _association_ended(self) -> None:
         self._wake.recv(4096)
-        self._lobby.admit_waiting()
+        self._pending.admit_waiting()
         with self._open_lock:
             free = len(self._open) < self._share
-        self._tell_load()
+        self._publish_load()
         if free and self._deadline is None:
             self._listen(True)
 
     def _tick(self) -> None:
-        """Look after deadlines."""
+        """Check the deadlines."""
         now = time.monotonic()
         if now < self._next_tick:
             return
         self._next_tick = now + _TICK_SECONDS
-        self._lobby.tick()
-        self._tell_load()
-        if self._telling.empty():
-            self._telling.put(partial(self._announce, now))
+        self._pending.tick()
+        self._publish_load()
+        if self._deferred.empty():
+            self._deferred.put(partial(self._announce, now))
         for association, visit in self._visits():
             if why := visit.progress.look(now, self._plan.node.limits):
                 self._end(association, visit, why)
-        for guest in self._lobby.waiting():
-            self._make_room(guest.address, now)
+        for connection in self._pending.waiting():
+            self._make_room(connection.address, now)
         if self._deadline is None and self._listener not in self._selector.get_map():
-            # The other processes have had their chance.
+            # The other processes had time to accept it.
             for _ in range(_AT_ONCE):
                 if not self._accept():
                     break
         if text := self._notes.summary(now):
-            self._telling.put(partial(self._tell, Note(logging.WARNING, text)))
+            self._deferred.put(partial(self._report, Note(logging.WARNING, text)))
 
     def _announce(self, now: float) -> None:
         for association, _ in self._visits():
@@ -323,7 +308,7 @@ class _Process:
             return [entry for entry in self._open.items() if not entry[1].is_ending]
 
     def _make_room(self, address: str, now: float) -> None:
-        """End the association that has got on least, unless all get on."""
+        """End the association with the least progress, unless all make progress."""
         visits = self._visits()
         here = [(each, visit) for each, visit in visits if visit.address == address]
         among = here if len(here) >= self._share_per_address else visits
@@ -331,7 +316,7 @@ class _Process:
             return
         association, visit = max(among, key=lambda entry: entry[1].progress.could_yield(now))
         if visit.progress.could_yield(now) >= 0:
-            self._end(association, visit, "others wait for an association, and it did nothing")
+            self._end(association, visit, "it was idle, and others wait for an association")
 
     def _end(self, association: Association, visit: _Visit, why: str) -> None:
         visit.is_ending = True
@@ -348,3 +333,18 @@ class _Process:
                 self._wake.recv(4096)
             except TimeoutError:
                 return
+
+
+def _is_allowed(
+    host: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+) -> bool:
+    """Return whether an address is in one of the networks; without networks all are allowed.
+
+    An IPv4-mapped IPv6 address (``::ffff:192.0.2.1``) counts as its IPv4 address.
+    """
+    if not networks:
+        return True
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    return any(address in network for network in networks)

@@ -1,4 +1,4 @@
-"""How associations get on: which are too slow, and which give way when there is no room."""
+"""The progress of associations: which are too slow, and which yield when none is free."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Protocol
 from pacsfw.api import Limits
 
 YIELD_SECONDS = 10.0
-"""So long without progress an association gives way to one that waits ..."""
+"""After this time without progress, an association yields to a waiting connection ..."""
 YIELD_NEW_SECONDS = 2.0
-"""... and so long if it has not brought any object yet."""
+"""... and after this time if it has not delivered any instance yet."""
 
 
 class Watched(Protocol):
-    """What is looked at of an association, from another thread than the one that serves it."""
+    """The state of an association, read by another thread than the one that serves it."""
 
     @property
     def received(self) -> int:
-        """Bytes that have come so far."""
+        """Bytes received so far."""
 
     @property
     def objects(self) -> int:
-        """Objects that have come whole."""
+        """Complete instances received so far."""
 
     @property
     def in_message(self) -> bool:
-        """Whether a message has begun and not ended."""
+        """Whether a message is incomplete."""
 
     @property
     def waiting(self) -> bool:
-        """Whether it is the peer's turn: we wait for bytes."""
+        """Whether we wait for bytes of the peer."""
 
 
 class Progress:
-    """How one association has got on, looked at from time to time.
+    """The progress of one association, checked at intervals.
 
     Time in which the peer had to wait for us does not count against it.
     """
@@ -44,7 +44,7 @@ class Progress:
         self._bytes = self._bytes_then = self._objects = 0
 
     def look(self, now: float, limits: Limits) -> str:
-        """Return why the association has to end, or nothing."""
+        """Return why the association must end, or nothing."""
         association = self._association
         received, objects, in_message = (
             association.received,
@@ -62,10 +62,10 @@ class Progress:
         if excused or enough or not in_message:
             self._bytes_then, self._since = received, now
         elif now - self._since >= limits.pdu_timeout:
-            return f"a message came with less than {limits.minimum_rate} bytes per second"
+            return f"a message arrived at less than {limits.minimum_rate} bytes per second"
         return ""
 
     def could_yield(self, now: float) -> float:
-        """Return for how many seconds it could have given way; below 0 it gets on."""
+        """Return for how many seconds it could have yielded; negative if it makes progress."""
         patience = YIELD_SECONDS if self._objects else YIELD_NEW_SECONDS
         return now - self._progressed - patience

@@ -1,4 +1,4 @@
-"""The driver's side of the Storage SCP: the socket, the processes and what they report."""
+"""The driver's side of the Storage SCP: the socket, the processes and their reports."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from pacsfw.steps.receive.worker import Worker
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 60.0
-"""So long after the last request ended objects of it may still come."""
+"""Time after the last request ended in which its instances may still arrive."""
 
 _BACKLOG = 128
 _BIND_SECONDS = 3.0
-"""How long to wait for a port: a predecessor that was killed may still be closing."""
+"""Timeout for a port in use: a previous run that was killed may still be closing."""
 _READY_SECONDS = 120.0
 _GATHER = 0.002
-"""Seconds in which reports may gather: to wake up for each object would slow the senders."""
+"""Pause in seconds that collects reports: to wake up for each one would slow the senders."""
 _REPLACEMENT_PAUSE = 1.0
 _BEYOND_GRACE = 2.0
 
@@ -47,20 +47,18 @@ class Receiver:
     Parameters
     ----------
     node
-        Our AE title, the address and port to listen on (port 0: any free one), whom to let
-        in, and how much a sender may take.
+        Our AE title, address and port (0: any free port), the allowed senders, and their
+        limits.
     spool
-        Folder for the objects; made if it is missing.
-    processes
-        How many processes share the work.
+        Folder for the instances; created if it is missing.
     taker
-        Is told of every object, in order, from one thread, with what has come at once.
-        While it works the senders wait, so it should be quick.
+        Receives the records of all instances, in order, from one thread. The senders wait
+        while it works, so it should be quick.
     durable
-        Answer for an object only once it would survive a power cut: for senders who do not
-        keep what they have sent.
+        Answer for an instance only once it would survive a power cut: for senders that delete
+        what they have sent.
     digest
-        Take the SHA-256 of each data set as it comes.
+        Compute the SHA-256 of each data set as it arrives.
     """
 
     def __init__(
@@ -73,14 +71,12 @@ class Receiver:
         durable: bool = False,
         digest: bool = False,
     ) -> None:
-        self._node = node
-        # Shared memory, not a message: a request must not be faster than its announcement.
+        # Shared memory, not a message: an instance must not overtake the news of its request.
         self._wanted_until = _spawn.RawValue("d", math.inf)
         loads = _spawn.RawArray("i", processes)
         self._plan = ReceiverPlan(
             node, spool, processes, self._wanted_until, loads, known_uids(), durable, digest
         )
-        self._processes = processes
         self._taker = taker
         self._listener: socket.socket | None = None
         self._workers: list[Worker] = []
@@ -92,7 +88,7 @@ class Receiver:
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port that the receiver listens on."""
         if self._listener is None:
             raise StateError("the receiver is not listening")
         return int(self._listener.getsockname()[1])
@@ -103,16 +99,16 @@ class Receiver:
         Raises
         ------
         StateError
-            The port is in use or may not be opened, the files for TLS are unusable, or a
-            process does not start.
+            The port is in use or must not be opened, the TLS files are unusable, or a process
+            does not start.
         """
         self._check_tls()
         self._plan.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._listener = _listen(self._node)
+        self._listener = _listen(self._plan.node)
         with self._changed:
-            for place in range(self._processes):
+            for place in range(self._plan.processes):
                 self._workers.append(self._start_worker(place))
-        # Else multiprocessing would wait for ever, at exit, for processes nobody stopped.
+        # Without this, multiprocessing would wait forever at exit for running processes.
         atexit.register(self.stop, 0)
         self._thread.start()
         with self._changed:
@@ -126,24 +122,25 @@ class Receiver:
             raise StateError(broken or f"no receiver process in {_READY_SECONDS:.0f} s")
 
     def open_files(self) -> frozenset[Begun]:
-        """Return the objects that were announced and are neither sealed nor discarded."""
+        """Return the instances that were announced and are neither sealed nor discarded."""
         with self._changed:
             return frozenset(begun for worker in self._workers for begun in worker.open.values())
 
     def expect(self, expected: bool, linger: float = LINGER_SECONDS) -> None:
-        """Say whether something is requested, or nothing any more.
+        """Set whether instances are being requested.
 
-        Where unsolicited objects are rejected, all are (0124, not authorized) from
-        ``linger`` seconds after that. Before this is called all are taken.
+        If unsolicited instances are rejected, all are rejected (0124, not authorized) from
+        ``linger`` seconds after the end of the requests. Before the first call, all are
+        accepted.
         """
-        if self._node.accept.unsolicited == "reject":
+        if self._plan.node.accept.unsolicited == "reject":
             self._wanted_until.value = math.inf if expected else time.monotonic() + linger
 
     def stop(self, grace: float) -> None:
         """Accept no new association, give running ones ``grace`` seconds, and end.
 
         Returns within a few seconds after that, whatever peers and processes do.
-        Every object has been reported sealed or discarded by then.
+        By then, every instance has been reported sealed or discarded.
         """
         atexit.unregister(self.stop)
         with self._changed:
@@ -157,21 +154,21 @@ class Receiver:
             self._thread.join(grace + _BEYOND_GRACE)
         for worker in workers:
             if worker.process.is_alive():
-                log.warning("receiver process %s is killed: it did not end", worker.process.pid)
+                log.warning("receiver process %s killed: it did not end", worker.process.pid)
                 worker.process.kill()
         if self._thread.ident is not None:
             self._thread.join(_BEYOND_GRACE)
 
     def _check_tls(self) -> None:
-        if self._node.tls is None:
+        if self._plan.node.tls is None:
             return
         from pacsfw.dimse.tls import server_context
 
         try:
-            server_context(self._node.tls)
+            server_context(self._plan.node.tls)
         except OSError as error:
             why = error.strerror or type(error).__name__
-            raise StateError(f"TLS cannot be offered: {why}") from error
+            raise StateError(f"TLS cannot be used: {why}") from error
 
     def _start_worker(self, place: int) -> Worker:
         assert self._listener is not None  # noqa: S101 - `start` made it
@@ -180,7 +177,7 @@ class Receiver:
         return worker
 
     def _watch(self) -> None:
-        """Take what the processes report until none is left."""
+        """Take the reports of the processes until all have ended."""
         while self._workers:
             for key, _ in self._selector.select():
                 worker = cast(Worker, key.fileobj)
@@ -205,27 +202,29 @@ class Receiver:
                     worker.note(report)
                     records.append(report)
         if records:
-            self._tell(records)
+            self._hand_over(records)
 
-    def _tell(self, records: Sequence[SpoolRecord]) -> None:
+    def _hand_over(self, records: Sequence[SpoolRecord]) -> None:
         try:
             self._taker.take(records)
-        except Exception as error:  # noqa: BLE001 - the other objects still have to be told of
+        except Exception as error:  # noqa: BLE001 - later records still have to be handed over
+            kind = type(error).__name__
             for record in records:
-                log.critical("%s: was not taken over: %s", record.file, type(error).__name__)
+                log.critical("%s: could not be handed to ingest: %s", record.file, kind)
 
     def _left_behind(self, worker: Worker) -> list[Sealed | Discarded]:
         try:
             return worker.left_behind()
         except OSError as error:
-            # The next start adopts it; the other processes go on.
             log.critical(
-                "%s: %s: what a process left there waits", self._plan.spool, error.strerror
+                "%s: %s: the files of a process stay there until the next start",
+                self._plan.spool,
+                error.strerror,
             )
             return []
 
     def _ended(self, worker: Worker) -> None:
-        """Settle what a process left behind, and replace it unless we are stopping."""
+        """Take over the files of a process, and replace it unless the receiver is stopping."""
         worker.process.join(_BEYOND_GRACE)
         self._selector.unregister(worker)
         worker.close()
@@ -234,7 +233,7 @@ class Receiver:
             self._workers.remove(worker)
             stopping = self._stopping
         if left:
-            self._tell(left)
+            self._hand_over(left)
         if stopping:
             return
         ending = f"receiver process ended unexpectedly (exit code {worker.process.exitcode})"
@@ -244,7 +243,7 @@ class Receiver:
                 self._changed.notify_all()
             log.critical("%s; it is not replaced", self._broken)
             return
-        log.error("%s; another one takes over", ending)
+        log.error("%s; it is replaced", ending)
         time.sleep(_REPLACEMENT_PAUSE)
         with self._changed:
             if not self._stopping:
@@ -252,7 +251,7 @@ class Receiver:
 
 
 def _listen(node: Node) -> socket.socket:
-    import tenacity  # slow; the processes that receive, which import this module, need it not
+    import tenacity  # slow, and the receiver processes import this module without using it
 
     family = socket.AF_INET6 if ":" in node.bind else socket.AF_INET
     where = f"port {node.port} on {node.bind or 'every address'}"
@@ -272,9 +271,9 @@ def _listen(node: Node) -> socket.socket:
         )
     except OSError as error:
         if _is_in_use(error):
-            why = "is in use: another run or another DICOM program listens there"
+            why = "is in use by another run or another DICOM program"
         else:
-            why = f"cannot be listened on: {error.strerror}"
+            why = f"cannot be opened: {error.strerror}"
         raise StateError(f"{where} {why}") from error
 
 

@@ -1,6 +1,6 @@
-"""What receiver processes and the driver tell each other.
+"""Messages between receiver processes and the driver.
 
-Reports, of which there is one for every object, go through a pipe of bytes as frames.
+Reports, one or more for every instance, go through a pipe of bytes as frames.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Ready(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something for the driver's log; ``level`` as in `logging`. Names no patient."""
+    """A line for the driver's log; ``level`` as in `logging`. It names no patient."""
 
     level: int
     text: str
@@ -31,7 +31,7 @@ _NUMBERS = {kind: number for number, kind in enumerate(_TYPES)}
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """From the driver: accept nothing new, and end within ``grace`` seconds."""
+    """An order of the driver: accept nothing new, and end within ``grace`` seconds."""
 
     grace: float
 
@@ -42,6 +42,6 @@ def encode(report: Report) -> bytes:
 
 
 def decode(message: bytes) -> Report:
-    """Return the report that `encode` was given."""
+    """Return the report from its encoded form."""
     number, *fields = marshal.loads(message)  # noqa: S302 - of our own process
     return _TYPES[number](*fields)

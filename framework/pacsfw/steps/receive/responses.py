@@ -1,4 +1,4 @@
-"""Responses to requests: those that say of an object that it is stored are made from a pattern."""
+"""Responses to requests. A template makes the ones that report a stored instance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pacsfw.dimse import command, pdu, status
 from pacsfw.dimse.command import Element
 from pacsfw.steps.receive.store_request import Message
 
-# Members of an enumeration are slow to look up, and these are for every object.
+# Members of an enumeration are slow to look up, and these are needed for every instance.
 _SOP_CLASS, _SOP_INSTANCE = Element.AFFECTED_SOP_CLASS, Element.AFFECTED_SOP_INSTANCE
 _FIELD, _MESSAGE_ID = Element.COMMAND_FIELD, Element.MESSAGE_ID
 
@@ -21,7 +21,7 @@ class Responses:
     Parameters
     ----------
     peer_max_pdu
-        Bytes of P-DATA that the peer takes, 0 for any number.
+        Maximum length of P-DATA that the peer accepts, in bytes; 0: unlimited.
     """
 
     def __init__(self, peer_max_pdu: int) -> None:

@@ -1,4 +1,4 @@
-"""One receiver process as the driver sees it: starting it, hearing from it, settling it."""
+"""A receiver process as the driver sees it: start, reports, stop and leftover files."""
 
 from __future__ import annotations
 
@@ -25,23 +25,13 @@ _spawn = multiprocessing.get_context("spawn")
 
 
 class Worker:
-    """Starts a process, which ends when `stop` is called or the driver dies.
-
-    Parameters
-    ----------
-    listener
-        The socket on which it accepts.
-    plan
-        What all receiver processes need to know.
-    place
-        Which one of them this is.
-    """
+    """Starts process number ``place``, which ends when `stop` is called or the driver dies."""
 
     def __init__(self, listener: socket.socket, plan: ReceiverPlan, place: int) -> None:
         self.place = place
         self.ready = False
         self.open: dict[str, Begun] = {}
-        """Objects that it announced and that have not ended, by their spool ID."""
+        """The announced instances that are neither sealed nor discarded, by spool ID."""
         self._spool = plan.spool
         self._writer = new_writer()
         self._ended = _Numbers()
@@ -54,7 +44,7 @@ class Worker:
             name="receiver",
             daemon=True,
         )
-        # Blocked signals stay blocked in the child until it has decided to ignore them.
+        # Blocked signals stay blocked in the child until it ignores them.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self.process.start()
@@ -64,16 +54,16 @@ class Worker:
             reports.close()
 
     def fileno(self) -> int:
-        """Return what becomes readable when there is something to `hear`."""
+        """Return the descriptor that is readable when there is something to `receive`."""
         return self._reports.fileno()
 
     def receive(self) -> list[Report] | None:
-        """Return what it has reported; None when it has ended."""
+        """Return the new reports; None when the process has ended."""
         data = os.read(self._reports.fileno(), CHUNK)
         return list(map(decode, self._frames.feed(data))) if data else None
 
     def note(self, record: SpoolRecord) -> None:
-        """Keep in mind what it holds."""
+        """Keep track of the files that the process writes."""
         if isinstance(record, Begun):
             self.open[spool_id(record)] = record
         else:
@@ -81,21 +71,19 @@ class Worker:
             self._ended.add(number_of(os.path.basename(record.file)))
 
     def stop(self, grace: float) -> None:
-        """Tell it to accept nothing new, and to end within ``grace`` seconds."""
+        """Order it to accept nothing new, and to end within ``grace`` seconds."""
         try:
             self._orders.send(Stop(grace))
         except OSError:
             return  # it has ended
 
     def close(self) -> None:
-        """Give up the pipes of a process that has ended."""
+        """Close the pipes of a process that has ended."""
         self._reports.close()
         self._orders.close()
 
     def left_behind(self) -> list[Sealed | Discarded]:
-        """Say what became of the objects that it held when it died.
-
-        Whole ones are taken over, unfinished files removed.
+        """Take over the complete files of a dead process, and remove unfinished ones.
 
         Raises
         ------
@@ -103,15 +91,15 @@ class Worker:
             The spool cannot be read or changed.
         """
         sealed = adopt_from(self._spool, self._writer, self._ended)
-        whole = set(map(spool_id, sealed))
+        complete = set(map(spool_id, sealed))
         reason = "the process that received it ended"
-        lost = [begun for begun in self.open.values() if spool_id(begun) not in whole]
+        lost = [begun for begun in self.open.values() if spool_id(begun) not in complete]
         self.open = {}
         return [*sealed, *(Discarded(begun.file, begun.sop_uid, reason) for begun in lost)]
 
 
 class _Numbers:
-    """Remembers numbers that come nearly in order, however many."""
+    """A set of numbers that arrive nearly in order, stored in little memory."""
 
     def __init__(self) -> None:
         self._low = 0
@@ -124,5 +112,5 @@ class _Numbers:
             self._low += 1
 
     def __contains__(self, number: object) -> bool:
-        assert isinstance(number, int)  # noqa: S101 - nothing else is asked
+        assert isinstance(number, int)  # noqa: S101 - the only type used
         return number < self._low or number in self._beyond

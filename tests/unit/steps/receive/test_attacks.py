@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 
 from pacsfw.api import Limits
 from pacsfw.steps.receive.notes import PER_MINUTE, Notes
-from pacsfw.steps.receive.pending_connections import MAX_GUESTS, Lobby, PendingConnection
+from pacsfw.steps.receive.pending_connections import (
+    MAX_PENDING,
+    PendingConnection,
+    PendingConnections,
+)
 from pacsfw.steps.receive.progress import YIELD_NEW_SECONDS, YIELD_SECONDS, Progress
 from unit.dimse import wire
 from unit.dimse.wire import p_data, pdv, store_request, tcp_pair
@@ -52,10 +56,10 @@ def open_many(listening: Listening, count: int, first: bytes) -> list[socket.soc
     return opened
 
 
-def test_more_half_requests_than_the_lobby_holds_keep_nobody_out(listening: Listening) -> None:
+def test_more_half_requests_than_may_be_pending_keep_nobody_out(listening: Listening) -> None:
     before = resident_bytes(pid_of_receiver())
-    opened = open_many(listening, MAX_GUESTS, wire.associate()[:100])
-    opened += open_many(listening, MAX_GUESTS // 2, b"")
+    opened = open_many(listening, MAX_PENDING, wire.associate()[:100])
+    opened += open_many(listening, MAX_PENDING // 2, b"")
     store(listening)
     assert resident_bytes(pid_of_receiver()) - before < 20 << 20
     for sock in opened:
@@ -163,35 +167,35 @@ PIECES = st.tuples(
 
 @given(st.lists(PIECES, max_size=4), st.booleans(), st.booleans(), st.sampled_from((0.0, 100.0)))
 @settings(deadline=None, max_examples=80)
-def test_whatever_comes_nothing_is_left_in_the_lobby_and_no_error_leaves_it(
+def test_whatever_comes_no_connection_stays_pending_and_no_error_leaves_it(
     pieces, tls, is_room, seconds
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if tls else None
     selector, admitted = selectors.DefaultSelector(), []
 
-    def admit(guest: PendingConnection) -> bool:
-        admitted.append(guest)
+    def admit(connection: PendingConnection) -> bool:
+        admitted.append(connection)
         return is_room
 
-    lobby = Lobby(selector, seconds, context, admit, lambda *_: None)
+    pending = PendingConnections(selector, seconds, context, admit, lambda *_: None)
     near, far = tcp_pair()
     with near:
-        lobby.enter(far, "127.0.0.1")
+        pending.enter(far, "127.0.0.1")
         for piece in pieces:
             with contextlib.suppress(OSError):  # it may be closed already
                 near.sendall(piece)
             for key, _ in selector.select(0):
                 key.data()
-            lobby.tick()
-            lobby.admit_waiting()
+            pending.tick()
+            pending.admit_waiting()
     for key, _ in selector.select(0):
         key.data()
-    lobby.close()
-    assert len(lobby) == 0
+    pending.close()
+    assert len(pending) == 0
     assert not selector.get_map()
-    assert lobby._bytes == 0
-    for guest in admitted:
-        guest.sock.close()
+    assert pending._bytes == 0
+    for connection in admitted:
+        connection.sock.close()
     selector.close()
 
 

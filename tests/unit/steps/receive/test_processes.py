@@ -144,7 +144,7 @@ def test_a_port_in_use_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_address_of_another_machine_is_told(tmp_path: Path) -> None:
     node = Node(aetitle="PACSFW", bind="192.0.2.1", port=0)
-    with pytest.raises(StateError, match=r"192\.0\.2\.1 cannot be listened on"):
+    with pytest.raises(StateError, match=r"192\.0\.2\.1 cannot be opened"):
         Receiver(node, tmp_path, 1, Taker()).start()
 
 

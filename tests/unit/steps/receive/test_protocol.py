@@ -267,7 +267,11 @@ def test_a_full_disk_is_answered_with_a700_and_the_association_goes_on(tmp_path:
     records: list[object] = []
     near, far = tcp_pair()
     association = Association(
-        far, Node(aetitle="PACSFW"), Spool(spool, records.append), known_uids(), records.append
+        far,
+        Node(aetitle="PACSFW"),
+        Spool(spool, records.append),
+        known_uids(),
+        lambda *note: records.append(note),
     )
     thread = threading.Thread(target=association.serve)
     thread.start()
@@ -294,7 +298,7 @@ def test_a_spool_that_cannot_be_written_is_answered_with_a_failure(tmp_path: Pat
     near, far = tcp_pair()
     records: list[object] = []
     gone = Spool(tmp_path / "gone", records.append)
-    association = Association(far, Node(aetitle="PACSFW"), gone, known_uids(), lambda _: None)
+    association = Association(far, Node(aetitle="PACSFW"), gone, known_uids(), lambda *_: None)
     thread = threading.Thread(target=association.serve)
     thread.start()
     with near:

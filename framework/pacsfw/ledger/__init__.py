@@ -1,4 +1,4 @@
-"""The truth about what happened: an SQLite file with one writer, the driver."""
+"""The record of everything that happened: an SQLite file that only the driver writes."""
 
 from pacsfw.ledger.ledger import Ledger, has_ledger, open_existing, open_ledger
 

@@ -1,4 +1,4 @@
-"""The typed cells of a row as one JSON text and back, without loss."""
+"""Convert the typed cells of a row to one JSON text and back, without loss."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _DECODERS: Mapping[ColumnType, Callable[[Any], Any]] = {
 
 
 NO_CELLS = "[]"
-"""Of an object without a row, or whose row could not be read."""
+"""Cells of an instance that has no row, or whose row could not be read."""
 
 
 def encode(cells: Iterable[Any]) -> str:
-    """Return what the ledger keeps of a row: durations as microseconds, dates as ISO 8601."""
+    """Return the JSON text of a row: durations in microseconds, dates in ISO 8601."""
     return json.dumps(list(cells), ensure_ascii=False, default=_plain)
 
 
 def decode(kinds: Sequence[ColumnType], row: str) -> list[Any]:
-    """Return the cells that `encode` kept, for columns of these types; `NO_CELLS` is all None."""
+    """Return the cells that `encode` wrote, for columns of these types; `NO_CELLS` is all None."""
     kept = json.loads(row) or [None] * len(kinds)
     return [_cell(kind, value) for kind, value in zip(kinds, kept, strict=True)]
 

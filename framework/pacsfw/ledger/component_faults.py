@@ -1,4 +1,4 @@
-"""What components did wrong, as far as it is remembered."""
+"""The faults of components that the ledger records."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Fault:
     reason: str
     count: int
     effect: str
-    """What it cost, in words."""
+    """The consequence, as shown to the user."""
 
 
 class Faults:
-    """Rows of the table ``faults``, and the failures that other tables hold."""
+    """Rows of the table ``faults``, and failures that are in other tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,10 +30,10 @@ class Faults:
     def replace(
         self, run: str, kind: str, found: Iterable[tuple[str, str, int]], at: datetime
     ) -> None:
-        """Keep what the components of a kind did wrong in this run: (component, reason, count).
+        """Record the faults of all components of a kind in this run: (component, reason, count).
 
-        What earlier runs saw of them is forgotten. Only for faults that belong to no object
-        and no study: of sinks, of observers, of converters as a whole.
+        They replace those of earlier runs. Use it only for faults that belong to no instance
+        and no study: faults of sinks, observers and complete converters.
         """
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM faults WHERE kind = ?", (kind,))
@@ -43,7 +43,7 @@ class Faults:
             )
 
     def by_component(self) -> Iterator[Fault]:
-        """Yield what the present state holds, and what sinks and observers did in the last run."""
+        """Yield the current faults, and those of sinks and observers of the last run."""
         cells = self._database.rows(
             "SELECT component, column_name, reason, count(*) FROM tag_errors"
             " WHERE component <> '' GROUP BY 1, 2, 3 ORDER BY 4 DESC"
@@ -65,17 +65,17 @@ class Faults:
         for reason, count in layouts:
             component, found, why = reason.removeprefix("layout ").partition(") ")
             component = f"{component})" if found else component
-            yield Fault("layout", component, why or "failed", count, _OBJECTS)
+            yield Fault("layout", component, why or "failed", count, _INSTANCES)
         for component, reason, count in conversions:
             yield Fault("converter", component, reason, count, _CONVERSIONS)
         for kind, component, reason, count in others:
             yield Fault(kind, component, reason, count, _EFFECTS.get(kind, ""))
 
 
-_CELLS = "these cells are empty; when the callback is mended, the next run reads them again"
-_OBJECTS = "these objects are in quarantine, with all their bytes"
-_CONVERSIONS = "what it should have written is missing; the next run tries again"
+_CELLS = "these cells are empty; the next run after the callback is fixed reads them again"
+_INSTANCES = "these instances are in quarantine, with all their bytes"
+_CONVERSIONS = "its output files are missing; the next run retries"
 _EFFECTS = {
     "sink": "its rows are in the ledger; the next run delivers them",
-    "observer": "nothing but its own work is lost",
+    "observer": "only its own work is lost",
 }

@@ -1,10 +1,10 @@
-"""What converters made of the stored objects, and which files are theirs."""
+"""The results of converters, and which files belong to which converter."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -26,7 +26,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """What became of one item: an instance, a series or a study."""
+    """The result of one item: an instance, a series or a study."""
 
     converter: str
     item: str
@@ -44,9 +44,9 @@ class Conversions:
         self._database = database
 
     def due(self, converter: str, fingerprint: str, *, whole: bool) -> Sequence[str]:
-        """Return the settled studies of which this converter may lack something.
+        """Return the settled studies that this converter may have to convert.
 
-        ``whole`` leaves out those of which something is known to be missing.
+        ``whole`` leaves out studies with missing instances.
         """
         return self._database.column(
             "SELECT s.study_uid FROM studies s LEFT JOIN converted c"
@@ -60,7 +60,7 @@ class Conversions:
         )
 
     def of_study(self, converter: str, study_uid: str) -> Mapping[str, Conversion]:
-        """Return what is known of the items of a study, by item."""
+        """Return the last result of each item of a study, by item."""
         return {
             row["item"]: Conversion(**dict(row))
             for row in self._database.rows(
@@ -71,70 +71,53 @@ class Conversions:
             )
         }
 
-    def outputs(self, converter: str, item: str | None = None) -> Sequence[tuple[str, str]]:
-        """Return (item, path) of the placed files of a converter, or of one item of it."""
-        return [
-            (row[0], row[1])
-            for row in self._database.rows(
-                "SELECT item, path FROM outputs WHERE converter = ? AND placed = 1"
-                " AND (? IS NULL OR item = ?)",
-                converter,
-                item,
-                item,
-            )
-        ]
+    def outputs(self, converter: str) -> Sequence[tuple[str, str]]:
+        """Return (item, path) of the placed files of a converter."""
+        return self._database.tuples(
+            "SELECT item, path FROM outputs WHERE converter = ? AND placed = 1", converter
+        )
 
     def paths(self) -> Sequence[str]:
-        """Return all files that converters made."""
+        """Return the paths of all files that converters wrote."""
         return self._database.column("SELECT path FROM outputs WHERE placed = 1")
 
     def owner(self, path: str) -> tuple[str, str] | None:
-        """Return (converter, item) whose file this is; None if it is nobody's."""
+        """Return the (converter, item) that a file belongs to; None if it belongs to none."""
         row = self._database.one("SELECT converter, item FROM outputs WHERE path = ?", path)
         return None if row is None else (row[0], row[1])
 
     def announce(self, converter: str, item: str, outputs: Sequence[Output]) -> None:
-        """Record, before they are put in place, whose files these are going to be."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        """Record the item that files belong to, before they are moved to their places."""
+        self._database.execute_each(
+            "INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+            (
                 (
-                    (
-                        output.path,
-                        converter,
-                        item,
-                        output.media_type,
-                        output.size,
-                        output.digest,
-                        json.dumps(output.sources),
-                    )
-                    for output in outputs
-                ),
-            )
+                    output.path,
+                    converter,
+                    item,
+                    output.media_type,
+                    output.size,
+                    output.digest,
+                    json.dumps(output.sources),
+                )
+                for output in outputs
+            ),
+        )
 
     def record(self, conversion: Conversion, outputs: Sequence[Output], at: datetime) -> list[str]:
-        """Keep what became of an item.
+        """Record the result of an item.
 
         Returns
         -------
         list of str
-            The files of an earlier conversion of this item that are no longer of it.
+            Files of an earlier conversion of this item that no longer belong to it.
         """
         where = (conversion.converter, conversion.item)
         keep = {output.path for output in outputs}
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO conversions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    conversion.converter,
-                    conversion.item,
-                    conversion.study_uid,
-                    conversion.fingerprint,
-                    conversion.state,
-                    conversion.reason,
-                    conversion.component,
-                    at.isoformat(),
-                ),
+                (*astuple(conversion), at.isoformat()),
             )
             known = connection.execute(
                 "SELECT path FROM outputs WHERE converter = ? AND item = ?", where
@@ -147,7 +130,7 @@ class Conversions:
         return gone
 
     def forget(self, converter: str, item: str) -> None:
-        """Drop what is known of an item, so that it is converted again."""
+        """Delete the result of an item, so that it is converted again."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT study_uid FROM conversions WHERE converter = ? AND item = ?",
@@ -163,7 +146,7 @@ class Conversions:
             )
 
     def remove(self, converter: str, item: str) -> list[str]:
-        """Drop an item whose sources are gone; returns the files that were made of it."""
+        """Delete an item whose sources are gone; return the files that were made from it."""
         with self._database.transaction() as connection:
             paths = connection.execute(
                 "SELECT path FROM outputs WHERE converter = ? AND item = ?", (converter, item)
@@ -176,30 +159,29 @@ class Conversions:
         return [row[0] for row in paths]
 
     def finished(self, converter: str, study_uid: str, fingerprint: str, version: int) -> None:
-        """Record that nothing of this version of a study is left to convert."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO converted VALUES (?, ?, ?, ?)",
-                (converter, study_uid, fingerprint, version),
-            )
+        """Record that no item of this version of a study is left to convert."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO converted VALUES (?, ?, ?, ?)",
+            converter,
+            study_uid,
+            fingerprint,
+            version,
+        )
 
     def counts(self, converter: str) -> Mapping[str, int]:
-        """Return how many items of a converter are in which state, and its ``files``."""
+        """Return the number of items of a converter in each state, and of its ``files``."""
         rows = self._database.rows(
             "SELECT state, count(*) FROM conversions WHERE converter = ? GROUP BY 1", converter
         )
-        (files,) = self._database.one(
+        files = self._database.number(
             "SELECT count(*) FROM outputs WHERE converter = ? AND placed = 1", converter
         )
-        return {**{row[0]: row[1] for row in rows}, "files": files}
+        return {**dict(rows), "files": files}
 
     def reasons(self, converter: str) -> Sequence[tuple[str, str, int]]:
-        """Return (state, reason, items) of what was skipped or failed."""
-        return [
-            (row[0], row[1], row[2])
-            for row in self._database.rows(
-                "SELECT state, reason, count(*) FROM conversions"
-                " WHERE converter = ? AND state <> 'done' GROUP BY 1, 2 ORDER BY 1, 3 DESC",
-                converter,
-            )
-        ]
+        """Return (state, reason, items) of the items that were skipped or failed."""
+        return self._database.tuples(
+            "SELECT state, reason, count(*) FROM conversions"
+            " WHERE converter = ? AND state <> 'done' GROUP BY 1, 2 ORDER BY 1, 3 DESC",
+            converter,
+        )

@@ -1,10 +1,10 @@
-"""The connection that all parts of the ledger share."""
+"""The SQLite connection that all parts of the ledger share."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,21 +26,31 @@ class Database:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
-                # A commit that fails leaves the transaction open: all later ones would
-                # take it for their own and never be committed.
+                # A failed commit leaves the transaction open. Later transactions would join
+                # it and never be committed.
                 self.connection.commit()
             except BaseException:
                 self.connection.rollback()
                 raise
 
+    def execute(self, sql: str, *values: Any) -> None:
+        """Execute one statement in a transaction."""
+        with self.transaction() as connection:
+            connection.execute(sql, values)
+
+    def execute_each(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Execute a statement once per row, all in one transaction."""
+        with self.transaction() as connection:
+            connection.executemany(sql, rows)
+
     def make_durable(self) -> None:
-        """Sync what was committed so far; commits alone survive a kill, not a power cut."""
+        """Sync all commits so far; without it they survive a kill, but not a power cut."""
         with self._lock:
             if not self.connection.in_transaction:
                 self.connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
 
     def sync_commits(self) -> None:
-        """From now on let every commit survive a power cut."""
+        """Make every commit durable from now on (data that cannot be fetched again)."""
         with self._lock:
             self.connection.execute("PRAGMA synchronous = FULL")
 
@@ -49,14 +59,23 @@ class Database:
         with self._lock:
             return self.connection.execute(sql, values).fetchall()
 
+    def tuples(self, sql: str, *values: Any) -> list[Any]:
+        """Return all rows of a query as plain tuples, which compare equal to others."""
+        return list(map(tuple, self.rows(sql, *values)))
+
     def one(self, sql: str, *values: Any) -> Any:
-        """Return the first row of a query, None where there is none."""
+        """Return the first row of a query, None if there is no row."""
         with self._lock:
             return self.connection.execute(sql, values).fetchone()
 
+    def value(self, sql: str, *values: Any) -> Any:
+        """Return the first cell of the first row, None if there is no row."""
+        row = self.one(sql, *values)
+        return None if row is None else row[0]
+
     def number(self, sql: str, *values: Any) -> int:
-        """Return the only cell of the only row, which is a number."""
-        return int(self.one(sql, *values)[0])
+        """Return the only cell of the only row, a number."""
+        return int(self.value(sql, *values))
 
     def column(self, sql: str, *values: Any) -> list[Any]:
         """Return the first cell of every row."""
@@ -64,6 +83,6 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Hold the connection while rows stream from it."""
+        """Hold the connection while rows are read from it one by one."""
         with self._lock:
             yield self.connection

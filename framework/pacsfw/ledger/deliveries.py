@@ -1,4 +1,4 @@
-"""What the sinks have been given: the outbox is what the studies have and the sinks lack."""
+"""The rows that the sinks have received. The outbox is the rows that a sink still lacks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ class Deliveries:
         self._database = database
 
     def is_begun(self, sink: str) -> bool:
-        """Tell whether this collection has written to the sink before."""
+        """Return whether this collection has written to the sink before."""
         return self._database.one("SELECT 1 FROM sinks WHERE sink = ?", sink) is not None
 
     def position(self, sink: str) -> int | None:
-        """Return the committed position of a begun sink; None when it must be written anew."""
+        """Return the committed position of a begun sink; None if it must be rewritten."""
         row = self._database.one("SELECT position, dirty FROM sinks WHERE sink = ?", sink)
         return None if row is None or row["dirty"] else int(row["position"])
 
     def due(self, sink: str) -> Sequence[str]:
-        """Return the settled studies whose present version this sink lacks."""
+        """Return the settled studies whose current version this sink lacks."""
         return self._database.column(
             "SELECT s.study_uid FROM studies s LEFT JOIN deliveries d"
             " ON d.sink = ? AND d.study_uid = s.study_uid"
@@ -35,7 +35,7 @@ class Deliveries:
     def settled(self) -> Sequence[str]:
         """Return every study that was ever settled, in the order of their verdicts.
 
-        Also those that are being asked for again: a sink has their rows already.
+        This includes studies that are being requested again: a sink already has their rows.
         """
         return self._database.column(
             "SELECT study_uid FROM studies WHERE settled_at IS NOT NULL"
@@ -43,26 +43,24 @@ class Deliveries:
         )
 
     def version(self, sink: str, study_uid: str) -> int | None:
-        """Return the version of a study that a sink has; None when it has none."""
-        row = self._database.one(
+        """Return the version of a study that a sink has; None if it has none."""
+        version: int | None = self._database.value(
             "SELECT version FROM deliveries WHERE sink = ? AND study_uid = ?", sink, study_uid
         )
-        return None if row is None else int(row["version"])
+        return version
 
     def forget(self, sink: str) -> None:
-        """Record that a sink has nothing any more: every study is due again."""
-        with self._database.transaction() as connection:
-            connection.execute("DELETE FROM deliveries WHERE sink = ?", (sink,))
+        """Record that a sink is empty now: every study is due again."""
+        self._database.execute("DELETE FROM deliveries WHERE sink = ?", sink)
 
     def begin(self, sink: str, position: int) -> None:
-        """Record that a sink's file is begun: from now on what it holds is ours."""
-        with self._database.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO sinks VALUES (?, ?, 0)", (sink, position))
+        """Record that the sink's file is begun: its content belongs to this collection now."""
+        self._database.execute("INSERT OR IGNORE INTO sinks VALUES (?, ?, 0)", sink, position)
 
     def commit(
         self, sink: str, study_uid: str, version: int, position: int, component: str = ""
     ) -> None:
-        """Record that a sink, which is this component, durably has this version of a study."""
+        """Record that a sink, written by this component, durably has this version of a study."""
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO sinks VALUES (?, ?, 0)"
@@ -75,13 +73,11 @@ class Deliveries:
             )
 
     def mark_dirty(self, sink: str) -> None:
-        """Record, before it is touched, that the sink's file must be written anew."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO sinks VALUES (?, 0, 1) ON CONFLICT (sink) DO UPDATE SET dirty = 1",
-                (sink,),
-            )
-        # A power cut must not lose this: the position would be taken for that of the new file.
+        """Record, before the sink's file is touched, that it must be rewritten."""
+        self._database.execute(
+            "INSERT INTO sinks VALUES (?, 0, 1) ON CONFLICT (sink) DO UPDATE SET dirty = 1", sink
+        )
+        # If a power cut lost this, the old position would be applied to the new file.
         self._database.make_durable()
 
     def rewritten(
@@ -91,7 +87,7 @@ class Deliveries:
         position: int,
         component: str = "",
     ) -> None:
-        """Record that the sink's file now holds exactly these versions of these studies."""
+        """Record that the sink's file now contains exactly these versions of these studies."""
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO sinks VALUES (?, ?, 0)", (sink, position))
             connection.execute("DELETE FROM deliveries WHERE sink = ?", (sink,))

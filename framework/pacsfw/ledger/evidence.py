@@ -1,4 +1,4 @@
-"""What is known of studies beside their verdicts: their series, what was tried, what is odd."""
+"""Facts about studies in addition to their verdicts: series, failed trials, flags."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pacsfw.api import SeriesVerdict
 from pacsfw.ledger.database import Database
 
 TRIALS = 3
-"""What so many runs could not bring although the PACS answered is not asked for again."""
+"""An instance that this many runs requested in vain, although the PACS answered, is given up."""
 
 WHOLE_STUDY = ""
-"""Stands for the objects that a study lacks where nobody knows which they are."""
+"""Stands for the missing instances of a study whose UIDs are unknown."""
 
 Flag: TypeAlias = Literal["vanished", "rejected"]
-"""``vanished``: the PACS listed the object once and does not any more. ``rejected``: a
+"""``vanished``: the PACS listed the instance once and no longer does. ``rejected``: a
 rejection note of the PACS names it (PS3.3 A.35.4, IHE IOCM)."""
 
 FLAGS: tuple[Flag, ...] = ("vanished", "rejected")
@@ -62,7 +62,7 @@ class Evidence:
         )
 
     def series_counts(self) -> Mapping[str, int]:
-        """Return how many series of the selected studies are in each verdict."""
+        """Return the number of series of the selected studies, by verdict."""
         return dict(
             self._database.rows(
                 "SELECT series.verdict, count(*) FROM series JOIN studies USING (study_uid)"
@@ -71,16 +71,15 @@ class Evidence:
         )
 
     def tried(self, study_uid: str, lacking: Iterable[str], run: str) -> None:
-        """Count that a run asked for these objects in vain; once for each run."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT INTO trials VALUES (?, ?, 1, ?) ON CONFLICT (study_uid, sop_uid)"
-                " DO UPDATE SET runs = runs + (run IS NOT excluded.run), run = excluded.run",
-                ((study_uid, uid, run) for uid in lacking),
-            )
+        """Count that a run requested these instances in vain; at most once per run."""
+        self._database.execute_each(
+            "INSERT INTO trials VALUES (?, ?, 1, ?) ON CONFLICT (study_uid, sop_uid)"
+            " DO UPDATE SET runs = runs + (run IS NOT excluded.run), run = excluded.run",
+            ((study_uid, uid, run) for uid in lacking),
+        )
 
     def given_up(self, study_uid: str) -> frozenset[str]:
-        """Return what of a study is not asked for again."""
+        """Return the instances of a study that are not requested again."""
         return frozenset(
             self._database.column(
                 "SELECT sop_uid FROM trials WHERE study_uid = ? AND runs >= ?", study_uid, TRIALS
@@ -88,15 +87,15 @@ class Evidence:
         )
 
     def settle_trials(self, study_uid: str, lacking: Sequence[str]) -> None:
-        """Forget the trials of what came after all, and note whether all else is given up."""
+        """Delete the trials of instances that arrived; record whether all others are given up."""
         with self._database.transaction() as connection:
             tried = connection.execute(
                 "SELECT sop_uid FROM trials WHERE study_uid = ?", (study_uid,)
             ).fetchall()
-            came = {row[0] for row in tried} - set(lacking)
+            arrived = {row[0] for row in tried} - set(lacking)
             connection.executemany(
                 "DELETE FROM trials WHERE study_uid = ? AND sop_uid = ?",
-                ((study_uid, uid) for uid in came),
+                ((study_uid, uid) for uid in arrived),
             )
             left = bool(lacking) and set(lacking) <= self.given_up(study_uid)
             connection.execute(
@@ -104,29 +103,27 @@ class Evidence:
             )
 
     def try_again(self) -> None:
-        """Forget all trials: what was given up is asked for once more."""
+        """Delete all trials: instances that were given up are requested again."""
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM trials")
             connection.execute("UPDATE studies SET given_up = 0 WHERE given_up = 1")
 
     def flag(self, study_uid: str, uids: Iterable[str], flag: Flag, at: datetime) -> None:
-        """Note what is odd about objects; what is noted already keeps its date."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO flags VALUES (?, ?, ?, ?)",
-                ((study_uid, uid, flag, at.isoformat()) for uid in uids),
-            )
+        """Set a flag on instances; a flag that is already set keeps its date."""
+        self._database.execute_each(
+            "INSERT OR IGNORE INTO flags VALUES (?, ?, ?, ?)",
+            ((study_uid, uid, flag, at.isoformat()) for uid in uids),
+        )
 
     def unflag(self, study_uid: str, uids: Iterable[str], flag: Flag) -> None:
-        """Take a note back."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "DELETE FROM flags WHERE study_uid = ? AND sop_uid = ? AND flag = ?",
-                ((study_uid, uid, flag) for uid in uids),
-            )
+        """Remove a flag from instances."""
+        self._database.execute_each(
+            "DELETE FROM flags WHERE study_uid = ? AND sop_uid = ? AND flag = ?",
+            ((study_uid, uid, flag) for uid in uids),
+        )
 
     def flagged(self, study_uid: str, flag: Flag) -> frozenset[str]:
-        """Return the objects of a study with this flag."""
+        """Return the instances of a study with this flag."""
         return frozenset(
             self._database.column(
                 "SELECT sop_uid FROM flags WHERE study_uid = ? AND flag = ?", study_uid, flag
@@ -134,7 +131,7 @@ class Evidence:
         )
 
     def flags(self) -> Mapping[str, int]:
-        """Return how many stored objects have each flag."""
+        """Return the number of stored instances, by flag."""
         return dict(
             self._database.rows(
                 "SELECT flag, count(DISTINCT sop_uid) FROM flags"

@@ -1,4 +1,4 @@
-"""The objects of a collection: stored in the archive or quarantined, with their table rows."""
+"""The instances of a collection: stored in the dataset folder or quarantined, with their rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pacsfw.ledger.database import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """One object that arrived.
+    """One instance that arrived.
 
-    ``path`` is relative: to the archive where it is stored, to the state folder where it
-    is quarantined or a version (other content of an object that is stored). ``row`` is what
-    `pacsfw.ledger.cells.encode` made of its cells. ``rejects`` are (study UID, SOP Instance UID)
-    of what it takes back, being a rejection note; the ledger keeps them as flags.
+    ``path`` is relative: to the dataset folder for a stored instance, to the state folder for a
+    quarantined one or a version (other content of a stored instance). ``row`` holds the cells, as
+    `pacsfw.ledger.cells.encode` returns them. ``rejects`` are the (study UID, SOP Instance UID)
+    that it names if it is a rejection note; the ledger records them as flags.
     """
 
     sop_uid: str
@@ -39,10 +39,10 @@ class Instance:
     errors: Sequence[CellError] = ()
     rejects: Sequence[tuple[str, str]] = ()
 
-    def as_stored(self, archive: Path) -> Stored:
-        """Return what plugins are told of an object that is in the archive."""
+    def as_stored(self, folder: Path) -> Stored:
+        """Return the description of a stored instance that plugins get."""
         return Stored(
-            path=archive / self.path,
+            path=folder / self.path,
             sop_uid=self.sop_uid,
             sop_class=self.sop_class,
             study_uid=self.study_uid,
@@ -53,6 +53,17 @@ class Instance:
         )
 
 
+_COLUMNS = (
+    "sop_uid", "digest", "study_uid", "series_uid", "sop_class", "syntax", "size",
+    "path", "state", "reason", "calling_ae", "row",
+)  # fmt: skip
+"""Columns of ``instances`` that are attributes of an `Instance`."""
+_INSERT = (
+    f"INSERT INTO instances ({', '.join(_COLUMNS)}, received_at)"  # noqa: S608 - constants
+    f" VALUES ({'?, ' * len(_COLUMNS)}?)"
+)
+
+
 class Instances:
     """Rows of the tables ``instances`` and ``tag_errors``."""
 
@@ -60,45 +71,24 @@ class Instances:
         self._database = database
 
     def record(self, instance: Instance, at: datetime) -> bool:
-        """Keep one object; True when it is new or its row differs from the one kept."""
+        """Record one instance; return whether it is new or its row, path or state changed."""
         with self._database.transaction() as connection:
             known = connection.execute(
                 "SELECT id, row, path, state FROM instances WHERE sop_uid = ? AND digest = ?",
                 (instance.sop_uid, instance.digest),
             ).fetchone()
-            if known and (known["row"], known["path"], known["state"]) == (
-                instance.row,
-                instance.path,
-                instance.state,
-            ):
+            if known and tuple(known)[1:] == (instance.row, instance.path, instance.state):
                 return False
             if known:
                 connection.execute("DELETE FROM instances WHERE id = ?", (known["id"],))
             if instance.state == "stored":
-                # One path holds one object: whatever was there is not there any more.
+                # A path holds one instance: the one recorded there before has been replaced.
                 connection.execute(
                     "DELETE FROM instances WHERE sop_uid = ? AND path = ? AND state = 'stored'",
                     (instance.sop_uid, instance.path),
                 )
             cursor = connection.execute(
-                "INSERT INTO instances (sop_uid, digest, study_uid, series_uid, sop_class, syntax,"
-                " size, path, state, reason, calling_ae, received_at, row)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    instance.sop_uid,
-                    instance.digest,
-                    instance.study_uid,
-                    instance.series_uid,
-                    instance.sop_class,
-                    instance.syntax,
-                    instance.size,
-                    instance.path,
-                    instance.state,
-                    instance.reason,
-                    instance.calling_ae,
-                    at.isoformat(),
-                    instance.row,
-                ),
+                _INSERT, (*(getattr(instance, name) for name in _COLUMNS), at.isoformat())
             )
             connection.executemany(
                 "INSERT INTO tag_errors VALUES (?, ?, ?, ?, ?, ?)",
@@ -114,7 +104,7 @@ class Instances:
         return True
 
     def forget(self, instance: Instance) -> None:
-        """Drop an object whose file is gone."""
+        """Delete an instance whose file is gone."""
         with self._database.transaction() as connection:
             connection.execute(
                 "DELETE FROM instances WHERE sop_uid = ? AND digest = ?",
@@ -126,9 +116,9 @@ class Instances:
             )
 
     def twins(self, instance: Instance) -> Sequence[Instance]:
-        """Return what is stored of the same object elsewhere, with other content."""
+        """Return the stored copies of an instance at other paths, with other content."""
         return self._read(
-            # By the UID of the object (`+`): of a large study there are many.
+            # `+` keeps SQLite from using the study's index: a large study has many rows.
             "SELECT * FROM instances WHERE sop_uid = ? AND +study_uid = ? AND series_uid = ?"
             " AND +state = 'stored' AND digest != ? AND path != ?",
             instance.sop_uid,
@@ -139,11 +129,11 @@ class Instances:
         )
 
     def stored_uids(self, study_uid: str) -> frozenset[str]:
-        """Return the SOP Instance UIDs of a study that are in the archive."""
+        """Return the SOP Instance UIDs of the stored instances of a study."""
         return self._uids(study_uid, "stored")
 
     def stored_by_series(self, study_uid: str) -> Mapping[str, frozenset[str]]:
-        """Return SeriesInstanceUID to the SOP Instance UIDs that are in the archive."""
+        """Return the SOP Instance UIDs of the stored instances, by SeriesInstanceUID."""
         found: dict[str, set[str]] = {}
         for series_uid, sop_uid in self._database.rows(
             "SELECT series_uid, sop_uid FROM instances WHERE study_uid = ? AND state = 'stored'",
@@ -153,21 +143,21 @@ class Instances:
         return {uid: frozenset(uids) for uid, uids in found.items()}
 
     def quarantined_uids(self, study_uid: str) -> frozenset[str]:
-        """Return the SOP Instance UIDs of a study that only reached quarantine."""
+        """Return the SOP Instance UIDs of a study that are in quarantine only."""
         return self._uids(study_uid, "quarantined") - self.stored_uids(study_uid)
 
     def of_study(self, study_uid: str) -> Sequence[Instance]:
-        """Return the stored objects of a study in the order of their paths, without errors."""
+        """Return the stored instances of a study, ordered by path, without ``errors``."""
         return self._read(
             "SELECT * FROM instances WHERE study_uid = ? AND state = 'stored' ORDER BY path",
             study_uid,
         )
 
     def faults(self, study_uid: str) -> Sequence[tuple[Instance, CellError | None]]:
-        """Return what failed in a study: each empty cell, and None for an object without a row.
+        """Return the failures in a study, ordered by path: each failed cell of an instance.
 
-        That is one in quarantine, or other content of one that is stored.
-        In the order of the paths; "" is the study of the objects of which none could be read.
+        The error is None for an instance without a row: one in quarantine, or a version.
+        "" is the study of the instances whose study could not be read.
         """
         return [
             (_instance(row), _cell_error(row))
@@ -181,7 +171,7 @@ class Instances:
         ]
 
     def any_fault(self) -> bool:
-        """Tell whether `faults` has anything for any study."""
+        """Return whether any study has `faults`."""
         return bool(
             self._database.number(
                 "SELECT EXISTS (SELECT 1 FROM tag_errors)"
@@ -190,22 +180,22 @@ class Instances:
         )
 
     def last_without_study(self) -> int:
-        """Return a number that grows with each object of which no study could be read."""
+        """Return a number that grows with each instance whose study could not be read."""
         return self._database.number(
             "SELECT coalesce(max(id), 0) FROM instances WHERE study_uid = ''"
         )
 
     def last_number(self) -> int:
-        """Return the highest number of an object; what is recorded from now on gets a higher one.
+        """Return the highest number of an instance.
 
-        Also what is recorded anew because its row has changed.
+        Instances that are recorded later, or again with a changed row, get higher numbers.
         """
         return self._database.number("SELECT coalesce(max(id), 0) FROM instances")
 
     def stored(self, last: int, end: int) -> Iterator[tuple[int, Instance]]:
-        """Yield every stored object with its number: after ``last``, ``end`` at most.
+        """Yield every stored instance with its number, greater than ``last``, at most ``end``.
 
-        The ledger may be written meanwhile.
+        The caller may write to the ledger between two instances.
         """
         while True:
             rows = self._database.rows(
@@ -220,26 +210,26 @@ class Instances:
             yield from ((row["id"], _instance(row)) for row in rows)
 
     def kept_of_study(self, study_uid: str) -> Sequence[Instance]:
-        """Return all that is kept of a study, quarantined objects and versions included."""
+        """Return all instances of a study, including quarantined ones and versions."""
         return self._read(
             "SELECT * FROM instances WHERE study_uid = ? ORDER BY state, path", study_uid
         )
 
     def any_stored(self) -> bool:
-        """Tell whether the archive holds anything."""
+        """Return whether any instance is stored."""
         return (
             self._database.one("SELECT 1 FROM instances WHERE state = 'stored' LIMIT 1") is not None
         )
 
     def totals(self) -> tuple[int, int]:
-        """Return (objects stored, their bytes)."""
+        """Return (stored instances, their bytes)."""
         row = self._database.one(
             "SELECT count(*), coalesce(sum(size), 0) FROM instances WHERE state = 'stored'"
         )
         return int(row[0]), int(row[1])
 
     def by_modality(self) -> Mapping[str, tuple[int, int]]:
-        """Return (objects stored, their bytes) by the ModalitiesInStudy of their studies."""
+        """Return (stored instances, their bytes) by the ModalitiesInStudy of their studies."""
         return {
             row[0]: (int(row[1]), int(row[2]))
             for row in self._database.rows(
@@ -250,11 +240,11 @@ class Instances:
         }
 
     def versions(self) -> int:
-        """Return how many objects are other content of stored ones."""
+        """Return the number of versions: other content of stored instances."""
         return self._database.number("SELECT count(*) FROM instances WHERE state = 'version'")
 
     def quarantine_reasons(self) -> Mapping[str, int]:
-        """Return how many objects are in quarantine, by reason."""
+        """Return the number of instances in quarantine, by reason."""
         return dict(
             self._database.rows(
                 "SELECT reason, count(*) FROM instances WHERE state = 'quarantined'"
@@ -263,7 +253,7 @@ class Instances:
         )
 
     def cell_errors(self) -> Mapping[tuple[str, str], int]:
-        """Return how many cells stayed empty, by (column, reason)."""
+        """Return the number of cells that failed, by (column, reason)."""
         return {
             (row[0], row[1]): row[2]
             for row in self._database.rows(
@@ -295,17 +285,4 @@ def _cell_error(row: Mapping[str, Any]) -> CellError | None:
 
 
 def _instance(row: Mapping[str, Any]) -> Instance:
-    return Instance(
-        sop_uid=row["sop_uid"],
-        digest=row["digest"],
-        study_uid=row["study_uid"],
-        series_uid=row["series_uid"],
-        sop_class=row["sop_class"],
-        syntax=row["syntax"],
-        size=row["size"],
-        path=row["path"],
-        state=row["state"],
-        reason=row["reason"],
-        calling_ae=row["calling_ae"],
-        row=row["row"],
-    )
+    return Instance(**{name: row[name] for name in _COLUMNS})

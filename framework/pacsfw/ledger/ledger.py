@@ -1,4 +1,4 @@
-"""Opening the ledger: one driver at a time, on whatever file system the state lies."""
+"""Open the ledger: for one driver at a time, on a local or a network file system."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from pacsfw.errors import StateError
@@ -30,7 +30,7 @@ _log = logging.getLogger("pacsfw.ledger")
 
 
 class Ledger:
-    """What happened to every question, study, object and delivery of one state folder."""
+    """The record of every query, study, instance and delivery of one state folder."""
 
     def __init__(self, database: Database, lock: int | None) -> None:
         self._database = database
@@ -45,25 +45,24 @@ class Ledger:
         self.faults = Faults(database)
 
     def sync_commits(self) -> None:
-        """From now on let every commit survive a power cut: for what nobody else has."""
+        """Make every commit durable from now on (data that cannot be fetched again)."""
         self._database.sync_commits()
 
     def get_value(self, key: str) -> str | None:
-        """Return a remembered fact, such as the layout of the archive."""
-        row = self._database.one("SELECT value FROM facts WHERE key = ?", key)
-        return row[0] if row else None
+        """Return a recorded fact, such as the layout of the dataset folder."""
+        value: str | None = self._database.value("SELECT value FROM facts WHERE key = ?", key)
+        return value
 
     def set_value(self, key: str, value: str) -> None:
-        """Keep a fact for later runs."""
-        with self._database.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
+        """Record a fact for later runs."""
+        self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", key, value)
 
     def components(self, study_uid: str) -> Mapping[str, Sequence[str]]:
-        """Return by kind the components that touched a study: name, distribution and version."""
-        row = self._database.one("SELECT components FROM studies WHERE study_uid = ?", study_uid)
-        found = {
-            kind: [component] for kind, component in json.loads(row[0] if row else "{}").items()
-        }
+        """Return the components that touched a study, by kind: name, distribution and version."""
+        known = self._database.value(
+            "SELECT components FROM studies WHERE study_uid = ?", study_uid
+        )
+        found = {kind: [component] for kind, component in json.loads(known or "{}").items()}
         for kind, table in (("sink", "deliveries"), ("converter", "conversions")):
             touched = self._database.column(
                 f"SELECT DISTINCT component FROM {table}"  # noqa: S608 - one of these two
@@ -73,14 +72,12 @@ class Ledger:
             found |= {kind: touched} if touched else {}
         return found
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Make several changes one transaction."""
-        with self._database.transaction():
-            yield
+    def transaction(self) -> AbstractContextManager[object]:
+        """Combine several changes into one transaction."""
+        return self._database.transaction()
 
     def close(self) -> None:
-        """Close the file and let the next driver in."""
+        """Close the file and release the lock."""
         self._database.connection.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -92,7 +89,7 @@ def open_ledger(state: Path) -> Ledger:
     Raises
     ------
     StateError
-        Another driver uses it, it cannot be written, it is damaged, or it is newer.
+        Another driver uses it, it cannot be written, it is damaged, or a newer pacsfw wrote it.
     """
     try:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -105,8 +102,8 @@ def open_ledger(state: Path) -> Ledger:
         try:
             journal = "DELETE" if _on_network(state) else "WAL"
             connection.execute(f"PRAGMA journal_mode = {journal}")
-            # NORMAL may lose the last commits at a power cut, never the order: a study that
-            # was called complete may be asked again, none is called complete for nothing.
+            # With NORMAL, a power cut may lose the last commits, but keeps their order. A
+            # complete study may be requested again; no study becomes complete by mistake.
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             migrate(connection, str(path))
@@ -125,12 +122,12 @@ def open_ledger(state: Path) -> Ledger:
 
 
 def has_ledger(state: Path) -> bool:
-    """Tell whether a state folder has a ledger."""
+    """Return whether a state folder has a ledger."""
     return (state / FILE_NAME).exists()
 
 
 def open_existing(state: Path) -> Ledger | None:
-    """Open the ledger for reading, also beside a running driver; None where there is none."""
+    """Open the ledger for reading, even while a driver runs; None if there is no ledger."""
     path = state / FILE_NAME
     if not has_ledger(state):
         return None
@@ -167,7 +164,10 @@ def _lock(path: Path) -> int:
 
 
 def _on_network(folder: Path) -> bool:
-    """Tell whether WAL, which needs shared memory, would break here (Linux only)."""
+    """Return whether a folder is on a network file system, where WAL fails (Linux only).
+
+    WAL needs shared memory.
+    """
     try:
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Evidence of the questions that find put to the PACS."""
+"""Evidence of the queries that find sent to the PACS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pacsfw.ledger.database import Database
 
 
 class Questions:
-    """Slices asked, and how each was answered."""
+    """Rows of the table ``questions``: each query and how its result ended."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,29 +27,25 @@ class Questions:
         seconds: float,
         at: datetime,
     ) -> None:
-        """Keep how one slice of ``query`` (a fingerprint) was answered."""
-        text = json.dumps(dict(asked.match), sort_keys=True)
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO questions"
-                " (search, query, level, slice, whole, status, ended, rows, seconds, asked_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    search,
-                    query,
-                    asked.level,
-                    text,
-                    answer.complete,
-                    answer.status,
-                    answer.status_text,
-                    rows,
-                    seconds,
-                    at.isoformat(),
-                ),
-            )
+        """Record the result of one query of the search ``query`` (a fingerprint)."""
+        self._database.execute(
+            "INSERT INTO questions"
+            " (search, query, level, slice, whole, status, ended, rows, seconds, asked_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            search,
+            query,
+            asked.level,
+            json.dumps(dict(asked.match), sort_keys=True),
+            answer.complete,
+            answer.status,
+            answer.status_text,
+            rows,
+            seconds,
+            at.isoformat(),
+        )
 
     def counts(self, search: int) -> Mapping[str, int]:
-        """Return how many questions a search has put, by level."""
+        """Return the number of queries of a search, by level."""
         return dict(
             self._database.rows(
                 "SELECT level, count(*) FROM questions WHERE search = ? GROUP BY level", search

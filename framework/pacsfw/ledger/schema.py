@@ -1,4 +1,4 @@
-"""The tables of the ledger, and the steps that bring an older file up to date."""
+"""The tables of the ledger, and the steps that upgrade an older file."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ STEPS = (
         value TEXT NOT NULL
     ) WITHOUT ROWID;
 
-    -- Evidence of every question that was put to a PACS by find.
+    -- Evidence of every query that find sent to a PACS.
     CREATE TABLE questions (
         id INTEGER PRIMARY KEY,
-        query TEXT NOT NULL,            -- fingerprint of the whole query
+        query TEXT NOT NULL,            -- fingerprint of the search
         slice TEXT NOT NULL,
         whole INTEGER NOT NULL,
         status INTEGER,
@@ -53,12 +53,12 @@ STEPS = (
         id INTEGER PRIMARY KEY,
         sop_uid TEXT NOT NULL,
         digest TEXT NOT NULL,
-        study_uid TEXT NOT NULL,        -- '' where the object could not be read
+        study_uid TEXT NOT NULL,        -- '' if the instance could not be read
         series_uid TEXT NOT NULL,
         sop_class TEXT NOT NULL,
         syntax TEXT NOT NULL,
         size INTEGER NOT NULL,
-        path TEXT NOT NULL,             -- relative: stored to the archive, quarantined to the state
+        path TEXT NOT NULL,             -- relative to the dataset folder (stored) or the state
         state TEXT NOT NULL,            -- stored | quarantined
         reason TEXT NOT NULL,
         calling_ae TEXT NOT NULL,
@@ -81,7 +81,7 @@ STEPS = (
     CREATE TABLE sinks (
         sink TEXT PRIMARY KEY,
         position INTEGER NOT NULL,
-        dirty INTEGER NOT NULL          -- rows changed under it: rewrite before trusting position
+        dirty INTEGER NOT NULL          -- rows changed: rewrite before trusting position
     ) WITHOUT ROWID;
 
     CREATE TABLE deliveries (
@@ -92,30 +92,30 @@ STEPS = (
     ) WITHOUT ROWID;
     """,
     """
-    -- One asking of a whole query, from its first question to its last.
+    -- One search, from its first query to its last.
     CREATE TABLE searches (
         id INTEGER PRIMARY KEY,
         query TEXT NOT NULL,            -- fingerprint
         started_at TEXT NOT NULL,
         finished_at TEXT,
-        largest INTEGER NOT NULL DEFAULT 0,  -- rows of the largest answer
-        cut INTEGER NOT NULL DEFAULT 0,      -- an answer was seen cut short
-        problems TEXT NOT NULL DEFAULT '[]',  -- JSON: what else is not proven
-        notes TEXT NOT NULL DEFAULT '[]',     -- JSON: what people should know
-        seen TEXT NOT NULL DEFAULT '{}'       -- JSON: counts of what was odd about the answers
+        largest INTEGER NOT NULL DEFAULT 0,  -- rows of the largest query result
+        cut INTEGER NOT NULL DEFAULT 0,      -- a query result was cut short
+        problems TEXT NOT NULL DEFAULT '[]',  -- JSON: other parts that are not proven
+        notes TEXT NOT NULL DEFAULT '[]',     -- JSON: remarks for the user
+        seen TEXT NOT NULL DEFAULT '{}'       -- JSON: counts of oddities of the query results
     );
 
     CREATE TABLE regions (
         search INTEGER NOT NULL REFERENCES searches (id) ON DELETE CASCADE,
         region TEXT NOT NULL,
         state TEXT NOT NULL,            -- proven | divided | unproven
-        detail TEXT NOT NULL,           -- JSON: the parts of a divided one, else a reason
+        detail TEXT NOT NULL,           -- JSON: the parts of a divided region, otherwise a reason
         PRIMARY KEY (search, region)
     ) WITHOUT ROWID;
 
     CREATE TABLE answers (
         search INTEGER NOT NULL REFERENCES searches (id) ON DELETE CASCADE,
-        member INTEGER NOT NULL,        -- row of the cohort, 0 without one
+        member INTEGER NOT NULL,        -- row of the cohort, 0 without a cohort
         study_uid TEXT NOT NULL,
         PRIMARY KEY (search, member, study_uid)
     ) WITHOUT ROWID;
@@ -125,7 +125,7 @@ STEPS = (
     CREATE INDEX questions_search ON questions (search, level);
     """,
     """
-    -- What a converter made of one instance, series or study.
+    -- The result of converting one instance, series or study.
     CREATE TABLE conversions (
         converter TEXT NOT NULL,        -- the id of its use
         item TEXT NOT NULL,             -- path of the instance, UIDs of the series or study
@@ -147,7 +147,7 @@ STEPS = (
         size INTEGER NOT NULL,
         digest TEXT NOT NULL,           -- SHA-256 of the file
         sources TEXT NOT NULL,          -- JSON: SOP Instance UIDs
-        placed INTEGER NOT NULL         -- 0 until the file is where it belongs
+        placed INTEGER NOT NULL         -- 0 until the file is at its final path
     ) WITHOUT ROWID;
     CREATE INDEX outputs_item ON outputs (converter, item);
 
@@ -159,7 +159,7 @@ STEPS = (
         PRIMARY KEY (converter, study_uid)
     ) WITHOUT ROWID;
 
-    -- What components did wrong that belongs to no object and no study.
+    -- Faults of components that belong to no instance and no study.
     CREATE TABLE faults (
         run TEXT NOT NULL,
         kind TEXT NOT NULL,             -- sink | observer
@@ -169,14 +169,14 @@ STEPS = (
         at TEXT NOT NULL
     );
 
-    -- Which sink, of which distribution and version, took the rows.
+    -- The sink that took the rows, with distribution and version.
     ALTER TABLE deliveries ADD COLUMN component TEXT NOT NULL DEFAULT '';
     """,
     """
     ALTER TABLE studies ADD COLUMN given_up INTEGER NOT NULL DEFAULT 0;  -- see trials
-    ALTER TABLE studies ADD COLUMN checked_at TEXT;  -- when the PACS was last asked what it has
+    ALTER TABLE studies ADD COLUMN checked_at TEXT;  -- the last query for its instances
 
-    -- Verdicts of the series, of the last verdict of their study.
+    -- Verdicts of the series, as of the last verdict of their study.
     CREATE TABLE series (
         study_uid TEXT NOT NULL,
         series_uid TEXT NOT NULL,
@@ -189,7 +189,7 @@ STEPS = (
         PRIMARY KEY (study_uid, series_uid)
     ) WITHOUT ROWID;
 
-    -- Runs that asked for an object in vain ('': for whatever the study lacks).
+    -- Number of runs that requested an instance in vain ('': whatever the study lacks).
     CREATE TABLE trials (
         study_uid TEXT NOT NULL,
         sop_uid TEXT NOT NULL,
@@ -210,7 +210,7 @@ STEPS = (
 
 
 def migrate(connection: sqlite3.Connection, where: str) -> None:
-    """Apply the steps that this file lacks.
+    """Apply the steps that the file lacks.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def migrate(connection: sqlite3.Connection, where: str) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(STEPS):
         raise StateError(
-            f"{where}: written by a newer pacsfw (ledger version {version}, this one knows "
+            f"{where}: written by a newer pacsfw (ledger version {version}, this one supports "
             f"{len(STEPS)}): upgrade pacsfw"
         )
     for number, step in enumerate(STEPS[version:], start=version + 1):

@@ -1,4 +1,4 @@
-"""Searches: how far a query was asked, what was proven of it, and which studies it found."""
+"""Searches: their progress, the parts that are proven, and the studies that they found."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pacsfw.ledger.database import Database
 RegionState: TypeAlias = Literal["proven", "divided", "unproven"]
 
 PLAN = "plan "
-"""What the query of a search begins with that no study list came of."""
+"""Prefix of the query of a search that writes no study list."""
 
 STALE = timedelta(hours=24)
-"""A search that was interrupted longer ago is begun anew: its first answers are too old."""
+"""A search that began earlier than this is not resumed: its first results are too old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """One asking of a whole query."""
+    """One search; ``query`` is its fingerprint."""
 
     id: int
     query: str
@@ -42,7 +42,7 @@ class Searches:
         self._database = database
 
     def begin(self, query: str, now: datetime) -> Search:
-        """Go on with an unfinished search of this query, or begin one."""
+        """Resume an unfinished search of this query, or begin a search."""
         last = self.last(query)
         if last is not None and last.finished_at is None and now - last.started_at < STALE:
             return last
@@ -55,7 +55,7 @@ class Searches:
         return begun
 
     def last(self, query: str | None = None) -> Search | None:
-        """Return the latest search of a query, or of any that a study list came of."""
+        """Return the latest search of a query, by default of any that writes a study list."""
         row = self._database.one(
             "SELECT * FROM searches WHERE query = ?1 OR (?1 IS NULL AND query NOT LIKE ?2)"
             " ORDER BY id DESC LIMIT 1",
@@ -65,26 +65,24 @@ class Searches:
         return row and _search(row)
 
     def get(self, search: int) -> Search:
-        """Return a search as it is now."""
+        """Return the current state of a search."""
         row = self._database.one("SELECT * FROM searches WHERE id = ?", search)
         return _search(row)
 
     def learned(self, search: int, *, largest: int, cut: bool) -> None:
-        """Keep what the answers have shown of the limits of the PACS."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE searches SET largest = ?, cut = ? WHERE id = ?", (largest, cut, search)
-            )
+        """Record what the query results show about the limits of the PACS."""
+        self._database.execute(
+            "UPDATE searches SET largest = ?, cut = ? WHERE id = ?", largest, cut, search
+        )
 
     def saw(self, search: int, seen: Mapping[str, Any]) -> None:
-        """Keep counts of what was odd about the answers, for a search that goes on."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE searches SET seen = ? WHERE id = ?", (json.dumps(seen), search)
-            )
+        """Record counts of oddities of the query results, for a search that is resumed."""
+        self._database.execute(
+            "UPDATE searches SET seen = ? WHERE id = ?", json.dumps(seen), search
+        )
 
     def remark(self, search: int, *, problems: Iterable[str], notes: Iterable[str] = ()) -> None:
-        """Add what people should know of a search; what is known already stays."""
+        """Add problems and notes to those of a search, each only once."""
         with self._database.transaction() as connection:
             row = connection.execute(
                 "SELECT problems, notes FROM searches WHERE id = ?", (search,)
@@ -99,7 +97,7 @@ class Searches:
             )
 
     def finish(self, search: Search, now: datetime) -> None:
-        """Close a search and forget earlier ones of the same query."""
+        """Close a search and delete earlier searches of the same query."""
         with self._database.transaction() as connection:
             connection.execute(
                 "UPDATE searches SET finished_at = ? WHERE id = ?", (now.isoformat(), search.id)
@@ -109,22 +107,19 @@ class Searches:
             )
 
     def settle(self, search: int, region: str, state: RegionState, detail: str = "") -> None:
-        """Record what became of a region: it is not asked again in this search."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO regions VALUES (?, ?, ?, ?)",
-                (search, region, state, detail),
-            )
+        """Record the outcome of a region, which this search does not query again."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO regions VALUES (?, ?, ?, ?)", search, region, state, detail
+        )
 
     def unsettle(self, search: int, region: str) -> None:
-        """Have a region asked again."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "DELETE FROM regions WHERE search = ? AND region = ?", (search, region)
-            )
+        """Delete the outcome of a region, so that it is queried again."""
+        self._database.execute(
+            "DELETE FROM regions WHERE search = ? AND region = ?", search, region
+        )
 
     def settled(self, search: int) -> Mapping[str, tuple[RegionState, str]]:
-        """Return state and detail of every region that was settled."""
+        """Return (state, detail) of every settled region."""
         return {
             row[0]: (row[1], row[2])
             for row in self._database.rows(
@@ -133,39 +128,34 @@ class Searches:
         }
 
     def unproven(self, search: int) -> Sequence[tuple[str, str]]:
-        """Return (region, reason) of what could not be proven, in the order of the regions."""
-        return [
-            (row[0], row[1])
-            for row in self._database.rows(
-                "SELECT region, detail FROM regions WHERE search = ? AND state = 'unproven'"
-                " AND detail != ''"
-                " ORDER BY region",
-                search,
-            )
-        ]
+        """Return (region, reason) of every unproven region, ordered by region."""
+        return self._database.tuples(
+            "SELECT region, detail FROM regions WHERE search = ? AND state = 'unproven'"
+            " AND detail != '' ORDER BY region",
+            search,
+        )
 
     def answered(self, search: int, answers: Iterable[tuple[int, str]]) -> None:
         """Add (cohort row or 0, study UID) of studies that match."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)",
-                ((search, member, uid) for member, uid in answers),
-            )
+        self._database.execute_each(
+            "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)",
+            ((search, member, uid) for member, uid in answers),
+        )
 
     def found(self, search: int) -> int:
-        """Return how many studies a search has found."""
+        """Return the number of studies that a search found."""
         return self._database.number(
             "SELECT count(DISTINCT study_uid) FROM answers WHERE search = ?", search
         )
 
     def uids(self, search: int) -> frozenset[str]:
-        """Return the UIDs of the studies that a search has found."""
+        """Return the UIDs of the studies that a search found."""
         return frozenset(
             self._database.column("SELECT DISTINCT study_uid FROM answers WHERE search = ?", search)
         )
 
     def matched(self, search: int) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """Return (cohort row, attributes) of every study that a row of a cohort matched."""
+        """Yield (cohort row, attributes) of every study that matches a cohort row."""
         with self._database.reading() as connection:
             rows = connection.execute(
                 "SELECT member, attributes FROM answers JOIN studies USING (study_uid)"

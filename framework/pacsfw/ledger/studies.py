@@ -15,7 +15,7 @@ from pacsfw.ledger.database import Database
 from pacsfw.words import GOOD
 
 Origin = Literal["find", "list", "patient", "unsolicited"]
-"""Who brought a study in: a query, the user's study list, a patient's expansion, a push."""
+"""How a study came in: by a query, the user's study list, a listed patient, or unsolicited."""
 
 
 _ANSWERS = "study_uid IN (SELECT study_uid FROM answers WHERE search = ?)"
@@ -51,14 +51,14 @@ class Studies:
         *,
         selected: bool = False,
     ) -> bool:
-        """Add a study, or refresh what is known of it; True when it is new."""
+        """Add a study, or update its attributes; return whether it is new."""
         with self._database.transaction() as connection:
             known = connection.execute(
                 "SELECT origin FROM studies WHERE study_uid = ?", (uid,)
             ).fetchone()
             if known:
                 if origin == "find" != known["origin"]:
-                    # However it came in first, now it is found: the study list has to have it.
+                    # However it came in first, a query found it now: it must be listed.
                     connection.execute(
                         "UPDATE studies SET origin = 'find' WHERE study_uid = ?", (uid,)
                     )
@@ -82,19 +82,20 @@ class Studies:
             return True
 
     def mark_listed(self, search: int, *, only_new: bool, only_patients: bool) -> None:
-        """Remember that the studies of `answering` are on the study list now.
+        """Record that the studies of `answering` are on the study list now.
 
-        One that is missing there later was pruned.
+        If one is missing there later, the user removed it.
         """
-        with self._database.transaction() as connection:
-            connection.execute(
-                f"UPDATE studies SET listed = 1, selected = 1 WHERE {_ANSWERS}"  # noqa: S608
-                " AND (listed = 0 OR NOT ?) AND (patient_id != '' OR NOT ?)",
-                (search, only_new, only_patients),
-            )
+        self._database.execute(
+            f"UPDATE studies SET listed = 1, selected = 1 WHERE {_ANSWERS}"  # noqa: S608
+            " AND (listed = 0 OR NOT ?) AND (patient_id != '' OR NOT ?)",
+            search,
+            only_new,
+            only_patients,
+        )
 
     def select(self, uids: Iterable[str]) -> None:
-        """Make these, and no others, the studies to be requested."""
+        """Select exactly these studies to be requested."""
         with self._database.transaction() as connection:
             connection.execute("UPDATE studies SET selected = 0 WHERE selected = 1")
             connection.executemany(
@@ -102,12 +103,11 @@ class Studies:
             )
 
     def include(self, uid: str) -> None:
-        """Count a study as one that is wanted, beside those that are selected already."""
-        with self._database.transaction() as connection:
-            connection.execute("UPDATE studies SET selected = 1 WHERE study_uid = ?", (uid,))
+        """Select a study in addition to those that are already selected."""
+        self._database.execute("UPDATE studies SET selected = 1 WHERE study_uid = ?", uid)
 
     def unjudged(self) -> Sequence[str]:
-        """Return the UIDs of the studies of which something came and that have no verdict."""
+        """Return the UIDs of the studies that have instances, but no verdict."""
         return self._database.column(
             "SELECT study_uid FROM studies WHERE verdict IS NULL AND study_uid IN"
             " (SELECT study_uid FROM instances) ORDER BY study_uid"
@@ -132,7 +132,7 @@ class Studies:
         return self._database.column("SELECT study_uid FROM studies ORDER BY study_uid")
 
     def answering(self, search: int, *, only_new: bool) -> Iterator[Study]:
-        """Yield what a search found; of that, if told so, what the study list never had."""
+        """Yield the studies that a search found, or only those that were never listed."""
         with self._database.reading() as connection:
             yield from map(
                 _study,
@@ -144,21 +144,21 @@ class Studies:
             )
 
     def without_patient(self, search: int) -> int:
-        """Return how many studies of a search have no PatientID."""
+        """Return the number of studies of a search without a PatientID."""
         return self._database.number(
             f"SELECT count(*) FROM studies WHERE {_ANSWERS} AND patient_id = ''",  # noqa: S608
             search,
         )
 
     def of_patient(self, patient_id: str) -> Sequence[Study]:
-        """Return the studies known of one patient."""
+        """Return the known studies of one patient."""
         return self._read(f"WHERE patient_id = ? {_BY_DATE}", (patient_id,))
 
     def unfinished(self, recheck: datetime | None = None) -> Sequence[str]:
-        """Return the UIDs of the selected studies that are to be moved, in stable order.
+        """Return the UIDs of the selected studies that must be moved, in stable order.
 
-        These are the ones that are neither complete nor given up, and of all others those
-        for which the PACS was last asked before ``recheck``.
+        These are the studies that are neither complete nor given up, and all others for which
+        the PACS was last queried before ``recheck``.
         """
         marks = ", ".join("?" for _ in GOOD)
         return self._database.column(
@@ -170,14 +170,13 @@ class Studies:
         )
 
     def checked(self, uid: str, at: datetime) -> None:
-        """Record that the PACS was asked what the study has."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE studies SET checked_at = ? WHERE study_uid = ?", (at.isoformat(), uid)
-            )
+        """Record that the PACS was queried for the instances of the study."""
+        self._database.execute(
+            "UPDATE studies SET checked_at = ? WHERE study_uid = ?", at.isoformat(), uid
+        )
 
     def given_up(self) -> int:
-        """Return how many selected studies lack only what is not asked for again."""
+        """Return the number of selected studies whose missing instances are all given up."""
         return self._database.number(
             "SELECT count(*) FROM studies WHERE selected = 1 AND given_up = 1"
         )
@@ -189,11 +188,10 @@ class Studies:
         return frozenset(self._database.column(sql, *verdicts))
 
     def rate(self) -> tuple[int, float, int] | None:
-        """Return bytes that came, seconds, and studies of the complete ones; None without any.
+        """Return bytes, seconds and number of the complete studies; None if there are none.
 
-        Seconds are those in which at least one of them was on its way, from its (last) request
-        to its verdict: where several are moved at once, a second counts once. What was there
-        before that request does not count.
+        A second counts, once, if at least one of these studies was between its last request and
+        its verdict. Instances that arrived before that request do not count.
         """
         marks = ", ".join("?" for _ in GOOD)
         rows = self._database.rows(
@@ -209,47 +207,42 @@ class Studies:
         return (sum(row[2] for row in rows), _covered(spans), len(rows)) if rows else None
 
     def requested(self, uid: str, at: datetime) -> None:
-        """Record that the study is being asked for."""
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE studies SET state = 'requested', attempts = attempts + 1,"
-                " requested_at = ? WHERE study_uid = ?",
-                (at.isoformat(), uid),
-            )
+        """Record that the study is being requested."""
+        self._database.execute(
+            "UPDATE studies SET state = 'requested', attempts = attempts + 1,"
+            " requested_at = ? WHERE study_uid = ?",
+            at.isoformat(),
+            uid,
+        )
 
     def settle(
         self, uid: str, verdict: Verdict, at: datetime, components: Mapping[str, str]
     ) -> None:
-        """Record the verdict; one that differs makes the study due for delivery again.
+        """Record the verdict; if it differs, the study is due for delivery again.
 
-        Of ``components`` those that are not named stay: who only asked did not fetch.
+        Kinds that ``components`` does not name keep their component: a run that only queries
+        does not replace the transfer.
         """
-        with self._database.transaction() as connection:
-            connection.execute(
-                "UPDATE studies SET"
-                " version = version + (verdict IS NOT ? OR reason IS NOT ?),"
-                " verdict = ?, reason = ?, expected = ?,"
-                " source = ?, missing = ?, components = json_patch(components, ?), checked_at = ?,"
-                # A study that was only asked about keeps the time at which it had come.
-                " settled_at = CASE WHEN state = 'requested' OR settled_at IS NULL THEN ?"
-                " ELSE settled_at END, state = 'settled' WHERE study_uid = ?",
-                (
-                    verdict.state,
-                    verdict.reason,
-                    verdict.state,
-                    verdict.reason,
-                    verdict.expected,
-                    verdict.source,
-                    json.dumps(list(verdict.missing)),
-                    json.dumps(dict(components)),
-                    at.isoformat(),
-                    at.isoformat(),
-                    uid,
-                ),
-            )
+        self._database.execute(
+            "UPDATE studies SET"
+            " version = version + (verdict IS NOT ?1 OR reason IS NOT ?2),"
+            " verdict = ?1, reason = ?2, expected = ?3,"
+            " source = ?4, missing = ?5, components = json_patch(components, ?6), checked_at = ?7,"
+            # A study that was only queried keeps the time of its arrival.
+            " settled_at = CASE WHEN state = 'requested' OR settled_at IS NULL THEN ?7"
+            " ELSE settled_at END, state = 'settled' WHERE study_uid = ?8",
+            verdict.state,
+            verdict.reason,
+            verdict.expected,
+            verdict.source,
+            json.dumps(list(verdict.missing)),
+            json.dumps(dict(components)),
+            at.isoformat(),
+            uid,
+        )
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many selected studies are in each verdict, or ``pending``."""
+        """Return the number of selected studies, by verdict; ``pending`` has no verdict yet."""
         return dict(
             self._database.rows(
                 "SELECT coalesce(verdict, 'pending'), count(*) FROM studies WHERE selected = 1"
@@ -258,17 +251,17 @@ class Studies:
         )
 
     def origins(self) -> Mapping[str, int]:
-        """Return how many studies came in which way."""
+        """Return the number of studies, by origin."""
         return dict(self._database.rows("SELECT origin, count(*) FROM studies GROUP BY origin"))
 
     def known(self) -> frozenset[str]:
-        """Return the studies that were found or listed, not only sent by somebody."""
+        """Return the UIDs of all studies except unsolicited ones."""
         return frozenset(
             self._database.column("SELECT study_uid FROM studies WHERE origin != 'unsolicited'")
         )
 
     def deselected(self) -> int:
-        """Return how many found studies are no longer on the study list."""
+        """Return the number of found studies that are no longer on the study list."""
         return self._database.number(
             "SELECT count(*) FROM studies WHERE listed = 1 AND selected = 0"
         )
@@ -276,14 +269,11 @@ class Studies:
     def reasons(self) -> Sequence[tuple[str, str, int]]:
         """Return (verdict, reason, studies) for every verdict that is not complete."""
         marks = ", ".join("?" for _ in GOOD)
-        return [
-            (row[0], row[1], row[2])
-            for row in self._database.rows(
-                "SELECT verdict, reason, count(*) FROM studies WHERE selected = 1"  # noqa: S608
-                f" AND verdict NOT IN ({marks}) GROUP BY 1, 2 ORDER BY 1, 3 DESC",
-                *GOOD,
-            )
-        ]
+        return self._database.tuples(
+            "SELECT verdict, reason, count(*) FROM studies WHERE selected = 1"  # noqa: S608
+            f" AND verdict NOT IN ({marks}) GROUP BY 1, 2 ORDER BY 1, 3 DESC",
+            *GOOD,
+        )
 
     def _read(self, where: str, values: Sequence[Any]) -> list[Study]:
         sql = f"SELECT * FROM studies {where}"  # noqa: S608 - constants of this class only
@@ -291,7 +281,7 @@ class Studies:
 
 
 def _covered(spans: Iterable[tuple[datetime, ...]]) -> float:
-    """Return the seconds that lie in at least one of these (beginning, end)."""
+    """Return the seconds that at least one of these (beginning, end) spans covers."""
     covered, latest = timedelta(), datetime.min.replace(tzinfo=UTC)
     for begin, end in sorted(spans):
         covered += max(end - max(begin, latest), timedelta())

@@ -436,7 +436,7 @@ def test_a_writer_killed_at_any_point_leaves_no_half_row(sink, undisturbed, afte
     successor = again(sink)
     successor.restore(TABLE, position)
     assert sink.path.read_bytes() == undisturbed[sink.path.suffix][:position]
-    assert sink.path.read_bytes().count(b"\n") % 10_000 == (sink.path.suffix == ".csv")
+    assert sink.path.read_bytes().count(b"\n") % 10_000 == (sink.path.suffix != ".jsonl")
     with writer(sink, position, number) as process:
         process.stdout.read()
     assert sink.path.read_bytes() == undisturbed[sink.path.suffix]

@@ -119,7 +119,7 @@ def test_a_study_that_the_pacs_does_not_hold_fails_and_the_rest_goes_on(pacs, co
 
     output = capsys.readouterr().out
     assert "complete       2" in output
-    assert "the PACS holds no object of it" in output
+    assert "the PACS lists no instance of it" in output
 
 
 def test_awkward_identifiers_of_any_length_are_stored_apart(embedded_pacs, collection):

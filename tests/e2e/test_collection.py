@@ -100,7 +100,7 @@ def test_a_patient_is_moved_with_all_studies(embedded_pacs, collection, caplog):
 
     assert [row["PatientID"] for row in collected.listed()] == ["SYN1-00000", "SYN1-00001"]
     assert set(collected.objects()) == {uid for study in studies for uid in study.sop_uids}
-    assert "outside the find criteria, moved too: 4" in caplog.text
+    assert "outside the find criteria, also moved: 4" in caplog.text
 
 
 def test_changed_tags_are_read_anew_from_the_stored_files(pacs, collection):

@@ -41,11 +41,11 @@ def test_a_full_disk_is_waited_for(embedded_pacs, collection, small_disk):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as moving:
         assert moving.stderr is not None
         told = next((line for line in moving.stderr if "storage.reserve" in line), "")
-        assert "nothing more is requested for now: less than 32 MiB" in told
+        assert "requests are paused: less than 32 MiB" in told
         assert collected.files() == []
         ballast.unlink()
         rest = moving.stderr.read()
 
     assert moving.returncode == 0
-    assert "there is room again" in rest
+    assert "there is enough space again: requests resume" in rest
     assert collected.objects().keys() == pacs.uids("IMAGE")

@@ -188,4 +188,4 @@ def test_the_pacs_is_asked_what_a_study_should_have(
     found = {row[0]: (row[2], row[4]) for row in verdicts(collected)}
     assert found == {STUDIES[0].uid: ("complete", 4), STUDIES[1].uid: ("short", 4)}
     assert code == 1
-    assert "3 of 4 objects missing" in output
+    assert "3 of 4 instances missing" in output

@@ -1,8 +1,8 @@
-"""How the steps are handed to one another: each port is what one step needs of another.
+"""The ports: Protocols for the methods that one step needs of another.
 
-`pacsfw.collection` plugs them together. An instance goes from a receiver to ingest
-(`RecordTaker`), from there to the study that waits for it (`Arriving`), and a study with a
-verdict to the tables and converters (`SettledStudies`).
+`pacsfw.collection` connects them. An instance goes from a receiver to ingest (`RecordTaker`)
+and on to the study that waits for it (`Arriving`). A study with a verdict goes to the tables
+and converters (`SettledStudies`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from pacsfw.api import Event
 from pacsfw.spool.records import Sealed, SpoolRecord
 
-if TYPE_CHECKING:  # the processes that receive import this, and need no ledger
+if TYPE_CHECKING:  # receiver processes import this module and need no ledger
     from pacsfw.ledger.instances import Instance
 
 
@@ -25,44 +25,41 @@ class Notifier(Protocol):
 
 
 class RecordTaker(Protocol):
-    """Takes what a receiver reports: ingest does."""
+    """Takes the records of a receiver; implemented by ingest."""
 
     def take(self, records: Sequence[SpoolRecord]) -> None:
-        """Take the records, in order. While it works the senders wait."""
+        """Take the records, in order. The senders wait while it works."""
 
 
 class Arriving(Protocol):
-    """Follows instances on their way in: the move step does, and the server."""
+    """Follows incoming instances; implemented by the move step and the server."""
 
     def on_the_way(self, records: Sequence[SpoolRecord]) -> None:
-        """Note spool records before anything is done with them."""
+        """Note spool records before they are processed."""
 
     def arrived(self, instances: Sequence[tuple[Sealed, Instance, bool]]) -> None:
-        """Note instances that the ledger has now.
+        """Note instances that the ledger has recorded.
 
-        Parameters
-        ----------
-        instances
-            The spool record that each came from, what is kept, and whether that is news.
+        Each comes with its spool record, and with whether it is new to the ledger.
         """
 
 
 class Supervisor(Protocol):
-    """Ends a run that cannot go on."""
+    """Ends a run that cannot continue."""
 
     def stop_because(self, err: Exception) -> None:
         """End the run: the ledger or the dataset folder cannot be written."""
 
 
 class MakesDurable(Protocol):
-    """Lets what is stored survive a power cut: ingest does."""
+    """Makes stored instances survive a power cut; implemented by ingest."""
 
     def make_durable(self, study_uid: str) -> None:
-        """Sync a study; the ledger forgets instances that turn out not to be there."""
+        """Sync a study; remove instances without a complete file from the ledger."""
 
 
 class SettledStudies(Protocol):
-    """Takes studies that have a new verdict: tables and converters do."""
+    """Takes studies that have a new verdict; implemented by tables and converters."""
 
     def settled(self, study_uid: str) -> None:
         """Deliver and convert this study soon."""
@@ -72,11 +69,11 @@ class HasRoom(Protocol):
     """Knows whether more may be requested."""
 
     def lacking(self) -> str:
-        """Say why nothing more should be requested for now; empty: there is room."""
+        """Return why nothing more should be requested for now; empty if it may."""
 
 
 class Expecting(Protocol):
-    """Is told whether instances are expected: the receiver is."""
+    """Rejects unsolicited instances; implemented by the receiver."""
 
     def expect(self, expected: bool) -> None:
-        """Say whether a study is being requested."""
+        """Set whether a study is being requested."""

@@ -1,4 +1,4 @@
-"""What every step of a run works with."""
+"""The run: shared resources of all steps."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Timing:
     """Waiting times in seconds; tests shorten them."""
 
     quiet: float = 5.0
-    """No news for so long after the final response: what is missing will not come."""
+    """Silence after the final response, before missing instances are no longer expected."""
     grace: float = 30.0
-    """How long running associations may go on at the end."""
+    """Time for running associations to finish at the end."""
     pause: float = 1.0
-    """Before a study is asked for again; the next pauses are longer, up to a minute."""
+    """Pause before a study is requested again; further pauses are longer, up to a minute."""
     call: float = 30.0
-    """How long a layout or a callback may take over one object."""
+    """Timeout of a layout or a callback for one instance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run: its configuration, its ledger, its clock, and who is told of it.
+    """One run: its configuration, ledger, clock and observers.
 
     Attributes
     ----------
     stop
-        Set when the run is to end: nothing new is begun.
+        Set when the run must end: nothing new is begun.
     """
 
     config: Config
@@ -61,5 +61,5 @@ class Run:
         return self.config.need_storage()
 
     def notify(self, event: Event) -> None:
-        """Tell the observers; never blocks."""
+        """Send an event to the observers; never blocks."""
         self.observers.notify(event)

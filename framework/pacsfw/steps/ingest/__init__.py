@@ -1,1 +1,1 @@
-"""From a spool file to the archive and a table row."""
+"""From a spool file to the dataset folder and a table row."""

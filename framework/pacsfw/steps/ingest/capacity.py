@@ -1,4 +1,4 @@
-"""Whether there is room for more: free space on the disks, and what still has to be stored."""
+"""Whether more may be requested: free disk space, and the backlog of instances to store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _AGAIN = 1.25
-"""So many times the reserve have to be free before more is requested again."""
+"""Requests resume once this multiple of the reserve is free."""
 
 
 class Capacity:
@@ -17,11 +17,11 @@ class Capacity:
     Parameters
     ----------
     folders
-        Where objects are written; the fullest disk counts.
+        Folders to which instances are written; the fullest disk counts.
     reserve
-        Bytes that have to be free on each of them.
+        Bytes that must stay free on each of these disks.
     backlog
-        Bytes that may have arrived and not be stored yet.
+        Maximum number of bytes that have arrived and are not stored yet.
     free
         Returns the free bytes of the disk that a folder is on.
     """
@@ -39,26 +39,27 @@ class Capacity:
         self._full = self._behind = False
 
     def enter(self, size: int) -> None:
-        """Count an object that has arrived; blocks while too much waits to be stored."""
+        """Count an instance that has arrived; blocks while the backlog is too large."""
         with self._changed:
             self._changed.wait_for(lambda: self._bytes <= self._backlog)
             self._bytes += size
 
     def leave(self, size: int) -> None:
-        """Count an object that is stored, or given up."""
+        """Remove an instance from the count once it is stored or given up."""
         with self._changed:
             self._bytes -= size
             self._changed.notify_all()
 
     def lacking(self) -> str:
-        """Say why nothing more should be requested; empty when there is room.
+        """Return why nothing more should be requested; empty if requests may continue.
 
-        Once something lacks it has to be clearly enough again before it no longer does.
+        After a shortage, the free space or backlog must recover clearly before this changes
+        back.
 
         Raises
         ------
         OSError
-            A folder is gone.
+            A folder does not exist any more.
         """
         folder = min(self._folders, key=self._free)
         free = self._free(folder)
@@ -67,7 +68,7 @@ class Capacity:
             self._behind = self._bytes > (self._backlog // 2 if self._behind else self._backlog)
             if self._full:
                 return (
-                    f"less than {self._reserve / 2**20:,.0f} MiB (storage.reserve) are free on the "
+                    f"less than {self._reserve / 2**20:,.0f} MiB (storage.reserve) free on the "
                     f"disk of {folder}"
                 )
             if self._behind:

@@ -1,4 +1,4 @@
-"""Putting an object under its final name: whole, and never over another one."""
+"""Giving an instance its final name: complete, and without overwriting another file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _CHUNK = 1 << 16
 
 
 class Occupied(Exception):
-    """The object cannot have that path; says which kind of conflict it is."""
+    """The instance cannot have that path; the text names the kind of conflict."""
 
 
 class OtherContent(Occupied):
-    """An object of the same SOP Instance UID has that path, with other content."""
+    """An instance with the same SOP Instance UID has that path, with other content."""
 
 
 def commit(
@@ -33,32 +33,33 @@ def commit(
     *,
     durable_below: Path | None = None,
 ) -> bool:
-    """Move a spool file to ``path``; the same object there already is as good.
+    """Move a spool file to ``path``, unless the same instance is stored there already.
 
     Parameters
     ----------
     durable_below
-        The archive, if at no moment a crash or a power cut may take the object: then its new
-        name lasts by the time this returns, and the spool file stays, for who records it.
+        The dataset folder, if no crash or power cut may lose the instance at any time: then
+        the new name is durable when this returns, and the caller deletes the spool file once
+        the instance is recorded.
 
     Returns
     -------
     bool
-        Whether ``path`` holds these very bytes; False where the object was there already
-        in another encoding, which stays.
+        Whether ``path`` holds the same bytes; False if it already held the instance in another
+        encoding, which stays.
 
     Raises
     ------
     Occupied
-        ``path`` holds other bytes, or cannot be a file; all files are left as they are.
+        ``path`` holds other bytes, or cannot be a file; no file is changed.
     OSError
-        The archive cannot be written.
+        The dataset folder cannot be written.
     """
-    if not os.path.isdir(path.parent):  # quicker than Path, for every object
+    if not os.path.isdir(path.parent):  # faster than Path
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except (FileExistsError, NotADirectoryError) as err:
-            raise Occupied("a file has the path of a folder that the layout gives it") from err
+            raise Occupied("the layout names a folder, but a file has its path") from err
     same = True
     try:
         _rename_without_overwriting(spooled, path, durable_below)
@@ -71,7 +72,7 @@ def commit(
 
 def _rename_without_overwriting(spooled: Path, path: Path, durable_below: Path | None) -> None:
     if _is_empty(path):
-        # A crash leaves it: a reservation (below), or a name whose bytes a power cut took.
+        # Left by a crash: a reservation (below), or a file whose bytes a power cut lost.
         path.unlink()
     try:
         os.link(spooled, path)
@@ -102,15 +103,18 @@ def _sync_folders(path: Path, durable_below: Path | None) -> None:
 
 def _is_empty(path: Path) -> bool:
     try:
-        found = os.stat(path)  # quicker than Path, for every object
+        found = os.stat(path)  # faster than Path
     except FileNotFoundError:
         return False
     return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 def _copy_across(spooled: Path, path: Path, durable_below: Path | None) -> None:
-    """Move it to another file system: first beside its place, as whatever is half is no object."""
-    draft = path.with_name(f".{spooled.name}")  # the same at each attempt, so nothing piles up
+    """Move it to another file system: copied to a temporary name first, then renamed.
+
+    So no partial file is ever visible.
+    """
+    draft = path.with_name(f".{spooled.name}")  # the same in each attempt, so none are left over
     try:
         shutil.copyfile(spooled, draft)
         draft.chmod(0o600)
@@ -124,13 +128,13 @@ def _copy_across(spooled: Path, path: Path, durable_below: Path | None) -> None:
 
 
 def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
-    """Tell whether ``path`` holds the same bytes, False if the same object in other ones."""
+    """Return whether ``path`` holds the same bytes; False for another encoding of them."""
     try:
         meta = read_file_meta(path)
     except (ValueError, OSError) as err:
-        raise Occupied("a file that is not ours has the path that the layout gives it") from err
+        raise Occupied("the path that the layout chose is taken by an unknown file") from err
     if meta.sop_uid != sop_uid:
-        raise Occupied("the layout gives the same path to another object")
+        raise Occupied("the layout gives the same path to another instance")
     if meta.syntax != syntax:
         return False
     if dataset_digest(path) != digest:
@@ -139,12 +143,12 @@ def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
 
 
 def dataset_digest(path: Path, size: int | None = None) -> str:
-    """Return the SHA-256 of the data set, without the File Meta that we wrote.
+    """Return the SHA-256 of the data set, without the File Meta.
 
     Parameters
     ----------
     size
-        Bytes of the data set, where they are known: the File Meta is not read then.
+        Bytes of the data set, if known: then the File Meta is not read.
     """
     digest = hashlib.sha256()
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -153,7 +157,7 @@ def dataset_digest(path: Path, size: int | None = None) -> str:
             offset = read_file_meta(file).offset_of_dataset
         else:
             offset = os.fstat(file).st_size - size
-        # Small enough for the processor's cache, and used again and again.
+        # Small enough for the processor's cache, and reused.
         buffer = memoryview(bytearray(min(_CHUNK, size or _CHUNK)))
         while count := os.preadv(file, [buffer], offset):
             digest.update(buffer[:count])

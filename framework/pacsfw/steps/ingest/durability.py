@@ -1,4 +1,4 @@
-"""What is stored survives a power cut: one new name, and all that is stored of a study."""
+"""Making a file name, or all stored files of a study, survive a power cut."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pacsfw.steps.run import Run
 
 
 def sync_folders(path: Path, top: Path) -> None:
-    """Let a name last, and those of the folders on the way to it from ``top``.
+    """Make a file name durable, and the names of its parent folders up to ``top``.
 
     Raises
     ------
     OSError
-        A folder is gone, or cannot be written.
+        A folder does not exist any more, or cannot be written.
     """
     for folder in _folders(path, top):
         sync_folder(folder)
 
 
 class Durability:
-    """Syncs studies, so that the ledger calls nothing complete that a power cut may take."""
+    """Syncs studies, so that a power cut cannot take what the ledger calls complete."""
 
     def __init__(self, run: Run) -> None:
         self._ledger, self._top = run.ledger, run.storage.directory
 
     def make_durable(self, study_uid: str) -> None:
-        """Sync the files of a study, then their folders; forget instances that are not there.
+        """Sync the files of a study, then their folders; forget missing or truncated files.
 
-        Somebody removed them, or a power cut took their end: they are requested again.
+        These were removed, or a power cut lost their end. They are requested again.
         """
         folders: dict[Path, None] = {}
         for instance in self._ledger.instances.of_study(study_uid):
@@ -55,7 +55,7 @@ def _folders(path: Path, top: Path) -> Iterator[Path]:
 
 
 def _sync_file(path: Path, size: int) -> bool:
-    """Sync a file; False if it is gone, or is no file with a data set of ``size``."""
+    """Sync a file; return False if it is missing or has no data set of ``size`` bytes."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""What a worker process does with one object: read its header, place it, make its row."""
+"""The work on one instance in a worker process: read its header, store it, make its row."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from pacsfw.steps.ingest.paths import target
 from pacsfw.steps.ingest.rejection import rejected
 
 ReadRow = Callable[[FileHeader], tuple[str, Sequence[CellError]]]
-"""From a header to its cells as the ledger keeps them, and the errors behind empty ones."""
+"""From a header to its cells as stored in the ledger, and the errors behind empty cells."""
 
-_LONGEST_PATH = 4096  # bytes with the final NUL, Linux's PATH_MAX
+_LONGEST_PATH = 4095  # bytes: Linux's PATH_MAX without the final NUL
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 QUARANTINE = "quarantine"
-"""Folder for objects that could not be stored, inside the state folder."""
+"""Folder in the state folder for instances that could not be stored."""
 VERSIONS = "versions"
-"""Folder, likewise, for other content of objects that are stored."""
+"""Folder in the state folder for other content of stored instances."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reparse:
-    """A job: read the row of a stored object again."""
+    """A job: read the row of a stored instance again."""
 
     instance: Instance
     number: int = 0
@@ -45,22 +45,22 @@ class Reparse:
 
 @dataclass(frozen=True, slots=True)
 class Unwritable:
-    """Outcome when the archive takes no more files; the object stays in the spool."""
+    """Outcome if the dataset folder cannot be written; the instance stays in the spool."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """Outcome when the spool file is gone: a worker of a killed driver was still at it."""
+    """Outcome if the spool file is gone: a worker of a killed driver was still using it."""
 
 
 class _InstanceRefused(Exception):
-    """The object cannot be stored; the text is the reason, without values of the object."""
+    """The instance cannot be stored; the text is the reason, without values of the instance."""
 
 
 class Ingest:
-    """Turns jobs into outcomes; never raises, whatever is in an object.
+    """Turns jobs into outcomes; never raises, whatever an instance contains.
 
     Parameters
     ----------
@@ -69,15 +69,13 @@ class Ingest:
     state
         ``storage.state``.
     layout, layout_name
-        Names the folders and the file of an object; quoted in reasons as it is named.
-    read_row
-        Makes the table row.
+        Names the folders and the file of an instance; reasons quote the name.
     reader
-        Reads headers: what the row needs at once, what the layout needs from the second on.
+        Reads headers. It learns from the first instance which attributes the layout needs.
     known
-        The studies whose objects are stored; those of others are quarantined. None: of all.
+        The studies whose instances are stored; other instances are quarantined. None: all.
     durable
-        At no moment may a power cut take an object.
+        No power cut may lose an instance at any time.
     """
 
     def __init__(
@@ -106,7 +104,7 @@ class Ingest:
         if isinstance(job, Reparse):
             return self._reparse(job.instance)
         if not self._archive.is_dir():
-            return Unwritable("storage.directory is no folder any more")
+            return Unwritable("storage.directory is not a folder any more")
         try:
             return self._store(job)
         except OSError as err:
@@ -121,7 +119,7 @@ class Ingest:
             record = _identify(record, header)
             _check_identity(record, header)
             if self._known is not None and record.study_uid not in self._known:
-                raise _InstanceRefused("unsolicited: nobody asked for its study")
+                raise _InstanceRefused("unsolicited: its study was not requested")
             header.warnings += integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
@@ -139,7 +137,7 @@ class Ingest:
                 record = _as_stored(record, path)
         except OtherContent as err:
             if not self._is_of_series(path, record):
-                reason = f"{err}, of another series or study: the layout does not keep them apart"
+                reason = f"{err}, in another series or study: the layout does not separate them"
                 return quarantine(sealed, self._state, reason, record)
             kept = keep(spooled, self._state / VERSIONS, record.digest)
             return as_version(record, kept.relative_to(self._state))
@@ -154,7 +152,7 @@ class Ingest:
         )
 
     def _is_of_series(self, path: Path, record: Instance) -> bool:
-        """Tell whether the object at ``path`` says that it is of the same study and series."""
+        """Return whether the instance at ``path`` names the same study and series."""
         try:
             there = _identify(record, self._reader.read(path))
         except (UnreadableObject, OSError):
@@ -172,7 +170,7 @@ class Ingest:
         try:
             names = self._layout(header)
         except Skip as err:
-            raise _InstanceRefused(f"left out by layout {self._layout_name}: {err}") from err
+            raise _InstanceRefused(f"skipped by layout {self._layout_name}: {err}") from err
         except Exception as err:
             why = str(err) if isinstance(err, ComponentError) else type(err).__name__
             raise _InstanceRefused(f"layout {self._layout_name} failed: {why}") from err
@@ -182,20 +180,21 @@ class Ingest:
             raise _InstanceRefused(f"layout {self._layout_name}: {err}") from err
         if path == self._state or path.as_posix().startswith(self._state_below):
             raise _InstanceRefused(f"layout {self._layout_name} points into the state folder")
-        if len(os.fsencode(path)) >= _LONGEST_PATH:
-            raise _InstanceRefused(f"layout {self._layout_name} gives it too long a path")
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            why = f"chose a path longer than {_LONGEST_PATH} bytes"
+            raise _InstanceRefused(f"layout {self._layout_name} {why}")
         return path
 
 
 def without_row(instance: Instance, reason: str) -> Instance:
-    """Return a stored object whose row cannot be read: it has no cells at all."""
+    """Return a stored instance whose row cannot be read: all its cells are empty."""
     return replace(instance, row=NO_CELLS, errors=(CellError.of_row("read", reason),))
 
 
 def quarantine(
     sealed: Sealed, state: Path, reason: str, record: Instance | None = None
 ) -> Instance:
-    """Keep an object that cannot be stored, with its bytes, under the name of its digest."""
+    """Keep the bytes of an instance that cannot be stored, named by its digest."""
     record = record or _record(sealed)
     kept = keep(sealed.path, state / QUARANTINE, record.digest)
     return replace(
@@ -204,7 +203,7 @@ def quarantine(
 
 
 def as_version(record: Instance, kept: Path) -> Instance:
-    """Return an object of which other content is stored: it has no row in the table."""
+    """Return an instance whose UID is stored with other content: it has no table row."""
     reason = "other content is stored under the same SOP Instance UID"
     return replace(
         record, state="version", reason=reason, path=kept.as_posix(), row=NO_CELLS, errors=()
@@ -212,7 +211,7 @@ def as_version(record: Instance, kept: Path) -> Instance:
 
 
 def keep(path: Path, folder: Path, digest: str) -> Path:
-    """Move a file into a folder of the state, under the name of its digest."""
+    """Move a file into a folder of the state, named by its digest."""
     folder.mkdir(mode=0o700, exist_ok=True)
     kept = folder / f"{digest}.dcm"
     path.replace(kept)
@@ -235,7 +234,7 @@ def _record(sealed: Sealed) -> Instance:
 
 
 def _identify(record: Instance, header: FileHeader) -> Instance:
-    """Take the UIDs from the data set: archives have announced others in the C-STORE request."""
+    """Take the UIDs from the data set: some PACS send others in the C-STORE request."""
     uids = {keyword: str(header.get(keyword) or "").strip("\0 ") for keyword in _UIDS}
     return replace(
         record,
@@ -248,12 +247,12 @@ def _identify(record: Instance, header: FileHeader) -> Instance:
 def _check_identity(record: Instance, header: FileHeader) -> None:
     if not record.study_uid:
         raise _InstanceRefused("it has no StudyInstanceUID")
-    if not header.get("SOPInstanceUID"):  # `record` has that of the request then
+    if not header.get("SOPInstanceUID"):  # in this case `record` has the UID of the request
         raise _InstanceRefused("it has no SOPInstanceUID")
 
 
 def _as_stored(record: Instance, path: Path) -> Instance:
-    """Describe the encoding of the object that is in the archive already, and stays."""
+    """Describe the encoding in which the instance is already stored."""
     meta = read_file_meta(path)
     size = path.stat().st_size - meta.offset_of_dataset
     return replace(record, digest=dataset_digest(path), syntax=meta.syntax, size=size)

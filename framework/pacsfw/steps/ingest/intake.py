@@ -1,4 +1,4 @@
-"""The driver's side of ingest: from what receivers report to what the ledger knows."""
+"""The driver's side of ingest: from the records of receivers to the ledger."""
 
 from __future__ import annotations
 
@@ -19,26 +19,20 @@ from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, Spec, WorkerPool
 
 AHEAD = 64
-"""Objects that a worker is given before it has answered for them."""
+"""Maximum number of instances queued for each worker."""
 
 _Outcome = Instance | Unwritable | Vanished | Crashed
 
 
 class Intake:
-    """Hands sealed objects to the workers and records what came of them.
+    """Hands sealed instances to the workers and records the outcomes.
 
     Parameters
     ----------
     spool
-        The folder that the objects arrive in.
-    capacity
-        Counts what waits to be stored.
-    arriving
-        Follows the objects on their way.
-    supervisor
-        Ends the run where going on is pointless.
+        The folder in which the instances arrive.
     workers, spec
-        How many worker processes there are, and what builds an `Ingest` in each of them.
+        The number of worker processes, and the recipe for an `Ingest` in each of them.
     """
 
     def __init__(
@@ -59,7 +53,7 @@ class Intake:
         self._pool = WorkerPool(workers, spec, self._guarded_done, ahead=AHEAD)
 
     def start(self) -> None:
-        """Start the workers and take over what an earlier run left in the spool."""
+        """Start the workers and take over the spool files of an earlier run."""
         self._pool.start()
         self.take(adopt(self._spool))
 
@@ -84,13 +78,13 @@ class Intake:
     def _guarded_done(self, answers: Sequence[tuple[Sealed, Any]]) -> None:
         try:
             self._done(answers)
-        except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
+        except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must stop
             self._supervisor.stop_because(err)
         finally:
             self._capacity.leave(sum(job.size for job, _ in answers))
 
     def _done(self, answers: Sequence[tuple[Sealed, _Outcome]]) -> None:
-        """Record what came of objects: of as many as there are in one transaction."""
+        """Record all these outcomes in one transaction."""
         now = self._run.clock.now()
         objects: list[tuple[Sealed, Instance, bool]] = []
         with self._ledger.transaction():
@@ -99,7 +93,7 @@ class Intake:
                 if instance is not None:
                     objects.append((job, instance, self._record(instance, now)))
         for job, _, _ in objects:
-            job.path.unlink(missing_ok=True)  # where it is kept until the ledger knows the object
+            job.path.unlink(missing_ok=True)  # kept until the ledger knows the instance
         if objects:
             self._arriving.arrived(objects)
         for _, instance, _ in objects:
@@ -113,16 +107,16 @@ class Intake:
             )
         for _, outcome in answers:
             if isinstance(outcome, Unwritable):
-                raise StateError(f"the archive cannot be written: {outcome.reason}")
+                raise StateError(f"the dataset folder cannot be written: {outcome.reason}")
 
     def _kept(self, job: Sealed, outcome: _Outcome) -> Instance | None:
-        """Return what is kept of an object; None where it stays in the spool, or is gone."""
+        """Return the kept instance; None if it stays in the spool, or its file is gone."""
         if isinstance(outcome, Unwritable):
             return None
         if isinstance(outcome, Vanished) or not (
             isinstance(outcome, Instance) or job.path.exists()
         ):
-            # If it is in the archive the ledger lacks it: it is asked for again, and found.
+            # If it was stored, the ledger does not know it: it is requested again, and found.
             self._arriving.on_the_way([Discarded(job.file, job.sop_uid, "its spool file is gone")])
             return None
         if isinstance(outcome, Crashed):
@@ -139,12 +133,12 @@ class Intake:
         return self._ledger.instances.record(instance, now)
 
     def _is_version(self, instance: Instance) -> bool:
-        """Tell whether other content of this object is stored, where the layout put that."""
+        """Return whether other content of this instance is stored under another path."""
         twins = self._ledger.instances.twins(instance)
         return any((self._archive / twin.path).is_file() for twin in twins)
 
     def _set_aside(self, instance: Instance) -> Instance:
-        """Take it out of the archive: what came first is what the table tells of."""
+        """Take it out of the dataset folder: the table describes the content that came first."""
         path, folder = self._archive / instance.path, self._state / VERSIONS
         kept = folder / f"{instance.digest}.dcm"
         if path.exists() or not kept.exists():

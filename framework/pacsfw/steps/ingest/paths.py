@@ -1,7 +1,7 @@
-"""From the names a layout gives to a path that is safe on every file system.
+"""From the names of a layout to a path that is safe on every file system.
 
-Values of DICOM attributes come from outside and are never trusted in a path. `escape`
-turns any text into one path component, and no two texts into the same one.
+Values of DICOM attributes come from outside and are never trusted in a path. `escape` turns
+any text into a unique path component.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MISSING = "%missing"
-"""Stands for an absent or empty name; no text is escaped to it, since ``%`` always is."""
+"""Replaces an absent or empty name; no text is escaped to it, because ``%`` is escaped."""
 
 LONGEST = 180
-"""Bytes of UTF-8 in the longest component; file systems allow 255, converters add suffixes."""
+"""Maximum bytes of UTF-8 in a component; file systems allow 255, converters add suffixes."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-+@=^,()")
 _STAYS_WHOLE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 ._+@=^,()-]*[A-Za-z0-9_-])?")
-"""Most names, such as UIDs: ASCII of which nothing is encoded, if it is no device."""
+"""Matches most names, such as UIDs: ASCII that stays as it is, unless it is a device name."""
 _EXTENSION = ".dcm"
-# Windows reserves these names whatever extension follows, also with superscript digits.
+# Windows reserves these names with any extension, also with superscript digits.
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³]) *(?:\.|$)", re.IGNORECASE)
 
 
@@ -31,15 +31,15 @@ def escape(name: str | None) -> str:
     """Turn any text into one path component, differently for different texts.
 
     ASCII letters, digits and `` ._-+@=^,()`` stay, and so do other printable letters and
-    digits when the text is in Unicode normal form C. Everything else becomes ``%XX`` for
-    each byte of its UTF-8, and so do a leading or trailing dot or blank and the first
-    letter of a Windows device name. What would be longer than `LONGEST` bytes is cut and
-    ends in ``%~`` and 128 bits of the SHA-256 of the whole text; a final ``.dcm`` stays.
+    digits if the text is in Unicode normal form C. Everything else becomes ``%XX`` for each
+    byte of its UTF-8, and so do a leading or trailing dot or space and the first letter of a
+    Windows device name. A longer result than `LONGEST` bytes is cut and ends in ``%~`` and
+    128 bits of the SHA-256 of the complete text; a final ``.dcm`` stays.
 
     Parameters
     ----------
     name
-        Any text, also with surrogates; empty or None gives `MISSING`.
+        Any text, also with surrogates; `MISSING` replaces an empty name or None.
     """
     if not name:
         return MISSING
@@ -57,20 +57,18 @@ def escape(name: str | None) -> str:
 
 
 def target(root: Path, names: Sequence[str | None]) -> Path:
-    """Return the path below ``root`` that the names of a layout stand for.
+    """Return the path below ``root`` for the names that a layout returned.
 
     Parameters
     ----------
-    root
-        The archive (``storage.directory``).
     names
-        What a layout returned: one name per folder, the last one the file's.
+        One name per folder; the last one is the name of the file.
 
     Raises
     ------
     TypeError
-        That is not a sequence of names. The message holds no name, since names may
-        identify a patient.
+        ``names`` is not a sequence of names. The message contains no name, because names
+        may identify a patient.
     """
     if isinstance(names, str | bytes) or not isinstance(names, Sequence):
         raise TypeError(
@@ -78,14 +76,14 @@ def target(root: Path, names: Sequence[str | None]) -> Path:
             "one per folder and the last one for the file"
         )
     if not names:
-        raise TypeError("the layout returned no names, at least the file's is needed")
+        raise TypeError("the layout returned no names, but the file needs one")
     for position, name in enumerate(names, start=1):
         if not isinstance(name, str | None):
             raise TypeError(
                 f"the layout returned {type(name).__name__} as name {position} of {len(names)}, "
                 "every name must be text"
             )
-    return Path(os.path.join(root, *map(escape, names)))  # quicker than Path, for every object
+    return Path(os.path.join(root, *map(escape, names)))  # faster than Path
 
 
 def _stays(char: str, normal: bool) -> bool:

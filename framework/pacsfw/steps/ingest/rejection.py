@@ -1,4 +1,4 @@
-"""Rejection notes: key objects that take others back (IHE RAD, IOCM; PS3.16 CID 7011)."""
+"""Rejection notes: key objects that withdraw other instances (IHE RAD IOCM, PS3.16 CID 7011)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ modality worklist entry, data retention policy expired."""
 
 
 def rejected(header: FileHeader, sop_class: str) -> tuple[tuple[str, str], ...]:
-    """Return (study UID, SOP Instance UID) of what an object takes back; mostly nothing.
+    """Return (study UID, SOP Instance UID) of the instances that a note withdraws.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def rejected(header: FileHeader, sop_class: str) -> tuple[tuple[str, str], ...]:
         if not any(title.get("CodeValue") in REASONS for title in titles):
             return ()
         return tuple(_evidence(dataset))
-    except Exception:  # noqa: BLE001 - pydicom raises what it likes; a note that is broken is none
+    except Exception:  # noqa: BLE001 - pydicom raises any error; a broken note withdraws nothing
         return ()
 
 

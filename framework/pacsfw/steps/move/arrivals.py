@@ -1,4 +1,4 @@
-"""What is on its way in and what has arrived, by study: the evidence for settling one."""
+"""The instances arriving and arrived, by study: the evidence for settling a study."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pacsfw.spool.writer import Spool
 from pacsfw.steps.ports import Expecting
 
 BEHIND = 4
-"""So many quiet periods are waited while objects of other studies arrive: behind those in
-the queues there may still be some of this one."""
+"""Number of quiet periods to wait while instances of other studies arrive: instances of this
+study may still be in the queues behind them."""
 
 
 @dataclass(slots=True)
@@ -26,19 +26,19 @@ class _Tracked:
     last_news: float
     expected: frozenset[str] | None = None
     heard: int = 0
-    """How often anything of it was begun, received or stored, repeats included."""
+    """How often an instance of it was begun, received or stored, repeats included."""
 
 
 class Arrivals:
-    """Shared by the transfer threads and the intake. Objects are attributed by UID only.
+    """Shared by the transfer threads and the intake. Instances are attributed by UID only.
 
-    Which association or AE title an object came through says nothing: archives use
-    several, send after the final response, and from other nodes.
+    Association and AE title prove nothing: a PACS may use several, send after the final
+    response, and send from other nodes.
 
     Parameters
     ----------
     receiver
-        Told whether any study is being followed, each time that changes.
+        Informed each time the first study is tracked or the last one untracked.
     """
 
     def __init__(self, clock: Clock, receiver: Expecting | None = None) -> None:
@@ -51,7 +51,7 @@ class Arrivals:
         self._late: set[str] = set()
 
     def on_the_way(self, records: Sequence[SpoolRecord]) -> None:
-        """Note what a receiver reported."""
+        """Note the records of a receiver."""
         with self._news:
             for record in records:
                 if isinstance(record, Discarded):
@@ -60,10 +60,10 @@ class Arrivals:
                     self._on_the_way[spool_id(record)] = record
                 for tracked in self._tracked.values():
                     tracked.heard += _may_be_of(record, tracked.expected)
-            self._tell()
+            self._announce()
 
     def arrived(self, objects: Sequence[tuple[Sealed, Instance, bool]]) -> None:
-        """Note that objects are in the ledger; True when one was not there before."""
+        """Note instances that the ledger has recorded, and whether each is new."""
         with self._news:
             for sealed, instance, news in objects:
                 self._on_the_way.pop(spool_id(sealed), None)
@@ -75,10 +75,10 @@ class Arrivals:
                         tracked.stored.add(instance.sop_uid)
                 elif instance.study_uid and news:
                     self._late.add(instance.study_uid)
-            self._tell()
+            self._announce()
 
     def track(self, study_uid: str, already: frozenset[str]) -> None:
-        """Begin to follow a study of which these objects are stored already."""
+        """Begin to follow a study; ``already`` are its stored instances."""
         with self._news:
             if not self._tracked:
                 self._expect(True)
@@ -86,15 +86,15 @@ class Arrivals:
             self._late.discard(study_uid)
 
     def expect(self, study_uid: str, expected: frozenset[str] | None) -> None:
-        """Say which objects belong to a study that is followed; None where that is not known."""
+        """Set the expected instances of a tracked study; None if they are not known."""
         with self._news:
             self._tracked[study_uid].expected = expected
 
     def news(self, study_uid: str) -> int:
-        """Return a number that grows with whatever comes for a study.
+        """Return a number that grows with everything that arrives for a study.
 
-        Objects that come again count, and so does each byte of those that are on their way:
-        a large one may take longer than a PACS may be silent.
+        It counts repeated instances too, and each byte of those still arriving: a large
+        instance may take longer than the timeout for a silent PACS.
         """
         with self._news:
             tracked = self._tracked.get(study_uid)
@@ -109,20 +109,20 @@ class Arrivals:
         return heard + sum(map(_size, open_files))
 
     def untrack(self, study_uid: str) -> None:
-        """Stop following a study; what still comes for it is late."""
+        """Stop following a study; its further instances count as late."""
         with self._news:
             self._tracked.pop(study_uid, None)
             if not self._tracked:
                 self._expect(False)
 
     def take_late(self) -> frozenset[str]:
-        """Return (once) the studies for which objects came while nobody followed them."""
+        """Return, once, the studies whose instances arrived while they were not tracked."""
         with self._news:
             late, self._late = frozenset(self._late), set()
             return late
 
     def wait(self, study_uid: str, seconds: float) -> frozenset[str]:
-        """Wait for any news, ``seconds`` at most; return what of the study is stored."""
+        """Wait up to ``seconds`` for any news; return the stored instances of the study."""
         with self._news:
             self._news.wait(seconds)
             return self._stored(study_uid)
@@ -134,11 +134,11 @@ class Arrivals:
         quiet_seconds: float,
         stop: threading.Event,
     ) -> frozenset[str]:
-        """Wait until the study is all there, or nothing of it has come for the quiet period.
+        """Wait until the study is complete, or none of it arrived for the quiet period.
 
-        While a file that may be of the study is open or not yet ingested it is not quiet.
-        Objects of other studies, which may arrive for days, make it wait longer (`BEHIND`)
-        but not for ever. Returns what is stored.
+        The study is not quiet while a file that may belong to it is open or not yet ingested.
+        Instances of other studies, which may arrive for days, prolong the wait (`BEHIND`), but
+        not indefinitely. Returns the stored instances.
         """
         with self._news:
             begun = self._clock.monotonic()
@@ -155,8 +155,8 @@ class Arrivals:
                 if quiet < enough:
                     awaited = None
                 else:
-                    # What begins only after the quiet period is not waited for: it may be
-                    # of any study, and comes late if it is of this one.
+                    # Files begun after the quiet period are not waited for: they may belong
+                    # to any study. If they belong to this one, they are late.
                     there = self._awaited(expected)
                     awaited = there if awaited is None else awaited & there
                     if not awaited:
@@ -172,12 +172,12 @@ class Arrivals:
         tracked = self._tracked.get(study_uid)
         return frozenset(tracked.stored) if tracked else frozenset()
 
-    def _tell(self) -> None:
+    def _announce(self) -> None:
         self._last_of_all = self._clock.monotonic()
         self._news.notify_all()
 
     def _awaited(self, expected: frozenset[str] | None) -> set[str]:
-        """Return which spool files on their way may be of a study."""
+        """Return the arriving spool files that may belong to a study."""
         return {file for file, record in self._on_the_way.items() if _may_be_of(record, expected)}
 
 
@@ -189,7 +189,7 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # it is whole by now, or was discarded
+        return 0  # complete by now, or discarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +198,12 @@ class Inboxes:
 
     Attributes
     ----------
+    spool
+        Takes the instances that a transfer pulls.
     aetitle
         Ours, the move destination.
     source
-        AE title of the PACS; the instances that a transfer pulls come from it.
-    spool
-        Where these go.
+        AE title of the PACS from which a transfer pulls.
     """
 
     arrivals: Arrivals
@@ -229,11 +229,11 @@ class RequestInbox:
         return self._arrivals.wait(self._study_uid, seconds)
 
     def news(self) -> int:
-        """Return a number that grows with whatever comes for this request."""
+        """Return a number that grows with everything that arrives for this request."""
         return self._arrivals.news(self._study_uid)
 
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
-        """Begin an object that the transfer pulls."""
+        """Begin an instance that the transfer pulls."""
         writer = self._spool.begin(sop_class, uid, syntax, self._source)
         writer.announce()
         return writer

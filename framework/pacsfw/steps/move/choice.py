@@ -1,4 +1,4 @@
-"""Which transfer ``move.use: auto`` means, from what the PACS is known to offer."""
+"""The choice of ``move.use: auto``: the best transfer that the PACS is known to offer."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from pacsfw.errors import ConfigError
 
 
 def choose(net: Net | None, usable: Callable[[str], str]) -> tuple[str, str]:
-    """Return the best transfer for this PACS and why it is the one.
+    """Return the best transfer for this PACS, and the reasons.
 
-    In this order: ``wado`` needs no port of ours and one request for a study; ``cget`` needs
-    no port of ours; ``cmove`` is what nearly every PACS offers.
+    In this order: ``wado`` needs no port of ours and one request per study; ``cget`` needs no
+    port of ours; ``cmove`` is offered by nearly every PACS.
 
     Parameters
     ----------
     usable
-        Returns why a component cannot be used, "" where it can.
+        Returns why a component cannot be used, or "".
 
     Raises
     ------
     ConfigError
-        None will do; says why for each.
+        None can be used; the message names the reason for each.
     """
     against: list[str] = []
     for name, judge in (("wado", _wado), ("cget", _cget), ("cmove", _cmove)):
@@ -40,17 +40,17 @@ def _wado(net: Net | None) -> tuple[bool, str]:
         return False, "net.dicomweb is not configured"
     models = _models(net)
     if models and "dicomweb" not in models:
-        return False, "its profile does not say that DICOMweb works"
+        return False, "its profile does not show that DICOMweb works"
     return True, _evidence(models, "DICOMweb works", "net.dicomweb is configured")
 
 
 def _cget(net: Net | None) -> tuple[bool, str]:
     models = _models(net)
     if "study-get" in models:
-        return True, "its profile says that it accepts C-GET"
+        return True, "its profile shows that it accepts C-GET"
     if models:
-        return False, "its profile does not say that it accepts C-GET"
-    return False, "it has no profile (`pacsfw probe`) that says that it accepts C-GET"
+        return False, "its profile does not show that it accepts C-GET"
+    return False, "it has no profile (`pacsfw probe`) that shows that it accepts C-GET"
 
 
 def _cmove(net: Net | None) -> tuple[bool, str]:
@@ -60,7 +60,7 @@ def _cmove(net: Net | None) -> tuple[bool, str]:
     if net.dest is None or not net.dest.port:
         return False, "there is no port to receive on (net.local_node.port)"
     if models and "study-move" not in models:
-        return False, "its profile does not say that it accepts C-MOVE"
+        return False, "its profile does not show that it accepts C-MOVE"
     return True, _evidence(models, "it accepts C-MOVE", "nearly every PACS accepts C-MOVE")
 
 
@@ -69,4 +69,4 @@ def _models(net: Net | None) -> frozenset[str]:
 
 
 def _evidence(models: frozenset[str], known: str, assumed: str) -> str:
-    return f"its profile says that {known}" if models else assumed
+    return f"its profile shows that {known}" if models else assumed

@@ -1,4 +1,4 @@
-"""What a study should consist of, from the best source that the PACS offers."""
+"""The expected content of a study, from the best source that the PACS offers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STUDY_COUNT = "NumberOfStudyRelatedInstances"
 
 @dataclass(frozen=True, slots=True)
 class SeriesExpectation:
-    """The objects expected of one series: their UIDs, or at least how many, or nothing."""
+    """The expected instances of a series: their UIDs, or only their number, or nothing."""
 
     uid: str
     uids: frozenset[str] | None = None
@@ -23,9 +23,9 @@ class SeriesExpectation:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The objects expected of one study: their UIDs, or at least how many, or nothing.
+    """The expected instances of a study: their UIDs, or only their number, or nothing.
 
-    ``series`` are all series that the PACS lists; none where it did not list them whole.
+    ``series`` contains all series of the study, or none if the list was incomplete.
     """
 
     source: str = ""
@@ -35,20 +35,20 @@ class Expectation:
 
     @property
     def strength(self) -> int:
-        """How much it proves: UIDs more than a number, a number more than nothing."""
+        """Strength of the evidence: UIDs 2, a number 1, nothing 0."""
         return 2 if self.uids is not None else int(self.count is not None)
 
 
 def read_expectation(pacs: PacsQuery, study_uid: str) -> Expectation:
-    """Ask for the UIDs series by series, else for the number of instances.
+    """Query the UIDs series by series, or the number of instances if that fails.
 
-    Every unique key above the level is sent (PS3.4 C.4.1.2.1): archives without
-    relational queries refuse anything less.
+    Every unique key above the level is sent (PS3.4 C.4.1.2.1): a PACS without relational
+    queries refuses anything less.
 
     Raises
     ------
     RemoteError
-        The PACS could not be asked.
+        The PACS could not be queried.
     """
     series = _series(pacs, study_uid)
     if series is not None and all(one.uids is not None for one in series):
@@ -65,7 +65,7 @@ def read_expectation(pacs: PacsQuery, study_uid: str) -> Expectation:
 
 
 def _series(pacs: PacsQuery, study_uid: str) -> Sequence[SeriesExpectation] | None:
-    """Return every series with what is known of it; None where they were not all listed."""
+    """Return every series with its known content; None if the list is incomplete."""
     study = {"StudyInstanceUID": study_uid}
     returns = ("SeriesInstanceUID", SERIES_COUNT)
     answer, rows = pacs.ask(Query(level="SERIES", match=study, returns=returns))
@@ -76,7 +76,7 @@ def _series(pacs: PacsQuery, study_uid: str) -> Sequence[SeriesExpectation] | No
     ask_all = True
     for uid, row in listed.items():
         uids = _image_uids(pacs, {**study, "SeriesInstanceUID": uid}) if ask_all else None
-        ask_all = uids is not None  # who does not answer once is not asked for each series
+        ask_all = uids is not None  # a PACS that fails once is not queried for each series
         count = _number(row) if uids is None else len(uids)
         found.append(SeriesExpectation(uid, uids, count))
     return found
@@ -85,7 +85,7 @@ def _series(pacs: PacsQuery, study_uid: str) -> Sequence[SeriesExpectation] | No
 def _image_uids(pacs: PacsQuery, match: dict[str, str]) -> frozenset[str] | None:
     answer, images = pacs.ask(Query(level="IMAGE", match=match, returns=("SOPInstanceUID",)))
     uids = frozenset(row.attributes.get("SOPInstanceUID", "") for row in images)
-    # A row without its unique key says that there is an object, but not which.
+    # A row without its unique key proves that there is an instance, but not which one.
     return uids if answer.complete and "" not in uids else None
 
 

@@ -1,4 +1,4 @@
-"""Judging studies: what the PACS should have sent, what is here, and what became of the rest."""
+"""Judging studies: expected instances, stored instances, and the evidence for the rest."""
 
 from __future__ import annotations
 
@@ -17,18 +17,16 @@ from pacsfw.words import GOOD
 
 
 class Judge:
-    """Takes the verdicts of a run, and keeps the evidence. May be shared by threads.
+    """Gives the verdicts of a run, and keeps the evidence. May be shared by threads.
 
     Parameters
     ----------
     run
-        What is still missing of a study counts as tried once in each run.
-    durability
-        Makes a study durable before it is judged.
+        Missing instances of a study count as tried once in each run.
     components
-        Those that had a part in the studies, by kind.
+        The components involved in the studies, by kind.
     settled
-        Told of every study with a new verdict.
+        Receives every study with a new verdict.
     """
 
     def __init__(
@@ -44,12 +42,12 @@ class Judge:
     def conclude(
         self, study_uid: str, expectation: Expectation, outcome: Outcome | None
     ) -> Verdict:
-        """Make what is stored durable, judge the study, and settle it.
+        """Make the stored instances durable, judge the study, and settle it.
 
         Parameters
         ----------
         outcome
-            How its request ended; None where nothing was requested.
+            The outcome of its request; None if nothing was requested.
         """
         self._durability.make_durable(study_uid)
         stored = self._ledger.instances.stored_by_series(study_uid)
@@ -66,7 +64,7 @@ class Judge:
         return verdict
 
     def settle(self, study_uid: str, verdict: Verdict, outcome: Outcome | None = None) -> None:
-        """Record a verdict and what follows from it."""
+        """Record a verdict and its consequences."""
         evidence, now = self._ledger.evidence, self._run.clock.now()
         lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
         tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
@@ -83,7 +81,7 @@ class Judge:
             self._settled.settled(study_uid)
 
     def knows_less(self, study_uid: str, expectation: Expectation) -> bool:
-        """Tell whether a complete study was judged on better evidence than there is now."""
+        """Return whether a complete study was judged on better evidence than is available now."""
         study = self._ledger.studies.get(study_uid)
         if study is None or study.verdict is None or study.verdict.state not in GOOD:
             return False
@@ -91,14 +89,14 @@ class Judge:
         return expectation.strength < (2 if by_uid else 1)
 
     def all_given_up(self, study_uid: str, verdict: Verdict) -> bool:
-        """Tell whether all that a study lacks is not asked for any more."""
+        """Return whether pacsfw has given up everything that the study lacks."""
         lacking = set(verdict.missing or (WHOLE_STUDY,))
         return lacking <= self._ledger.evidence.given_up(study_uid)
 
     def _vanished(
         self, study_uid: str, expectation: Expectation, stored: frozenset[str]
     ) -> frozenset[str]:
-        """Flag what the PACS listed once and does not any more; it stays."""
+        """Flag stored instances that the PACS listed once and no longer lists; return these."""
         evidence = self._ledger.evidence
         flagged = evidence.flagged(study_uid, "vanished")
         if expectation.uids is None:
@@ -110,7 +108,7 @@ class Judge:
         return gone
 
     def _was_listed(self, study_uid: str) -> bool:
-        """Tell whether all that is stored of the study was once on the list of the PACS."""
+        """Return whether the PACS once listed all stored instances of the study."""
         study = self._ledger.studies.get(study_uid)
         verdict = study.verdict if study else None
         return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")

@@ -1,4 +1,4 @@
-"""The move step: study after study, inside the window, several at a time."""
+"""The move step: all studies, inside the transfer window, several at a time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import queue
 import threading
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import datetime
 from typing import Protocol
 
 import tenacity
 
 from pacsfw.api import MoveStarted, Paused, Waiting
+from pacsfw.config.window import Window
 from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.steps.move.arrivals import Arrivals
 from pacsfw.steps.move.study import Attempt, StudyMover
@@ -22,12 +22,12 @@ from pacsfw.steps.ports import HasRoom
 from pacsfw.steps.run import Run
 
 REFUSED_LIMIT = 3
-"""So many studies in a row that the PACS refuses for a reason that people have to mend (it
-does not know our AE title, say) end the run."""
+"""The run ends after so many studies in a row that the PACS refuses for a reason that an
+administrator must fix (for example, it does not know our AE title)."""
 UNREACHED_LIMIT = 3
-"""So many requests in a row that never reached the PACS end the run."""
+"""The run ends after so many requests in a row that never reached the PACS."""
 RESTART_LIMIT = 10
-"""The same for a PACS that answered before; with the pauses this lasts about six minutes."""
+"""The same for a PACS that answered before; with the pauses this takes about six minutes."""
 
 _LOOK_SECONDS = 30.0
 _ROOM_SECONDS = 5.0
@@ -36,21 +36,11 @@ _LONGEST_PAUSE = 60.0
 _log = logging.getLogger("pacsfw.move")
 
 
-class TransferWindow(Protocol):
-    """When requests are allowed."""
-
-    def is_open(self, now: datetime) -> bool:
-        """Tell whether something may be requested at ``now``."""
-
-    def next_change(self, now: datetime) -> datetime | None:
-        """Return when that changes next; None when it never does."""
-
-
 class StudyMovers(Protocol):
-    """Makes what moves studies."""
+    """Makes study movers."""
 
     def make_study_mover(self) -> StudyMover:
-        """Return one for the thread that asks."""
+        """Return one for the calling thread."""
 
 
 class Mover:
@@ -60,12 +50,10 @@ class Mover:
     ----------
     window
         None: requests are always allowed.
-    workers
-        Makes a `StudyMover` for each thread.
     threads
-        How many studies are requested at a time, at most.
+        Maximum number of studies requested at a time.
     attempts
-        How often a study that is not complete is asked for in one run. The pauses begin with
+        Maximum number of attempts at a study in one run. The pauses begin with
         ``timing.pause`` of the run, and each further one is twice as long.
     """
 
@@ -76,7 +64,7 @@ class Mover:
         arrivals: Arrivals,
         capacity: HasRoom,
         *,
-        window: TransferWindow | None,
+        window: Window | None,
         threads: int,
         attempts: int,
     ) -> None:
@@ -119,7 +107,7 @@ class Mover:
             raise failure
 
     def judge_late(self) -> None:
-        """Settle anew the studies for which objects came after their verdict."""
+        """Settle the studies again whose instances arrived after their verdict."""
         late = self._arrivals.take_late()
         if late and not self._stop.is_set():
             with closing(self._workers.make_study_mover()) as worker:
@@ -139,7 +127,7 @@ class Mover:
         except PacsfwError as err:
             self._fail(err)
         except Exception as err:  # noqa: BLE001 - thread boundary: the run must end with it
-            # The text of an error may quote a path, and that the patient in it.
+            # The text of an error may quote a path with a patient's name.
             why = err.strerror if isinstance(err, OSError) else None
             self._fail(PacsfwError(f"move: {type(err).__name__}{f': {why}' if why else ''}"))
 
@@ -175,7 +163,7 @@ class Mover:
         self._clock.wait(self._stop, seconds)
 
     def _move_once(self, worker: StudyMover, uid: str, number: int) -> bool:
-        """Move a study; True when another attempt may do better."""
+        """Move a study; return whether another attempt may help."""
         if not self._may_request():
             return False
         entered = self._throttle.enter(self._stop.is_set)
@@ -191,18 +179,18 @@ class Mover:
             if self._throttle.leave(entered, strained=done.strained):
                 limit = self._throttle.limit
                 _log.warning(
-                    "the PACS is busy or sends nothing: asking for %d at a time now", limit
+                    "the PACS is busy or sends nothing: now requesting %d at a time", limit
                 )
         self._answered(done)
         return done.again
 
     def _not_reached(self, err: RemoteError) -> None:
-        """Count it, and wait a while where the PACS answered before.
+        """Count the failure, and wait a while if the PACS answered before.
 
         Raises
         ------
         RemoteError
-            It stays away.
+            The PACS stays unreachable.
         """
         with self._lock:
             self._unreached += 1
@@ -211,18 +199,18 @@ class Mover:
             if failures >= (RESTART_LIMIT if self._reached else UNREACHED_LIMIT):
                 raise err
         if self._reached:
-            # It answered before: it may be starting anew, which takes minutes.
+            # It answered before: it may be restarting, which takes minutes.
             seconds = min(_LONGEST_PAUSE, self._pause * 2.0**failures)
-            _log.warning("%s; trying again in %.0f s", err, seconds)
+            _log.warning("%s; retrying in %.0f s", err, seconds)
             self._sleep(seconds)
 
     def _answered(self, done: Attempt) -> None:
-        """Take note that the PACS is there.
+        """Note that the PACS answered.
 
         Raises
         ------
         RemoteError
-            It refuses whatever is asked.
+            It refuses every request.
         """
         with self._lock:
             self._unreached, self._unreachable, self._reached = 0, None, True
@@ -231,41 +219,41 @@ class Mover:
                 raise RemoteError(f"the PACS refuses every request: {done.refused}")
 
     def _may_request(self) -> bool:
-        """Wait until requests are allowed and there is room; False when the run is stopped."""
+        """Wait until requests are allowed and possible; return False if the run is stopped."""
         while self._wait_for_window():
             lacking = self._capacity.lacking()
-            self._tell_pause(lacking)
+            self._report_pause(lacking)
             if not lacking:
                 return True
             self._clock.wait(self._stop, _ROOM_SECONDS)
         return False
 
-    def _tell_pause(self, lacking: str) -> None:
-        """Tell once, whichever thread sees it first, that nothing is requested or it goes on."""
+    def _report_pause(self, lacking: str) -> None:
+        """Report once, from the first thread to notice, that requests pause or resume."""
         with self._lock:
             if self._paused == bool(lacking):
                 return
             self._paused = bool(lacking)
         self._run.notify(Paused(at=self._clock.now(), reason=lacking))
         if lacking:
-            _log.warning("nothing more is requested for now: %s", lacking)
+            _log.warning("requests are paused: %s", lacking)
         else:
-            _log.warning("there is room again: requesting goes on")
+            _log.warning("there is enough space again: requests resume")
 
     def _wait_for_window(self) -> bool:
-        """Wait until requests are allowed; False when the run is stopped meanwhile."""
-        told = False
+        """Wait until requests are allowed; return False if the run is stopped before."""
+        reported = False
         while not self._stop.is_set():
             now = self._clock.now()
             if self._window is None or self._window.is_open(now):
-                if told:
+                if reported:
                     self._run.notify(Waiting(at=now, until=None, reason="the window is open"))
                 return True
             opens = self._window.next_change(now)
-            if not told:
-                reason = "outside the allowed hours (move.start_time, move.end_time)"
+            if not reported:
+                reason = "outside the transfer window (move.start_time, move.end_time)"
                 self._run.notify(Waiting(at=now, until=opens, reason=reason))
-                told = True
+                reported = True
             seconds = (opens - now).total_seconds() if opens else _LOOK_SECONDS
             self._clock.wait(self._stop, max(0.0, min(_LOOK_SECONDS, seconds)))
         return False

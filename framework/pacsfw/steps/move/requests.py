@@ -1,4 +1,4 @@
-"""Which requests bring what is missing of a study, and no more than that."""
+"""The requests for the missing instances of a study, and no others."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pacsfw.api import Level, Request, is_uid
 from pacsfw.steps.move.expected import Expectation
 
 BATCHES = (200, 20, 1)
-"""Objects in one request, by attempt. An object over which a PACS stumbles takes those with
-it that are asked for together."""
+"""Instances per request, by attempt. An instance that a PACS fails to send makes the others
+in its request fail too."""
 
 Refused: TypeAlias = "AbstractSet[Level]"
 
 
 class Levels:
-    """The retrieve levels that a PACS does not serve, as a run finds out; for all its threads.
+    """The retrieve levels that a PACS does not support, as a run finds out; for all threads.
 
-    A level at which something came is served, whatever the PACS says of single studies.
+    A level at which instances arrived is supported, even if requests for some studies fail.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Levels:
         self._served: set[Level] = set()
 
     def serves(self, level: Level) -> None:
-        """Note that something came."""
+        """Note that instances arrived."""
         self._served.add(level)
         self.refused.discard(level)
 
@@ -46,18 +46,18 @@ def requests_for(
     attempt: int = 1,
     refused: Refused = frozenset(),
 ) -> Sequence[Request]:
-    """Return what to request: the study, some of its series, or single objects.
+    """Return what to request: the study, some of its series, or single instances.
 
     Parameters
     ----------
     stored
-        SeriesInstanceUID, as the objects have it, to the SOP Instance UIDs that are here.
+        SeriesInstanceUID, as in the instances, to the SOP Instance UIDs that are stored.
     given_up
-        Those that are not asked for any more.
+        SOP Instance UIDs that are not requested any more.
     attempt
-        How often the study is asked for in this run, this time included.
+        The number of this attempt in this run, from 1.
     refused
-        Levels that this PACS does not serve.
+        Levels that this PACS does not support.
     """
     whole = Request(study_uid=study_uid)
     here = frozenset[str]().union(*stored.values())
@@ -82,7 +82,7 @@ def requests_for(
 
 
 def series_of(requests: Sequence[Request]) -> Sequence[Request]:
-    """Return requests for the whole series of these."""
+    """Return requests for the complete series of these requests."""
     pairs = dict.fromkeys((each.study_uid, each.series_uid) for each in requests)
     return [Request(study_uid=study, series_uid=series) for study, series in pairs]
 
@@ -96,7 +96,7 @@ def _of_series(
     *,
     entirely: bool,
 ) -> Sequence[Request]:
-    """Return requests for a series or for objects of it; none where neither is possible."""
+    """Return requests for a series or its instances; none if neither is possible."""
     if not is_uid(series_uid):
         return []
     objects = "IMAGE" not in refused and all(map(is_uid, wanted))
@@ -121,7 +121,7 @@ def _by_count(
     stored: Mapping[str, AbstractSet[str]],
     here: AbstractSet[str],
 ) -> Sequence[Request]:
-    """Return requests for the series that lack something; none where that is not known."""
+    """Return requests for the incomplete series; none if these are not known."""
     lacking = []
     for series in expectation.series:
         if series.uids is None and series.count is None:

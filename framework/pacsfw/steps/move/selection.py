@@ -1,4 +1,4 @@
-"""Reading ``storage.resources``: what people left on it is what is requested."""
+"""Reading ``storage.resources``: the study list, as edited by the user, is requested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENT_STUDY_KEYS = ("StudyInstanceUID", "PatientID", "StudyDate", "ModalitiesI
 
 @dataclass(slots=True)
 class Selection:
-    """The studies to move, in the order of the study list, and what people should know."""
+    """The studies to move, in the order of the study list, with notes and problems."""
 
     uids: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -29,15 +29,15 @@ def select(sink: Sink, level: Level, ledger: Ledger, pacs: PacsQuery) -> Selecti
     Parameters
     ----------
     level
-        ``move.query_level``. STUDY moves the listed studies (of a list of patients: those
-        that find found); PATIENT moves every study of the listed patients.
+        ``move.query_level``. STUDY moves the listed studies (for a list of patients: the
+        studies that find found); PATIENT moves every study of the listed patients.
 
     Raises
     ------
     ConfigError
         A row cannot be read or does not name a study (a patient).
     RemoteError
-        The studies of a patient could not be asked.
+        The query for the studies of a patient failed.
     """
     rows = list(sink.read())
     selection = Selection()
@@ -72,7 +72,7 @@ def _select_studies(
 
 def _patient_ids(rows: Sequence[tuple[str, Mapping[str, str]]]) -> list[str]:
     wrong = [
-        f"{where}: PatientID: is empty or missing, so no patient is named"
+        f"{where}: PatientID: is empty or missing"
         for where, row in rows
         if not row.get("PatientID", "").strip()
     ]
@@ -88,8 +88,8 @@ def _select_found_of_patients(
         found = [s.uid for s in ledger.studies.of_patient(patient_id) if s.origin == "find"]
         if not found:
             selection.problems.append(
-                f"patient {number} of the study list: find knows no study of this patient; "
-                "move.query_level PATIENT asks the PACS for them"
+                f"patient {number} of the study list: find has found no study of this patient; "
+                "set move.query_level to PATIENT to query the PACS for them"
             )
         selection.uids.extend(found)
 
@@ -111,19 +111,19 @@ def _select_patients(
         selection.uids.extend(study.uid for study in studies)
     if outside:
         selection.notes.append(
-            "studies of the listed patients outside the find criteria, moved too: "
+            "studies of the listed patients outside the find criteria, also moved: "
             f"{len(outside)} ({', '.join(outside)})"
         )
 
 
 def _expand(patient_id: str, ledger: Ledger, pacs: PacsQuery) -> list[Study]:
-    """Ask for all studies of one patient; wildcards in the ID and other matches fall away."""
+    """Query all studies of one patient; matches of another PatientID are dropped."""
     answer, rows = pacs.ask(
         Query(level="STUDY", match={"PatientID": patient_id}, returns=PATIENT_STUDY_KEYS)
     )
     if not answer.complete:
         raise RemoteError(
-            f"move: the studies of a patient could not be asked: {answer.status_text}"
+            f"move: the query for the studies of a patient failed: {answer.status_text}"
         )
     studies = []
     for row in rows:
@@ -131,7 +131,7 @@ def _expand(patient_id: str, ledger: Ledger, pacs: PacsQuery) -> list[Study]:
             continue
         uid = row.attributes.get("StudyInstanceUID", "")
         if not is_uid(uid):
-            raise RemoteError("move: the PACS names a study of a patient by what is not a UID")
+            raise RemoteError("move: the PACS returned an invalid StudyInstanceUID")
         if ledger.studies.get(uid) is None:
             ledger.studies.add(uid, row.attributes, "patient")
         study = ledger.studies.get(uid)

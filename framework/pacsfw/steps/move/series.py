@@ -1,4 +1,4 @@
-"""Verdicts of the series of a study, and what they mean for the verdict of the study."""
+"""Verdicts of the series of a study, and their effect on the verdict of the study."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pacsfw.words import GOOD
 def judge_series(
     expectation: Expectation, stored: Mapping[str, AbstractSet[str]]
 ) -> tuple[SeriesVerdict, ...]:
-    """Judge every series that the PACS lists or that is here.
+    """Judge every series that the PACS lists or that is stored.
 
     Parameters
     ----------
     stored
-        SeriesInstanceUID, as the objects have it, to the SOP Instance UIDs in the archive. An
-        object that the PACS lists is attributed by its UID, wherever it says it belongs.
+        SeriesInstanceUID, as in the instances, to the stored SOP Instance UIDs. An instance
+        that the PACS lists is attributed by its UID, whatever series it names itself.
     """
     here = frozenset[str]().union(*stored.values())
     named = frozenset[str]().union(*(one.uids or () for one in expectation.series))
@@ -41,8 +41,8 @@ def judge_series(
 def with_series(verdict: Verdict, series: tuple[SeriesVerdict, ...]) -> Verdict:
     """Return the verdict with those of its series: no better than the worst of them.
 
-    What a number of objects cannot show, since surplus in one series may hide what is
-    missing of another, the series may.
+    A count for the study alone is not enough: surplus in one series may hide instances missing
+    from another.
     """
     verdict = replace(verdict, series=series)
     short = [one for one in series if one.state in ("short", "failed")]
@@ -53,7 +53,7 @@ def with_series(verdict: Verdict, series: tuple[SeriesVerdict, ...]) -> Verdict:
     return replace(
         verdict,
         state="short",
-        reason=f"{lacking} objects missing of {len(short)} series",
+        reason=f"{lacking} instances missing from {len(short)} series",
         missing=tuple(missing),
     )
 
@@ -75,9 +75,9 @@ def _judge(
     reason = ""
     if lacking > 0:
         state = "short" if stored else "failed"
-        reason = f"{lacking} of {one.count} objects missing"
+        reason = f"{lacking} of {one.count} instances missing"
     elif surplus > 0:
-        state, reason = "over", f"objects beyond those the PACS lists: {surplus}"
+        state, reason = "over", f"instances that the PACS does not list: {surplus}"
     return SeriesVerdict(
         uid=one.uid,
         state=state,

@@ -1,4 +1,4 @@
-"""What a retrieve ended with, and what follows from it for asking again."""
+"""The final status of a retrieve, and what it means for retries."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Ending: TypeAlias = Literal[
 """How a retrieve ended.
 
 done
-    The PACS says that everything was sent.
+    The PACS reports that it sent everything.
 partly
-    It says that some was not.
+    It reports that it did not send some instances.
 busy
-    It lacks resources for now: later, and fewer at a time.
+    It lacks resources for now: retry later, and fewer at a time.
 unsent
-    It could not send: the destination was not reached or refused.
+    It could not send: the destination could not be reached, or refused.
 failed
-    It could not, for reasons that may pass.
+    It failed for a reason that may be temporary.
 mismatch
-    It does not understand the keys: another level may be understood.
+    It does not understand the keys: another level may work.
 refused
-    It does not do this for us, whatever is asked: people have to change something.
+    It refuses every request, for a reason that an administrator must fix.
 cancelled
     The request was cancelled, by us or by the PACS.
 silent
-    No final response: the association broke off, or a clock ran out.
+    No final response: the association was lost, or a timeout passed.
 unreached
-    It could not be asked at all.
+    The PACS could not be reached.
 """
 
 SUCCESS = 0x0000
@@ -78,16 +78,16 @@ _ENDINGS: Mapping[int, Ending] = {
     0xFE00: "cancelled",
 }
 _RANGES: Mapping[int, Ending] = {0xA700: "busy", 0xA900: "mismatch"}
-"""By the first two digits, where the standard gives a range."""
+"""By the first two digits, where the standard defines a range."""
 
 MAY_HELP = frozenset({"done", "partly", "busy", "unsent", "failed", "cancelled", "silent"})
-"""After these, asking again in the same run may bring what is missing."""
+"""After these, a retry in the same run may bring the missing instances."""
 
 COUNTS = frozenset({"done", "partly", "unsent", "failed", "mismatch", "silent"})
-"""After these, what is still missing has been tried: see `pacsfw.ledger.evidence.TRIALS`."""
+"""After these, missing instances count as tried: see `pacsfw.ledger.evidence.TRIALS`."""
 
 STRAINED = frozenset({"busy", "silent", "unreached"})
-"""After these the PACS is asked fewer things at a time."""
+"""After these, fewer studies are requested at a time."""
 
 _SEVERITY: tuple[Ending, ...] = (
     "done", "partly", "mismatch", "failed", "unsent", "busy", "silent", "cancelled", "refused",
@@ -98,8 +98,8 @@ _SEVERITY: tuple[Ending, ...] = (
 def ending_of(outcome: Outcome) -> Ending:
     """Classify how a retrieve ended (PS3.4 C.4.2.1.5, C.4.3.1.4; PS3.7 annex C).
 
-    C000 to CFFF may mean anything from "nothing matched" to "move destination unreachable";
-    archives say so for what goes away and for what does not.
+    C000 to CFFF may mean anything from "nothing matched" to "move destination unreachable".
+    PACS use them for temporary and for permanent failures.
     """
     if not outcome.reached:
         return "unreached"
@@ -112,7 +112,7 @@ def ending_of(outcome: Outcome) -> Ending:
 
 
 def worst(outcomes: list[Outcome]) -> Outcome:
-    """Return one outcome for several requests about a study: the counts are of none of them."""
+    """Return one outcome for several requests about a study; of several, without counts."""
     if len(outcomes) == 1:
         return outcomes[0]
     found = max(outcomes, key=lambda outcome: _SEVERITY.index(ending_of(outcome)))

@@ -1,4 +1,4 @@
-"""Moving one study: ask what it has, request what is missing, wait until settled, judge it."""
+"""Moving one study: query its content, request what is missing, wait, and judge it."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from pacsfw.steps.run import Run
 from pacsfw.words import GOOD
 
 AFTER_A_BREAK = 3
-"""So many quiet periods are waited after an association that broke off: whether the PACS goes
-on sending then is left open (PS3.4 C.4.2.3.1)."""
+"""Number of quiet periods to wait after a lost association: the standard does not say whether
+the PACS continues to send (PS3.4 C.4.2.3.1)."""
 
 FRUITLESS = 3
-"""So many requests for objects in a row that brought nothing, and the others are not put."""
+"""After so many instance requests in a row without a result, the rest of them are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt at a study went."""
+    """The result of one attempt at a study."""
 
     again: bool
-    """The study is incomplete, and asking again may help."""
+    """The study is incomplete, and a retry may help."""
     strained: bool = False
-    """The PACS had too much to do, or fell silent."""
+    """The PACS was overloaded or sent no response."""
     refused: str = ""
-    """What the PACS said where it refuses whatever is asked."""
+    """The status text of a PACS that refuses every request."""
 
 
 class StudyMover:
-    """Works for one thread; owns that thread's transfer and its way of asking.
+    """Moves studies for one thread; owns that thread's connections to the PACS.
 
     Parameters
     ----------
@@ -71,17 +71,17 @@ class StudyMover:
         self._judge, self._levels = judge, levels
 
     def close(self) -> None:
-        """Give back the connections to the PACS."""
+        """Close the connections to the PACS."""
         self.transfer.close()
         self._pacs.close()
 
     def move(self, study_uid: str, attempt: int = 1) -> Attempt:
-        """Bring one study over and settle it, unless the run is stopped meanwhile.
+        """Move one study and settle it, unless the run is stopped in between.
 
         Parameters
         ----------
         attempt
-            How often this run has come to the study, this time included.
+            The number of this attempt in this run, from 1.
 
         Raises
         ------
@@ -100,7 +100,7 @@ class StudyMover:
             self._arrivals.untrack(study_uid)
 
     def judge_again(self, study_uid: str) -> None:
-        """Settle a study anew for which objects came late."""
+        """Settle a study again after late instances."""
         study = self._ledger.studies.get(study_uid)
         if study is None or study.verdict is None or not study.selected:
             return
@@ -123,8 +123,8 @@ class StudyMover:
             self._wait_until_settled(study_uid, expectation, outcome)
             if self._stop.is_set():
                 return Attempt(again=False)
-            # The study may have grown meanwhile: the verdict is taken against what is true
-            # now, but not against less than what was known before.
+            # The study may have grown in between: judge it by the new expectation, but not by
+            # a weaker one than before.
             now = read_expectation(self._pacs, study_uid)
             expectation = now if now.strength >= expectation.strength else expectation
         verdict = self._judge.conclude(study_uid, expectation, outcome)
@@ -136,7 +136,7 @@ class StudyMover:
         ending = ending_of(outcome) if outcome else "done"
         if verdict.state in GOOD:
             return Attempt(again=False, strained=ending == "busy")
-        # What is in quarantine came, and would come again; once it is asked for all the same.
+        # Instances in quarantine would arrive in the same state again; they are retried once.
         held = self._ledger.instances.quarantined_uids(study_uid)
         all_held = bool(verdict.missing) and set(verdict.missing) <= held and attempt > 1
         worth = verdict.state in ("short", "failed") and ending in MAY_HELP and not all_held
@@ -148,7 +148,7 @@ class StudyMover:
         )
 
     def _request(self, study_uid: str, expectation: Expectation, attempt: int) -> Outcome | None:
-        """Ask for what is missing; None where nothing is.
+        """Request the missing instances; return None if there are none.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class StudyMover:
                 self._levels.refuses(request.level)
                 requests = self._missing(study_uid, expectation, attempt, refused)
                 if requests and requests[0].level != request.level:
-                    outcomes.pop()  # another level may be understood
+                    outcomes.pop()  # another level may work
                     continue
                 break
             came = bool(outcome.completed) or self._arrivals.news(study_uid) > before
@@ -187,7 +187,7 @@ class StudyMover:
                 break
             if request.level == "IMAGE" and fruitless >= FRUITLESS:
                 requests = [each for each in requests if each.level != "IMAGE"]
-                requests += series_of([request])  # perhaps it just does not serve objects
+                requests += series_of([request])  # the PACS may not support the IMAGE level
         return worst(outcomes) if outcomes else None
 
     def _missing(

@@ -1,4 +1,4 @@
-"""How many studies are requested at a time: as many as the PACS bears."""
+"""The number of studies requested at a time: as many as the PACS can serve."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import threading
 from collections.abc import Callable
 
 EASE_AFTER = 8
-"""So many studies per slot without strain, and one more is tried at a time."""
+"""After so many studies per slot without strain, one more slot is added."""
 
 
 class Throttle:
-    """Slots for studies: fewer at once when the PACS is strained, slowly more again.
+    """Slots for studies: fewer while the PACS is strained, then slowly more.
 
-    Half of them go at a sign of strain, but only once for what was under way together;
-    one comes back after a while without any (additive increase, multiplicative decrease).
+    A sign of strain halves the slots, but only once for the studies that ran together. After
+    a while without strain, one is added (additive increase, multiplicative decrease).
 
     Parameters
     ----------
     most
-        The number of slots at first, and never more.
+        The initial and maximum number of slots.
     """
 
     def __init__(self, most: int) -> None:
@@ -29,7 +29,7 @@ class Throttle:
         self._free = threading.Condition()
 
     def enter(self, stopped: Callable[[], bool]) -> int | None:
-        """Wait for a slot; return what `leave` wants, or None once ``stopped``."""
+        """Wait for a slot; return the argument for `leave`, or None once ``stopped``."""
         with self._free:
             while self._busy >= self.limit:
                 if stopped():
@@ -39,7 +39,7 @@ class Throttle:
             return self._round
 
     def leave(self, entered: int, *, strained: bool) -> bool:
-        """Give a slot back; True if there are fewer slots now."""
+        """Free a slot; return whether the number of slots was reduced."""
         with self._free:
             self._busy -= 1
             fewer = strained and entered == self._round and self.limit > 1

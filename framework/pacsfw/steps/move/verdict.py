@@ -1,4 +1,4 @@
-"""From what was expected and what is stored to a verdict that can be defended."""
+"""From the expected and the stored instances to a verdict backed by evidence."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def judge(
     expectation
         As read after the final response.
     stored, quarantined
-        SOP Instance UIDs in the archive, and those that only reached quarantine.
+        SOP Instance UIDs in the dataset folder, and those in quarantine only.
     outcome
-        How the request ended; None when nothing had to be requested.
+        The outcome of the request; None if none was needed.
     """
     ended = "" if outcome is None or outcome.status == SUCCESS else outcome.status_text
     if expectation.uids is not None:
@@ -30,14 +30,14 @@ def judge(
         surplus = len(stored - expectation.uids)
         counted = _failed_and_done(outcome)
         if stored and not missing and counted > max(len(stored), len(expectation.uids)):
-            # Its list was cut short, and what is not on it did not all come.
+            # The PACS truncated its list, and some instances beyond the list are missing.
             return _verdict(
                 "short",
                 Expectation("sub-operations", None, counted),
                 stored, frozenset(), quarantined, 0, ended,
             )  # fmt: skip
         if not expectation.uids and not stored:
-            return _failed(expectation, ended or "the PACS holds no object of it")
+            return _failed(expectation, ended or "the PACS lists no instance of it")
         state: VerdictState = "short" if missing else "over" if surplus else "complete"
         return _verdict(state, expectation, stored, missing, quarantined, surplus, ended)
     expected, source = expectation.count, expectation.source
@@ -48,14 +48,14 @@ def judge(
     if expected is None or (expected == 0 and not stored):
         if stored:
             return _verdict("unverifiable", by_count, stored, frozenset(), quarantined, 0, ended)
-        return _failed(by_count, ended or "nothing came, and nothing says what should have")
+        return _failed(by_count, ended or "nothing arrived, and the expected number is unknown")
     lacking, surplus = max(0, expected - len(stored)), max(0, len(stored) - expected)
     state = "short" if lacking else "over" if surplus else "complete-by-count"
     return _verdict(state, by_count, stored, frozenset(), quarantined, surplus, ended)
 
 
 def _failed_and_done(outcome: Outcome | None) -> int:
-    """Return how many objects the PACS says it tried to send; only failures make it evidence."""
+    """Return how many instances the PACS tried to send, if some failed; 0 otherwise."""
     if outcome is None or not outcome.failed:
         return 0
     return outcome.failed + (outcome.completed or 0) + (outcome.warning or 0)
@@ -76,13 +76,13 @@ def _verdict(
     reasons = []
     if state == "short":
         lacking = len(missing) or (expectation.count or 0) - len(stored)
-        reasons.append(f"{lacking} of {expectation.count} objects missing")
+        reasons.append(f"{lacking} of {expectation.count} instances missing")
         if held := len(quarantined & missing) if missing else len(quarantined):
             reasons.append(f"{held} of them in quarantine")
     elif state == "over":
-        reasons.append(f"objects beyond those the PACS lists: {surplus}")
+        reasons.append(f"instances that the PACS does not list: {surplus}")
     elif state == "unverifiable":
-        reasons.append("the PACS does not say how many objects the study has")
+        reasons.append("the PACS does not report how many instances the study has")
     if ended and state in ("short", "unverifiable"):
         reasons.append(ended)
     return Verdict(

@@ -143,7 +143,7 @@ def test_two_objects_on_one_path_are_both_kept(room, source):
     first, second = (work(spooled(room, path)) for path in source)
 
     assert (first.state, second.state) == ("stored", "quarantined")
-    assert second.reason == "the layout gives the same path to another object"
+    assert second.reason == "the layout gives the same path to another instance"
 
 
 def test_a_file_that_is_not_ours_is_not_overwritten(room, source):
@@ -209,7 +209,7 @@ def raising(error):
     ("layout", "reason"),
     [
         (raising(KeyError("Müller")), "layout a layout failed: KeyError"),
-        (raising(Skip("no series number")), "left out by layout a layout: no series number"),
+        (raising(Skip("no series number")), "skipped by layout a layout: no series number"),
         (lambda header: [], "layout a layout: "),
         (lambda header: "a string", "layout a layout: "),
         (lambda header: [7], "layout a layout: "),
@@ -290,7 +290,7 @@ def test_a_file_where_a_folder_should_be_costs_one_object_only(room, source):
     result = ingest(room)(spooled(room, source[0]))
 
     assert (result.state, result.reason) == (
-        "quarantined", "a file has the path of a folder that the layout gives it",
+        "quarantined", "the layout names a folder, but a file has its path",
     )  # fmt: skip
 
 
@@ -298,7 +298,7 @@ def test_too_long_a_path_costs_one_object_only(room, source):
     result = ingest(room, lambda header: ["x" * 150] * 40)(spooled(room, source[0]))
 
     assert (result.state, result.reason) == (
-        "quarantined", "layout a layout gives it too long a path",
+        "quarantined", "layout a layout chose a path longer than 4095 bytes",
     )  # fmt: skip
 
 

@@ -105,7 +105,7 @@ def test_a_target_is_inside_the_archive_however_the_names_look(layout: list[str 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "the layout returned no names, at least the file's is needed"),
+        ([], "the layout returned no names, but the file needs one"),
         ("Doe", "the layout returned str instead of a list of names"),
         (None, "the layout returned NoneType instead of a list of names"),
         (["ok", 7], "the layout returned int as name 2 of 2, every name must be text"),

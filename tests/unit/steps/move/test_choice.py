@@ -26,9 +26,9 @@ def usable(name: str) -> str:
         (net("dicomweb", "study-get", "study-move"), "wado", "DICOMweb works"),
         (net(), "wado", "net.dicomweb is configured"),
         (Net(local=LOCAL, dest=LOCAL, dicomweb=WEB), "wado", "net.dicomweb is configured"),
-        (net("study-get", "study-move"), "cget", "C-GET; not wado: its profile does not say"),
+        (net("study-get", "study-move"), "cget", "C-GET; not wado: its profile does not show"),
         (net("study-get", "dicomweb", web=False), "cget", "not wado: net.dicomweb is not conf"),
-        (net("study-move"), "cmove", "not cget: its profile does not say that it accepts C-GET"),
+        (net("study-move"), "cmove", "not cget: its profile does not show that it accepts C-GET"),
         (net(web=False), "cmove", "nearly every PACS accepts C-MOVE; not wado"),
     ],
 )

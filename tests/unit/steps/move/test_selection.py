@@ -92,7 +92,7 @@ def test_moving_a_patient_expands_to_all_studies_and_names_those_outside(ledger,
     selection = read("PatientID\na*\n", "PATIENT", [(WHOLE, rows)])
 
     assert selection.uids == ["1.1", "1.2"]
-    assert "outside the find criteria, moved too: 1" in selection.notes[0]
+    assert "outside the find criteria, also moved: 1" in selection.notes[0]
     assert "1.2" in selection.notes[0]
 
 

@@ -25,16 +25,18 @@ def uids(text):
     [
         (SeriesExpectation("s", uids("ab"), 2), {"s": uids("ab")}, "complete", "", ()),
         (SeriesExpectation("s", uids("ab"), 2), {"s": uids("a")}, "short",
-         "1 of 2 objects missing", ("b",)),
-        (SeriesExpectation("s", uids("ab"), 2), {}, "failed", "2 of 2 objects missing", ("a", "b")),
+         "1 of 2 instances missing", ("b",)),
+        (SeriesExpectation("s", uids("ab"), 2), {}, "failed",
+         "2 of 2 instances missing", ("a", "b")),
         (SeriesExpectation("s", uids("ab"), 2), {"s": uids("abc")}, "over",
-         "objects beyond those the PACS lists: 1", ()),
+         "instances that the PACS does not list: 1", ()),
         # The objects say that they belong elsewhere: they are there all the same.
         (SeriesExpectation("s", uids("ab"), 2), {"other": uids("ab")}, "complete", "", ()),
         (SeriesExpectation("s", None, 2), {"s": uids("ab")}, "complete-by-count", "", ()),
-        (SeriesExpectation("s", None, 3), {"s": uids("ab")}, "short", "1 of 3 objects missing", ()),
+        (SeriesExpectation("s", None, 3), {"s": uids("ab")}, "short",
+         "1 of 3 instances missing", ()),
         (SeriesExpectation("s", None, 1), {"s": uids("ab")}, "over",
-         "objects beyond those the PACS lists: 1", ()),
+         "instances that the PACS does not list: 1", ()),
         (SeriesExpectation("s"), {"s": uids("ab")}, "unverifiable", "", ()),
     ],
 )  # fmt: skip
@@ -61,7 +63,7 @@ def test_surplus_in_one_series_does_not_hide_what_another_lacks():
 
     verdict = with_series(Verdict(state="complete-by-count", expected=4, stored=4), series)
 
-    assert (verdict.state, verdict.reason) == ("short", "1 objects missing of 1 series")
+    assert (verdict.state, verdict.reason) == ("short", "1 instances missing from 1 series")
     assert verdict.series == series
 
 

@@ -32,31 +32,32 @@ def by_uid(*names):
         (by_uid("a", "b"), uids("a", "b"), NOTHING, DONE, "complete", ""),
         (by_uid("a", "b"), uids("a", "b"), NOTHING, None, "complete", ""),
         (by_uid("a", "b"), uids("a", "b"), NOTHING, FAILED, "complete", ""),
-        (by_uid("a", "b"), uids("a"), NOTHING, DONE, "short", "1 of 2 objects missing"),
+        (by_uid("a", "b"), uids("a"), NOTHING, DONE, "short", "1 of 2 instances missing"),
         (by_uid("a", "b"), uids("a"), uids("b"), DONE, "short",
-         "1 of 2 objects missing; 1 of them in quarantine"),
+         "1 of 2 instances missing; 1 of them in quarantine"),
         (by_uid("a", "b"), uids("a"), NOTHING, FAILED, "short",
-         "1 of 2 objects missing; A702: Refused: out of resources"),
-        (by_uid("a", "b"), uids("a", "c"), NOTHING, DONE, "short", "1 of 2 objects missing"),
+         "1 of 2 instances missing; A702: Refused: out of resources"),
+        (by_uid("a", "b"), uids("a", "c"), NOTHING, DONE, "short", "1 of 2 instances missing"),
         (by_uid("a"), uids("a", "c"), NOTHING, DONE, "over",
-         "objects beyond those the PACS lists: 1"),
+         "instances that the PACS does not list: 1"),
         (by_uid("a", "b"), NOTHING, NOTHING, DONE, "failed",
          "the PACS reported success and sent nothing"),
         (by_uid("a", "b"), NOTHING, NOTHING, FAILED, "failed", "A702: Refused: out of resources"),
-        (by_uid(), NOTHING, NOTHING, DONE, "failed", "the PACS holds no object of it"),
+        (by_uid(), NOTHING, NOTHING, DONE, "failed", "the PACS lists no instance of it"),
         (Expectation("instance-count", None, 2), uids("a", "b"), NOTHING, DONE,
          "complete-by-count", ""),
         (Expectation("instance-count", None, 3), uids("a", "b"), NOTHING, DONE, "short",
-         "1 of 3 objects missing"),
+         "1 of 3 instances missing"),
         (Expectation("instance-count", None, 1), uids("a", "b"), NOTHING, DONE, "over",
-         "objects beyond those the PACS lists: 1"),
+         "instances that the PACS does not list: 1"),
         (Expectation(), uids("a", "b"), NOTHING, DONE, "complete-by-count", ""),
-        (Expectation(), uids("a"), NOTHING, DONE, "short", "1 of 2 objects missing"),
+        (Expectation(), uids("a"), NOTHING, DONE, "short", "1 of 2 instances missing"),
         (Expectation(), uids("a"), NOTHING, FAILED, "unverifiable",
-         "the PACS does not say how many objects the study has; A702: Refused: out of resources"),
+         "the PACS does not report how many instances the study has; "
+         "A702: Refused: out of resources"),
         (Expectation(), NOTHING, NOTHING,
          Outcome(status=0, status_text="0000: Success", completed=0),
-         "failed", "nothing came, and nothing says what should have"),
+         "failed", "nothing arrived, and the expected number is unknown"),
     ],
 )  # fmt: skip
 def test_the_verdict_follows_from_the_evidence(
@@ -95,4 +96,4 @@ def test_a_list_that_was_cut_short_does_not_hide_what_failed():
     verdict = judge(by_uid("a", "b"), uids("a", "b"), NOTHING, outcome)
 
     assert (verdict.state, verdict.expected, verdict.source) == ("short", 3, "sub-operations")
-    assert verdict.reason == "1 of 3 objects missing; B000: Warning"
+    assert verdict.reason == "1 of 3 instances missing; B000: Warning"

@@ -65,11 +65,11 @@ def test_every_file_is_a_row_or_an_error_and_the_numbers_add_up(disc, capsys):
     assert f"{disc.root}/b.zip/folder/003.dcm" in places
     assert Counter(error["reason"] for error in without) == {
         "not DICOM": 4,
-        "a DICOMDIR: the 3 files that it names are there": 1,
+        "a DICOMDIR: the 3 files that it names exist": 1,
         "ends within an element (Cut)": 1,
         "not a DICOM Part 10 file (InvalidDicomError)": 2,
-        "not a zip archive, or a damaged one": 1,
-        "cannot be looked at: a link to nowhere, or not permitted": 1,
+        "not a zip archive, or damaged": 1,
+        "cannot be read: a broken link, or no permission": 1,
     }
     out = re.sub(r" +", " ", capsys.readouterr().out)
     assert f"files {disc.files}\n" in out
@@ -124,7 +124,7 @@ def test_a_dicomdir_is_read_by_what_it_names_whatever_the_disc_made_of_the_names
     assert len(rows) == 2
     [error] = read(disc.folder / "table_errors.csv")
     assert error["file"] == str(gone)
-    assert error["reason"] == "the DICOMDIR names it, but it is not there"
+    assert error["reason"] == "the DICOMDIR names it, but it does not exist"
 
 
 def test_one_archive_is_a_tree_too(disc):
@@ -331,7 +331,7 @@ def test_an_interrupt_keeps_what_is_read_and_other_work_is_refused_there(gated, 
 
     write_tags(disc.tags)
     disc.parse(code=2)
-    assert "other tags was begun here" in capsys.readouterr().err
+    assert "with other tags, was begun here: repeat these to resume it" in capsys.readouterr().err
 
     assert expected.startswith((disc.folder / "table.csv").read_bytes())
 

@@ -188,7 +188,7 @@ def test_a_database_that_is_down_at_the_end_is_reported_and_served_by_the_next_r
             postgres.start()
     output = capsys.readouterr().out
     assert "complete       3" in output
-    assert "its rows are delivered at the next run" in output
+    assert "the next run delivers its rows" in output
     assert "cannot be used at the moment" in output
     assert count(postgres, in_postgres, "instances") == 0
 

@@ -92,7 +92,7 @@ def test_what_changed_at_the_pacs_is_found_flagged_and_fetched(collected, pacs, 
     assert collected.run("verify") == 0
     flagged = [line["sop_instance_uid"] for line in manifest(collected) if line["flags"]]
     assert flagged == [vanished]
-    assert "objects that the PACS does not list any more: 1; kept" in status(collected, capsys)
+    assert "instances that the PACS no longer lists: 1; kept" in status(collected, capsys)
 
 
 def status(collected, capsys):

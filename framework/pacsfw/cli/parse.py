@@ -132,7 +132,7 @@ def _request(
         state=Path(os.path.abspath(state or state_beside(target))),
         workers=workers or (config.move.workers if config.move else os.cpu_count() or 1),
         limit=limit or 0,
-        anew=force,
+        overwrite=force,
     )
 
 

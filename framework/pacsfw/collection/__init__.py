@@ -1,1 +1,1 @@
-"""One collection, wired: the only room that knows every step."""
+"""One collection: this package alone knows every step, and connects them."""

@@ -1,8 +1,7 @@
-"""The conductor: the only module that knows every step.
+"""Run the commands on a collection.
 
-A `Collection` is what a configuration describes, open for work; `find` and `move` are its
-two steps. Each is a loop over what the ledger says is missing, so running it again goes on
-where it ended.
+A `Collection` is everything that one configuration describes. Each command is a loop over
+the work that the ledger says is missing, so a second run resumes the first one.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pacsfw.api import Clock, Event, Observer, RunFinished, RunStarted, Transfer
+from pacsfw.api import Clock, Observer, RunFinished, RunStarted, Transfer
 from pacsfw.collection.components import components
-from pacsfw.collection.dataset_folder import check_layout, make_archive
+from pacsfw.collection.dataset_folder import check_layout, make_directory
 from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import ingest_spec
 from pacsfw.collection.move import MoveStep
@@ -51,24 +50,31 @@ NEEDED = {
     "parse": {"layout", "callback", "converter", "sink"},
     "server": {"layout", "callback", "converter", "sink"},
 }
-"""Command -> kinds of components that it builds late, many in other processes.
+"""Command -> kinds of components that it builds late, often in other processes.
 
-They are built once beforehand: a run must not end midway because one cannot be.
+They are built once at the start, so that a run does not fail midway because one cannot be built.
 """
 WORKERS = 2
-"""Processes that read files, where no ``move`` section says how many."""
+"""Processes that read files if there is no ``move`` section."""
 
 
 class Collection:
     """One configured collection. A context manager: holds the ledger's lock while open.
 
+    Attributes
+    ----------
+    interrupted
+        Whether the user asked the run to stop.
+    busy
+        Whether instances are moved or parsed: then `interrupt` ends the run gently.
+
     Raises
     ------
     ConfigError
-        A section that the work needs is missing, or a component refuses its options.
+        A required section is missing, or a component refuses its options.
     StateError
-        Another pacsfw works on it, a folder cannot be written, or the stored files were
-        laid out by another ``sort_by``.
+        Another pacsfw uses the collection, a folder cannot be written, or the stored files
+        have the layout of another ``sort_by``.
     """
 
     def __init__(
@@ -85,28 +91,18 @@ class Collection:
         self._command = command
         self._clock, self._timing = clock or Clock(), timing or Timing()
         self._stop = threading.Event()
-        self._interrupted = False
-        self._busy = False
+        self.interrupted = False
+        self.busy = False
         self._moving: MoveStep | None = None
         self._problems: list[str] = []
         self._notes: list[str] = []
         configured = observers_of(self.config, self._registry)
         self._observers = Observers([*observers, *configured])
 
-    @property
-    def interrupted(self) -> bool:
-        """Tell whether somebody asked the run to stop."""
-        return self._interrupted
-
-    @property
-    def busy(self) -> bool:
-        """Tell whether objects are moved or read: then `interrupt` ends the run gently."""
-        return self._busy
-
     def __enter__(self) -> Self:
-        """Build what will be needed, take the lock, check the layout, open the observers."""
+        """Build the components, take the lock, check the layout, open the observers."""
         self._loaded.build(NEEDED.get(self._command, set()))
-        make_archive(self._storage.directory)
+        make_directory(self._storage.directory)
         self._ledger = open_ledger(self._storage.state)
         try:
             check_layout(self.config, self._storage, self._ledger)
@@ -115,7 +111,7 @@ class Collection:
             self._ledger.close()
             raise
         self._observers.open(self._run.context)
-        self._notify(RunStarted(at=self._clock.now(), command=self._command))
+        self._observers.notify(RunStarted(at=self._clock.now(), command=self._command))
         return self
 
     def __exit__(
@@ -124,9 +120,9 @@ class Collection:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Tell the observers how it ended, and let the next one in."""
+        """Notify the observers of the end, and release the lock."""
         try:
-            self._notify(self._finished(exc))
+            self._observers.notify(self._finished(exc))
         finally:
             self._observers.close()
             run_id, now = self._run.context.run_id, self._clock.now()
@@ -134,31 +130,33 @@ class Collection:
             self._ledger.close()
 
     def find(self, *, again: bool) -> str | None:
-        """Ask the PACS and write the study list.
+        """Search the PACS and write the study list.
 
         Parameters
         ----------
         again
-            Ask also where this very query was answered whole before and its list exists.
+            Search even if this search was completed before and its study list exists.
 
         Returns
         -------
         str or None
-            When the query had been answered before, if it was not asked again.
+            The time of the earlier search, if it was not repeated.
         """
         return FindStep(self._run).find(again=again)
 
     def survey(self) -> Survey:
-        """Ask the PACS what there is to collect; no list is written, nothing is moved."""
+        """Search the PACS and return the result, without writing a list or moving anything."""
         return FindStep(self._run).survey()
 
     def move(self, *, ignore_window: bool = False, retry_given_up: bool = False) -> None:
-        """Request what the study list names and the ledger lacks; deliver the rows.
+        """Request the studies on the study list that are not complete; deliver the rows.
 
         Parameters
         ----------
+        ignore_window
+            Request studies outside the transfer window, too.
         retry_given_up
-            Also request what earlier runs gave up on.
+            Also request instances that earlier runs gave up on.
         """
         settings = self.config.need_move()
         use, why = transfer_use(self.config, self._registry)
@@ -180,21 +178,21 @@ class Collection:
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
 
     def parse(self, workers: int = 0) -> None:
-        """Read the rows of all stored objects anew and deliver them; nothing is moved.
+        """Parse all stored instances again and deliver their rows, without moving anything.
 
         Parameters
         ----------
         workers
-            Number of processes; 0: as ``move.workers`` says.
+            Number of processes; 0: ``move.workers``.
         """
         self.config.require("tags")
         with self._delivering(self._delivery.tags_identity(), workers):
             pass
 
     def serve(self, quiet: float, listening: Callable[[int], None]) -> None:
-        """Receive what others send until `interrupt`, then finish what has arrived.
+        """Receive instances until `interrupt`, then finish those that have arrived.
 
-        ``quiet`` is that of `ServeStep`, ``listening`` that of its `run`.
+        See `ServeStep` for ``quiet`` and `ServeStep.run` for ``listening``.
         """
         self.config.need_listener()
         move = self.config.move
@@ -208,45 +206,42 @@ class Collection:
                 receivers=receivers,
                 workers=workers,
             ).run(listening)
-        self._interrupted = False  # to be stopped is how it ends
+        self.interrupted = False  # an interrupt is its normal end
 
     def verify(self, manifest: Path, *, offline: bool) -> Verified:
-        """Compare the PACS, the ledger and the disk, and write what there is into a manifest."""
+        """Compare the PACS, the ledger and the disk, and write the manifest."""
         if not offline:
             self.config.require("move")
         return VerifyStep(self._run).run(manifest, offline=offline)
 
     def interrupt(self) -> None:
-        """Request nothing more, cancel what runs, finish what has arrived."""
-        self._interrupted = True
+        """Stop requesting, cancel running requests, finish the instances that have arrived."""
+        self.interrupted = True
         self._stop.set()
         if self._moving is not None:
             self._moving.cancel()
 
     def summary(self) -> Summary:
-        """Return what the collection has come to."""
+        """Return the state of the collection."""
         found = summarize(self.config, self._storage, self._ledger, self._problems)
         found = replace(found, notes=[*found.notes, *self._notes])
         if self._command == "find":
-            # What was moved before is not what this command was asked about.
+            # Studies that were moved before are not part of this command.
             return replace(found, verdicts={}, reasons=(), converted={}, conversion_reasons=())
         return found
 
     def parsed(self) -> ParseSummary:
-        """Return what the rows of the stored objects have come to."""
+        """Return the state of the rows of the stored instances."""
         return summarize_rows(self.config, self._storage, self._ledger, self._problems)
 
     def _finished(self, exc: BaseException | None) -> RunFinished:
-        """Return what observers are told at the end, in numbers."""
+        """Return the last event for observers."""
         summary = self.summary()
-        if self._interrupted or isinstance(exc, KeyboardInterrupt):
+        if self.interrupted or isinstance(exc, KeyboardInterrupt):
             code = INTERRUPTED
         else:
             code = exit_code(summary) if exc is None else getattr(exc, "exit_code", 1)
         return finished(summary, self._clock.now(), code)
-
-    def _notify(self, event: Event) -> None:
-        self._observers.notify(event)
 
     def _make_run(self) -> Run:
         workdir = self._storage.state / "work"
@@ -267,7 +262,7 @@ class Collection:
         return Tables(self._run)
 
     def _changed_tags(self) -> str:
-        """Return what identifies today's tags if stored rows were read by others, else ""."""
+        """Return the identity of the current tags if stored rows have others, otherwise ""."""
         now = self._delivery.tags_identity()
         before = self._ledger.get_value(TAGS_FACT)
         if before != now and not self._ledger.instances.any_stored():
@@ -292,15 +287,12 @@ class Collection:
 
     @contextmanager
     def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outputs]:
-        """Open sinks and converters; read the stored rows by ``tags`` first if not empty."""
-        self._busy = True
-        with open_outputs(self._run, self._delivery, self._problems, anew=bool(tags)) as outputs:
-            if tags and self._reparsing(workers).run(tags):
-                outputs.refresh()
-            yield outputs
-
-    def _reparsing(self, workers: int) -> ReparseStep:
+        """Open sinks and converters; with ``tags``, parse the stored instances first."""
+        self.busy = True
         move = self.config.move
         size = workers or (move.workers if move else WORKERS)
         spec = ingest_spec(self._run, self._delivery.wanted)
-        return ReparseStep(self._run, OrderedPool(size, spec))
+        with open_outputs(self._run, self._delivery, self._problems, reparse=bool(tags)) as outputs:
+            if tags and ReparseStep(self._run, OrderedPool(size, spec)).run(tags):
+                outputs.refresh()
+            yield outputs

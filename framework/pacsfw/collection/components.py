@@ -1,4 +1,4 @@
-"""Which components a collection uses, and whose they are."""
+"""The components that a collection uses, with the packages that offer them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ from pacsfw.plugins.registry import Registry
 
 
 def callbacks_of(tags: Sequence[Tag], registry: Registry) -> dict[str, str]:
-    """Name the callbacks of the tags, under ``callback``; empty where there are none."""
+    """Return the callbacks of the tags under the key ``callback``; empty if there are none."""
     uses = [use for tag in tags for use in tag.callbacks]
     named = dict.fromkeys(registry.describe("callback", use.name) for use in uses)
     return {"callback": ", ".join(named)} if named else {}
 
 
 def components(config: Config, registry: Registry) -> tuple[ComponentInfo, ...]:
-    """Return every component that the configuration uses, once, and whose it is."""
-    found: dict[tuple[str, str], Offer] = {}
-
-    def add(kind: str, offer: Offer) -> None:
-        found.setdefault((kind, offer.reference), offer)
-
+    """Return every component that the configuration uses, each once."""
     uses: list[tuple[str, Use]] = [("query", config.find.use)] if config.find else []
     if config.move:
         use, _ = transfer_use(config, registry)
@@ -34,14 +29,14 @@ def components(config: Config, registry: Registry) -> tuple[ComponentInfo, ...]:
     uses += [("converter", convert.use) for convert in config.converts]
     uses += [("sink", use) for use in config.sinks]
     uses += [("observer", use) for use in config.observers]
+    offers: list[Offer] = []
     if config.storage:
         uses.append(("layout", config.storage.sort_by))
         targets = [config.storage.resources]
         targets += [config.storage.resources_meta] if config.tags else []
-        for target in targets:
-            add("sink", registry.sink_for(target))
-    for kind, use in uses:
-        add(kind, registry.select(kind, use.name))
+        offers += map(registry.sink_for, targets)
+    offers += [registry.select(kind, use.name) for kind, use in uses]
+    found = {(offer.kind, offer.reference): offer for offer in offers}
     return tuple(
         ComponentInfo(
             kind=kind,

@@ -1,4 +1,4 @@
-"""The converters of a configuration, at work for one run."""
+"""Run the converters of a configuration during one run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from pacsfw.api import Converter, RunContext
 from pacsfw.config import Convert
@@ -14,22 +15,22 @@ from pacsfw.plugins import PluginPlan, discover
 from pacsfw.steps.convert.conversions import Conversions
 from pacsfw.steps.convert.worker import ATTEMPTS, Work
 from pacsfw.steps.run import Run
-from pacsfw.workers import Done, WorkerPool
+from pacsfw.workers import WorkerPool
 
 KILL_SECONDS = 60.0
-"""How much longer than its time limit a conversion may take that cannot be ended gently."""
+"""Extra time after its time limit before the process of a conversion is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConvertSpec:
-    """What a worker process needs to build a converter; picklable."""
+    """The picklable data from which a worker process builds a converter."""
 
     plugins: PluginPlan
     convert: Convert
     context: RunContext
 
     def build(self) -> Work:
-        """Rebuild the registry in a worker process, and open the converter there."""
+        """Load the plugins in the worker process, and open the converter."""
         os.umask(0o077)
         registry = discover(self.plugins)
         use = self.convert.use
@@ -47,23 +48,20 @@ class ConvertSpec:
 
 @contextmanager
 def converting(run: Run) -> Iterator[list[Conversions]]:
-    """Convert what is due, and what becomes so; at the end wait until all is done.
+    """Convert due items during the run; at the end, wait for all conversions.
 
-    Where the run is stopped, what is not converted yet stays due.
+    If the run is stopped, the remaining items stay due.
     """
     opened: list[Conversions] = []
     try:
         for convert in run.config.converts:
-
-            def pool_of(done: Done, convert: Convert = convert) -> WorkerPool:
-                return WorkerPool(
-                    convert.workers,
-                    ConvertSpec(run.config.plugins, convert, run.context),
-                    done,
-                    job_seconds=ATTEMPTS * convert.seconds + KILL_SECONDS,
-                    backlog=convert.workers,
-                )
-
+            pool_of = partial(
+                WorkerPool,
+                convert.workers,
+                ConvertSpec(run.config.plugins, convert, run.context),
+                job_seconds=ATTEMPTS * convert.seconds + KILL_SECONDS,
+                backlog=convert.workers,
+            )
             conversions = Conversions(run, convert, pool_of)
             conversions.open()
             opened.append(conversions)

@@ -1,4 +1,4 @@
-"""The folder of the DICOM files: it is there, and laid out in one way."""
+"""The dataset folder: create it, and check that it has only one layout."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pacsfw.errors import StateError
 from pacsfw.ledger import Ledger
 
 LAYOUT_FACT = "layout"
-"""Ledger fact: the ``sort_by`` under which the stored files were laid out."""
+"""Ledger fact: the ``sort_by`` of the stored files."""
 
 
-def make_archive(directory: Path) -> None:
-    """Create ``storage.directory`` where it is missing.
+def make_directory(directory: Path) -> None:
+    """Create ``storage.directory`` if it is missing.
 
     Raises
     ------
@@ -28,25 +28,25 @@ def make_archive(directory: Path) -> None:
 
 
 def check_layout(config: Config, storage: Storage, ledger: Ledger) -> None:
-    """Remember how the files are laid out.
+    """Record the layout of the stored files.
 
     Raises
     ------
     StateError
-        Files are stored already, by another ``sort_by``.
+        Files are already stored with another ``sort_by``.
     """
     now = storage.sort_by.identity
     before = ledger.get_value(LAYOUT_FACT)
     if before and before != now and ledger.instances.any_stored():
         raise StateError(
             f"{config.path}: storage.sort_by is {_layout_name(now)}, but the files in "
-            f"{storage.directory} were laid out by {_layout_name(before)}: keep that, "
+            f"{storage.directory} have the layout {_layout_name(before)}: keep it, "
             "or give this collection another storage.directory"
         )
     ledger.set_value(LAYOUT_FACT, now)
 
 
 def _layout_name(identity: str) -> str:
-    """Return what people call a layout: its pattern, or its name."""
+    """Return the name of a layout for messages: its pattern, or its name."""
     name, options = json.loads(identity)
     return repr(options.get("pattern") or name)

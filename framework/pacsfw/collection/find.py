@@ -1,4 +1,4 @@
-"""The find step, wired: from the configuration to a search, a study list or a survey."""
+"""Connect the find step: from the configuration to a search, a study list or a survey."""
 
 from __future__ import annotations
 
@@ -31,18 +31,7 @@ class FindStep:
         self._settings = run.config.need_find()
 
     def find(self, *, again: bool) -> str | None:
-        """Ask the PACS and write the study list.
-
-        Parameters
-        ----------
-        again
-            Ask also where this very query was proven before and its list exists.
-
-        Returns
-        -------
-        str or None
-            When the query had been answered before, if it was not asked again.
-        """
+        """Search the PACS and write the study list, as `Collection.find`."""
         criteria = self._criteria()
         query = self._fingerprint(criteria)
         with open_study_list(self._run) as sink:
@@ -63,7 +52,7 @@ class FindStep:
         return None
 
     def survey(self) -> Survey:
-        """Ask the PACS what there is to collect; no list is written, nothing is moved."""
+        """Search the PACS and return the result, without writing a list or moving anything."""
         criteria = self._criteria()
         found = self._search(criteria, PLAN + self._fingerprint(criteria))
         self._ledger.searches.finish(found, self._run.clock.now())
@@ -107,20 +96,20 @@ class FindStep:
         )
 
     def _fingerprint(self, criteria: Criteria) -> str:
-        # With its options: another folder, say, is another place to ask.
+        # The options are included: the provider `folder` with another folder is another search.
         use = self._settings.use.identity
         return fingerprint(criteria, self._settings.level, self._run.config.net, use)
 
     def _outcomes(self) -> Path:
-        """Return where the outcomes of the cohort go: beside the study list, if that is a file."""
+        """Return the file of the cohort outcomes, next to the study list if that is a file."""
         target = self._run.storage.resources
         is_file = not is_url(target)
         return outcomes_path(Path(target) if is_file else self._run.storage.state / "resources")
 
 
 def coverage(ledger: Ledger, found: Search) -> list[tuple[str, str]]:
-    """Return what a search has not proven: the region in words, and why."""
-    unfinished = [("the whole query", "the search has not ended")]
+    """Return the unproven parts of a search: (region in words, reason)."""
+    unfinished = [("the complete search", "it has not ended")]
     return [
         *(unfinished if found.finished_at is None else []),
         *(
@@ -131,5 +120,5 @@ def coverage(ledger: Ledger, found: Search) -> list[tuple[str, str]]:
 
 
 def exists(target: str) -> bool:
-    """Tell whether a target is there; of a database that is the sink's business."""
+    """Return whether a target exists; a database is left to the sink."""
     return is_url(target) or Path(target).exists()

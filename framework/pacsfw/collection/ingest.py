@@ -1,9 +1,10 @@
-"""What the workers of a collection need, and what they build from it."""
+"""Receiver, spool and ingest workers of a collection."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from pacsfw.ledger.cells import encode
 from pacsfw.plugins import discover
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
+from pacsfw.steps.ingest.intake import Intake
+from pacsfw.steps.receive import Receiver
 from pacsfw.steps.run import Run
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 from pacsfw.workers.limits import limited
@@ -23,21 +26,21 @@ from pacsfw.workers.limits import limited
 
 @dataclass(frozen=True, slots=True)
 class IngestSpec:
-    """What a worker process needs to build its `Ingest`; picklable."""
+    """The picklable data from which a worker process builds its `Ingest`."""
 
     reading: ReadingSpec
-    """The cells of what sinks want follow those of the tags."""
+    """The cells that sinks ask for follow those of the tags."""
     sort_by: Use
-    archive: Path
+    directory: Path
     state: Path
     known: frozenset[str] | None = None
-    """The studies whose objects are stored; None: of all."""
+    """The studies whose instances are stored; None: all studies."""
     durable: bool = False
-    """At no moment may a power cut take an object: nobody else has it any more."""
+    """A power cut must never lose an instance, because the sender may have deleted it."""
 
     def build(self) -> Ingest:
-        """Rebuild the registry in a worker process, and from it the ingest function."""
-        os.umask(0o077)  # every folder on the way to a file, not only the last
+        """Load the plugins in the worker process, and build the ingest function."""
+        os.umask(0o077)  # for all parent folders of a file, not only the last
         registry = discover(self.reading.plugins)
         layout: Layout = limited(
             registry.build("layout", self.sort_by.name, self.sort_by.options),
@@ -50,7 +53,7 @@ class IngestSpec:
             return encode((*row, *wanted)), errors
 
         return Ingest(
-            self.archive,
+            self.directory,
             self.state,
             layout,
             registry.describe("layout", self.sort_by.name),
@@ -64,7 +67,7 @@ class IngestSpec:
 def ingest_spec(
     run: Run, wanted: tuple[Tag, ...], known: frozenset[str] | None = None
 ) -> IngestSpec:
-    """Return what the workers of a collection need."""
+    """Return the spec of the ingest workers of a collection."""
     storage = run.storage
     reading = ReadingSpec(
         plugins=run.config.plugins,
@@ -77,19 +80,37 @@ def ingest_spec(
 
 
 def make_spool(storage: Storage) -> Path:
-    """Return the folder for what arrives."""
+    """Create the spool folder and return it."""
     spool = storage.state / "spool"
     spool.mkdir(mode=0o700, exist_ok=True)
     return spool
 
 
 def capacity_of(storage: Storage, spool: Path) -> Capacity:
-    """Return what watches the disks and what waits to be stored."""
+    """Return the monitor of free space and of the instances that wait to be stored."""
     return Capacity((spool, storage.directory), storage.reserve, storage.backlog)
 
 
+@contextmanager
+def receiving(
+    run: Run, spool: Path, receivers: int, intake: Intake, *, durable: bool = False
+) -> Iterator[Receiver]:
+    """Run a receiver that reports to ``intake``; stop it at the end.
+
+    With ``durable``, it confirms an instance only once the instance survives a power cut.
+    """
+    receiver = Receiver(
+        run.config.need_listener(), spool, receivers, intake, durable=durable, digest=True
+    )
+    receiver.start()
+    try:
+        yield receiver
+    finally:
+        receiver.stop(run.timing.grace)
+
+
 def as_state_error(err: Exception) -> StateError:
-    """Return what ends a run because the ledger or the dataset folder cannot be written."""
+    """Return the error that ends a run: the ledger or the dataset folder cannot be written."""
     if isinstance(err, StateError):
         return err
     return StateError(f"ledger: {type(err).__name__}: {err}")

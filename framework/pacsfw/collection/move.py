@@ -1,4 +1,4 @@
-"""One move, wired: receiver, intake, transfer threads and outputs around one ledger."""
+"""Connect the parts of a move: receiver, intake, transfer threads and outputs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pacsfw.collection.ingest import (
     capacity_of,
     ingest_spec,
     make_spool,
+    receiving,
 )
 from pacsfw.collection.outputs import Outputs
 from pacsfw.collection.pacs import ask_pacs, build_transfer
@@ -29,12 +30,12 @@ from pacsfw.steps.run import Run
 
 
 class MoveStep:
-    """Moves the studies of a study list, as ``settings`` say.
+    """Moves the studies of a study list.
 
     Parameters
     ----------
     wanted
-        What the sinks want to know of each object beside the tags.
+        Further tags that the sinks ask for.
     """
 
     def __init__(self, run: Run, outputs: Outputs, wanted: tuple[Tag, ...], settings: Move) -> None:
@@ -65,13 +66,13 @@ class MoveStep:
         )
 
     def run(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
-        """Take over the spool, and move ``uids``.
+        """Ingest the files left in the spool, and move ``uids``.
 
         Parameters
         ----------
         uids
-            The studies that are not complete; with none and nothing else to do no process
-            is started and the PACS is not asked.
+            The studies that are not complete. If there are none and the spool is empty, no
+            process is started and the PACS is not contacted.
         total
             Number of studies on the study list.
 
@@ -80,7 +81,7 @@ class MoveStep:
         RemoteError
             The PACS could not be reached.
         StateError
-            The port is in use, or the archive or ledger cannot be written.
+            The port is in use, or the dataset folder or ledger cannot be written.
         """
         if not uids and not any(self._spool.iterdir()):
             return
@@ -96,7 +97,7 @@ class MoveStep:
             self._mover.judge_late()
 
     def cancel(self) -> None:
-        """End the running requests; called when the run is interrupted."""
+        """Cancel the running requests; called when the run is interrupted."""
         if self._mover is not None:
             self._mover.cancel()
 
@@ -107,12 +108,12 @@ class MoveStep:
         self.cancel()
 
     def expect(self, expected: bool) -> None:
-        """Tell the receiver, if there is one, whether a study is being requested."""
+        """Inform the receiver, if there is one, whether a study is being requested."""
         if self._receiver is not None:
             self._receiver.expect(expected)
 
     def make_study_mover(self) -> StudyMover:
-        """Return what moves studies in one thread."""
+        """Build the mover of one transfer thread."""
         run, registry = self._run, self._run.registry
         transfer = build_transfer(self._settings.use, registry)
         pacs = ask_pacs(run, transfer)
@@ -142,34 +143,24 @@ class MoveStep:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Receive meanwhile, if the transfer lets the PACS send to us."""
+        """Run a receiver, if the transfer needs one."""
         record = self._run.registry.select("transfer", self._settings.use.name).component
         if not record.needs_receiver:
             yield
             return
-        receiver = Receiver(
-            self._run.config.need_listener(),
-            self._spool,
-            self._settings.receivers,
-            self._intake,
-            digest=True,
-        )
-        receiver.start()
-        receiver.expect(False, linger=0)
-        self._receiver = receiver
-        try:
+        with receiving(self._run, self._spool, self._settings.receivers, self._intake) as receiver:
+            receiver.expect(False, linger=0)
+            self._receiver = receiver
             yield
-        finally:
-            receiver.stop(self._run.timing.grace)
 
     @property
     def _called(self) -> Node:
-        """The PACS; one without a name where there is only DICOMweb, or only a folder."""
+        """The PACS; without an AE title if there is only DICOMweb, or only a folder."""
         net = self._run.config.net
         return net.called if net is not None and net.called is not None else Node(aetitle="")
 
     def _known_studies(self) -> frozenset[str] | None:
-        """Return the studies whose objects are stored; None where unsolicited ones are too."""
+        """Return the studies whose instances are stored; None if unsolicited ones are, too."""
         net = self._run.config.net
         if net is None or net.dest is None or net.dest.accept.unsolicited == "accept":
             return None

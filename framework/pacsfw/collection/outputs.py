@@ -1,4 +1,4 @@
-"""What leaves a collection during a run: rows, objects to convert, and news of it."""
+"""The outputs of a run: tables, conversions and observers."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ def observers_of(config: Config, registry: Registry) -> list[tuple[str, Observer
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Every sink and every converter, at work."""
+    """All running sinks and converters."""
 
     outboxes: Sequence[Outbox] = ()
     conversions: Sequence[Conversions] = ()
 
     def settled(self, study_uid: str) -> None:
-        """Deliver and convert this study soon."""
+        """Queue this study for delivery and conversion."""
         for outbox in self.outboxes:
             outbox.settled(study_uid)
         for conversions in self.conversions:
             conversions.settled(study_uid)
 
     def refresh(self) -> None:
-        """Deliver what is due: the rows have been read anew."""
+        """Deliver the rows that are due, after all rows were parsed again."""
         for outbox in self.outboxes:
             outbox.refresh()
 
     def remember(self, run: Run) -> None:
-        """Keep in the ledger what could not be done, and by whom."""
+        """Record the problems of sinks and converters in the ledger."""
         sinks = [(each.component, each.problem, 1) for each in self.outboxes if each.problem]
         converters = [(c.convert.component, c.problem, 1) for c in self.conversions if c.problem]
         now = run.clock.now()
@@ -57,19 +57,16 @@ class Outputs:
 
 @contextmanager
 def open_outputs(
-    run: Run, delivery: Tables, problems: list[str], *, anew: bool
+    run: Run, delivery: Tables, problems: list[str], *, reparse: bool
 ) -> Iterator[Outputs]:
-    """Open sinks and converters; at the end wait for both, and add what failed to problems.
+    """Open sinks and converters; at the end, wait for them and add failures to ``problems``.
 
-    Parameters
-    ----------
-    anew
-        As in `Tables.open`.
+    See `Tables.open` for ``reparse``.
     """
     outputs = Outputs()
     try:
         with (
-            delivery.open(problems, anew=anew) as outboxes,
+            delivery.open(problems, reparse=reparse) as outboxes,
             converting(run) as conversions,
         ):
             outputs = Outputs(outboxes, conversions)

@@ -1,4 +1,4 @@
-"""The PACS of a collection: how it is asked, and how its objects are fetched."""
+"""The PACS of a collection: its query provider and its transfer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pacsfw.steps.move.choice import choose
 from pacsfw.steps.run import Run
 
 PACS_QUERY, WEB_QUERY = "cfind", "qido"
-"""How a PACS, or one that only DICOMweb reaches, is asked where nothing else is said."""
+"""Default query providers: of a PACS, and of one that is reached by DICOMweb only."""
 
 
 def open_query(run: Run, use: Use) -> PacsQuery:
@@ -23,15 +23,14 @@ def open_query(run: Run, use: Use) -> PacsQuery:
 
 
 def ask_pacs(run: Run, transfer: Transfer | None) -> PacsQuery:
-    """Open what knows what the studies of the collection should have, as `pacs_query` says."""
+    """Open the query provider that `pacs_query` selects."""
     return open_query(run, pacs_query(run.config, transfer, run.registry))
 
 
 def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) -> Use:
-    """Return how the PACS is asked what a study should have.
+    """Return the query provider for the expected instances of a study.
 
-    That is as the transfer says, if there is one, else ``find.use``, but for one that does
-    not know what the PACS holds.
+    The transfer may choose it. Otherwise it is ``find.use``, if that provider is authoritative.
     """
     if transfer is not None and (expects := transfer.expects()) is not None:
         return Use(*expects)
@@ -44,7 +43,7 @@ def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) ->
 
 
 def transfer_use(config: Config, registry: Registry) -> tuple[Use, str]:
-    """Return the transfer that ``move.use`` means, and why if that was ``auto``."""
+    """Return the transfer that ``move.use`` selects, and the reason if it is ``auto``."""
     use = config.need_move().use
     if use.name != AUTO:
         return use, ""
@@ -61,6 +60,6 @@ def transfer_use(config: Config, registry: Registry) -> tuple[Use, str]:
 
 
 def build_transfer(use: Use, registry: Registry) -> Transfer:
-    """Build a transfer, to look at it or to open it."""
+    """Build a transfer, without opening it."""
     transfer: Transfer = registry.build("transfer", use.name, use.options)
     return transfer

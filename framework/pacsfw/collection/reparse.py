@@ -1,6 +1,6 @@
-"""Reading the rows of a collection's stored objects anew; nothing is moved.
+"""Parse the stored instances of a collection again, without moving anything.
 
-It is resumable: how far it is goes into the ledger together with the rows themselves.
+It can be resumed: the ledger records the progress together with the rows.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, OrderedPool
 
 TAGS_FACT = "tags"
-"""Ledger fact: the tags by which the rows of the stored objects were read."""
+"""Ledger fact: the identity of the tags of the stored rows."""
 
 PROGRESS_FACT = "reparse"
-"""Ledger fact: [tags, number of the last object to read, number of the last one read]."""
+"""Ledger fact: [tags, number of the last instance to read, number of the last one read]."""
 
 CHUNK = 500
-"""Rows in one transaction at most."""
+"""Maximum number of rows in one transaction."""
 
 CHUNK_SECONDS = 1.0
-"""A transaction waits no longer than this for more rows."""
+"""Maximum time that a transaction waits for more rows."""
 
 
 class ReparseStep:
-    """Reads every stored object's row by today's tags.
+    """Reads the row of every stored instance with the current tags.
 
     Parameters
     ----------
     pool
-        Its workers do `Reparse` jobs.
+        A pool for `Reparse` jobs.
     """
 
     def __init__(self, run: Run, pool: OrderedPool) -> None:
@@ -45,17 +45,17 @@ class ReparseStep:
         self._rows = 0
 
     def run(self, tags: str) -> bool:
-        """Read the rows, from where an earlier run with the same tags was interrupted.
+        """Read the rows; resume an interrupted run with the same tags.
 
         Parameters
         ----------
         tags
-            What identifies today's tags.
+            The identity of the current tags.
 
         Returns
         -------
         bool
-            Whether every row is of these tags now; False where the run was stopped before.
+            Whether every row has these tags now; False if the run was stopped.
         """
         end, after = self._begin(tags)
         with self._pool as pool:
@@ -76,19 +76,19 @@ class ReparseStep:
         return True
 
     def _begin(self, tags: str) -> tuple[int, int]:
-        """Return the last object to read and the last one that was read already."""
+        """Return the numbers of the last instance to read and of the last one already read."""
         known = json.loads(self._ledger.get_value(PROGRESS_FACT) or "null")
         if known and known[0] == tags:
             return known[1], known[2]
         end = self._ledger.instances.last_number()
         with self._ledger.transaction():
-            # From here on until all are read the rows are of no one set of tags.
+            # Until all instances are read, the rows have mixed tags.
             self._ledger.set_value(TAGS_FACT, "")
-            self._remember(tags, end, 0)
+            self._set_progress(tags, end, 0)
         return end, 0
 
     def _jobs(self, after: int, end: int) -> Iterator[Reparse]:
-        # A row that is new gets a number beyond the end: it is not met again.
+        # A changed row gets a number beyond ``end``, so it is not read twice.
         for number, instance in self._ledger.instances.stored(after, end):
             if self._stop.is_set():
                 return
@@ -98,19 +98,19 @@ class ReparseStep:
         with self._ledger.transaction():
             for _, instance in chunk:
                 self._ledger.instances.record(instance, self._clock.now())
-            self._remember(tags, end, chunk[-1][0])
+            self._set_progress(tags, end, chunk[-1][0])
         self._files += len(chunk)
         self._rows += sum(instance.row != NO_CELLS for _, instance in chunk)
         self._run.notify(
             FilesParsed(at=self._clock.now(), files=self._files, rows=self._rows, total=self._total)
         )
 
-    def _remember(self, tags: str, end: int, done: int) -> None:
+    def _set_progress(self, tags: str, end: int, done: int) -> None:
         self._ledger.set_value(PROGRESS_FACT, json.dumps([tags, end, done]))
 
 
 def _read(instance: Instance, outcome: Instance | Crashed) -> Instance:
     if isinstance(outcome, Crashed):
-        # Cells that other tags made must not stay under the names of these.
+        # Cells of the former tags must not stay under the names of the current ones.
         return without_row(instance, outcome.reason)
     return outcome

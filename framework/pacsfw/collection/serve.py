@@ -1,4 +1,4 @@
-"""Receiving what is sent unasked, wired: receiver, intake and sinks around one ledger."""
+"""Receive unsolicited instances: connect receiver, intake and sinks."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pacsfw.collection.ingest import (
     capacity_of,
     ingest_spec,
     make_spool,
+    receiving,
 )
 from pacsfw.collection.outputs import Outputs
 from pacsfw.collection.pacs import ask_pacs
@@ -27,33 +28,32 @@ from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.expected import Expectation, read_expectation
 from pacsfw.steps.move.judge import Judge
-from pacsfw.steps.receive import Receiver
 from pacsfw.steps.run import Run
 from pacsfw.words import GOOD
 
-UNASKED = "it was sent unasked, and nobody says how many objects it has"
-HELD = "all that came of it is in quarantine"
+UNSOLICITED = "it was sent unsolicited, and the number of its instances is unknown"
+QUARANTINED = "all of its instances are in quarantine"
 
-TIDY_SECONDS = 600.0
-"""A study that grows after it was delivered to a file is brought in so much later at most."""
+REWRITE_SECONDS = 600.0
+"""Maximum delay before the later instances of a delivered study are written to a file."""
 
 _log = logging.getLogger("pacsfw.server")
 
 
 class ServeStep:
-    """Stores, judges and delivers what others send, until the run is stopped.
+    """Stores, judges and delivers unsolicited instances, until the run is stopped.
 
-    A study is settled once nothing more of it has come for a while, and again whenever
-    something comes later. An object is answered for once it would survive a power cut.
+    A study is settled once no further instance has arrived for a while, and again after later
+    instances. An instance is confirmed once it would survive a power cut.
 
     Parameters
     ----------
     wanted
-        What the sinks want to know of each object beside the tags.
+        Further tags that the sinks ask for.
     quiet
-        Seconds without news after which a study is settled.
+        Seconds without new instances after which a study is settled.
     receivers, workers
-        Processes that receive, and that check, store and parse.
+        Number of processes that receive, and that check, store and parse.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class ServeStep:
         self._outputs, self._quiet, self._receivers = outputs, quiet, receivers
         self._spool = make_spool(run.storage)
         self._lock = threading.Lock()
-        self._last_news: dict[str, float] = {}
+        self._last_arrival: dict[str, float] = {}
         self._pacs: PacsQuery | None = None
         self._fatal: Exception | None = None
         self._lacking = ""
-        self._untidy, self._tidied_at = False, -math.inf
+        self._rewrite_due, self._rewritten_at = False, -math.inf
         self._capacity = capacity_of(run.storage, self._spool)
         layout = run.registry.describe("layout", run.storage.sort_by.name)
         self._durability = Durability(run)
@@ -91,28 +91,30 @@ class ServeStep:
         )
 
     def run(self, listening: Callable[[int], None]) -> None:
-        """Serve until stopped; finish what has arrived, and settle every study.
+        """Serve until stopped; finish the instances that have arrived, and settle every study.
 
         Parameters
         ----------
         listening
-            Told of the port once objects are received there.
+            Called with the port once it accepts instances.
 
         Raises
         ------
         StateError
-            The port is in use, or the archive or ledger cannot be written.
+            The port is in use, or the dataset folder or ledger cannot be written.
         """
         self._ledger.sync_commits()
-        with self._asking():
+        with self._open_pacs():
             self._intake.start()
             try:
                 for study_uid in self._ledger.studies.unjudged():
-                    self._heard_of(study_uid)
-                with self._receiving() as receiver:
+                    self._note_arrival(study_uid)
+                with receiving(
+                    self._run, self._spool, self._receivers, self._intake, durable=True
+                ) as receiver:
                     listening(receiver.port)
                     while not self._clock.wait(self._run.stop, min(1.0, self._quiet / 4)):
-                        self._look_after()
+                        self._check_all()
             finally:
                 self._intake.close()
             self._settle(0)
@@ -120,50 +122,34 @@ class ServeStep:
             raise self._fatal
 
     def on_the_way(self, records: Sequence[SpoolRecord]) -> None:
-        """Nothing waits for objects that nobody requested."""
+        """Do nothing: no request waits for unsolicited instances."""
 
     def arrived(self, instances: Sequence[tuple[Sealed, Instance, bool]]) -> None:
-        """Note which studies have grown."""
+        """Note the studies that have new instances."""
         of_study: dict[str, bool] = {}
         for _, instance, news in instances:
             of_study[instance.study_uid] = news or of_study.get(instance.study_uid, False)
         for uid, news in of_study.items():
             study = self._ledger.studies.get(uid)
             if study is not None and (news or study.verdict is None):
-                self._heard_of(uid)
+                self._note_arrival(uid)
 
     def stop_because(self, err: Exception) -> None:
         """End the run: the ledger or the dataset folder cannot be written."""
         self._fatal = self._fatal or as_state_error(err)
         self._run.stop.set()
 
-    def _look_after(self) -> None:
+    def _check_all(self) -> None:
         try:
             self._settle(self._quiet)
-            self._tidy_up()
-            self._look_at_the_disk()
+            self._rewrite_tables()
+            self._check_free_space()
         except OSError as err:
-            raise StateError(f"the archive cannot be used: {err.strerror}") from err
+            raise StateError(f"the dataset folder cannot be used: {err.strerror}") from err
 
     @contextmanager
-    def _receiving(self) -> Iterator[Receiver]:
-        receiver = Receiver(
-            self._run.config.need_listener(),
-            self._spool,
-            self._receivers,
-            self._intake,
-            durable=True,
-            digest=True,
-        )
-        receiver.start()
-        try:
-            yield receiver
-        finally:
-            receiver.stop(self._run.timing.grace)
-
-    @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """Have a PACS to ask what a study should have, if one is configured."""
+    def _open_pacs(self) -> Iterator[None]:
+        """Open a query provider for the expected instances, if a PACS is configured."""
         net = self._run.config.net
         if net is None or (net.called is None and net.dicomweb is None):
             yield
@@ -171,21 +157,21 @@ class ServeStep:
         with ask_pacs(self._run, None) as self._pacs:
             yield
 
-    def _heard_of(self, study_uid: str) -> None:
+    def _note_arrival(self, study_uid: str) -> None:
         with self._lock:
-            self._last_news[study_uid] = self._clock.monotonic()
+            self._last_arrival[study_uid] = self._clock.monotonic()
 
     def _settle(self, quiet: float) -> None:
-        """Settle every study of which nothing has come for so many seconds."""
+        """Settle every study without a new instance for ``quiet`` seconds."""
         now = self._clock.monotonic()
         with self._lock:
-            due = [uid for uid, last in self._last_news.items() if now - last >= quiet]
+            due = [uid for uid, last in self._last_arrival.items() if now - last >= quiet]
             for uid in due:
-                del self._last_news[uid]
+                del self._last_arrival[uid]
         for uid in due:
             self._ledger.studies.include(uid)
             self._conclude(uid)
-            self._untidy = True
+            self._rewrite_due = True
 
     def _conclude(self, study_uid: str) -> None:
         expectation = self._expectation(study_uid)
@@ -196,38 +182,38 @@ class ServeStep:
         stored = len(self._ledger.instances.stored_uids(study_uid))
         study = self._ledger.studies.get(study_uid)
         before = study.verdict if study else None
-        if before is not None and before.state in GOOD:  # judged on evidence that still holds
+        if before is not None and before.state in GOOD:  # the evidence is still valid
             verdict = replace(before, stored=stored)
         elif stored:
-            verdict = Verdict(state="unverifiable", reason=UNASKED, stored=stored)
+            verdict = Verdict(state="unverifiable", reason=UNSOLICITED, stored=stored)
         else:
-            verdict = Verdict(state="failed", reason=HELD)
+            verdict = Verdict(state="failed", reason=QUARANTINED)
         self._judge.settle(study_uid, verdict)
 
     def _expectation(self, study_uid: str) -> Expectation:
-        """Return what the PACS lists of a study; nothing where it is not asked or silent."""
+        """Return the instances that the PACS lists; none if it is not configured or fails."""
         if self._pacs is None:
             return Expectation()
         try:
             found = read_expectation(self._pacs, study_uid)
             self._pacs.release()
         except PacsfwError as err:
-            _log.warning("what a study should have could not be asked: %s", err)
+            _log.warning("the expected instances of a study could not be queried: %s", err)
             return Expectation()
         return found
 
-    def _tidy_up(self) -> None:
-        """Bring in what has changed of studies that files have already, now and then.
+    def _rewrite_tables(self) -> None:
+        """Rewrite table files with changed studies, but not too often.
 
-        For that a file is written anew, and as a whole.
+        Each rewrite writes the complete file.
         """
         now = self._clock.monotonic()
-        if self._untidy and now - self._tidied_at >= min(TIDY_SECONDS, 10 * self._quiet):
-            self._untidy, self._tidied_at = False, now
+        if self._rewrite_due and now - self._rewritten_at >= min(REWRITE_SECONDS, 10 * self._quiet):
+            self._rewrite_due, self._rewritten_at = False, now
             for outbox in self._outputs.outboxes:
                 outbox.rewrite_now()
 
-    def _look_at_the_disk(self) -> None:
+    def _check_free_space(self) -> None:
         lacking = self._capacity.lacking()
         if lacking and not self._lacking:
             _log.warning("%s; senders are refused once it is full", lacking)

@@ -1,4 +1,4 @@
-"""Where a collection stands: what its ledger knows, for the closing table and for status."""
+"""The state of a collection according to its ledger, for the closing table and `status`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pacsfw.steps.ingest.ingest import QUARANTINE, VERSIONS
 def summarize(
     config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
 ) -> Summary:
-    """Return what the ledger knows of a collection, for the closing table and for status."""
+    """Return the state of a collection according to its ledger."""
     origins = ledger.studies.origins()
     last = ledger.searches.last()
     instances, size = ledger.instances.totals()
@@ -31,7 +31,7 @@ def summarize(
     tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
     notes = []
     if unsolicited := origins.get("unsolicited", 0):
-        notes.append(f"studies that nobody requested sent objects, which are kept: {unsolicited}")
+        notes.append(f"unsolicited studies, whose instances are kept: {unsolicited}")
     notes += _kept(storage, ledger)
     if last is not None:
         problems = [*problems, *last.problems]
@@ -75,13 +75,13 @@ def summarize(
 
 
 def _error_tables(tables: Sequence[str]) -> list[str]:
-    """Return the files of errors beside the tables; in a database they are at the same URL."""
-    beside = (sibling(target, ERRORS.name) for target in tables if not is_url(target))
-    return [path for path in beside if exists(path)]
+    """Return the error files of the tables; in a database, errors are at the same URL."""
+    files = (sibling(target, ERRORS.name) for target in tables if not is_url(target))
+    return [path for path in files if exists(path)]
 
 
 def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | None:
-    """Return when the studies on the study list will be here; None where nothing is left."""
+    """Return when the studies on the study list will be complete; None if all are."""
     if config.move is None:
         return None
     left = frozenset(ledger.studies.unfinished())
@@ -96,7 +96,7 @@ def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | Non
 
 
 def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
-    """Return what observers are told at the end of a run: numbers only."""
+    """Return the last event of a run for observers; it contains only numbers."""
     states = ("done", "skipped", "failed", "due")
     converted = summary.converted.values()
     return RunFinished(
@@ -118,10 +118,10 @@ def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
 def summarize_rows(
     config: Config, storage: Storage, ledger: Ledger, problems: Sequence[str] = ()
 ) -> ParseSummary:
-    """Return what the rows of the stored objects have come to, for `pacsfw parse`."""
+    """Return the state of the rows of the stored instances, for `pacsfw parse`."""
     files, _ = ledger.instances.totals()
     faults = ledger.instances.cell_errors()
-    # What could not be read at all is under no column.
+    # A file that could not be read at all has no column.
     failed = {reason: number for (column, reason), number in faults.items() if not column}
     return ParseSummary(
         files=files,
@@ -134,20 +134,20 @@ def summarize_rows(
 
 
 def _kept(storage: Storage, ledger: Ledger) -> list[str]:
-    """Say what is kept although the PACS would not send it today, and what is given up."""
+    """Return notes about instances that are kept against the PACS, and studies given up."""
     flags = ledger.evidence.flags()
     kinds = (
         (
-            f"studies not asked for any more, after {TRIALS} runs in vain",
-            "`pacsfw move --retry-given-up` requests them once more",
+            f"studies no longer requested, after {TRIALS} runs in vain",
+            "`pacsfw move --retry-given-up` requests them again",
             ledger.studies.given_up(),
         ),
-        ("objects that the PACS does not list any more", "kept", flags.get("vanished", 0)),
+        ("instances that the PACS no longer lists", "kept", flags.get("vanished", 0)),
         (
-            "other content of objects that are stored",
+            "other content of stored instances",
             f"kept in {storage.state / VERSIONS}",
             ledger.instances.versions(),
         ),
-        ("objects that a rejection note names", "kept", flags.get("rejected", 0)),
+        ("instances that a rejection note names", "kept", flags.get("rejected", 0)),
     )
     return [f"{what}: {number}; {then}" for what, then, number in kinds if number]

@@ -25,7 +25,7 @@ def open_study_list(run: Run) -> Iterator[Sink]:
     Raises
     ------
     RemoteError
-        It, a database, cannot be reached.
+        It is a database that cannot be reached.
     """
     with closing(sink_for(run.storage.resources, run.registry)) as sink:
         try:

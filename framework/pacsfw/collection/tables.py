@@ -1,4 +1,4 @@
-"""The tables of a collection: their sinks, and what stands beside each of them."""
+"""The tables of a collection: their sinks, and their error and column tables."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Tables:
     Attributes
     ----------
     wanted
-        What the sinks want to know of each object beside the columns; the tag `HEADER`, which
-        is no tag path, stands for the whole header.
+        Further tags that the sinks ask for; `HEADER`, which is not a tag path, is the complete
+        header.
     """
 
     def __init__(self, run: Run) -> None:
@@ -39,24 +39,23 @@ class Tables:
         self.wanted = wanted_by(self._sinks)
 
     def tags_identity(self) -> str:
-        """Return a text that is the same as long as rows are read in the same way."""
+        """Return a digest that changes with the way in which rows are read."""
         tags = (*self._config.tags, *self.wanted)
-        charset = self._config.undeclared_charset
-        return tags_identity(tags, self._registry, charset)
+        return tags_identity(tags, self._registry, self._config.undeclared_charset)
 
     @contextmanager
-    def open(self, problems: list[str], *, anew: bool) -> Iterator[list[Outbox]]:
-        """Open what delivers the rows, their errors and columns; what fails is a problem.
+    def open(self, problems: list[str], *, reparse: bool) -> Iterator[list[Outbox]]:
+        """Open the outboxes of rows, errors and columns; add failures to ``problems``.
 
         Parameters
         ----------
-        anew
-            The rows are being read anew: deliver once the outboxes are told to `refresh`.
+        reparse
+            All instances are parsed again: the outboxes deliver only after their `refresh`.
         """
         opened: list[Outbox] = []
         try:
             for outbox in self._outboxes():
-                outbox.open(self._run.context, anew=anew)
+                outbox.open(self._run.context, reparse=reparse)
                 opened.append(outbox)
             yield opened
         finally:
@@ -79,16 +78,16 @@ class Tables:
 
     def _outboxes(self) -> Iterator[Outbox]:
         config, ledger = self._config, self._ledger
-        archive, state = self._storage.directory, self._storage.state
+        directory, state = self._storage.directory, self._storage.state
         columns = [column for tag in config.tags for column in columns_of(tag)]
         extras = [Wanted(tag.names[0], tag.type) for tag in self.wanted]
-        objects = InstanceRows(instance_table(columns), ledger, archive, extras)
-        errors = ErrorRows(ledger, archive, state)
+        instances = InstanceRows(instance_table(columns), ledger, directory, extras)
+        errors = ErrorRows(ledger, directory, state)
         provenance = ColumnRows(ledger, column_rows(config.tags, self._registry))
         for sink in self._sinks:
-            yield self._outbox(sink, objects)
+            yield self._outbox(sink, instances)
             for source in (errors, provenance):
-                target = sink.beside(source.table.name, self._registry)
+                target = sink.companion(source.table.name, self._registry)
                 if target is not None:
                     yield self._outbox(target, source, follows=True)
 

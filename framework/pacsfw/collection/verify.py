@@ -1,4 +1,4 @@
-"""``verify``, wired: every file is read, every study asked about, every verdict taken anew."""
+"""Run `verify`: read every file, query every study, and judge every study again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pacsfw.api import Verdict
-from pacsfw.collection.pacs import (
-    ask_pacs,
-    build_transfer,
-    transfer_use,
-)
+from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
 from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.evidence import FLAGS
 from pacsfw.ledger.instances import Instance
@@ -29,7 +25,7 @@ from pacsfw.steps.verify.manifest import Manifest
 from pacsfw.words import GOOD
 
 UNKNOWN_FILES = "unknown_files.txt"
-"""In the state folder: the files of the archive that the ledger does not know."""
+"""In the state folder: a list of files in the dataset folder that the ledger does not know."""
 
 
 class VerifyStep:
@@ -42,17 +38,17 @@ class VerifyStep:
         self._result = Verified()
 
     def run(self, manifest: Path, *, offline: bool) -> Verified:
-        """Check all files, ask about all studies on the study list, and write the manifest.
+        """Check all files, query all studies on the study list, and write the manifest.
 
         Raises
         ------
         RemoteError
-            The PACS could not be asked.
+            The PACS could not be queried.
         StateError
             The manifest cannot be written.
         """
         known: set[str] = set()
-        with Manifest(manifest) as writer, self._asking(offline=offline) as pacs:
+        with Manifest(manifest) as writer, self._open_pacs(offline=offline) as pacs:
             for uid in self._ledger.studies.uids():
                 self._study(uid, pacs, writer, known)
             writer.study({})
@@ -65,7 +61,7 @@ class VerifyStep:
         return self._result
 
     @contextmanager
-    def _asking(self, *, offline: bool) -> Iterator[PacsQuery | None]:
+    def _open_pacs(self, *, offline: bool) -> Iterator[PacsQuery | None]:
         if offline:
             yield None
             return
@@ -100,11 +96,11 @@ class VerifyStep:
         ]
 
     def _count_and_set_aside(self, checked: Checked) -> None:
-        """Count a file; what is not what it was leaves the archive, and is fetched again."""
+        """Count a file; quarantine it if it is damaged, so that it is requested again."""
         instance = checked.instance
         self._result.files += 1
         self._result.bytes += checked.bytes
-        # What is in quarantine may have been no DICOM from the beginning.
+        # A quarantined file may never have been DICOM.
         expected = ("whole", "damaged") if instance.state == "quarantined" else ("whole",)
         if checked.condition in expected:
             return
@@ -116,26 +112,23 @@ class VerifyStep:
             kept = keep(path, self._storage.state / QUARANTINE, digest)
             kept = kept.relative_to(self._storage.state)
             self._ledger.instances.forget(instance)
-            self._ledger.instances.record(_spoilt(instance, digest, kept), self._run.clock.now())
+            self._ledger.instances.record(_damaged(instance, digest, kept), self._run.clock.now())
         elif checked.condition == "missing":
             self._ledger.instances.forget(instance)
 
     def _judge_again(self, study: Study, lost: Sequence[Instance], pacs: PacsQuery | None) -> None:
-        assert study.verdict is not None  # noqa: S101 - seen by the caller
-        if pacs is None:
-            if lost:
-                self._judge.settle(study.uid, _without(study.verdict, lost))
-            return
-        expectation = read_expectation(pacs, study.uid)
-        self._result.asked += 1
-        if not expectation.strength or self._judge.knows_less(study.uid, expectation):
-            self._result.unanswered += 1
-            if lost:
-                self._judge.settle(study.uid, _without(study.verdict, lost))
-            return
-        verdict = self._judge.conclude(study.uid, expectation, None)
+        assert study.verdict is not None  # noqa: S101 - checked by the caller
         before = study.verdict
-        self._result.grown += before.state in GOOD and len(verdict.missing) > len(lost)
+        if pacs is not None:
+            expectation = read_expectation(pacs, study.uid)
+            self._result.asked += 1
+            if expectation.strength and not self._judge.knows_less(study.uid, expectation):
+                verdict = self._judge.conclude(study.uid, expectation, None)
+                self._result.grown += before.state in GOOD and len(verdict.missing) > len(lost)
+                return
+            self._result.unanswered += 1
+        if lost:
+            self._judge.settle(study.uid, _without(before, lost))
 
     def _write(
         self, uid: str, checked: Sequence[Checked], study: Study | None, writer: Manifest
@@ -155,12 +148,10 @@ class VerifyStep:
             writer.missing(uid, series.get(sop_uid, ""), sop_uid, verdict)
 
     def _converted(self) -> set[str]:
-        """Return the files of the archive that converters made, relative to it."""
-        archive = self._storage.directory
+        """Return the files that converters wrote, relative to the dataset folder."""
+        folder = self._storage.directory
         made = map(Path, self._ledger.conversions.paths())
-        return {
-            path.relative_to(archive).as_posix() for path in made if path.is_relative_to(archive)
-        }
+        return {path.relative_to(folder).as_posix() for path in made if path.is_relative_to(folder)}
 
     def _list_unknown_files(self, known: set[str], manifest: Path) -> None:
         target = self._storage.state / UNKNOWN_FILES
@@ -177,12 +168,12 @@ class VerifyStep:
             target.unlink()
 
 
-def _spoilt(instance: Instance, digest: str, kept: Path) -> Instance:
+def _damaged(instance: Instance, digest: str, kept: Path) -> Instance:
     return replace(
         instance,
         digest=digest,
         state="quarantined",
-        reason="its file in the archive was damaged",
+        reason="its file in the dataset folder was damaged",
         path=kept.as_posix(),
         row=NO_CELLS,
         errors=(),
@@ -190,11 +181,11 @@ def _spoilt(instance: Instance, digest: str, kept: Path) -> Instance:
 
 
 def _without(verdict: Verdict, lost: Sequence[Instance]) -> Verdict:
-    """Return the verdict of a study of which these objects are not here any more."""
+    """Return the verdict of a study that has lost these instances."""
     missing = sorted({*verdict.missing, *(one.sop_uid for one in lost)})
     return replace(
         verdict,
         state="short",
-        reason=f"{len(missing)} objects missing, {len(lost)} of them lost on the disk",
+        reason=f"{len(missing)} instances missing, {len(lost)} of them lost on the disk",
         missing=tuple(missing),
     )

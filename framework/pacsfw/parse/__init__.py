@@ -1,12 +1,12 @@
-"""Reading tags in Python: one file, several, or a whole folder.
+"""Read tags in Python: from one file, several files, or all files below a folder.
 
 >>> from pacsfw import DicomTag, parse_dir
 >>> rows = parse_dir("scans", ["PatientID", DicomTag("StudyDate", type="date")])
 >>> table = rows.to_pandas()
 
-The functions read as `pacsfw parse` does and make the same cells: a failure of one cell leaves it
-empty and is told, a file without a row is listed, and nothing is dropped in silence. Importing
-`pacsfw` does not import this module, nor pydicom; the first use of one of its names does.
+The functions return the same cells as `pacsfw parse`. A cell that failed is empty and has an
+error, a file without a row is listed, and nothing is dropped silently. Importing `pacsfw` imports
+neither this module nor pydicom; the first use of one of its names does.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def parse_dicom(dicom: Dicom, tags: Tags) -> ParsedRow:
-    """Read some tags of one object.
+    """Read some tags of one instance.
 
     Parameters
     ----------
@@ -46,61 +46,62 @@ def parse_dicom(dicom: Dicom, tags: Tags) -> ParsedRow:
         Path of a file, or a pydicom data set.
     tags
         `DicomTag`, mappings with the keys of ``tags:``, plain tag names, or a `DicomTagGroup`,
-        which is quicker where it is used again.
+        which is faster if you use it several times.
 
     Returns
     -------
     ParsedRow
-        Column to cell. A cell that failed is None, and ``errors`` of the row says why.
+        Column to cell. A cell that failed is None, and ``errors`` of the row gives the reason.
 
     Raises
     ------
     ConfigError
-        Something is wrong with a tag.
+        A tag is invalid.
     UnreadableObject
         The file is not DICOM, or damaged.
     OSError
-        It cannot be opened or read.
+        The file cannot be opened or read.
     """
     return _group(tags).parse_dicom(dicom)
 
 
 def parse_dicoms(dicoms: Iterable[Dicom], tags: Tags) -> Rows:
-    """Read some tags of several objects, one after the other.
+    """Read some tags of several instances, one after the other.
 
     Returns
     -------
     Rows
-        One row for each object that can be read; ``failures`` has the others.
+        One row for each readable instance; ``failures`` lists the others.
 
     Raises
     ------
     ConfigError
-        Something is wrong with a tag.
+        A tag is invalid.
     """
     return _group(tags).parse_dicoms(dicoms)
 
 
 def parse_dir(path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0) -> Rows:
-    """Read some tags of every DICOM file below a folder, in the order of their names.
+    """Read some tags of every DICOM file below a folder, sorted by path.
 
-    Members of zip archives are read, too, and instead of a folder one file, zip archive or
-    DICOMDIR will do. Files that are not DICOM are in ``failures`` and counted in ``tally``.
+    Members of zip archives are read, too. ``path`` may also be one file, zip archive or
+    DICOMDIR. Files that are not DICOM are in ``failures`` and counted in ``tally``.
 
     Parameters
     ----------
     workers
-        Read in so many processes, which a damaged file cannot hurt; 0: in this one. A script
-        that starts some needs ``if __name__ == "__main__":``, and its functions in a module.
+        Number of processes, which isolate crashes by damaged files; 0: read in this process. A
+        script that uses processes needs ``if __name__ == "__main__":``, and its functions in a
+        module.
     limit
-        Look at so many files only; 0: at every one.
+        Maximum number of files; 0: no limit.
 
     Raises
     ------
     ConfigError
-        Something is wrong with a tag.
+        A tag is invalid.
     FileNotFoundError
-        There is no such folder.
+        The path does not exist.
     """
     return _group(tags).parse_dir(path, workers=workers, limit=limit)
 
@@ -112,23 +113,23 @@ def get_tag_value(
     callback: Callable[[Any], Any] | None = None,
     default_val: Any = None,
 ) -> Any:
-    """Return the value of a tag as pydicom gives it.
+    """Return the value of a tag as pydicom represents it.
 
     Parameters
     ----------
     dicom
-        Path of a file, a pydicom data set, or what a layout is given.
+        Path of a file, a pydicom data set, or the header that a layout gets.
     tag_name
-        A keyword or tag path; of several, the first that has a value.
+        A keyword or tag path; of several, the first one with a value is used.
     callback
-        Is called with the value; what it raises is not caught.
+        Called with the value; its exceptions are not caught.
     default_val
-        What is returned where none of them has a value.
+        Returned if none of the tags has a value.
 
     Raises
     ------
     ValueError
-        There is no such keyword, or the value cannot be decoded.
+        The keyword is unknown, or the value cannot be decoded.
     """
     paths = [parse_path(name) for name in ([tag_name] if isinstance(tag_name, str) else tag_name)]
     header = dicom if isinstance(dicom, FileHeader) else header_of(dicom, HeaderReader(paths))

@@ -1,4 +1,4 @@
-"""`pacsfw parse -i`: a table of the tags of any tree of files."""
+"""Run `pacsfw parse -i`: write a table of the tags of any tree of files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pacsfw.config import Loaded, Use
 from pacsfw.config.columns import columns_of
 from pacsfw.config.values import is_url, split_sqlite
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
-from pacsfw.ledger import open_ledger
+from pacsfw.ledger import has_ledger, open_ledger
 from pacsfw.parse.loop import Loop
 from pacsfw.parse.worker import ParseSpec
 from pacsfw.report.observers import Observers
@@ -42,14 +42,14 @@ from pacsfw.steps.tags.reading import ReadingSpec
 from pacsfw.workers import OrderedPool
 
 REQUEST_FACT = "parse-request"
-"""Ledger fact: what identifies source, target and tags."""
+"""Ledger fact: the identity of source, target and tags."""
 
 STATE_SUFFIX = ".state"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParseRequest:
-    """What shall be read into which table.
+    """The files to read, and the table to write.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ class ParseRequest:
     target
         Absolute path or URL of the table.
     state
-        Where it is kept how far it is; removed at the end.
+        Directory for the resume state; removed at the end.
     workers
         Number of processes.
     limit
-        Look at so many files; 0: at every one.
-    anew
-        Begin anew, and replace the tables that are there.
+        Maximum number of files; 0: no limit.
+    overwrite
+        Restart from the beginning, and replace existing tables.
     """
 
     root: Path
@@ -72,16 +72,16 @@ class ParseRequest:
     state: Path
     workers: int
     limit: int = 0
-    anew: bool = False
+    overwrite: bool = False
 
 
 def file_of(target: str) -> str:
-    """Return the path of the file or folder of a target; empty for a database elsewhere."""
+    """Return the file or folder of a target; empty for a database on a server."""
     return split_sqlite(target)[0] if is_url(target) else target
 
 
 def state_beside(target: str) -> Path:
-    """Return where the state of a parse is kept: beside the table, or in the working directory."""
+    """Return the default state folder: next to the table, or in the working directory."""
     if not (file := file_of(target)):
         digest = hashlib.sha256(target.encode()).hexdigest()[:8]
         return Path.cwd() / f"pacsfw-parse-{digest}{STATE_SUFFIX}"
@@ -94,10 +94,10 @@ class ParseJob:
     Raises
     ------
     ConfigError
-        There are no tags, a callback refuses its options, or the table is there already and
-        was not begun by this parse.
+        There are no tags, a callback refuses its options, or the table already exists and was
+        not begun by this parse.
     StateError
-        Another pacsfw works on it, or what was begun here was something else.
+        Another pacsfw uses the state folder, or it belongs to a different parse.
     """
 
     def __init__(
@@ -120,12 +120,11 @@ class ParseJob:
         self._loop: Loop
 
     def __enter__(self) -> Self:
-        """Take the lock, see that this is what was begun here, open the tables."""
+        """Take the lock, check that the state belongs to this parse, open the tables."""
         request = self._request
-        if request.anew:
+        if request.overwrite:
             self._remove()
-        begun = (request.state / "ledger.sqlite").exists()
-        if not begun:
+        if not has_ledger(request.state):
             self._refuse_to_overwrite()
         self._ledger = open_ledger(request.state)
         try:
@@ -133,7 +132,7 @@ class ParseJob:
             self._run = self._make_run()
             for written in self._tables:
                 written.sink.open(self._run.context)
-            if request.anew and is_url(request.target):
+            if request.overwrite and is_url(request.target):
                 self._empty_tables()
             self._loop = self._make_loop()
         except BaseException:
@@ -149,7 +148,7 @@ class ParseJob:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the tables; with everything read the state has served its purpose."""
+        """Close the tables; delete the state if everything was read."""
         try:
             for written in self._tables:
                 written.sink.close()
@@ -164,16 +163,16 @@ class ParseJob:
 
     @property
     def begun(self) -> int:
-        """How many files earlier runs of this parse have looked at."""
+        """Number of files that earlier runs of this parse have read."""
         return self._loop.tally.files
 
     def interrupt(self) -> None:
-        """Begin no further file; what is under way is delivered, and a later run goes on."""
+        """Read no further files; deliver the rows that are read. A later run resumes."""
         self.interrupted = True
         self._stop.set()
 
     def run(self) -> None:
-        """Read what is left of the tree.
+        """Read the remaining files.
 
         Raises
         ------
@@ -189,28 +188,28 @@ class ParseJob:
                 self._deliver_columns(written)
 
     def _make_loop(self) -> Loop:
-        request, (objects, *others) = self._request, self._tables
+        request, (instances, *others) = self._request, self._tables
         reading = ReadingSpec(
             plugins=self._config.plugins,
             tags=self._config.tags,
-            wanted=wanted_by([self._objects]),
+            wanted=wanted_by([self._instances]),
             charset=self._config.undeclared_charset,
         )
         spec = ParseSpec(
             reading=reading,
             workdir=self._run.context.workdir,
-            describes=self._objects.multi_table(self._registry) or bool(reading.wanted),
+            describes=self._instances.multi_table(self._registry) or bool(reading.wanted),
         )
         return Loop(
             self._run,
             str(request.root),
             frozenset(self._own_paths()),
-            [objects, *(each for each in others if each.table == ERRORS)],
+            [instances, *(each for each in others if each.table == ERRORS)],
             OrderedPool(request.workers, spec),
         )
 
     def summary(self) -> ParseSummary:
-        """Return what the files have come to, those of earlier runs of this parse included."""
+        """Return the result so far, including earlier runs of this parse."""
         tally = self._loop.tally
         return ParseSummary(
             files=tally.files,
@@ -223,17 +222,17 @@ class ParseJob:
         )
 
     def _make_tables(self) -> list[Written]:
-        """Return the table of objects and what stands beside it."""
+        """Return the instance table and its error and column tables."""
         sink = self._registry.sink_for(self._request.target)
         use = Use(sink.reference, {"path": self._request.target})
-        objects = Target(use, self._registry.build("sink", use.name, use.options))
+        instances = Target(use, self._registry.build("sink", use.name, use.options))
         columns = [column for tag in self._config.tags for column in columns_of(tag)]
-        self._objects = objects
-        tables = [(objects, instance_table(columns))]
+        self._instances = instances
+        tables = [(instances, instance_table(columns))]
         for table in (ERRORS, COLUMNS):
-            beside = objects.beside(table.name, self._registry)
-            if beside is not None:
-                tables.append((beside, table))
+            companion = instances.companion(table.name, self._registry)
+            if companion is not None:
+                tables.append((companion, table))
         return [Written(target.name, target.sink, table) for target, table in tables]
 
     def _deliver_columns(self, written: Written) -> None:
@@ -245,12 +244,12 @@ class ParseJob:
         )
 
     def _own_paths(self) -> list[str]:
-        """Return what we write, which may lie below the tree that is read."""
+        """Return the paths that this parse writes, which may be below the tree that it reads."""
         paths = {file_of(written.name.partition("#")[0]) for written in self._tables}
         return [*sorted(paths - {""}), str(self._request.state)]
 
     def _ours_alone(self) -> list[str]:
-        """Return what holds nothing else than this parse: a database may."""
+        """Return the paths that contain only this parse; a database may contain other data."""
         return [str(self._request.state)] if is_url(self._request.target) else self._own_paths()
 
     def _empty_tables(self) -> None:
@@ -264,8 +263,8 @@ class ParseJob:
         before = self._ledger.get_value(REQUEST_FACT)
         if before not in (None, now):
             raise StateError(
-                f"{request.state}: a parse of another folder, table or other tags was begun here: "
-                "give these again to go on, or --force to begin anew"
+                f"{request.state}: a parse of another folder or table, or with other tags, was "
+                "begun here: repeat these to resume it, or use --force to start over"
             )
         self._ledger.set_value(REQUEST_FACT, now)
 
@@ -285,7 +284,7 @@ class ParseJob:
 
     def _make_run(self) -> Run:
         workdir = self._request.state / "work"
-        shutil.rmtree(workdir, ignore_errors=True)  # members that a kill left unpacked
+        shutil.rmtree(workdir, ignore_errors=True)  # members left by a killed run
         workdir.mkdir(mode=0o700)
         return Run(
             config=self._config,

@@ -1,16 +1,17 @@
-"""From files to batches of rows: the loop of `pacsfw parse -i`, and how far it is.
+"""Read files into batches of rows: the loop of `pacsfw parse -i`, and its progress.
 
-The files come in the order of their names whatever the number of workers is, so that how far
-it is fits into one line of the state: the last file whose row is in the tables. A kill costs the
-rows of one batch, which are read and delivered again under the same key.
+The files are sorted by path, for any number of workers. The progress is therefore one
+position: the last file whose row is in the tables. A kill loses at most the rows of one batch,
+which are read and delivered again with the same key.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Batch, FilesParsed, Row, Stored
@@ -24,21 +25,21 @@ from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, OrderedPool
 
 PROGRESS_FACT = "parse"
-"""Ledger fact: how far it is, as JSON."""
+"""Ledger fact: the progress, as JSON."""
 
 CHUNK = 10_000
-"""Files in one batch at most."""
+"""Maximum number of files in one batch."""
 
 CHUNK_SECONDS = 15.0
-"""A batch waits no longer than this for more files."""
+"""Maximum time that a batch waits for more files."""
 
 NOTIFY_SECONDS = 0.5
-"""Least time between two events of progress."""
+"""Minimum time between two progress events."""
 
 
 @dataclass(slots=True)
 class Chunk:
-    """The rows of files that follow each other, on their way to the tables."""
+    """The rows of consecutive files, to be delivered to the tables."""
 
     key: str
     due: float
@@ -50,28 +51,28 @@ class Chunk:
     size: int = 0
 
     def add(self, item: Item, outcome: Parsed | Unparsed | Crashed) -> None:
-        """Take one outcome."""
+        """Add one outcome."""
         self.last = item
         self.size += 1
         self.errors += (error_row(item.place, error) for error in errors_of(item, outcome))
         if isinstance(outcome, Parsed):
             self.rows.append((*outcome.row, item.place))
             if outcome.about is not None:
-                self.files.append(outcome.about.as_stored(item.place))
+                self.files.append(replace(outcome.about.stored, path=Path(item.place)))
                 self.attributes.append(outcome.about.attributes)
 
     def batches(self, tables: Sequence[Written]) -> list[tuple[Written, Batch]]:
-        """Return the batch of the table of objects and that of the errors."""
-        objects, *others = tables
-        of_objects = Batch(
-            table=objects.table,
+        """Return the batches of the instance table and of the error table."""
+        instances, *others = tables
+        rows = Batch(
+            table=instances.table,
             key=self.key,
             rows=self.rows,
             files=self.files,
             attributes=self.attributes,
         )
         return [
-            (objects, of_objects),
+            (instances, rows),
             *((each, Batch(table=each.table, key=self.key, rows=self.errors)) for each in others),
         ]
 
@@ -84,9 +85,9 @@ class Loop:
     root, ignore
         As for `pacsfw.parse.tree.files.files_of`.
     tables
-        The table of objects, then that of the errors if there is one; both open.
+        The instance table, then the error table if there is one; both are open.
     pool
-        Its workers do what `pacsfw.parse.tree.file_reader.FileReader` does.
+        Its workers run `pacsfw.parse.tree.file_reader.FileReader`.
     """
 
     def __init__(
@@ -104,20 +105,20 @@ class Loop:
         self._positions: dict[str, int] | None = state and state["positions"]
         self._after = Position(*state["after"]) if state and state["after"] else None
         self.tally = Tally.of_json(state["tally"]) if state else Tally()
-        self._told_at = -NOTIFY_SECONDS
+        self._notified_at = -NOTIFY_SECONDS
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether the tables are begun, by this run or an earlier one."""
+        """Return whether the tables are begun, by this run or an earlier one."""
         return self._positions is not None
 
     def run(self, limit: int = 0) -> None:
-        """Read what is left, and count it.
+        """Read and count the remaining files.
 
         Parameters
         ----------
         limit
-            Look at so many files in all; 0: at every one.
+            Maximum number of files, including earlier runs; 0: no limit.
 
         Raises
         ------
@@ -131,18 +132,18 @@ class Loop:
         with self._pool as pool, Writer(self._commit, self._clock, self._stop) as writer:
             chunk = self._chunk()
             for item, outcome in pool.map(self._items(limit)):
-                tally.see(item, outcome)
+                tally.count(item, outcome)
                 chunk.add(item, outcome)
                 if chunk.size == CHUNK or self._clock.monotonic() >= chunk.due:
                     writer.put(self._delivery(chunk))
                     chunk = self._chunk()
-                self._tell()
+                self._notify()
             if chunk.size:
                 writer.put(self._delivery(chunk))
-        self._tell(at_once=True)
+        self._notify(at_once=True)
 
     def _begin(self) -> None:
-        """Bring the tables to where the state knows them."""
+        """Restore the tables to their committed positions, or begin them."""
         for written in self._tables:
             with_retries(written, self._opening(written), self._clock, self._stop)
         if self._positions is None:
@@ -165,9 +166,9 @@ class Loop:
 
     def _chunk(self) -> Chunk:
         due = self._clock.monotonic() + CHUNK_SECONDS
-        # Of everything that was met, also of folders: no two batches may have one key.
-        met = self.tally.files + sum(self.tally.folders.values())
-        return Chunk(f"{met:012d}", due)
+        # Count folders, too: the key of each batch must be unique.
+        seen = self.tally.files + sum(self.tally.folders.values())
+        return Chunk(f"{seen:012d}", due)
 
     def _delivery(self, chunk: Chunk) -> Delivery:
         return Delivery(chunk.batches(self._tables), self._state(chunk.last))
@@ -180,10 +181,10 @@ class Loop:
         positions = {written.name: written.sink.position() for written in self._tables}
         self._ledger.set_value(PROGRESS_FACT, json.dumps({**state, "positions": positions}))
 
-    def _tell(self, *, at_once: bool = False) -> None:
+    def _notify(self, *, at_once: bool = False) -> None:
         now = self._clock.monotonic()
-        if at_once or now - self._told_at >= NOTIFY_SECONDS:
-            self._told_at = now
+        if at_once or now - self._notified_at >= NOTIFY_SECONDS:
+            self._notified_at = now
             self._run.notify(
                 FilesParsed(at=self._clock.now(), files=self.tally.files, rows=self.tally.rows)
             )

@@ -1,4 +1,4 @@
-"""Rows of files, as Python functions give them."""
+"""The rows that the Python functions return."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ParsedRow(dict[str, Any]):
-    """Column to cell, in the order of the tags; ``errors`` says which cells failed, and why."""
+    """Column to cell, in the order of the tags; ``errors`` lists the failed cells and reasons."""
 
     def __init__(self, cells: Iterable[tuple[str, Any]], errors: Sequence[CellError]) -> None:
         super().__init__(cells)
@@ -28,7 +28,7 @@ class ParsedRow(dict[str, Any]):
 
 
 class Failure(NamedTuple):
-    """Where a `CellError` is: of a cell, or a whole file (``stage`` is ``file`` or ``folder``)."""
+    """The `CellError` of a cell, file or folder (``stage`` is ``file`` or ``folder``)."""
 
     file: str
     column: str
@@ -39,16 +39,16 @@ class Failure(NamedTuple):
 
 
 class Rows(Iterator[ParsedRow]):
-    """The rows of many files, one by one; files that have none are in ``failures``.
+    """Iterates over the rows of many files; files without a row are in ``failures``.
 
     Attributes
     ----------
     columns
-        Name and type of each column, the last of which is `PATH_COLUMN`.
+        Name and type of each column; the last one is `PATH_COLUMN`.
     failures
-        What has failed so far, also cells.
+        The files, folders and cells that have failed so far.
     tally
-        How many files were looked at and what came of them:
+        The number of files read so far, by outcome:
         ``files == rows + sum(harmless.values()) + sum(failed.values())``.
     """
 
@@ -66,7 +66,7 @@ class Rows(Iterator[ParsedRow]):
     def __next__(self) -> ParsedRow:
         """Return the next row."""
         for item, outcome in self._outcomes:
-            self.tally.see(item, outcome)
+            self.tally.count(item, outcome)
             self.failures += (Failure(item.place, *error) for error in errors_of(item, outcome))
             if isinstance(outcome, Parsed):
                 cells = (*outcome.row, item.place or None)
@@ -74,7 +74,7 @@ class Rows(Iterator[ParsedRow]):
         raise StopIteration
 
     def to_pandas(self) -> pd.DataFrame:
-        """Read all rows that are left into a data frame, its columns typed.
+        """Read the remaining rows into a data frame with typed columns.
 
         Raises
         ------
@@ -84,7 +84,7 @@ class Rows(Iterator[ParsedRow]):
         return to_pandas(self.columns, [list(row.values()) for row in self])
 
     def to_arrow(self) -> pa.Table:
-        """Read all rows that are left into an Arrow table, its columns typed.
+        """Read the remaining rows into an Arrow table with typed columns.
 
         Raises
         ------

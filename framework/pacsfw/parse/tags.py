@@ -1,4 +1,4 @@
-"""Tags in Python, and reading what they point at."""
+"""Define tags in Python, and read them from files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from itertools import islice
@@ -21,7 +22,7 @@ from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.errors import ConfigError
 from pacsfw.parse.rows import ParsedRow, Rows
 from pacsfw.parse.tree.file_reader import Parsed, Unparsed
-from pacsfw.parse.tree.files import Here, files_of
+from pacsfw.parse.tree.files import InProcess, files_of
 from pacsfw.parse.tree.walk import Item
 from pacsfw.parse.worker import ParseSpec, file_reader
 from pacsfw.plugins import PluginPlan, discover, facts
@@ -30,32 +31,32 @@ from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 from pacsfw.workers import OrderedPool
 
 Callback: TypeAlias = "str | Mapping[str, Any] | Callable[[Any], Any]"
-"""A callback by its name, as ``{"use": name, "with": {...}}``, or a function."""
+"""A callback: its name, ``{"use": name, "with": {...}}``, or a function."""
 Dicom: TypeAlias = "str | Path | Dataset"
-"""A file, or what pydicom has read."""
+"""A file, or a pydicom data set."""
 TagLike: TypeAlias = "DicomTag | Mapping[str, Any] | str"
 Tags: TypeAlias = "DicomTagGroup | Iterable[TagLike]"
 
 _BY_NAME: Mapping[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
-"""Callbacks that are known by their names; they convert as those of the configuration do."""
+"""Python types that stand for the callbacks of these names, as in the configuration."""
 
 
 @dataclass(frozen=True)
 class DicomTag:
-    """One column: which tag, and what becomes of its value. The keys of ``tags:`` in Python.
+    """One column: a tag, and the conversion of its value. The keys of ``tags:`` in Python.
 
     Parameters
     ----------
     tag_name
-        A keyword or tag path (``A[1].B``); of several, the first that has a value.
+        A keyword or tag path (``A[1].B``); of several, the first one with a value is used.
     tag_alias
-        The name of the column; the first ``tag_name`` if it is empty.
+        The name of the column; by default the first ``tag_name``.
     default_val
-        The cell where the tag is missing or empty.
+        The cell if the tag is missing or empty.
     callback
         One callback, or several that are called one after the other.
     type
-        The type of the cells, or ``auto``; without it that of the last callback, else text.
+        The type of the cells, or ``auto``; by default that of the last callback, otherwise text.
     vr, required, raw
         As in the configuration.
     """
@@ -70,24 +71,24 @@ class DicomTag:
     raw: bool = False
 
     def tag_value(self, dicom: Dicom) -> Any:
-        """Return the cell of one object."""
+        """Return the cell of one instance."""
         return next(iter(DicomTagGroup([self]).parse_dicom(dicom).values()))
 
 
 class DicomTagGroup:
-    """Some tags, compiled once for any number of files.
+    """A group of tags, compiled once for any number of files.
 
     Parameters
     ----------
     tags
         `DicomTag`, mappings with the keys of ``tags:``, or plain tag names.
     plugins
-        Which plugins to load for callbacks; by default those that are installed.
+        The plugins to load for callbacks; by default all installed ones.
 
     Raises
     ------
     ConfigError
-        Something is wrong with a tag; every problem is named.
+        Tags are invalid; the message lists every problem.
     """
 
     def __init__(self, tags: Iterable[TagLike], *, plugins: PluginPlan | None = None) -> None:
@@ -101,7 +102,7 @@ class DicomTagGroup:
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
-        """Load the ``tags:`` of a file, YAML or JSON, and the plugins that it names.
+        """Load ``tags:`` from a YAML or JSON file, with the plugins that it names.
 
         Raises
         ------
@@ -124,17 +125,17 @@ class DicomTagGroup:
         return tuple(column for tag in self.tags for column in columns_of(tag))
 
     def parse_dicom(self, dicom: Dicom) -> ParsedRow:
-        """Read one object; see `parse_dicom`."""
+        """Read one instance; see `parse_dicom`."""
         cells = self._reader.read(header_of(dicom, self._headers))
         names = [column.name for column in self._reader.columns]
         return ParsedRow(zip(names, cells.row, strict=True), cells.errors)
 
     def parse_dicoms(self, dicoms: Iterable[Dicom]) -> Rows:
-        """Read several objects; see `parse_dicoms`."""
+        """Read several instances; see `parse_dicoms`."""
         return Rows(self.columns, self._each(dicoms))
 
     def parse_dir(self, path: str | Path, *, workers: int = 0, limit: int = 0) -> Rows:
-        """Read every file of a folder; see `parse_dir`."""
+        """Read every file below a folder; see `parse_dir`."""
         root = Path(os.path.abspath(path))  # links stay as written
         if not root.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
@@ -152,18 +153,17 @@ class DicomTagGroup:
 
     def _tree_outcomes(self, root: Path, workers: int, limit: int) -> Iterator[tuple[Item, Any]]:
         with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
-            pool: OrderedPool | Here
-            if workers:
-                spec = ParseSpec(reading=self._reading(), workdir=Path(folder))
-                pool = OrderedPool(workers, spec)
-            else:
-                pool = Here(file_reader(self._reader, Path(folder)))
-            with pool:
+            workdir = Path(folder)
+            with (
+                OrderedPool(workers, ParseSpec(reading=self._reading(), workdir=workdir))
+                if workers
+                else nullcontext(InProcess(file_reader(self._reader, workdir)))
+            ) as pool:
                 yield from pool.map(islice(files_of(str(root), pool), limit or None))
 
     @cached_property
     def _reader(self) -> CellReader:
-        # No time limit in the process of a user: it would take over its SIGALRM.
+        # No time limit in the user's process, because it would use SIGALRM.
         return CellReader(replace(self._reading(), call_seconds=0), self._registry)
 
     @cached_property
@@ -179,7 +179,7 @@ class DicomTagGroup:
         )
 
     def _tree(self, tag: DicomTag) -> dict[str, Any]:
-        """Return the tag as the configuration has it; functions become what type they return."""
+        """Return the tag in the form of the configuration; a function becomes its return type."""
         tree = {each.name: getattr(tag, each.name) for each in fields(tag)}
         tree = {name: value for name, value in tree.items() if value not in (None, "", False)}
         chain = _chain(tag)
@@ -200,7 +200,7 @@ class DicomTagGroup:
         return facts.column_type(self._registry.select("callback", _use(callback).name).component)
 
     def _with_functions(self, tag: Tag, given: DicomTag) -> Tag:
-        """Give a tag its callbacks where some of them are functions."""
+        """Return a tag with its callbacks, if some of them are functions."""
         chain = _chain(given)
         if not any(map(callable, chain)):
             return tag
@@ -208,7 +208,7 @@ class DicomTagGroup:
         return replace(tag, callbacks=tuple(uses))
 
     def _named(self, function: TagCallback) -> Use:
-        """Give a function a name by which the workers find it."""
+        """Give a function a unique name by which the workers find it."""
         name = getattr(function, "__qualname__", type(function).__name__)
         while self._functions.setdefault(name, function) is not function:
             name += "'"
@@ -227,7 +227,7 @@ def _as_tag(tag: TagLike) -> DicomTag:
 
 
 def header_of(dicom: Dicom, headers: HeaderReader) -> FileHeader:
-    """Read the header of a file, or make one of a data set."""
+    """Return the header of a file or a data set."""
     return headers.of(dicom) if isinstance(dicom, Dataset) else headers.read(Path(dicom))
 
 

@@ -1,4 +1,4 @@
-"""Building what reads files in worker processes, for `pacsfw parse` and the Python functions."""
+"""Build the file readers of `pacsfw parse` and of the Python functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pacsfw.api import Row
+from pacsfw.api import Row, Stored
 from pacsfw.config import Tag
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
@@ -16,25 +16,26 @@ from pacsfw.plugins import discover
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 
-_IDENTITY = (
-    "SOPInstanceUID",
-    "SOPClassUID",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "TransferSyntaxUID",
-)
+_IDENTITY = {
+    "sop_uid": "SOPInstanceUID",
+    "sop_class": "SOPClassUID",
+    "study_uid": "StudyInstanceUID",
+    "series_uid": "SeriesInstanceUID",
+    "syntax": "TransferSyntaxUID",
+}
+"""Attribute of `Stored` -> keyword."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParseSpec:
-    """What a worker process needs to build its `FileReader`; picklable.
+    """The picklable data from which a worker process builds its `FileReader`.
 
     Attributes
     ----------
     workdir
-        Where members of archives are unpacked to.
+        Folder for unpacked members of zip archives.
     describes
-        Whether the outcomes say what the objects are, for sinks that keep more than rows.
+        Whether outcomes describe the instances, for sinks that keep more than rows.
     """
 
     reading: ReadingSpec
@@ -42,7 +43,7 @@ class ParseSpec:
     describes: bool = False
 
     def build(self) -> FileReader:
-        """Rebuild the registry in a worker process, and from it what reads its files."""
+        """Load the plugins in the worker process, and build the file reader."""
         os.umask(0o077)
         describer = _Describer(self.reading.wanted) if self.describes else None
         reading = replace(self.reading, wanted=describer.wanted if describer else ())
@@ -52,7 +53,7 @@ class ParseSpec:
 def file_reader(
     cells: CellReader, workdir: Path, describer: _Describer | None = None
 ) -> FileReader:
-    """Return what reads files into rows of these cells."""
+    """Return a reader of files that returns rows of these cells."""
 
     def read_row(header: FileHeader, path: Path | None) -> Parsed:
         row, wanted, errors = cells.read(header)
@@ -62,23 +63,24 @@ def file_reader(
 
 
 class _Describer:
-    """Says what an object is: its identity, and what sinks want to know of it.
+    """Describes an instance: its UIDs, and the attributes that sinks ask for.
 
     Attributes
     ----------
     wanted
-        What has to be read for it.
+        The tags that must be read for it.
     """
 
     def __init__(self, asked: Sequence[Tag]) -> None:
         self._asked = [tag.names[0] for tag in asked]
-        identity = (keyword for keyword in _IDENTITY if keyword not in self._asked)
+        identity = (keyword for keyword in _IDENTITY.values() if keyword not in self._asked)
         self.wanted = (*map(wanted_tag, identity), *asked)
         self._names = [tag.names[0] for tag in self.wanted]
 
     def of(self, cells: Row, path: Path) -> About:
-        """Return what the object is of which these are the wanted cells."""
+        """Return the description of the instance with these wanted cells."""
         found = dict(zip(self._names, cells, strict=True))
-        sop, sop_class, study, series, syntax = (found[uid] or "" for uid in _IDENTITY)
+        uids = {name: found[keyword] or "" for name, keyword in _IDENTITY.items()}
+        stored = Stored(path=path, size=path.stat().st_size, digest="", **uids)
         attributes = {name: found[name] for name in self._asked if found[name] is not None}
-        return About(sop, sop_class, study, series, syntax, path.stat().st_size, attributes)
+        return About(stored, attributes)

@@ -234,7 +234,7 @@ def test_what_is_not_proven_is_named_without_what_may_name_a_patient(ledger):
         ledger.searches.settle(begun.id, Region(keys=keys).text, "unproven", "why")
     ledger.searches.settle(begun.id, Region(days=(737425, 737425)).text, "proven")
 
-    assert ("the whole query", "the search has not ended") in coverage(ledger, begun)
+    assert ("the complete search", "it has not ended") in coverage(ledger, begun)
     ledger.searches.finish(begun, Clock().now())
     assert sorted(coverage(ledger, ledger.searches.get(begun.id))) == [
         ("one PatientName", "why"),

@@ -59,7 +59,7 @@ def ingested(config, image: Path) -> Instance:
     spec = ingest_spec(run_of(config), WANTED)
     instance = Instance(
         sop_uid="1", digest="d", study_uid="1", series_uid="1", sop_class="1", syntax="1", size=1,
-        path=image.relative_to(spec.archive).as_posix(), state="stored",
+        path=image.relative_to(spec.directory).as_posix(), state="stored",
     )  # fmt: skip
     outcome = spec.build()(Reparse(instance))
     assert isinstance(outcome, Instance)
@@ -104,7 +104,7 @@ def test_a_uid_of_the_object_that_cannot_be_decoded_is_an_error(config, image):
     outcome = parsed(config, image)
 
     assert outcome.about is not None
-    assert outcome.about.series_uid == ""
+    assert outcome.about.stored.series_uid == ""
     assert ("*SeriesInstanceUID", "decode") in {(e.column, e.stage) for e in outcome.errors}
 
 

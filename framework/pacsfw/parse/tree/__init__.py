@@ -1,1 +1,1 @@
-"""What is below a folder: every file once, members of zip archives included."""
+"""Walk a tree of files: every file once, including members of zip archives."""

@@ -1,4 +1,4 @@
-"""DICOMDIR: the files that a media directory names (PS3.3 annex F, PS3.10 section 8)."""
+"""List the files that a DICOMDIR names (PS3.3 annex F, PS3.10 section 8)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 def references(header: FileHeader) -> list[tuple[str, ...]]:
-    """Return the Referenced File ID (0004,1500) of every record, in their order.
+    """Return the Referenced File ID (0004,1500) of every record, in order.
 
     Returns
     -------
     list of tuple
-        The components of each; what could lead out of the folder is not among them.
+        The components of each, except those that could lead out of the folder.
 
     Raises
     ------
@@ -42,17 +42,17 @@ def _is_plain(step: str) -> bool:
 
 
 def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
-    """Return the files that a DICOMDIR names, each once, in the order of their paths.
+    """Return the files that a DICOMDIR names, each once, sorted by path.
 
-    Discs are often mounted with names in small letters or with a version (``IM000001;1``):
-    where there is no such name as written, one that differs in that only is taken.
+    Discs are often mounted with lower-case names or with a version (``IM000001;1``). If the
+    exact name does not exist, a name that differs only in this way is used.
 
     Parameters
     ----------
     path
         The DICOMDIR.
     named
-        What `references` found in it.
+        Its `references`.
     """
     folder = os.path.dirname(path)
     listings: dict[str, dict[str, str]] = {}
@@ -63,7 +63,7 @@ def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
             place = _step(place, step, listings)
             if not place:
                 missing = os.path.join(folder, *steps)
-                found.add(Item(missing, lost="the DICOMDIR names it, but it is not there"))
+                found.add(Item(missing, lost="the DICOMDIR names it, but it does not exist"))
                 break
         else:
             found.add(Item(place))

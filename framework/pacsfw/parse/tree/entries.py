@@ -1,4 +1,4 @@
-"""The entries of one folder in the order of their names, however many there are."""
+"""List the entries of a folder of any size, sorted by name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from itertools import islice
 from typing import IO, Literal, NamedTuple, TypeAlias
 
 IN_MEMORY = 100_000
-"""Entries that are held at once; more are sorted in pieces, in temporary files."""
+"""Maximum number of entries in memory; more are sorted in pieces, in temporary files."""
 
 Kind: TypeAlias = Literal["file", "folder", "linked folder", "lost", "other"]
 
 
 class Entry(NamedTuple):
-    """A name in a folder and what it stands for; ``lost`` is what cannot be looked at."""
+    """A name in a folder and its kind; ``lost`` cannot be examined."""
 
     name: str
     kind: Kind
@@ -48,7 +48,7 @@ def entries(folder: str) -> Iterator[Entry]:
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
-    """Tell what an entry is; links to files are files."""
+    """Return the kind of an entry; links to files are files."""
     try:
         if entry.is_dir():
             return "linked folder" if entry.is_symlink() else "folder"

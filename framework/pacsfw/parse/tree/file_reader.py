@@ -1,4 +1,4 @@
-"""What a worker process makes of a file: a row, or the reason why there is none."""
+"""Read a file in a worker process: return a row, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -19,43 +19,26 @@ from pacsfw.parse.tree.walk import Item
 from pacsfw.parse.tree.zips import Unpackable, Unpacker
 
 CLASS_IN_META = "MediaStorageSOPClassUID"
-"""Of the File Meta, what tells a DICOMDIR from an object; has to be among what is read."""
+"""The element of the File Meta that identifies a DICOMDIR; the header must include it."""
 
 NOT_DICOM = "not DICOM"
 DIRECTORY = "DICOMDIR"
 HARMLESS = frozenset({NOT_DICOM, DIRECTORY})
-"""Kinds of files without a row that are as they should be."""
+"""Expected kinds of files without a row."""
 
 DAMAGED = "damaged"
 UNREADABLE = "unreadable"
 INCOMPLETE = "DICOMDIR that names missing files"
-NOT_LOOKED_INTO = "folder not looked into"
+NOT_READ = "folder not read"
 CRASHED = "ended or stopped its worker"
 
 
 class About(NamedTuple):
-    """What an object is, for sinks that keep more than rows."""
+    """Describes an instance, for sinks that keep more than rows."""
 
-    sop_uid: str
-    sop_class: str
-    study_uid: str
-    series_uid: str
-    syntax: str
-    size: int
+    stored: Stored
+    """Its path may be temporary: that of an unpacked member."""
     attributes: Mapping[str, Any]
-
-    def as_stored(self, place: str) -> Stored:
-        """Return what plugins are told of the object in this place."""
-        return Stored(
-            path=Path(place),
-            sop_uid=self.sop_uid,
-            sop_class=self.sop_class,
-            study_uid=self.study_uid,
-            series_uid=self.series_uid,
-            syntax=self.syntax,
-            size=self.size,
-            digest="",
-        )
 
 
 class Parsed(NamedTuple):
@@ -67,7 +50,7 @@ class Parsed(NamedTuple):
 
 
 class Unparsed(NamedTuple):
-    """A file that has none, or a folder that was not looked into."""
+    """A file without a row, or a folder that was not read."""
 
     kind: str
     reason: str
@@ -83,16 +66,12 @@ ReadRow = Callable[[FileHeader, Path | None], Parsed]
 
 
 class FileReader:
-    """Reads one file after the other; never raises, whatever is in them.
+    """Reads one file after the other; never raises, whatever their content.
 
     Parameters
     ----------
-    headers
-        Reads the header of a file.
-    read_row
-        Makes the row.
     folder
-        Where members of archives are unpacked to, one at a time.
+        Folder for unpacked members of zip archives, one at a time.
     """
 
     def __init__(self, headers: HeaderReader, read_row: ReadRow, folder: Path) -> None:
@@ -100,32 +79,32 @@ class FileReader:
         self._unpacker = Unpacker(folder)
 
     def __call__(self, item: Item | Listing) -> Parsed | Unparsed | list[Item] | None:
-        """Do one job: read a file or member, or list what a DICOMDIR names, None if it is none."""
+        """Do one job: read a file or member, or list the files of a DICOMDIR (None: it is none)."""
         return self._list(item.path) if isinstance(item, Listing) else self.read(item)
 
     def read(self, item: Item) -> Parsed | Unparsed:
         """Read one file or member."""
         if item.lost:
-            return Unparsed(UNREADABLE if item.is_file else NOT_LOOKED_INTO, item.lost)
+            return Unparsed(UNREADABLE if item.is_file else NOT_READ, item.lost)
         try:
             if not item.member:
-                return self._made_of(Path(item.path), item)
+                return self._row_of(Path(item.path), item)
             with self._unpacker.unpacked(item.path, item.number) as path:
-                return self._made_of(path, item)
+                return self._row_of(path, item)
         except Unpackable as err:
             return Unparsed(DAMAGED, str(err))
         except OSError as err:
             return Unparsed(UNREADABLE, f"cannot be read: {err.strerror or type(err).__name__}")
 
     def of(self, dataset: Dataset) -> Parsed | Unparsed:
-        """Read what pydicom has read."""
+        """Read a pydicom data set."""
         try:
             return self._read_row(self._headers.of(dataset), None)
         except UnreadableObject as err:
             return Unparsed(DAMAGED, err.fault)
 
     def close(self) -> None:
-        """Close the archive that is open."""
+        """Close the open zip archive."""
         self._unpacker.close()
 
     def _list(self, path: str) -> list[Item] | None:
@@ -135,10 +114,10 @@ class FileReader:
                 return None
             named = references(header)
         except (UnreadableObject, OSError):
-            return None  # read as any other file, it is told what is wrong
+            return None  # it is read as any other file, which reports the error
         return named_files(path, named)
 
-    def _made_of(self, path: Path, item: Item) -> Parsed | Unparsed:
+    def _row_of(self, path: Path, item: Item) -> Parsed | Unparsed:
         try:
             header = self._headers.read(path)
             if _is_directory(header):
@@ -155,15 +134,15 @@ def _is_directory(header: FileHeader) -> bool:
 
 
 def _directory(header: FileHeader, item: Item) -> Unparsed:
-    """Say what a DICOMDIR is: no object; that of a folder may name files that are not there."""
+    """Return the outcome of a DICOMDIR: it has no row, but it may name missing files."""
     if item.member:
         return Unparsed(DIRECTORY, "a DICOMDIR")
     named = references(header)
     missing = sum(bool(each.lost) for each in named_files(item.path, named))
     if missing:
-        why = f"a DICOMDIR: of {len(named)} files that it names, {missing} are not there"
+        why = f"a DICOMDIR: {missing} of the {len(named)} files that it names are missing"
         return Unparsed(INCOMPLETE, why)
-    return Unparsed(DIRECTORY, f"a DICOMDIR: the {len(named)} files that it names are there")
+    return Unparsed(DIRECTORY, f"a DICOMDIR: the {len(named)} files that it names exist")
 
 
 def _start(path: Path) -> bytes:

@@ -1,35 +1,28 @@
-"""The files of whatever a user names: a folder, a zip archive, a DICOMDIR or one file."""
+"""List the files of a folder, a zip archive, a DICOMDIR or one file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from pacsfw.parse.tree.file_reader import Listing
 from pacsfw.parse.tree.walk import Item, Position, walk
 
 
 class Readers(Protocol):
-    """What does jobs and gives their outcomes in order, such as an `OrderedPool`."""
+    """Does jobs and returns their outcomes in order, such as an `OrderedPool`."""
 
     def map(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield each job with its outcome."""
 
 
-class Here:
-    """Does the jobs in this process; in place of an `OrderedPool`."""
+class InProcess:
+    """Does the jobs in this process, instead of an `OrderedPool`."""
 
     def __init__(self, work: Callable[[Any], Any]) -> None:
         self._work = work
-
-    def __enter__(self) -> Self:
-        """Nothing has to be started."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing has to be ended."""
 
     def map(self, jobs: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         """Yield each job with its outcome."""
@@ -42,12 +35,12 @@ def files_of(
     after: Position | None = None,
     ignore: frozenset[str] = frozenset(),
 ) -> Iterator[Item]:
-    """Yield every file at or below ``root``, those that it names if it is a DICOMDIR.
+    """Yield every file at or below ``root``, or the files that it names if it is a DICOMDIR.
 
     Parameters
     ----------
     readers
-        They read the DICOMDIR.
+        Read the DICOMDIR.
     after, ignore
         As for `walk`.
 
@@ -67,6 +60,6 @@ def files_of(
 
 
 def position(root: str, item: Item) -> Position:
-    """Return the place of an item, from which `files_of` goes on."""
+    """Return the position of an item, after which `files_of` can resume."""
     base = root if os.path.isdir(root) else os.path.dirname(root)
     return Position(os.path.relpath(item.path, base), item.number)

@@ -1,4 +1,4 @@
-"""What came of the files that were looked at. It adds up: files = rows + files without one."""
+"""Count files by outcome. The counts add up: files = rows + files without a row."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pacsfw.workers import Crashed
 
 @dataclass(slots=True)
 class Tally:
-    """Counts; as JSON they go into the state of a parse."""
+    """Counts, which the state of a parse records as JSON."""
 
     files: int = 0
     rows: int = 0
     harmless: Counter[str] = field(default_factory=Counter)
-    """Files without a row that are as they should be, by reason."""
+    """Files that are expected to have no row, by kind."""
     failed: Counter[str] = field(default_factory=Counter)
     """The other files without a row, by reason."""
     folders: Counter[str] = field(default_factory=Counter)
-    """Folders that were not looked into, by reason; they are no files."""
+    """Folders that were not read, by reason; they do not count as files."""
     cells: Counter[str] = field(default_factory=Counter)
-    """Cells that stayed empty because something failed, by column and reason."""
+    """Cells that failed, by column and reason."""
 
-    def see(self, item: Item, outcome: Parsed | Unparsed | Crashed) -> None:
+    def count(self, item: Item, outcome: Parsed | Unparsed | Crashed) -> None:
         """Count one outcome."""
         if isinstance(outcome, Parsed):
             self.files += 1
@@ -47,12 +47,12 @@ class Tally:
             self.failed[reason] += 1
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
+        """Return the counts for JSON."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def of_json(cls, tree: Mapping[str, Any]) -> Tally:
-        """Return what `as_json` gave."""
+        """Return the tally of `as_json`."""
         return cls(
             tree["files"], tree["rows"],
             *(Counter(tree[name]) for name in ("harmless", "failed", "folders", "cells")),
@@ -60,7 +60,7 @@ class Tally:
 
 
 def errors_of(item: Item, outcome: Parsed | Unparsed | Crashed) -> Sequence[CellError]:
-    """Return what failed: cells, or the whole file or folder."""
+    """Return the errors: of cells, or of the complete file or folder."""
     if isinstance(outcome, Parsed):
         return outcome.errors
     stage: Stage = "file" if item.is_file else "folder"
@@ -68,7 +68,7 @@ def errors_of(item: Item, outcome: Parsed | Unparsed | Crashed) -> Sequence[Cell
 
 
 def kind_and_reason(outcome: Unparsed | Crashed) -> tuple[str, str]:
-    """Return kind and reason of what has no row."""
+    """Return the kind and reason of an outcome without a row."""
     if isinstance(outcome, Crashed):
         return CRASHED, outcome.reason
     return outcome.kind, outcome.reason

@@ -1,7 +1,7 @@
-"""Every file below a folder, once, in the order of names, and from any place on.
+"""List every file below a folder once, sorted by path, from any position on.
 
-Links to files are files. Links to folders are named, not followed: that no file is met twice
-could not be told otherwise.
+Links to files are files. Links to folders are reported, not followed, so that no file is read
+twice.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from pacsfw.parse.tree.entries import Entry, entries
 from pacsfw.parse.tree.zips import Unlisted, is_archive, members
 
 STATE_FOLDER = ".pacsfw"
-"""Where a collection keeps its ledger and files on their way in; never looked into."""
+"""Folder of a collection's ledger and spool; it is never read."""
 
 
 class Item(NamedTuple):
-    """A file, a member of an archive, or something that could not be looked at.
+    """A file, a member of a zip archive, or an entry that cannot be read.
 
     Attributes
     ----------
     path
-        Absolute path of the file or archive.
+        Absolute path of the file or zip archive.
     number, member
-        Index and name of the member in the archive; -1 and empty for a file.
+        Index and name of the member in the zip archive; -1 and empty for a file.
     lost
-        Why there is nothing to read, else empty.
+        The reason why it cannot be read; empty if it can.
     is_file
         False for a folder that could not be listed.
     """
@@ -42,13 +42,13 @@ class Item(NamedTuple):
 
     @property
     def place(self) -> str:
-        """What it is called in tables: of a member, the archive's path and its name."""
+        """Its path in tables; for a member, the path of the zip archive and the member's name."""
         return f"{self.path}/{self.member}" if self.member else self.path
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place on the way: the path of a file below the root, and its member's number."""
+    """The path of a file relative to the root, and the number of a member."""
 
     path: str
     number: int = -1
@@ -59,23 +59,23 @@ def walk(
 ) -> Iterator[Item]:
     """Yield every file at or below ``root``.
 
-    Nothing but the names on the way down is held in memory.
+    Memory use does not depend on the number of files.
 
     Parameters
     ----------
     root
         Absolute path of a folder, or of one file or zip archive.
     after
-        Only what comes behind this.
+        Skip everything up to this position.
     ignore
-        Absolute paths of files and folders that do not belong to it.
+        Absolute paths of files and folders to skip.
 
     Raises
     ------
     OSError
         The root cannot be listed.
     """
-    if not os.path.isdir(root):  # a million paths as text
+    if not os.path.isdir(root):  # str is cheaper than Path for a million files
         yield from _file(root, after.number if after else None)
         return
     spine = PurePath(after.path).parts if after else ()
@@ -101,7 +101,7 @@ def walk(
         on_spine = level.spine if entry.name == step else ()
         if entry.kind == "folder":
             if len(on_spine) == 1:
-                continue  # it could not be listed, as is known already
+                continue  # an earlier run reported that it cannot be listed
             stack.append(_Level(path, entries(path), on_spine[1:]))
         else:
             done = after.number if after and on_spine else None
@@ -110,7 +110,7 @@ def walk(
 
 @dataclass(slots=True)
 class _Level:
-    """A folder on the way down; ``spine`` are the names that lead to where we were before."""
+    """A folder being listed; ``spine`` are the names from here to the ``after`` position."""
 
     path: str
     entries: Iterator[Entry]
@@ -118,13 +118,13 @@ class _Level:
 
 
 def _items(path: str, entry: Entry, done: int | None) -> Iterator[Item]:
-    """Yield what is at a path, behind what is done of it (None: nothing)."""
+    """Yield the items at a path, after member number ``done`` (None: all)."""
     if entry.kind == "file":
         yield from _file(path, done)
     elif done is None and entry.kind == "linked folder":
         yield Item(path, lost="a link to a folder: not followed", is_file=False)
     elif done is None and entry.kind == "lost":
-        yield Item(path, lost="cannot be looked at: a link to nowhere, or not permitted")
+        yield Item(path, lost="cannot be read: a broken link, or no permission")
 
 
 def _file(path: str, done: int | None) -> Iterator[Item]:

@@ -1,4 +1,4 @@
-"""Zip archives: what is in them, and reading one member at a time."""
+"""Zip archives: list their members, and read one member at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import IO
 SUFFIX = ".zip"
 
 LONGEST_LISTING = 64 << 20
-"""Bytes of an archive's central directory that are read: some half a million members."""
+"""Maximum bytes of a zip archive's central directory: about half a million members."""
 
 LARGEST_MEMBER = 4 << 30
-"""Bytes that are unpacked of a member at most."""
+"""Maximum unpacked bytes of a member."""
 
 _PIECE = 1 << 20
 _END = b"PK\x05\x06"
@@ -29,21 +29,21 @@ _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (zipfile.BadZipFile, "the archive is damaged"),
     (zlib.error, "the archive is damaged"),
     (EOFError, "the archive is damaged"),
-    (NotImplementedError, "it is packed in a way that is not supported"),
+    (NotImplementedError, "its compression method is not supported"),
     (RuntimeError, "it is encrypted"),
 )
 
 
 class Unlisted(Exception):
-    """The members of an archive cannot be listed; says why."""
+    """The members of a zip archive cannot be listed; the message gives the reason."""
 
 
 class Unpackable(Exception):
-    """A member cannot be read; says why."""
+    """A member cannot be read; the message gives the reason."""
 
 
 def is_archive(path: str) -> bool:
-    """Tell whether a file is taken for a zip archive, by its name."""
+    """Return whether the name of a file is that of a zip archive."""
     return path[-len(SUFFIX) :].lower() == SUFFIX
 
 
@@ -53,7 +53,7 @@ def members(path: str) -> Iterator[tuple[int, str]]:
     Raises
     ------
     Unlisted
-        It is no zip archive, is damaged, cannot be opened, or lists too many members.
+        It is not a zip archive, is damaged, cannot be opened, or has too many members.
     """
     try:
         with open(path, "rb") as file:
@@ -62,7 +62,7 @@ def members(path: str) -> Iterator[tuple[int, str]]:
             with zipfile.ZipFile(file) as archive:
                 infos = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as err:
-        raise Unlisted("not a zip archive, or a damaged one") from err
+        raise Unlisted("not a zip archive, or damaged") from err
     except OSError as err:
         raise Unlisted(f"cannot be read: {err.strerror or 'damaged'}") from err
     for number, info in enumerate(infos):
@@ -71,9 +71,9 @@ def members(path: str) -> Iterator[tuple[int, str]]:
 
 
 def _listing_bytes(descriptor: int) -> int:
-    """Return how long the listing says it is, 0 where that cannot be told (APPNOTE 4.3.16).
+    """Return the size of the central directory, 0 if it is unknown (APPNOTE 4.3.16).
 
-    The reader itself holds some ten times as much in memory.
+    `zipfile` needs about ten times as much memory.
     """
     size = os.fstat(descriptor).st_size
     start = max(0, size - _END_BYTES - _LONGEST_COMMENT)
@@ -89,12 +89,12 @@ def _listing_bytes(descriptor: int) -> int:
 
 
 class Unpacker:
-    """Unpacks members one by one, into one file; keeps the last archive open.
+    """Unpacks members one by one into one file; keeps the last zip archive open.
 
     Parameters
     ----------
     folder
-        Where that file is made, which exists only while a member is looked at.
+        Folder for that file, which exists only while a member is read.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,7 +104,7 @@ class Unpacker:
 
     @contextmanager
     def unpacked(self, path: str, number: int) -> Iterator[Path]:
-        """Give the path of a file that holds the member, until the next one is asked for.
+        """Provide the path of a temporary file with the member.
 
         Raises
         ------
@@ -122,14 +122,14 @@ class Unpacker:
             words = next(words for kind, words in _FAULTS if isinstance(err, kind))
             raise Unpackable(words) from None
         except IndexError:
-            raise Unpackable("the archive has changed meanwhile") from None
+            raise Unpackable("the archive has changed since it was listed") from None
         try:
             yield self._file
         finally:
             self._file.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the archive."""
+        """Close the zip archive."""
         if self._archive is not None:
             self._archive.close()
         self._path, self._archive = "", None
@@ -143,10 +143,10 @@ class Unpacker:
 
 
 def _copy(member: IO[bytes], file: IO[bytes]) -> None:
-    """Copy a member as far as `LARGEST_MEMBER`: it may unpack to anything."""
+    """Copy a member, at most `LARGEST_MEMBER` bytes: its header may understate its size."""
     left = LARGEST_MEMBER
     while piece := member.read(_PIECE):
         left -= len(piece)
         if left < 0:
-            raise Unpackable("it is too large when it is unpacked")
+            raise Unpackable("it is too large when unpacked")
         file.write(piece)

@@ -1,1 +1,1 @@
-"""The convert step: other files made of what is stored."""
+"""The convert step: convert stored instances to other files."""

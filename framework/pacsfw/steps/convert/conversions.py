@@ -1,4 +1,4 @@
-"""The driver's side of the convert step: what is due, and what became of it."""
+"""The driver's side of the convert step: submit due items, record the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pacsfw.api import Converted
@@ -26,34 +26,28 @@ from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, Done, WorkerPool
 
 STAGING = "convert"
-"""Folder for files that are being written, inside the state folder."""
+"""Folder in the state folder for files that are being written."""
 
 _log = logging.getLogger("pacsfw.convert")
 
 
 @dataclass(slots=True)
 class _Study:
-    """A study some items of which are being converted."""
+    """A study with items that are being converted."""
 
     version: int
     left: int
     failed: bool = False
-    again: bool = False
-    """Something of it changed meanwhile: look at it again when this is done."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    studies: dict[str, _Study] = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
+    changed: bool = False
+    """It changed meanwhile: check it again after these items."""
 
 
 class Conversions:
-    """Converts what one use of a converter lacks, in processes of its own.
+    """Converts the due items of one configured converter, in its own processes.
 
-    Instances are converted as soon as their study has a verdict; series and studies only
-    where nothing is known to be missing of the study. What is due is read from the ledger,
-    so nothing is forgotten, and what failed is tried again by the next run.
+    Instances are converted as soon as their study has a verdict; series and studies only if no
+    instance of the study is known to be missing. The ledger says which items are due, so none
+    is lost. The next run retries failed items.
     """
 
     def __init__(self, run: Run, convert: Convert, pool_of: Callable[[Done], WorkerPool]) -> None:
@@ -69,10 +63,12 @@ class Conversions:
         self._thread = threading.Thread(
             target=self._work, name=f"convert {convert.id}", daemon=True
         )
-        self._progress = _Progress()
+        self._studies: dict[str, _Study] = {}
+        self._lock = threading.RLock()
+        """Guards ``_studies``."""
 
     def open(self) -> None:
-        """Queue what earlier runs left to do, and files that somebody removed."""
+        """Queue the studies with due items, including items whose files were removed."""
         shutil.rmtree(self._staging, ignore_errors=True)
         known = self._ledger.conversions.outputs(self.convert.id)
         for item in {item for item, path in known if not os.path.lexists(path)}:
@@ -82,16 +78,16 @@ class Conversions:
         self._thread.start()
 
     def settled(self, study_uid: str) -> None:
-        """Look at this study soon."""
+        """Queue this study."""
         self._queue.put(study_uid)
 
     def close(self) -> None:
-        """Convert what is queued, unless the run is stopped, and end the processes."""
+        """Convert the queued studies, unless the run is stopped, and end the processes."""
         self._queue.put(None)
         self._thread.join()
         if self._pool is not None:
             self._pool.wait()
-            while not self._queue.empty():  # studies that changed while they were converted
+            while not self._queue.empty():  # studies that changed during conversion
                 self._queue.put(None)
                 self._work()
                 self._pool.wait()
@@ -104,26 +100,26 @@ class Conversions:
             if self._stop.is_set() or self.problem:
                 continue  # it stays due in the ledger
             try:
-                self._look_at(uid)
-            except Exception as err:  # noqa: BLE001 - thread boundary: the run must hear of it
+                self._submit(uid)
+            except Exception as err:  # noqa: BLE001 - thread boundary: the run reports it
                 self._give_up(err)
 
-    def _look_at(self, uid: str) -> None:
-        """Submit the items of a study that are due."""
+    def _submit(self, uid: str) -> None:
+        """Submit the due items of a study."""
         study = self._ledger.studies.get(uid)
         if study is None or study.verdict is None:
             return
         if self.convert.scope != "instance" and study.verdict.state in ("short", "failed"):
             return
-        with self._progress.lock:
-            if (running := self._progress.studies.get(uid)) is not None:
-                running.again = True
+        with self._lock:
+            if (running := self._studies.get(uid)) is not None:
+                running.changed = True
                 return
             jobs = list(self._jobs(uid))
             if not jobs:
                 self._finished(uid, study.version)
                 return
-            self._progress.studies[uid] = _Study(study.version, len(jobs))
+            self._studies[uid] = _Study(study.version, len(jobs))
         for job in jobs:
             if self._stop.is_set() or self.problem:
                 return  # the study stays due
@@ -135,23 +131,23 @@ class Conversions:
         for item in known.keys() - items.keys():
             _remove(self._ledger.conversions.remove(self.convert.id, item))
         for item, instances in items.items():
-            print_of_item = _of_item(self._fingerprint, instances)
+            item_fingerprint = _item_fingerprint(self._fingerprint, instances)
             before = known.get(item)
-            if before and before.fingerprint == print_of_item and before.state != "failed":
+            if before and before.fingerprint == item_fingerprint and before.state != "failed":
                 continue
             files = tuple(each.as_stored(self._storage.directory) for each in instances)
             folder = os.path.commonpath([stored.path.parent for stored in files])
             yield Job(
                 item=item,
                 study_uid=uid,
-                fingerprint=print_of_item,
+                fingerprint=item_fingerprint,
                 files=files,
                 staging=self._staging / hashlib.sha256(item.encode()).hexdigest()[:32],
                 target=self._root / Path(folder).relative_to(self._storage.directory),
             )
 
     def _items(self, uid: str) -> Mapping[str, Sequence[Instance]]:
-        """Return what is converted as a whole, by the name the ledger has for it."""
+        """Return the instances of each item, by the name of the item in the ledger."""
         items: dict[str, list[Instance]] = {}
         for each in self._ledger.instances.of_study(uid):
             names = {
@@ -170,12 +166,12 @@ class Conversions:
         return self._pool
 
     def _guarded_done(
-        self, answers: Sequence[tuple[Job, Made | ConversionRefused | Crashed]]
+        self, outcomes: Sequence[tuple[Job, Made | ConversionRefused | Crashed]]
     ) -> None:
         try:
-            for job, outcome in answers:
+            for job, outcome in outcomes:
                 self._done(job, outcome)
-        except Exception as err:  # noqa: BLE001 - a thread of the pool: the run must hear of it
+        except Exception as err:  # noqa: BLE001 - a thread of the pool: the run reports it
             self._give_up(err)
 
     def _done(self, job: Job, outcome: Made | ConversionRefused | Crashed) -> None:
@@ -217,14 +213,14 @@ class Conversions:
         )
 
     def _count(self, uid: str, *, failed: bool) -> None:
-        with self._progress.lock:
-            study = self._progress.studies[uid]
+        with self._lock:
+            study = self._studies[uid]
             study.left -= 1
             study.failed |= failed
             if study.left:
                 return
-            del self._progress.studies[uid]
-            if study.again:
+            del self._studies[uid]
+            if study.changed:
                 self._queue.put(uid)
             elif not study.failed:
                 self._finished(uid, study.version)
@@ -233,7 +229,7 @@ class Conversions:
         self._ledger.conversions.finished(self.convert.id, uid, self._fingerprint, version)
 
     def _give_up(self, err: Exception) -> None:
-        # Messages of our own errors are safe; any other text may quote a path.
+        # Messages of pacsfw's own errors are safe; any other text may quote a path.
         why = str(err) if isinstance(err, PacsfwError) else type(err).__name__
         strerror = getattr(err, "strerror", None)
         self.problem = self.problem or (f"{why}: {strerror}" if strerror else why)
@@ -241,33 +237,33 @@ class Conversions:
 
 
 def fingerprint(convert: Convert) -> str:
-    """Return a text that changes with the converter, its version and its options.
+    """Return a digest that changes with the converter, its version and its options.
 
-    A digest, since options may hold secrets, which the ledger must not.
+    It is a digest because options may hold secrets, which must not get into the ledger.
     """
-    told = [
+    parts = [
         convert.use.name,
         dict(convert.use.options),
         convert.component,
         str(convert.directory or ""),
     ]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def due(ledger: Ledger, convert: Convert) -> Sequence[str]:
-    """Return the studies of which something is left to convert."""
+    """Return the studies with items that are left to convert."""
     return ledger.conversions.due(
         convert.id, fingerprint(convert), whole=convert.scope != "instance"
     )
 
 
-def _of_item(converter: str, instances: Sequence[Instance]) -> str:
+def _item_fingerprint(converter: str, instances: Sequence[Instance]) -> str:
     sources = sorted((each.sop_uid, each.digest, each.path) for each in instances)
     return hashlib.sha256(json.dumps([converter, sources]).encode()).hexdigest()
 
 
 def _staging(state: Path, root: Path) -> Path:
-    """Return a folder on the disk of ``root``, so that moving a file there is one step."""
+    """Return a folder on the disk of ``root``, so that moving a file there is atomic."""
     root.mkdir(parents=True, exist_ok=True)
     if state.stat().st_dev == root.stat().st_dev:
         return state / STAGING
@@ -275,6 +271,6 @@ def _staging(state: Path, root: Path) -> Path:
 
 
 def _remove(paths: Sequence[str]) -> None:
-    """Remove files that are no longer of any item."""
+    """Remove files that belong to no item any more."""
     for path in paths:
         Path(path).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Moving what was converted to where it belongs, so that a kill at any point does no harm."""
+"""Move converted files to their final paths; a kill at any point does no harm."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pacsfw.steps.convert.worker import Job
 
 
 def place(ledger: Ledger, state: Path, converter: str, job: Job, outputs: Sequence[Output]) -> str:
-    """Move the files of a job from its staging folder to their places.
+    """Move the files of a job from its staging folder to their final paths.
 
-    The ledger knows whose files they are before the first is moved: after a kill the next
-    run may overwrite them, and nobody else's.
+    The ledger records the owner of the files before the first one is moved. After a kill, the
+    next run may therefore overwrite these files, but no others.
 
     Returns
     -------
     str
-        Why nothing was moved: a place is taken. Empty if all is well.
+        The reason why nothing was moved, such as a path that is taken; empty on success.
     """
     for output in outputs:
         owner = ledger.conversions.owner(output.path)
         if owner is not None and owner != (converter, job.item):
-            mine = "another item of this converter" if owner[0] == converter else owner[0]
-            return f"the name of its file is taken by {mine}"
+            other = "another item of this converter" if owner[0] == converter else owner[0]
+            return f"the name of its file is taken by {other}"
         if owner is None and os.path.lexists(output.path):
-            return "a file of that name is there already, and it is nobody's output"
+            return "a file of that name exists already, and no converter wrote it"
         if Path(output.path).is_relative_to(state):
             return "its file would be in the state folder"
     ledger.conversions.announce(converter, job.item, outputs)
@@ -38,7 +38,7 @@ def place(ledger: Ledger, state: Path, converter: str, job: Job, outputs: Sequen
         folder.mkdir(parents=True, exist_ok=True)
     for output in outputs:
         staged = job.staging / Path(output.path).relative_to(job.target)
-        os.replace(staged, output.path)  # the path is a text
+        os.replace(staged, output.path)  # the path is a str
     for folder in folders:
         sync_folder(folder)
     return ""

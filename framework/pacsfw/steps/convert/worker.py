@@ -1,4 +1,4 @@
-"""One conversion, in a worker process: run the converter and look at what it wrote."""
+"""Run one conversion in a worker process, and check the files that it wrote."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_tb
 
 from pacsfw.api import Clock, Converter, OutputFile, Stored
 from pacsfw.errors import PacsfwError, Retry, Skip
@@ -18,15 +19,14 @@ from pacsfw.retries import retrying
 from pacsfw.workers.limits import limited
 
 ATTEMPTS = 3
-"""How often a conversion is tried that says it may succeed later (`Retry`)."""
-_CHUNK = 1 << 20
+"""Maximum attempts of a conversion that may succeed later (it raises `Retry`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What to convert.
+    """One item to convert.
 
-    ``staging`` is a folder for this job alone, ``target`` the one where what is in it goes.
+    ``staging`` is the job's own folder, ``target`` the final folder of the files in it.
     """
 
     item: str
@@ -39,27 +39,27 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The files are in the staging folder, synced; their paths are those of the target."""
+    """The files are synced in the staging folder; ``path`` is already the one in the target."""
 
     outputs: tuple[Output, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ConversionRefused:
-    """Nothing was made. ``skipped``: on purpose. The reason holds no value of an object."""
+    """Nothing was converted. ``skipped``: on purpose. The reason quotes no value."""
 
     reason: str
     skipped: bool = False
 
 
 class Work:
-    """Turns jobs into outcomes; never raises, whatever a converter does."""
+    """Returns the outcome of jobs; never raises, whatever a converter does."""
 
     def __init__(self, converter: Converter, seconds: float) -> None:
         self._convert = limited(_collected(converter), seconds, patience=None)
 
     def __call__(self, job: Job) -> Made | ConversionRefused:
-        """Do one job, several times if the converter says that this may help."""
+        """Do one job; retry it if the converter raises `Retry`."""
         try:
             return retrying(Clock(), threading.Event(), ATTEMPTS)(self._once, job)
         except Skip as err:
@@ -88,12 +88,12 @@ class _Wrong(PacsfwError):
 
 
 def _outputs(produced: Iterable[OutputFile], job: Job) -> Iterable[Output]:
-    """Check what the converter says it wrote against what is there; make it durable.
+    """Check that the files that the converter names are those that it wrote; sync them.
 
     Raises
     ------
     PacsfwError
-        It wrote outside its folder, named what is not there, or wrote what it did not name.
+        A file is outside the staging folder, missing, or not named.
     """
     root = job.staging.resolve()
     uids = {stored.sop_uid for stored in job.files}
@@ -101,22 +101,22 @@ def _outputs(produced: Iterable[OutputFile], job: Job) -> Iterable[Output]:
     found: list[Output] = []
     for each in produced:
         if not isinstance(each, OutputFile):
-            raise _Wrong(f"it gave {type(each).__name__}, not OutputFile")
+            raise _Wrong(f"it returned {type(each).__name__}, not OutputFile")
         path = Path(os.path.abspath(root / each.path))  # links stay as written
         if not path.is_relative_to(root) or not path.parent.resolve().is_relative_to(root):
-            raise _Wrong("it names a file outside the folder that it was given")
+            raise _Wrong("it names a file outside its output folder")
         if not os.path.lexists(path):
             raise _Wrong("it names a file that it did not write")
         if not stat.S_ISREG(path.lstat().st_mode):
-            raise _Wrong("it names what is not a regular file")
+            raise _Wrong("it names something that is not a regular file")
         if path in named:
-            raise _Wrong("it names one file twice")
+            raise _Wrong("it names a file twice")
         if not set(each.sources) <= uids:
-            raise _Wrong("it names sources that it was not given")
+            raise _Wrong("it names sources that are not in its input")
         named.add(path)
         found.append(_output(path, each, job, root))
     if not found:
-        raise _Wrong("it wrote nothing, and did not say by Skip why")
+        raise _Wrong("it wrote nothing, and did not raise Skip")
     unnamed = sum(path not in named for path in root.rglob("*") if not path.is_dir())
     if unnamed:
         raise _Wrong(f"it wrote files that it does not name: {unnamed}")
@@ -124,10 +124,8 @@ def _outputs(produced: Iterable[OutputFile], job: Job) -> Iterable[Output]:
 
 
 def _output(path: Path, produced: OutputFile, job: Job, root: Path) -> Output:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+        digest = hashlib.file_digest(file, "sha256")
         os.fsync(file.fileno())
     return Output(
         path=str(job.target / path.relative_to(root)),
@@ -144,11 +142,6 @@ def _empty(folder: Path) -> None:
 
 
 def _location_of(err: BaseException) -> str:
-    """Say what was raised and where, but not its text, which may quote a patient."""
-    last = err.__traceback__
-    while last is not None and last.tb_next is not None:
-        last = last.tb_next
-    name = type(err).__name__
-    if last is None:
-        return name
-    return f"{name} at {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}"
+    """Return the exception and its location, but not its text, which may quote a patient."""
+    *_, (frame, line) = walk_tb(err.__traceback__)
+    return f"{type(err).__name__} at {Path(frame.f_code.co_filename).name}:{line}"

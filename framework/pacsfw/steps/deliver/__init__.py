@@ -1,1 +1,1 @@
-"""Hand the rows of settled studies to the sinks, at least once."""
+"""Deliver the rows of settled studies to the sinks, at least once."""

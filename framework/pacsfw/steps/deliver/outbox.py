@@ -1,4 +1,4 @@
-"""One thread per table; what a sink lacks is read from the ledger, so nothing is forgotten."""
+"""Deliver each table in its own thread. The ledger says what a sink lacks, so no row is lost."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from pacsfw.retries import retrying
 from pacsfw.steps.deliver.sources import RowSource
 
 LAST_ATTEMPTS = 5
-"""To reach a sink once the run has ended; then the rest waits for the next run."""
+"""Attempts to reach a sink after the run has ended; after that, its rows wait for the next run."""
 
 _REWRITE = "rewrite"
-"""In the queue, where the keys of studies (UIDs) are, what `rewrite_now` asks for."""
+"""Entry in the queue that requests a rewrite; the other entries are keys of studies (UIDs)."""
 
 _log = logging.getLogger("pacsfw.deliver")
 
 
 class Outbox:
-    """Delivers one table to one sink, in a thread of its own.
+    """Delivers one table to one sink, in its own thread.
 
-    While the sink cannot be reached (it raises `Retry`) everything stays due in the ledger,
-    and the thread tries again.
+    While the sink cannot be reached (it raises `Retry`), all rows stay due in the ledger, and
+    the thread retries.
 
     Parameters
     ----------
     name
-        Names the table in the ledger and in messages: its target.
+        The target of the table, for messages and the ledger.
     source
-        What there is to deliver.
+        The rows to deliver.
     component
         The sink with its distribution and version, for messages and the ledger.
     follows
-        It stands beside another table: with that one gone, what another collection may
-        have left here is of no use, and is replaced.
+        Whether the table belongs to a main table. If the target exists, but this collection
+        has not begun it, it is a leftover of another collection and is replaced.
     """
 
     def __init__(
@@ -63,24 +63,23 @@ class Outbox:
         self._context: RunContext
         self._opened = self._prepared = False
         self._rewrite = False
-        self._anew = False
-        self._held = self._away = False
+        self._reparse = self._on_hold = self._unreachable = False
 
-    def open(self, context: RunContext, *, anew: bool) -> None:
+    def open(self, context: RunContext, *, reparse: bool) -> None:
         """Open the sink, go back to the committed position and start delivering.
 
         Parameters
         ----------
-        anew
-            The rows of the ledger are not yet those of this table: deliver only once
-            `refresh` is called, and then everything.
+        reparse
+            The rows in the ledger will be replaced: deliver all of them, but only after
+            `refresh` is called.
 
         Raises
         ------
         StateError
-            The sink's target was changed by somebody else, or cannot be used.
+            Another program changed the sink's target, or the target cannot be used.
         """
-        self._context, self._anew, self._held = context, anew, anew
+        self._context, self._reparse, self._on_hold = context, reparse, reparse
         try:
             self._prepare()
         except Retry as err:
@@ -88,15 +87,15 @@ class Outbox:
         except PacsfwError:
             self._sink.close()
             raise
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary: the rest goes on
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary: the run continues
             self._fail(err)
         self._thread.start()
-        if not anew:
+        if not reparse:
             self._queue_due()
 
     def refresh(self) -> None:
-        """Deliver what is due: the rows have been read anew."""
-        self._held = False
+        """Deliver the rows that are due, after all rows were parsed again."""
+        self._on_hold = False
         self._queue_due()
 
     def settled(self, study_uid: str) -> None:
@@ -104,20 +103,20 @@ class Outbox:
         self._queue.put(study_uid)
 
     def rewrite_now(self) -> None:
-        """Write the table anew if it has to be, and do not wait for the end of the run."""
+        """Rewrite the table if necessary, without waiting for the end of the run."""
         self._queue.put(_REWRITE)
 
     def finish(self) -> None:
-        """Nothing more will come: deliver what is due, write a changed table anew."""
+        """Deliver the rows that are due, and rewrite a changed table; no more rows follow."""
         if self._ending.is_set():
             return
-        if not self._held:
+        if not self._on_hold:
             self._queue_due()
         self._queue.put(None)
         self._ending.set()
 
     def close(self) -> None:
-        """Wait until all is delivered, and close the sink."""
+        """Wait until all rows are delivered, and close the sink."""
         self.finish()
         self._thread.join()
         try:
@@ -126,7 +125,7 @@ class Outbox:
             self._fail(err)
 
     def _prepare(self) -> None:
-        """Bring the target to where the ledger knows it, or plan to write it anew."""
+        """Restore the target to its committed position, or plan to rewrite it."""
         if self._prepared:
             return
         sink, table, deliveries = self._sink, self._source.table, self._ledger.deliveries
@@ -142,7 +141,7 @@ class Outbox:
             sink.restore(table, 0)
             deliveries.mark_dirty(self.name)
             self._rewrite = sink.rewrites
-        elif there and position is not None and not self._anew:
+        elif there and position is not None and not self._reparse:
             sink.restore(table, position)
         elif sink.rewrites:
             if there and position is not None:
@@ -161,16 +160,16 @@ class Outbox:
         while (key := self._queue.get()) is not None:
             if key == _REWRITE:
                 self._rewrite_if_due()
-            elif not self._held:  # else it stays due in the ledger
+            elif not self._on_hold:  # otherwise it stays due in the ledger
                 self._attempt(self._deliver, key)
         self._rewrite_if_due()
 
     def _rewrite_if_due(self) -> None:
-        if self._rewrite and not self._held:
-            self._attempt(self._write_anew)
+        if self._rewrite and not self._on_hold:
+            self._attempt(self._rewrite_table)
 
     def _attempt(self, work: Callable[..., None], *arguments: str) -> None:
-        """Do something with the sink, again and again while it cannot be reached."""
+        """Do something with the sink; retry while it cannot be reached."""
         if self.problem:
             return
         clock = self._context.clock
@@ -181,7 +180,7 @@ class Outbox:
                     return
             retrying(clock, threading.Event(), LAST_ATTEMPTS)(self._once, work, *arguments)
         except Retry as err:
-            self.problem = f"{err}; its rows are delivered at the next run"
+            self.problem = f"{err}; the next run delivers its rows"
         except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
             self._fail(err)
 
@@ -190,13 +189,13 @@ class Outbox:
             self._prepare()
             work(*arguments)
         except Retry as err:
-            if not self._away:
+            if not self._unreachable:
                 self._warn(err)
-            self._away = True
+            self._unreachable = True
             raise
-        if self._away:
+        if self._unreachable:
             _log.warning("table %s: can be reached again", self.name)
-        self._away = False
+        self._unreachable = False
 
     def _deliver(self, key: str) -> None:
         version = self._source.version(key)
@@ -214,7 +213,7 @@ class Outbox:
             self.name, key, version, self._sink.position(), self.component
         )
 
-    def _write_anew(self) -> None:
+    def _rewrite_table(self) -> None:
         versions: list[tuple[str, int]] = []
         self._sink.rewrite(self._source.table, self._batches(versions))
         position = self._sink.position()
@@ -229,10 +228,10 @@ class Outbox:
             yield self._source.batch(key)
 
     def _warn(self, err: Retry) -> None:
-        _log.warning("table %s: %s: trying again", self.name, err)
+        _log.warning("table %s: %s: retrying", self.name, err)
 
     def _fail(self, err: BaseException) -> None:
-        # Messages of our own errors are safe; any other text may quote a row.
+        # Messages of pacsfw's own errors are safe; any other text may quote a row.
         self.problem = str(err) if isinstance(err, PacsfwError) else type(err).__name__
         _log.error(
             "table %s: sink %s: %s: its rows stay in the ledger",

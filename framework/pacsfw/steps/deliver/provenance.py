@@ -1,4 +1,4 @@
-"""Where the columns of a table come from: the rows of `pacsfw.api.COLUMNS`."""
+"""Describe the origin of the columns of a table, in rows of `pacsfw.api.COLUMNS`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pacsfw.plugins.origin import source_of
 from pacsfw.plugins.registry import Registry
 
 BETWEEN = "; "
-"""Stands between several tags (the first that has a value counts) and callbacks (a chain)."""
+"""Separator of alternative tags (the first with a value is used) and of chained callbacks."""
 RAW_VALUE = "(raw)"
-"""Stands for the callback of a column that holds values as they are in the object."""
+"""Stands for the callback of a column of raw values."""
 
 
 def column_rows(tags: Sequence[Tag], registry: Registry) -> list[Row]:
-    """Return one row per column: its type, tags, their VRs, callbacks and whose these are."""
+    """Return one row per column: its type, tags, VRs, callbacks and their distributions."""
     rows: list[Row] = [
         (
             column.name,
@@ -44,7 +44,7 @@ def _callbacks(tag: Tag, registry: Registry) -> tuple[str | None, str | None]:
 def owner(callback: Use, registry: Registry) -> str:
     """Return the distribution of a callback and its version.
 
-    What has no version, a file of the user's, has the digest of its source instead.
+    A callback without a version, in a file of the user, has the digest of its source instead.
     """
     offer = registry.select("callback", callback.name)
     if offer.version:

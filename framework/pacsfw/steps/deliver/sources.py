@@ -1,4 +1,4 @@
-"""What there is to deliver: the rows of each table, by key, as the ledger has them."""
+"""The rows to deliver for each table, by key, as recorded in the ledger."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from pacsfw.ledger.cells import decode
 from pacsfw.ledger.instances import Instance
 
 NO_STUDY = ""
-"""The key of what belongs to no study."""
+"""The key of rows that belong to no study."""
 
 
 class RowSource(Protocol):
-    """A table whose rows come in keys; a key has a version that changes with its rows."""
+    """A table with rows grouped by key; each key has a version that changes with its rows."""
 
     table: Table
 
     def due(self, sink: str) -> Sequence[str]:
-        """Return the keys whose present version this sink lacks."""
+        """Return the keys whose current version this sink lacks."""
 
     def all_keys(self) -> Iterable[str]:
         """Return every key that belongs in the table."""
 
     def version(self, key: str) -> int | None:
-        """Return the present version of a key; None where there is no such key."""
+        """Return the current version of a key; None if the key is unknown."""
 
     def batch(self, key: str) -> Batch:
         """Return the rows of a key."""
@@ -40,35 +40,35 @@ class RowSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A header attribute that a sink wants beside the columns (`Sink.attributes`)."""
+    """A header attribute that a sink asks for in addition to the columns (`Sink.attributes`)."""
 
     keyword: str
     type: ColumnType
 
 
 class InstanceRows:
-    """One row per stored object, by study.
+    """One row per stored instance, by study.
 
     Parameters
     ----------
     table
-        Its columns; the last is `PATH_COLUMN`.
-    archive
+        The table; its last column is `PATH_COLUMN`.
+    directory
         ``storage.directory``.
     wanted
-        What the cells of the ledger hold after those of the columns.
+        The attributes in the ledger's cells after those of the columns.
     """
 
     def __init__(
-        self, table: Table, ledger: Ledger, archive: Path, wanted: Sequence[Wanted] = ()
+        self, table: Table, ledger: Ledger, directory: Path, wanted: Sequence[Wanted] = ()
     ) -> None:
         self.table = table
-        self._ledger, self._archive, self._wanted = ledger, archive, wanted
+        self._ledger, self._directory, self._wanted = ledger, directory, wanted
         self._width = len(table.columns) - 1  # the path is not in the ledger
         self._kinds = [*(each.type for each in table.columns[:-1]), *(each.type for each in wanted)]
 
     def due(self, sink: str) -> Sequence[str]:
-        """Return the settled studies whose present version this sink lacks."""
+        """Return the settled studies whose current version this sink lacks."""
         return self._ledger.deliveries.due(sink)
 
     def all_keys(self) -> Iterable[str]:
@@ -77,8 +77,7 @@ class InstanceRows:
 
     def version(self, key: str) -> int | None:
         """Return the version of a study."""
-        study = self._ledger.studies.get(key)
-        return None if study is None else study.version
+        return _version(self._ledger, key)
 
     def batch(self, key: str) -> Batch:
         """Return the rows of a study."""
@@ -90,65 +89,69 @@ class InstanceRows:
             table=self.table,
             key=key,
             rows=list(map(self._row, instances, decoded)),
-            files=[instance.as_stored(self._archive) for instance in instances],
+            files=[instance.as_stored(self._directory) for instance in instances],
             verdict=verdict and replace(verdict, stored=len(instances)),
             attributes=list(map(self._attributes, decoded)),
         )
 
     def _row(self, instance: Instance, cells: Sequence[Any]) -> Row:
-        return (*cells[: self._width], str(self._archive / instance.path))
+        return (*cells[: self._width], str(self._directory / instance.path))
 
     def _attributes(self, cells: Sequence[Any]) -> Mapping[str, Any]:
         found = zip(self._wanted, cells[self._width :], strict=True)
         return {each.keyword: cell for each, cell in found if cell is not None}
 
 
+def _version(ledger: Ledger, study_uid: str) -> int | None:
+    study = ledger.studies.get(study_uid)
+    return None if study is None else study.version
+
+
 class ErrorRows:
-    """One row per failure, by study; `NO_STUDY` has the objects of which none could be read.
+    """One row per failure, by study; `NO_STUDY` has the instances whose study is unknown.
 
     Parameters
     ----------
-    archive, state
-        Where stored and quarantined objects are.
+    directory, state
+        The folders of stored and quarantined instances.
     """
 
     table = ERRORS
 
-    def __init__(self, ledger: Ledger, archive: Path, state: Path) -> None:
-        self._ledger, self._archive, self._state = ledger, archive, state
+    def __init__(self, ledger: Ledger, directory: Path, state: Path) -> None:
+        self._ledger, self._directory, self._state = ledger, directory, state
 
     def due(self, sink: str) -> Sequence[str]:
-        """Return the keys of which the sink lacks the present version."""
+        """Return the keys whose current version this sink lacks."""
         deliveries, last = self._ledger.deliveries, self.version(NO_STUDY)
         loose = last and deliveries.version(sink, NO_STUDY) != last
         return [*([NO_STUDY] if loose else []), *deliveries.due(sink)]
 
     def all_keys(self) -> Iterator[str]:
-        """Return every study that was ever settled, and none."""
+        """Yield `NO_STUDY` and every study that was ever settled."""
         yield NO_STUDY
         yield from self._ledger.deliveries.settled()
 
     def version(self, key: str) -> int | None:
-        """Return the version of a study, or that of the objects without one."""
+        """Return the version of a study, or of the instances without a study."""
         if key == NO_STUDY:
             return self._ledger.instances.last_without_study()
-        study = self._ledger.studies.get(key)
-        return None if study is None else study.version
+        return _version(self._ledger, key)
 
     def batch(self, key: str) -> Batch:
-        """Return what failed in a study."""
+        """Return the failures in a study."""
         rows = [self._row(*fault) for fault in self._ledger.instances.faults(key)]
         return Batch(table=ERRORS, key=key, rows=rows)
 
     def _row(self, instance: Instance, error: CellError | None) -> Row:
-        if error is None:  # an object without a row
+        if error is None:  # an instance without a row
             whole = CellError.of_row("file", instance.reason)
             return error_row(str(self._state / instance.path), whole)
-        return error_row(str(self._archive / instance.path), error)
+        return error_row(str(self._directory / instance.path), error)
 
 
 class ColumnRows:
-    """One row per column of the table of objects; see `pacsfw.steps.deliver.provenance`."""
+    """One row per column of the instance table; see `pacsfw.steps.deliver.provenance`."""
 
     table = COLUMNS
 
@@ -158,16 +161,16 @@ class ColumnRows:
         self._version = int(digest[:15], 16)  # fits the ledger's 64 bits
 
     def due(self, sink: str) -> Sequence[str]:
-        """Return the one key, unless the sink has these very rows."""
+        """Return the only key, unless the sink already has these rows."""
         had = self._ledger.deliveries.version(sink, NO_STUDY)
         return [] if had == self._version else [NO_STUDY]
 
     def all_keys(self) -> Sequence[str]:
-        """Return the one key."""
+        """Return the only key."""
         return [NO_STUDY]
 
     def version(self, key: str) -> int | None:
-        """Return what identifies the rows; studies are no keys of this table."""
+        """Return a number that identifies the rows; studies are not keys of this table."""
         return self._version if key == NO_STUDY else None
 
     def batch(self, key: str) -> Batch:
@@ -176,10 +179,10 @@ class ColumnRows:
 
 
 def error_row(file: str, error: CellError) -> Row:
-    """Return a row of `ERRORS`; what is empty becomes an empty cell."""
+    """Return a row of `ERRORS`; an empty text becomes an empty cell."""
     return tuple(text or None for text in (file, *error))
 
 
 def instance_table(columns: Iterable[Column]) -> Table:
-    """Return the table of objects: the columns of the tags, and last where the file is."""
+    """Return the instance table: the columns of the tags, then the path of the file."""
     return Table("instances", (*columns, Column(PATH_COLUMN)))

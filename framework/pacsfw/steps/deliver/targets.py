@@ -1,4 +1,4 @@
-"""Tables, the sinks that write them, and what these want to know."""
+"""Tables, the sinks that write them, and the attributes that the sinks ask for."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Target:
 
     @property
     def name(self) -> str:
-        """What it is called in messages and in the ledger; never holds a password."""
+        """Its name in messages and in the ledger; never contains a password."""
         path = str(self.use.options.get("path", ""))
         return self.use.id or without_password(path) or self.use.name
 
     def multi_table(self, registry: Registry) -> bool:
-        """Tell whether the sink takes several tables by name."""
+        """Return whether the sink accepts several tables by name."""
         return registry.select("sink", self.use.name).component.multi_table
 
-    def beside(self, table: str, registry: Registry) -> Target | None:
-        """Return where a further table goes; None for a sink that takes one table only.
+    def companion(self, table: str, registry: Registry) -> Target | None:
+        """Return the target of a further table; None for a sink that accepts only one table.
 
-        That is the same database, or a file of the same format beside this one.
+        It is in the same database, or in a file of the same format in the same folder.
         """
         path = self.use.options.get("path")
         name = f"{self.name}#{table}"
@@ -49,13 +49,13 @@ class Target:
 
 
 def wanted_by(sinks: Sequence[Target]) -> tuple[Tag, ...]:
-    """Return what these sinks want to know of each object beside the columns."""
+    """Return the tags that these sinks ask for in addition to the columns."""
     keywords = sorted({keyword for target in sinks for keyword in target.sink.attributes})
     return tuple(map(wanted_tag, keywords))
 
 
 def wanted_tag(keyword: str) -> Tag:
-    """Return the tag of an attribute that no column holds; `HEADER` is the whole header."""
+    """Return the tag of an attribute that is in no column; `HEADER` is the complete header."""
     return Tag(
         names=(keyword,),
         alias=f"*{keyword}" if keyword != HEADER else "*header",

@@ -1,4 +1,4 @@
-"""Writing batches to tables one after the other, in a thread, while the next one is made."""
+"""Write batches to tables in a thread, while the next batch is being prepared."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pacsfw.errors import PacsfwError, Retry, StateError
 from pacsfw.retries import retrying
 
 ATTEMPTS = 11
-"""To reach a sink that is away for the moment."""
+"""Attempts to reach a sink that is temporarily unreachable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One table, the sink that writes it, and what it is called in messages."""
+    """One table, the sink that writes it, and its name in messages."""
 
     name: str
     sink: Sink
@@ -29,21 +29,21 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Batches that belong together, and what is to be remembered once they are durable."""
+    """Batches that belong together, and the state to record once they are durable."""
 
     batches: Sequence[tuple[Written, Batch]]
     state: Any
 
 
 class Writer:
-    """Delivers in the order of `put`; a context manager that ends when all is delivered.
+    """Delivers in the order of `put`; a context manager that ends when everything is delivered.
 
     Parameters
     ----------
     commit
-        Called with the state of each delivery once the sinks have it durably.
+        Called with the state of each delivery once the sinks have written it durably.
     stop
-        Set when the run is interrupted: then a sink that is away is not waited for.
+        Set when the run is interrupted: then an unreachable sink is not retried.
     """
 
     def __init__(self, commit: Callable[[Any], None], clock: Clock, stop: threading.Event) -> None:
@@ -63,19 +63,19 @@ class Writer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Deliver what waits, and raise what went wrong with it."""
+        """Deliver the queued batches, and raise the error of a failed one."""
         self._queue.put(None)
         self._thread.join()
         if exc is None:
             self._raise_any()
 
     def put(self, delivery: Delivery) -> None:
-        """Queue a delivery; blocks while another one waits.
+        """Queue a delivery; block while another one is queued.
 
         Raises
         ------
         PacsfwError
-            An earlier delivery failed; nothing after it is written.
+            An earlier delivery failed; no later one is written.
         """
         self._raise_any()
         self._queue.put(delivery)
@@ -93,19 +93,19 @@ class Writer:
                     deliver = partial(written.sink.deliver, batch)
                     with_retries(written, deliver, self._clock, self._stop)
                 self._commit(delivery.state)
-            except Exception as err:  # noqa: BLE001 - a thread: raised where the rows come from
+            except Exception as err:  # noqa: BLE001 - a thread: the caller of `put` gets it
                 self._problem = err
 
 
 def with_retries(
     written: Written, call: Callable[[], None], clock: Clock, stop: threading.Event
 ) -> None:
-    """Call into a sink; where it is away for the moment, again later.
+    """Call a sink; retry while it is temporarily unreachable.
 
     Raises
     ------
     StateError
-        It stays away, or it failed.
+        It stays unreachable, or it failed.
     """
     try:
         retrying(clock, stop, ATTEMPTS)(call)

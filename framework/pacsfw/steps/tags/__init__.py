@@ -1,1 +1,1 @@
-"""From the tags of a configuration to one typed row per object."""
+"""Read the configured tags into one typed row per instance."""

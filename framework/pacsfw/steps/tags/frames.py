@@ -1,4 +1,4 @@
-"""Rows as a pandas data frame or an Arrow table, with columns of the types of the cells."""
+"""Convert rows to a pandas data frame or an Arrow table with typed columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pacsfw.api import Column
 from pacsfw.errors import PluginError
 
 OFFSET = "_offset"
-"""Ends the name of the Arrow column beside a date-time that holds its offset from UTC."""
+"""Suffix of the Arrow column that holds the offset from UTC of a date-time column."""
 
 _PANDAS = {
     "text": "string",
@@ -23,7 +23,7 @@ _PANDAS = {
     "datetime": "datetime64[us]",
     "duration": "timedelta64[us]",
 }
-"""The other types stay Python objects."""
+"""Cells of other types stay Python objects."""
 
 
 def to_pandas(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
@@ -34,7 +34,7 @@ def to_pandas(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
     PluginError
         pandas is not installed.
     """
-    pandas = _needed("pandas")
+    pandas = _import("pandas")
     made = {}
     for number, column in enumerate(columns):
         cells = [row[number] for row in rows]
@@ -48,15 +48,15 @@ def to_pandas(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
 def to_arrow(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
     """Return an Arrow table, as the ``parquet`` sink writes it.
 
-    A date-time is what the clock on the wall showed; a column beside it has the offset from
-    UTC where the object says it. ``json`` is text.
+    A date-time is local time. Another column holds its offset from UTC, if the instance has
+    one. ``json`` is text.
 
     Raises
     ------
     PluginError
         pyarrow is not installed.
     """
-    arrow = _needed("pyarrow", extra="parquet")
+    arrow = _import("pyarrow", extra="parquet")
     types = {
         "int": arrow.int64(),
         "float": arrow.float64(),
@@ -92,7 +92,7 @@ def _offset(value: datetime | None) -> str | None:
     return value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :]
 
 
-def _needed(module: str, extra: str = "") -> Any:
+def _import(module: str, extra: str = "") -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as err:

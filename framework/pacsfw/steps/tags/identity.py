@@ -1,4 +1,4 @@
-"""Whether rows were read in the same way."""
+"""Identify the way in which rows are read."""
 
 from __future__ import annotations
 
@@ -15,13 +15,10 @@ from pacsfw.plugins.registry import Registry
 
 
 def tags_identity(tags: Sequence[Tag], registry: Registry, charset: str) -> str:
-    """Return a text that is the same as long as rows are read in the same way.
+    """Return a digest that changes with the tags, the code of their callbacks or the charset.
 
-    That is by the same tags, code of their callbacks, and character set.
-
-    Give it the tags that sinks want, too: rows read without these are not whole.
-
-    A digest, since options of callbacks may hold secrets, which the ledger must not.
+    ``tags`` include those that sinks ask for: rows without these are incomplete. It is a digest
+    because options of callbacks may hold secrets, which must not get into the ledger.
     """
     parts = [_without_places(asdict(tag)) for tag in tags]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())

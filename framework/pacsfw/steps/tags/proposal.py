@@ -1,4 +1,4 @@
-"""A file that lists tags: what a sample object proposes, and how it is written."""
+"""Propose tags from a sample instance, and write them as a YAML or JSON file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pacsfw.dicom.values import is_empty
 from pacsfw.dicom.vr import BINARY
 
 LONGEST = 1024
-"""Characters or bytes of a value beyond which a tag is no column that anybody wants."""
+"""Maximum length of a value in characters or bytes; tags with longer values are left out."""
 
 _MARKS = {"identifies": "identifies a person or place", "links": "date or UID: can be linked"}
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BARE = re.compile(r"[A-Za-z][\w.]*")
 _WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
-"""What YAML takes for something else than text."""
+"""Words that YAML does not read as text."""
 _MEANING = "CodeMeaning"
 
 
@@ -37,13 +37,13 @@ class ProposedTag:
     Attributes
     ----------
     names
-        The tag paths: of several, the first that has a value counts.
+        The tag paths; the first one with a value is used.
     alias, type, default
-        As in the configuration; the type is text where it says nothing.
+        As in the configuration; the default type is text.
     concern
-        What the value gives away.
+        Whether the value identifies a person or can be linked.
     optional
-        Written as a comment, to be taken in by whoever wants it.
+        Written as a comment, which the user can uncomment.
     """
 
     names: Sequence[str]
@@ -54,7 +54,7 @@ class ProposedTag:
     optional: bool = False
 
     def tree(self) -> dict[str, Any]:
-        """Return the entry as the configuration has it."""
+        """Return the entry in the form of the configuration."""
         names = list(self.names)
         entry: dict[str, Any] = {"tag_name": names if len(names) > 1 else names[0]}
         if self.alias != names[0]:
@@ -67,18 +67,18 @@ class ProposedTag:
 
 
 def alias_of(name: str) -> str:
-    """Return a name for a column: ``study_instance_uid`` for ``StudyInstanceUID``."""
+    """Return a column name: ``study_instance_uid`` for ``StudyInstanceUID``."""
     words = re.sub(r"\W+", "_", _WORD.sub("_", name))
     return words.strip("_").lower() or name
 
 
 def proposed(names: Sequence[str], *, default: str = "", optional: bool = False) -> ProposedTag:
-    """Return the entry for some tag paths, with what suits the first of them.
+    """Return the entry for some tag paths, with the properties of the first one.
 
     Raises
     ------
     ValueError
-        One of them is no tag path.
+        One of them is not a tag path.
     """
     first, *_ = [parse(name) for name in names]
     last = re.sub(r"\[.*?\]", "", first.text).rpartition(".")[2]
@@ -93,17 +93,17 @@ def proposed(names: Sequence[str], *, default: str = "", optional: bool = False)
 
 
 def filled(header: FileHeader) -> Iterator[ProposedTag]:
-    """Yield an entry for every tag of an object that has a value; no value is looked at.
+    """Yield an entry for every tag of an instance that has a value, without using the value.
 
-    Sequences of codes are proposed by their meanings, as options; other sequences, bulk data
-    and private elements are not.
+    For a sequence of codes, the entry is the code meaning, as optional. Other sequences, bulk
+    data and private elements are left out.
 
     Raises
     ------
     UnreadableObject
-        The object cannot be decoded.
+        The instance cannot be decoded.
     """
-    with decoding("the object", header.warnings):
+    with decoding("the instance", header.warnings):
         for element in header.dataset:
             if not element.keyword or is_empty(element.value) or element.VR in BINARY:
                 continue
@@ -116,19 +116,19 @@ def filled(header: FileHeader) -> Iterator[ProposedTag]:
 
 
 def _scalar(value: Any) -> str:
-    """Return a value in YAML: bare where that means the same, else in JSON, which YAML reads."""
+    """Return a value in YAML: unquoted if YAML reads it as the same text, otherwise as JSON."""
     is_bare = isinstance(value, str) and _BARE.fullmatch(value) and value.lower() not in _WORDS
     return str(value) if is_bare else json.dumps(value, ensure_ascii=False)
 
 
 def as_json(tags: Iterable[ProposedTag]) -> str:
-    """Write the list as JSON, which has no comments: options are left out."""
+    """Return the list as JSON, without optional tags, because JSON has no comments."""
     tree = {"tags": [tag.tree() for tag in tags if not tag.optional]}
     return json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
 
 
 def as_yaml(tags: Iterable[ProposedTag], head: str) -> str:
-    """Write the list as YAML, with a comment at each tag that gives something away."""
+    """Return the list as YAML, with a comment at each tag that has a `concern`."""
     lines = [*(f"# {line}" for line in head.splitlines()), "tags:"]
     for tag in tags:
         sign = "  # " if tag.optional else "  "

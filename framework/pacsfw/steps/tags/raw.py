@@ -1,4 +1,4 @@
-"""Raw values: what is in the object, before anything was made of it."""
+"""Return raw values: the encoded value, without any conversion."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 def raw_text(leaves: Sequence[Leaf | None], undeclared: str) -> str | None:
     r"""Return encoded values as text.
 
-    Text is in its character set with all its blanks; characters that control something, and
-    bytes that are not of the set, are written ``\x00``. Numbers and binary values are written
-    in hexadecimal digits. The values of several items are joined by a backslash.
+    Text is decoded with its character set and keeps its padding; control characters and
+    bytes that are invalid in the character set become ``\x00``. Numbers and binary values become
+    hexadecimal digits. The values of several items are joined by a backslash.
 
     Parameters
     ----------
     leaves
-        The encoded elements, None for an item without one.
+        The encoded elements, None for an item that lacks the element.
     undeclared
-        The character set of objects that declare none.
+        The character set of instances that declare none.
     """
     texts = ["" if leaf is None else _text(leaf, undeclared) for leaf in leaves]
     return "\\".join(texts) if texts else None

@@ -1,4 +1,4 @@
-"""From the header of an object to its cells: for the ingest, `pacsfw parse` and its functions."""
+"""Read the cells of an instance from its header, for ingest, `pacsfw parse` and `parse_dicom`."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from pacsfw.steps.tags.row_reader import RowReader
 from pacsfw.workers.limits import limited
 
 BULK_BYTES = 1024
-"""Binary values of more bytes are bulk data (PS3.18 F.2.6) and left out of whole headers."""
+"""Longer binary values are bulk data (PS3.18 F.2.6), which complete headers leave out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingSpec:
-    """What a worker process needs to build its `CellReader`; picklable.
+    """The picklable data from which a worker process builds its `CellReader`.
 
     Attributes
     ----------
     plugins, tags
-        As the configuration has them.
+        As in the configuration.
     wanted
-        What sinks want beside the tags; the name `HEADER` stands for the whole header.
+        Further tags that sinks ask for; the name `HEADER` is the complete header.
     charset
-        The character set of text that is not ASCII in objects that declare none.
+        The character set of non-ASCII text in instances that declare none.
     call_seconds
-        How long a callback may take over one object; 0: there is no limit.
+        Time limit of a callback per instance; 0: no limit.
     functions
-        Callbacks that no plugin offers, by the name that the tags have for them.
+        Callbacks that no plugin offers, by the name used in the tags.
     """
 
     plugins: PluginPlan
@@ -48,7 +48,7 @@ class ReadingSpec:
 
 
 class Cells(NamedTuple):
-    """What was read of one object: the cells of its row, those of ``wanted``, what failed."""
+    """The cells of one instance: its row, the cells of ``wanted``, and the errors."""
 
     row: Row
     wanted: Row
@@ -56,7 +56,7 @@ class Cells(NamedTuple):
 
 
 class CellReader:
-    """Reads the cells of objects. Build it once per worker, then `read` each header."""
+    """Reads the cells of instances. Build it once per worker, then `read` each header."""
 
     def __init__(self, spec: ReadingSpec, registry: Registry) -> None:
         self._spec, self._registry = spec, registry
@@ -71,11 +71,11 @@ class CellReader:
         self._whole = whole[0] if whole else None
 
     def headers(self, more: Iterable[TagPath] = ()) -> HeaderReader:
-        """Return what reads the headers, and also what is at these paths."""
+        """Return a reader of headers that also covers these paths."""
         return HeaderReader({*self._rows.paths, *more}, self._spec.charset)
 
     def read(self, header: FileHeader) -> Cells:
-        """Read the cells of one object.
+        """Read the cells of one instance.
 
         Raises
         ------
@@ -85,16 +85,14 @@ class CellReader:
         cells, errors = self._rows.read(header)
         row, wanted = cells[: len(self.columns)], cells[len(self.columns) :]
         if self._whole is not None:
-            whole, failed = self._whole_header(header, self._spec.wanted[self._whole])
+            whole = None
+            try:
+                whole = whole_header(header)
+            except UnreadableObject as err:
+                alias = self._spec.wanted[self._whole].alias
+                errors = (*errors, CellError(alias, "", "decode", err.fault, ""))
             wanted = (*wanted[: self._whole], whole, *wanted[self._whole :])
-            errors = (*errors, *failed)
         return Cells(row, wanted, errors)
-
-    def _whole_header(self, header: FileHeader, tag: Tag) -> tuple[Any, Sequence[CellError]]:
-        try:
-            return whole_header(header), ()
-        except UnreadableObject as err:
-            return None, [CellError(tag.alias, "", "decode", err.fault, "")]
 
     def _callback(self, use: Use) -> TagCallback:
         own = self._spec.functions.get(use.name)

@@ -1,4 +1,4 @@
-"""Rows of the metadata table: one per object, the cells of each tag of the configuration."""
+"""Read the rows of the metadata table: one per instance, with the cells of each tag."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from pacsfw.steps.tags.raw import raw_text
 from pacsfw.steps.tags.source import CellFailed, ValueSource, fit
 
 _TYPE_OF_CALLBACK = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
-"""The callbacks that do no more than the type of the column does."""
+"""Callbacks that convert exactly as the type of the column does."""
 
 
 class RowReader:
-    """Reads the rows of one table. Compile it once per worker, then `read` each header.
+    """Reads the rows of one table. Build it once per worker, then `read` each header.
 
     Parameters
     ----------
     tags
         The tags in the order of the columns.
     callbacks
-        For each tag, its chain of callbacks as the registry built them.
+        For each tag, its chain of callbacks, as built by the registry.
     owners
-        What errors call a callback, by its name; its name where there is nothing.
+        The descriptions of callbacks for errors, by name; the default is the name.
 
     Attributes
     ----------
     columns
         The columns of a row.
     paths
-        What a `pacsfw.dicom.header.HeaderReader` has to read for it.
+        The tag paths that a `pacsfw.dicom.header.HeaderReader` must read.
 
     Raises
     ------
     ValueError
-        A tag path makes no sense; the message begins with the place in the configuration.
+        A tag path is invalid; the message begins with the place in the configuration.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class RowReader:
         -------
         tuple
             The values in the order of `columns`, and one error for each cell that is
-            empty because its value could not be decoded, converted or fitted to its type,
-            or because a required one is not there.
+            empty because its value could not be decoded or converted to its type, or because
+            a required value is missing.
 
         Raises
         ------
         UnreadableObject, OSError
-            The header had not been read for these tags, and reading it now failed.
+            The header was not read for these tags, and reading it now failed.
         """
         if header.plan is not self._covered:
             self._covered = header.cover(self.paths)
@@ -85,7 +85,7 @@ class RowReader:
 
 
 class _TagReader:
-    """How the columns of one tag are read."""
+    """Reads the columns of one tag."""
 
     def __init__(
         self, tag: Tag, callbacks: Sequence[TagCallback], owners: Mapping[str, str]
@@ -103,7 +103,7 @@ class _TagReader:
         self._tag = tag
 
     def read(self, header: FileHeader, cells: list[Any], errors: list[CellError]) -> None:
-        """Append the cells of one object, and what is wrong with them."""
+        """Append the cells of one instance, and their errors."""
         for source in self.sources:
             try:
                 found, value = self._read(source, header)
@@ -116,14 +116,14 @@ class _TagReader:
                     cells.append(raw_text(source.leaves(header), header.charset))
                 return
         if self._tag.required:
-            missing = CellFailed("required", "the object has no value for it")
+            missing = CellFailed("required", "the instance has no value for it")
             errors.append(self._error(self.sources[0], missing))
         cells.append(self._tag.default)
         if self._tag.raw:
             cells.append(None)
 
     def _read(self, source: ValueSource, header: FileHeader) -> tuple[bool, Any]:
-        """Return whether there is a value, and the cell that is made of it."""
+        """Return whether there is a value, and its cell."""
         if not self._chain:
             value = source.cell(header)
             return value is not None, value
@@ -140,7 +140,7 @@ class _TagReader:
                     break
                 try:
                     value = callback(value)
-                except Exception as error:  # noqa: BLE001 - a plugin's code, its fault is data
+                except Exception as error:  # noqa: BLE001 - plugin code: its fault is data
                     raise CellFailed("callback", _location_of(error), name) from None
         return value
 
@@ -151,7 +151,7 @@ class _TagReader:
 
 
 def _location_of(error: Exception) -> str:
-    """Say what was raised where, but not its text, which may quote the value."""
+    """Return the exception and its location, but not its text, which may quote the value."""
     if isinstance(error, ComponentError):
         return str(error)
     *_, (frame, line) = walk_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""One place that a column is read from: a tag path, and how its value becomes a cell."""
+"""Read one tag path, and convert its value to a cell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ONLY_DATASET = AMBIGUOUS_VR | {"SQ"}
 _SINGLE_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"})
 _LISTS = frozenset({"texts", "ints", "floats"})
 _CACHED = 1024
-"""Cells of a column that are kept: values repeat from slice to slice."""
+"""Number of cells cached per column: values repeat within a series."""
 
 
 class CellFailed(Exception):
@@ -43,12 +43,8 @@ class ValueSource:
 
     Parameters
     ----------
-    path
-        Where the value is.
-    column_type
-        The type of the cells.
     vr
-        What a value of VR UN is taken for if no dictionary knows it.
+        The VR of a value of VR UN that is in no dictionary.
     """
 
     def __init__(self, path: TagPath, column_type: ColumnType, vr: str = "") -> None:
@@ -60,7 +56,7 @@ class ValueSource:
         self._makers: dict[str, Callable[[bytes], Any]] = {}
 
     def cell(self, header: FileHeader) -> Any:
-        """Return the cell, None where there is no value.
+        """Return the cell, None if there is no value.
 
         Raises
         ------
@@ -86,7 +82,7 @@ class ValueSource:
             raise _failed(error) from None
 
     def value(self, header: FileHeader) -> Any:
-        """Return the value as pydicom gives it, None where there is none or it is empty.
+        """Return the value as pydicom represents it, None if it is missing or empty.
 
         Raises
         ------
@@ -100,7 +96,7 @@ class ValueSource:
         return None if value is ABSENT or is_empty(value) else value
 
     def leaves(self, header: FileHeader) -> list[Leaf | None]:
-        """Return the encoded elements, None for each item without one."""
+        """Return the encoded elements, None for each item that lacks the element."""
         found = find(self.path, header.found, header.encoding)
         if found is ABSENT:
             return []
@@ -111,19 +107,19 @@ class ValueSource:
         return leaf._replace(vr=self._vr) if self._vr and leaf.vr == "UN" else leaf
 
     def _maker(self, vr: str) -> Callable[[bytes], Any]:
-        """Return what makes cells of values without any byte beyond ASCII if it is text."""
+        """Return a function that converts values to cells; it expects text in ASCII."""
         make = partial(self._make, vr)
         if self._type == "text" and vr in _SINGLE_TEXT:
             return partial(_plain_text, make)
         cached = lru_cache(_CACHED)(make)
-        return partial(_own_list, cached) if self._type in _LISTS else cached
+        return partial(_copied_list, cached) if self._type in _LISTS else cached
 
     def _make(self, vr: str, value: bytes) -> Any:
         values = natural(vr, value, True, _ascii)
         return None if is_nothing(values) else typed(values, self._type, vr)
 
     def _any(self, header: FileHeader) -> Any:
-        """Return the cell, whatever kind of value it is."""
+        """Return the cell of any kind of value."""
         leaves = self.leaves(header)
         if not leaves and not self.path.is_group:
             return None
@@ -157,17 +153,17 @@ class ValueSource:
         if value is None:
             return None
         if self._type == "json" and not isinstance(value, Dataset | MutableSequence):
-            value = [value]  # as in the DICOM JSON model: a list, also of one value
+            value = [value]  # as in the DICOM JSON model: a single value is a list, too
         return fit(value, self._type, self.path, header)
 
 
 def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) -> Any:
-    """Make a cell of what pydicom or a callback gave.
+    """Convert a value from pydicom or a callback to a cell.
 
     Raises
     ------
     CellFailed
-        It does not fit the type.
+        The value does not fit the type.
     """
     try:
         with decoding(path.text, header.warnings):
@@ -178,13 +174,13 @@ def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) 
 
 
 def _plain_text(make: Callable[[bytes], Any], value: bytes) -> str | None:
-    """Return a single text as it is, and let ``make`` see to the others."""
+    """Return a single text as it is; leave all other values to ``make``."""
     text = value.decode("latin-1").strip(" \0")
     return make(value) if "\\" in text or "\0" in text else text or None
 
 
-def _own_list(make: Callable[[bytes], list[Any] | None], value: bytes) -> list[Any] | None:
-    """Return a list that nobody else has."""
+def _copied_list(make: Callable[[bytes], list[Any] | None], value: bytes) -> list[Any] | None:
+    """Return a copy of the cached list."""
     made = make(value)
     return None if made is None else made.copy()
 

@@ -1,9 +1,9 @@
-"""From encoded values to cells: natural values first, then the type of the column.
+"""Convert encoded values to cells: first to natural values, then to the type of the column.
 
-The text forms are those of PS3.5 section 6.2, and the ones that scanners write instead where
-there is no doubt what they mean: dates with ``-``, ``/`` or ``.``, times with colons or with
-more than six digits of a second, ages without leading zeros. Padding is not part of a value:
-blanks and NULs around it, but for the blanks that begin a text of VR LT, ST, UT, UC or UR.
+The text forms are those of PS3.5 section 6.2, and unambiguous ones that scanners write
+instead: dates with ``-``, ``/`` or ``.``, times with colons or with more than six fractional
+digits, ages without leading zeros. Padding (blanks and NULs around a value) is removed, except
+for leading blanks of VR LT, ST, UT, UC and UR.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LAST_MOMENT = time(23, 59, 59, 999999)
 
 
 class Undecodable(ValueError):
-    """The bytes are no value of their value representation; says why and quotes nothing."""
+    """The bytes are not a value of their VR; the message gives the reason, but no value."""
 
 
 def natural(vr: str, value: bytes, little: bool, decode: Callable[[bytes], str]) -> list[Any]:
@@ -45,9 +45,9 @@ def natural(vr: str, value: bytes, little: bool, decode: Callable[[bytes], str])
     Parameters
     ----------
     vr
-        Value representation, no sequence.
+        Value representation, except SQ.
     decode
-        Decodes text that is in the character set of the object.
+        Decodes text in the character set of the instance.
 
     Returns
     -------
@@ -57,15 +57,15 @@ def natural(vr: str, value: bytes, little: bool, decode: Callable[[bytes], str])
     Raises
     ------
     Undecodable
-        The value has a wrong length, or bytes that are not of its character set; or it is
-        binary, or of a value representation that nobody knows.
+        The value has a wrong length, has bytes that are invalid in its character set, is
+        binary, or has an unknown value representation.
     """
     if vr in NUMBERS or vr == "AT":
         return _numbers(vr, value, "><"[little])
     if vr not in _VRS:
         raise Undecodable("unknown value representation")
     if vr in BINARY:
-        raise Undecodable(f"a binary value (VR {vr}): a column of type json holds it, in base64")
+        raise Undecodable(f"a binary value (VR {vr}): type json holds it in base64")
     try:
         text = decode(value) if vr in TEXT else value.decode("latin-1")
     except ValueError as error:
@@ -84,7 +84,7 @@ def _numbers(vr: str, value: bytes, order: str) -> list[Any]:
     letter = NUMBERS.get(vr, "HH")
     size = struct.calcsize(f"={letter}")
     if len(value) % size:
-        raise Undecodable(f"{len(value)} bytes are no whole number of values of VR {vr}")
+        raise Undecodable(f"{len(value)} bytes are not a multiple of the size of VR {vr}")
     found = struct.iter_unpack(order + letter, value)
     if vr == "AT":
         return [f"({group:04X},{element:04X})" for group, element in found]
@@ -92,17 +92,17 @@ def _numbers(vr: str, value: bytes, order: str) -> list[Any]:
 
 
 def is_nothing(values: list[Any]) -> bool:
-    """Tell whether none of the values says anything."""
+    """Return whether all values are empty."""
     return all(each == "" or each is None for each in values)
 
 
 def typed(values: list[Any], column_type: ColumnType, vr: str) -> Any:
-    """Make a cell of natural values.
+    """Convert natural values to a cell.
 
     Raises
     ------
     ValueError
-        They do not fit the type. The message quotes nothing of them.
+        They do not fit the type. The message does not quote them.
     """
     if not values:
         return None
@@ -112,7 +112,7 @@ def typed(values: list[Any], column_type: ColumnType, vr: str) -> Any:
     if column_type == "text":
         return "\\".join("" if each is None else str(each) for each in values)
     if len(values) > 1:
-        raise ValueError(f"{len(values)} values: choose one with an index, or a type of lists")
+        raise ValueError(f"{len(values)} values: choose one with an index, or a list type")
     return _SCALARS[column_type](values[0], vr)
 
 
@@ -167,12 +167,12 @@ def _time(value: Any, vr: str) -> time:
         return _datetime(value, vr).time()
     since_midnight = _duration(value, vr)
     if since_midnight == timedelta(days=1):
-        return _LAST_MOMENT  # a leap second, 235960, which no time of Python holds
+        return _LAST_MOMENT  # a leap second, 235960, which a Python time cannot hold
     return (datetime.min + since_midnight).time()  # noqa: DTZ901 - DICOM times have no zone
 
 
 def _six_digits(text: str) -> str:
-    """Return a time with no more digits of a second than DICOM allows, and no point at its end."""
+    """Return a time with at most six fractional digits and without a trailing point."""
     longer = _FRACTION.fullmatch(text)
     return longer[1] if longer else text.removesuffix(".")
 
@@ -183,7 +183,7 @@ def _bool(value: Any, vr: str) -> bool:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("a number is no date or time")  # noqa: TRY004 - it does not fit
+        raise ValueError("a number is not a date or time")  # noqa: TRY004 - it does not fit
     return value
 
 

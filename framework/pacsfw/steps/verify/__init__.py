@@ -1,1 +1,1 @@
-"""Reconciling the PACS, the ledger and the disk."""
+"""Compare the PACS, the ledger and the disk."""

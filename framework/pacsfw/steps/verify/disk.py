@@ -1,4 +1,4 @@
-"""Whether the files of stored objects are what they were when they came."""
+"""Check that the files of stored instances are unchanged since they arrived."""
 
 from __future__ import annotations
 
@@ -16,32 +16,26 @@ from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.ledger.instances import Instance
 
 Condition: TypeAlias = Literal["whole", "missing", "damaged", "unreadable"]
-"""``damaged``: the bytes are other ones; ``unreadable``: the file cannot be read now, which
-says nothing about what is in it."""
+"""``damaged``: the bytes have changed; ``unreadable``: the file cannot be read now, so its
+content is unknown."""
 
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One file, as it is."""
+    """The current condition of one file."""
 
     instance: Instance
     condition: Condition
     bytes: int = 0
     """Size of the file."""
     sha256: str = ""
-    """Of the file as it lies there, as ``sha256sum`` prints it."""
+    """Digest of the complete file, as ``sha256sum`` prints it."""
 
 
 def check_files(instances: Sequence[Instance], folder: Path, threads: int = 2) -> Iterator[Checked]:
-    """Read the file of every object whole and compare it with what the ledger says.
-
-    Parameters
-    ----------
-    folder
-        What the paths of the objects are relative to.
-    """
+    """Read every file completely and compare it with the ledger; ``folder`` is their root."""
     with ThreadPoolExecutor(threads) as pool:
         yield from pool.map(partial(check_file, folder=folder), instances)
 
@@ -62,7 +56,7 @@ def check_file(instance: Instance, folder: Path) -> Checked:
                 size += len(chunk)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return Checked(instance, "missing")
-    except ValueError:  # no File Meta any more
+    except ValueError:  # the File Meta is gone
         return Checked(instance, "damaged")
     except OSError:
         return Checked(instance, "unreadable")
@@ -70,12 +64,12 @@ def check_file(instance: Instance, folder: Path) -> Checked:
     return Checked(instance, "whole" if same else "damaged", size, whole.hexdigest())
 
 
-def unknown_files(archive: Path, state: Path, known: AbstractSet[str]) -> Iterator[Path]:
-    """Yield the files of the archive that the ledger does not know."""
-    for folder, folders, files in os.walk(archive):
+def unknown_files(directory: Path, state: Path, known: AbstractSet[str]) -> Iterator[Path]:
+    """Yield the files in the dataset folder that the ledger does not know."""
+    for folder, folders, files in os.walk(directory):
         here = Path(folder)
         folders[:] = [name for name in folders if here / name != state]
         for name in files:
             path = here / name
-            if path.relative_to(archive).as_posix() not in known:
+            if path.relative_to(directory).as_posix() not in known:
                 yield path

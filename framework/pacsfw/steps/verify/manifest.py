@@ -1,7 +1,7 @@
-"""The manifest: what a collection consists of and on what evidence, one JSON object a line.
+"""Write the manifest: the instances of a collection and the evidence, one JSON object per line.
 
-It needs neither the ledger nor pacsfw to be read: paths are relative to the archive, and
-``sha256`` is that of the file.
+It can be read without the ledger and pacsfw: paths are relative to the dataset folder, and
+``sha256`` is the digest of the file.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any, Self
 
 from pacsfw.api import Verdict
 from pacsfw.errors import StateError
-from pacsfw.ledger.instances import Instance
 from pacsfw.steps.verify.disk import Checked
 
 
 class Manifest:
-    """Writes beside the target, and replaces it when all is written."""
+    """Writes a temporary file, and replaces the target when everything is written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -28,7 +27,7 @@ class Manifest:
         self._components: dict[str, list[str]] = {}
 
     def __enter__(self) -> Self:
-        """Begin.
+        """Open the temporary file.
 
         Raises
         ------
@@ -58,44 +57,12 @@ class Manifest:
         self._draft.replace(self._path)
 
     def study(self, components: Mapping[str, Sequence[str]]) -> None:
-        """Begin a study: what follows was brought and made by these components, by kind."""
+        """Begin a study; these components, by kind, transferred and processed it."""
         self._components = {kind: list(named) for kind, named in components.items()}
 
     def file(self, checked: Checked, verdict: Verdict | None, flags: Sequence[str]) -> None:
-        """Add an object that is on the disk."""
+        """Add an instance that is on the disk."""
         instance = checked.instance
-        self._add(
-            instance,
-            verdict,
-            path=instance.path,
-            state=instance.state if checked.condition == "whole" else checked.condition,
-            bytes=checked.bytes,
-            sha256=checked.sha256,
-            flags=list(flags),
-        )
-
-    def missing(self, study_uid: str, series_uid: str, sop_uid: str, verdict: Verdict) -> None:
-        """Add an object that the PACS lists and that is not here."""
-        nothing: dict[str, Any] = {
-            "path": None,
-            "state": "missing",
-            "bytes": None,
-            "sha256": None,
-            "flags": [],
-        }
-        self._write(
-            {
-                "study_instance_uid": study_uid,
-                "series_instance_uid": series_uid,
-                "sop_instance_uid": sop_uid,
-                "sop_class_uid": "",
-                "transfer_syntax_uid": "",
-                **nothing,
-                **_evidence(verdict),
-            }
-        )
-
-    def _add(self, instance: Instance, verdict: Verdict | None, **facts: Any) -> None:
         self._write(
             {
                 "study_instance_uid": instance.study_uid,
@@ -103,22 +70,41 @@ class Manifest:
                 "sop_instance_uid": instance.sop_uid,
                 "sop_class_uid": instance.sop_class,
                 "transfer_syntax_uid": instance.syntax,
-                **facts,
+                "path": instance.path,
+                "state": instance.state if checked.condition == "whole" else checked.condition,
+                "bytes": checked.bytes,
+                "sha256": checked.sha256,
+                "flags": list(flags),
                 "dataset_sha256": instance.digest,
-                **_evidence(verdict),
-            }
+            },
+            verdict,
         )
 
-    def _write(self, line: dict[str, Any]) -> None:
-        line["components"] = self._components
+    def missing(self, study_uid: str, series_uid: str, sop_uid: str, verdict: Verdict) -> None:
+        """Add an instance that the PACS lists and that is not stored."""
+        self._write(
+            {
+                "study_instance_uid": study_uid,
+                "series_instance_uid": series_uid,
+                "sop_instance_uid": sop_uid,
+                "sop_class_uid": "",
+                "transfer_syntax_uid": "",
+                "path": None,
+                "state": "missing",
+                "bytes": None,
+                "sha256": None,
+                "flags": [],
+            },
+            verdict,
+        )
+
+    def _write(self, facts: Mapping[str, Any], verdict: Verdict | None) -> None:
+        line = {
+            **facts,
+            "verdict": verdict.state if verdict else None,
+            "reason": verdict.reason if verdict else "",
+            "expected": verdict.expected if verdict else None,
+            "source": verdict.source if verdict else "",
+            "components": self._components,
+        }
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _evidence(verdict: Verdict | None) -> dict[str, Any]:
-    """Return what became of the study that an object belongs to."""
-    return {
-        "verdict": verdict.state if verdict else None,
-        "reason": verdict.reason if verdict else "",
-        "expected": verdict.expected if verdict else None,
-        "source": verdict.source if verdict else "",
-    }

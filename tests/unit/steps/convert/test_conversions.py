@@ -247,7 +247,7 @@ def test_a_file_of_somebody_else_is_never_overwritten(room):
     room.run()
     assert (room.archive / "1.1" / "lines.txt").read_text() == "mine"
     ((_, reason, _),) = room.ledger.conversions.reasons("lines")
-    assert reason == "a file of that name is there already, and it is nobody's output"
+    assert reason == "a file of that name exists already, and no converter wrote it"
 
 
 def test_two_items_never_share_a_file(room, tmp_path):

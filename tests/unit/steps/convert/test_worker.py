@@ -104,20 +104,20 @@ def hang(files, out):
 @pytest.mark.parametrize(
     ("convert", "reason"),
     [
-        (outside, "it names a file outside the folder that it was given"),
-        (through_a_link, "it names a file outside the folder that it was given"),
-        (link, "it names what is not a regular file"),
+        (outside, "it names a file outside its output folder"),
+        (through_a_link, "it names a file outside its output folder"),
+        (link, "it names something that is not a regular file"),
         (
             lambda files, out: [OutputFile(path=out / "x", media_type="a/b", sources=())],
             "it names a file that it did not write",
         ),
         (unnamed, "it wrote files that it does not name: 1"),
-        (twice, "it names one file twice"),
-        (lambda files, out: [], "it wrote nothing, and did not say by Skip why"),
-        (lambda files, out: ["a.json"], "it gave str, not OutputFile"),
+        (twice, "it names a file twice"),
+        (lambda files, out: [], "it wrote nothing, and did not raise Skip"),
+        (lambda files, out: ["a.json"], "it returned str, not OutputFile"),
         (
             lambda files, out: [file(out, sources=("9.9",))],
-            "it names sources that it was not given",
+            "it names sources that are not in its input",
         ),
         (late, "ValueError at test_worker.py:"),
         (leaves, "tried to exit the program (SystemExit)"),

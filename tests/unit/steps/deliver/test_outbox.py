@@ -39,10 +39,10 @@ def deliver(ledger, context, tmp_path):
     """Opens an outbox for the table, lets the test work, closes it, and gives the rows."""
     path = tmp_path / "table.csv"
 
-    def deliver(work=lambda outbox: None, *, anew=False, table=TABLE):
+    def deliver(work=lambda outbox: None, *, reparse=False, table=TABLE):
         rows = InstanceRows(table, ledger, tmp_path / "archive")
         outbox = Outbox(str(path), CsvSink(str(path)), rows, ledger)
-        outbox.open(context, anew=anew)
+        outbox.open(context, reparse=reparse)
         try:
             work(outbox)
         finally:
@@ -143,7 +143,7 @@ def test_new_columns_wait_until_the_rows_are_read_anew(ledger, deliver):
     deliver()
     table = Table("instances", (Column("uid"), Column(PATH_COLUMN)))
 
-    assert deliver(anew=True, table=table) == ["1.1"]  # held back: still the old table
+    assert deliver(reparse=True, table=table) == ["1.1"]  # held back: still the old table
     assert "count" in deliver.path.read_text()
 
     def reread(outbox):
@@ -158,7 +158,7 @@ def test_new_columns_wait_until_the_rows_are_read_anew(ledger, deliver):
         )  # fmt: skip
         outbox.refresh()
 
-    assert deliver(reread, anew=True, table=table) == ["anew"]
+    assert deliver(reread, reparse=True, table=table) == ["anew"]
     assert "count" not in deliver.path.read_text()
 
 
@@ -187,7 +187,7 @@ def test_a_sink_that_fails_is_named_and_keeps_its_rows_due(ledger, context, tmp_
     for study in ("1", "2", "3"):
         store(ledger, study, f"{study}.1")
     outbox = Outbox("broken", Broken(), InstanceRows(TABLE, ledger, tmp_path), ledger)
-    outbox.open(context, anew=False)
+    outbox.open(context, reparse=False)
     outbox.close()
 
     assert outbox.problem == "ValueError"
@@ -219,7 +219,7 @@ def test_a_sink_that_fails_to_close_does_not_keep_the_others_from_closing(
     ledger, context, tmp_path, caplog
 ):
     outbox = Outbox("clinging", Clinging(), InstanceRows(TABLE, ledger, tmp_path), ledger)
-    outbox.open(context, anew=False)
+    outbox.open(context, reparse=False)
     outbox.close()
 
     assert outbox.problem == "ValueError"
@@ -275,7 +275,7 @@ def test_a_sink_that_is_away_for_a_while_gets_everything_in_the_end(
     store(ledger, "2", "2.1")
     sink = Away(attempts)
     outbox = outbox_to(sink, ledger, tmp_path)
-    outbox.open(impatient, anew=False)
+    outbox.open(impatient, reparse=False)
     outbox.close()
 
     assert sorted(sink.delivered) == ["1", "2"]
@@ -288,15 +288,15 @@ def test_a_sink_that_stays_away_is_a_problem_with_its_reason_and_is_served_next_
 ):
     store(ledger, "1", "1.1")
     outbox = outbox_to(Away(10_000), ledger, tmp_path)
-    outbox.open(impatient, anew=False)
+    outbox.open(impatient, reparse=False)
     outbox.close()
 
-    assert outbox.problem == "no route to the database; its rows are delivered at the next run"
+    assert outbox.problem == "no route to the database; the next run delivers its rows"
     assert impatient.clock.waited[-4:] == [1, 2, 4, 8]
     assert caplog.text.count("no route to the database") == 2  # at the start, and once trying
     again = Away(0)
     outbox = outbox_to(again, ledger, tmp_path)
-    outbox.open(impatient, anew=False)
+    outbox.open(impatient, reparse=False)
     outbox.close()
     assert again.delivered == ["1"]
 
@@ -319,7 +319,7 @@ def test_a_sink_that_cannot_rewrite_is_given_every_batch_again(ledger, context, 
     for _ in range(2):
         sink = Forgetful()
         outbox = outbox_to(sink, ledger, tmp_path)
-        outbox.open(context, anew=False)
+        outbox.open(context, reparse=False)
         outbox.close()
         assert sink.delivered == ["1"]
 
@@ -361,7 +361,7 @@ def test_each_failure_is_a_row_of_the_errors_table(ledger, context, tmp_path):
 
     def deliver():
         outbox = Outbox(str(path), CsvSink(str(path)), rows, ledger)
-        outbox.open(context, anew=False)
+        outbox.open(context, reparse=False)
         outbox.close()
         assert outbox.problem == ""
         with path.open(newline="") as file:

@@ -190,7 +190,7 @@ def test_a_required_tag_without_value_is_an_error(row: Callable[[str], Any]) -> 
         """
     )
     assert cells == (None, "20200102")
-    reason = "the object has no value for it"
+    reason = "the instance has no value for it"
     assert errors == (CellError("id", "PatientID", "required", reason, ""),)
 
 

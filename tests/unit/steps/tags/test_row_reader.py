@@ -184,7 +184,7 @@ def test_an_undecodable_value_is_an_error_and_not_a_reason_for_a_fallback(
 ) -> None:
     value, error = read(header, tag("Rows", "StudyDate", alias="rows", default="0"))
     assert value is None
-    reason = "5 bytes are no whole number of values of VR US"
+    reason = "5 bytes are not a multiple of the size of VR US"
     assert error == CellError("rows", "Rows", "decode", reason, "")
 
 

@@ -27,7 +27,7 @@ def _plain_value(name: str, returns: ColumnType, summary: str) -> Component[TagC
     def load() -> TagCallback:
         from pacsfw.dicom import values  # imports pydicom, which is slow
 
-        function: TagCallback = getattr(values, f"{name}_of")
+        function: TagCallback = getattr(values, f"{returns}_of")
         return function
 
     return Component(name=name, factory=load, summary=summary, returns=returns)

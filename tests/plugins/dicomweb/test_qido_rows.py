@@ -61,7 +61,10 @@ def test_each_level_has_its_resource(level: Any, upper: dict[str, str], path: st
         ),
         (Query(level="SERIES", match={"StudyInstanceUID": "1/../../x"}), "needs a value"),
         (Query(level="STUDY", match={"PatientNmae": "x"}), "'PatientNmae' is not a DICOM keyword"),
-        (Query(level="STUDY", match={}, returns=("Nonsense",)), "'Nonsense' is not a DICOM keyword"),
+        (
+            Query(level="STUDY", match={}, returns=("Nonsense",)),
+            "'Nonsense' is not a DICOM keyword",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_an_error(query: Query, why: str) -> None:

@@ -184,7 +184,9 @@ def test_a_truncated_answer_keeps_what_is_whole(
     outcome, _ = fetch(sent, inbox)
     assert outcome.status is None
     assert outcome.reached
-    assert ("response ended early" if promised else "ended within its last part") in outcome.status_text
+    assert (
+        "response ended early" if promised else "ended within its last part"
+    ) in outcome.status_text
     assert inbox.uids == set(STUDY.sop_uids[:2])
     assert len(inbox.discarded) == 1
 

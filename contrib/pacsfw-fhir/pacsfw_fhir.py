@@ -21,16 +21,16 @@ _WHOLE = ("complete", "complete-by-count")
 SCHEMA = {
     "type": "object",
     "properties": {
-        "path": {"type": "string", "minLength": 1, "description": "Folder of the resources"},
+        "path": {"type": "string", "minLength": 1, "description": "Folder of the resources."},
         "patient_system": {
             "type": "string",
             "default": "",
-            "description": "URI of the system that patient IDs belong to",
+            "description": "URI of the system of the patient IDs.",
         },
         "timezone": {
             "type": "string",
             "default": "",
-            "description": "Zone of the dates and times in the images, such as Europe/Zurich",
+            "description": "Time zone of the instances, such as Europe/Zurich.",
         },
     },
     "required": ["path"],
@@ -48,12 +48,12 @@ class FhirSink(Sink):
     patient_system
         ``Identifier.system`` of patient IDs.
     timezone
-        IANA name. Without it only the date is told: a FHIR dateTime has no time without zone.
+        IANA name. Without it only the date is written: a FHIR dateTime with a time needs a zone.
 
     Raises
     ------
     ValueError
-        There is no such time zone.
+        The time zone does not exist.
     """
 
     def __init__(self, path: str, patient_system: str = "", timezone: str = "") -> None:
@@ -65,7 +65,7 @@ class FhirSink(Sink):
             raise ValueError(f"timezone: {timezone!r} is unknown") from err
 
     def deliver(self, batch: Batch) -> None:
-        """Write the resource of a study; remove it where the study has no objects."""
+        """Write the resource of a study; delete it if the study has no instances."""
         target = self._folder / f"ImagingStudy-{batch.key}.json"
         if not batch.files:
             target.unlink(missing_ok=True)
@@ -128,14 +128,14 @@ class FhirSink(Sink):
         try:
             moment = datetime.strptime(day + at[:6].ljust(6, "0"), "%Y%m%d%H%M%S")  # noqa: DTZ007 - the zone is added below
         except ValueError:
-            return ""  # what is no date cannot be told as one
+            return ""  # not a valid date
         if self._zone is None or not at:
             return f"{moment:%Y-%m-%d}"
         return moment.replace(tzinfo=self._zone).isoformat()
 
 
 def _header(path: Path) -> Any:
-    from pacsfw.dicom.header import read_header  # it imports pydicom, which takes long
+    from pacsfw.dicom.header import read_header  # imports pydicom, which is slow
 
     return read_header(path)
 
@@ -145,7 +145,7 @@ def _text(header: Any, keyword: str) -> str:
 
 
 def _number(value: Any) -> int | None:
-    """Return a FHIR unsignedInt, None for what is none."""
+    """Return a FHIR unsignedInt, or None for an invalid value."""
     try:
         number = int(str(value))
     except ValueError:
@@ -170,7 +170,7 @@ def _coding(system: str, code: str) -> dict[str, str]:
 
 
 def _filled(**fields: Any) -> dict[str, Any]:
-    """Return the fields that have a value: FHIR knows no empty ones."""
+    """Return the fields with a value: FHIR does not allow empty ones."""
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 

@@ -17,14 +17,14 @@ SCHEMA = {
         "url": {
             "type": "string",
             "pattern": "^[a-z0-9+]+://.+",
-            "description": "Bucket and prefix, such as s3://bucket/prefix",
+            "description": "Bucket and prefix, such as s3://bucket/prefix.",
         },
         "storage_options": {
             "type": "object",
             "writeOnly": True,
-            "description": "Options of the fsspec file system: credentials, endpoint",
+            "description": "Options of the fsspec file system: credentials, endpoint.",
         },
-        "images": {"type": "boolean", "default": True, "description": "Whether images are put"},
+        "images": {"type": "boolean", "default": True, "description": "Upload the instances."},
     },
     "required": ["url"],
     "additionalProperties": False,
@@ -32,16 +32,16 @@ SCHEMA = {
 
 
 class ObjectStoreSink(Sink):
-    """Puts what a study consists of under names made of its content, then the manifest.
+    """Uploads the parts of a study under names derived from their content, then the manifest.
 
     Parameters
     ----------
     url
-        Where everything is put, with the protocol of an fsspec file system.
+        The target, with the protocol of an fsspec file system.
     storage_options
         Passed to that file system.
     images
-        Whether the images are put, too.
+        Whether to upload the instances as well.
     """
 
     def __init__(
@@ -55,19 +55,19 @@ class ObjectStoreSink(Sink):
 
     def open(self, context: RunContext) -> None:
         """Connect."""
-        import fsspec  # with its protocols it takes long to import
+        import fsspec  # slow, with its protocols
 
-        # Listings that are remembered would hide what another collector has written.
+        # Cached listings would hide uploads by another collection.
         options = {"use_listings_cache": False, **self._options}
         self._store, self._root = fsspec.core.url_to_fs(self._url, **options)
 
     def deliver(self, batch: Batch) -> None:
-        """Put the objects of a study, then its manifest; delete what that no longer names.
+        """Upload a study, then its manifest; delete files that the manifest no longer names.
 
         Raises
         ------
         OSError
-            The store cannot be reached, or refuses.
+            The store cannot be reached, or refuses the upload.
         """
         manifest = f"{self._root}/studies/{batch.key}.json"
         before = self._named_by(manifest)
@@ -131,7 +131,7 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    raise TypeError(f"{type(value).__name__} has no place in JSON")
+    raise TypeError(f"JSON cannot represent a {type(value).__name__}")
 
 
 @hookimpl

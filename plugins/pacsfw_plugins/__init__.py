@@ -1,1 +1,1 @@
-"""The plugins that come with pacsfw; they use the same route as anyone else's."""
+"""The bundled plugins of pacsfw; they are loaded in the same way as any other plugin."""

@@ -17,13 +17,13 @@ def options(properties: Mapping[str, JSONSchema], *required: str) -> JSONSchema:
     }
 
 
-def path(description: str, *examples: str) -> JSONSchema:
+def path_option(description: str, *examples: str) -> JSONSchema:
     """Return the schema of a path."""
     schema = {"type": "string", "minLength": 1, "description": description}
     return {**schema, "examples": list(examples)} if examples else schema
 
 
-def seconds(default: float, description: str) -> JSONSchema:
+def seconds_option(default: float, description: str) -> JSONSchema:
     """Return the schema of a timeout in seconds."""
     return {
         "type": "number",

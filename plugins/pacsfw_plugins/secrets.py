@@ -1,4 +1,4 @@
-"""Secrets for any text of the configuration: ``${env:}``, ``${file:}`` and ``${keyring:}``."""
+"""Secrets in the configuration: ``${env:}``, ``${file:}`` and ``${keyring:}``."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MAX_FILE = 65_536
 
 @hookimpl
 def pacsfw_resolve_secret(scheme: str, reference: str) -> str | None:
-    """Resolve the schemes that are included.
+    """Resolve the bundled schemes.
 
     Raises
     ------
     ConfigError
-        There is no such variable, file or entry.
+        The variable, file or entry does not exist.
     PluginError
-        The package keyring is missing, or it has no place to look in.
+        The package keyring is missing, or cannot be used.
     """
     if scheme == "env":
         if reference not in os.environ:
@@ -34,7 +34,7 @@ def pacsfw_resolve_secret(scheme: str, reference: str) -> str | None:
 
 
 def _file(path: Path) -> str:
-    """Return the content of a file without its last line end."""
+    """Return the content of a file without its final line end."""
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_FILE + 1)
@@ -46,14 +46,14 @@ def _file(path: Path) -> str:
     try:
         return content.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        # The cause is left out: it carries the secret.
+        # Without its cause, which contains the secret.
         raise ConfigError(f"the file {path} is not UTF-8 text") from None
 
 
 def _keyring(reference: str) -> str:
     service, slash, user = reference.rpartition("/")
     if not (service and slash and user):
-        raise ConfigError("a secret of the keyring is written ${keyring:service/user}")
+        raise ConfigError("a keyring secret is written as ${keyring:service/user}")
     try:
         import keyring
         from keyring.errors import KeyringError

@@ -1,4 +1,4 @@
-"""What BIDS calls a series, and where its images go."""
+"""The BIDS name of a series, and the folder of its instances."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SCHEMA = {
                 "required": ["match", "datatype", "suffix"],
                 "additionalProperties": False,
             },
-            "description": "Which SeriesDescription is what; the first that matches decides",
+            "description": "Rules for SeriesDescription; the first that matches applies.",
         },
         "subject": {"type": "string", "default": "PatientID", "minLength": 1},
         "session": {"type": "string", "default": "StudyDate"},
@@ -54,9 +54,9 @@ class Naming:
     Parameters
     ----------
     rules
-        Each with ``match``, ``datatype``, ``suffix`` and perhaps ``task``.
+        Each with ``match``, ``datatype``, ``suffix`` and optionally ``task``.
     subject, session
-        The DICOM keywords that name them; no session where that is empty.
+        The DICOM keywords of their names; empty for no session.
     """
 
     def __init__(
@@ -69,35 +69,35 @@ class Naming:
         self._subject, self._session = subject, session
 
     def __call__(self, header: Header) -> Sequence[str]:
-        """Return the names of the folders and of the file of one object.
+        """Return the names of the folders and of the file of one instance.
 
         Raises
         ------
         Skip
-            It does not say whose it is.
+            The instance has no subject.
         """
         who = self._who(header)
         folder = "_".join([*who, *self._series(header)])
         return [*who, self._rule(header)["datatype"], folder, f"{header.SOPInstanceUID}.dcm"]
 
     def name(self, header: Header) -> str:
-        """Return what files made of the series of an object are called, without a suffix.
+        """Return the name, without a suffix, of files made from the series of an instance.
 
         Raises
         ------
         Skip
-            It does not say whose it is.
+            The instance has no subject.
         """
         return "_".join([*self._who(header), *self._series(header)])
 
     def task(self, header: Header) -> str:
-        """Return the task of a functional series, "" for others."""
+        """Return the task of a functional series, an empty text for others."""
         return self._rule(header).get("task", "")
 
     def _who(self, header: Header) -> list[str]:
         subject = label(_text(header, self._subject))
         if not subject:
-            raise Skip(f"it has no {self._subject}")
+            raise Skip(f"the instance has no {self._subject}")
         session = label(_text(header, self._session)) if self._session else ""
         return [f"sub-{subject}", *([f"ses-{session}"] if session else [])]
 
@@ -107,7 +107,7 @@ class Naming:
         return [*task, f"run-{self._run(header)}", rule["suffix"]]
 
     def _run(self, header: Header) -> str:
-        """Return the number of the series; of one without a number something of its own."""
+        """Return the number of the series, or a unique label if it has none."""
         number = _text(header, "SeriesNumber")
         return number if number.isdecimal() else label(_text(header, "SeriesInstanceUID"))
 
@@ -121,7 +121,7 @@ class Naming:
 
 
 def label(text: str) -> str:
-    """Return a label of BIDS, letters and digits only, another one for every text."""
+    """Return a BIDS label of letters and digits, unique for each text."""
     kept = "".join(char for char in text if char.isascii() and char.isalnum())
     if kept == text:
         return kept

@@ -1,4 +1,4 @@
-"""The converter ``bids-sidecar``: what BIDS wants to know of a series, as JSON."""
+"""The converter ``bids-sidecar``: the BIDS metadata of a series, as JSON."""
 
 from __future__ import annotations
 
@@ -48,19 +48,21 @@ class Sidecar(Converter):
         self._naming = Naming(rules, subject, session)
 
     def convert(self, files: Sequence[Stored], out: Path) -> Iterator[OutputFile]:
-        """Write the sidecar of a series from its first image.
+        """Write the sidecar of a series from its first instance.
 
         Raises
         ------
         ValueError
-            An image cannot be read, or is not the one it should be.
+            A file cannot be read, or contains a different instance.
         """
-        from pacsfw.dicom.header import read_header  # it imports pydicom, which takes long
+        from pacsfw.dicom.header import read_header  # imports pydicom, which is slow
 
         headers = [read_header(file.path) for file in files]
         for file, header in zip(files, headers, strict=True):
             if header.get("SOPInstanceUID") != file.sop_uid:
-                raise ValueError(f"the file of {file.sop_uid} holds another object, or none")
+                raise ValueError(
+                    f"the file of {file.sop_uid} contains a different instance, or none"
+                )
         first = headers[0]
         path = out / f"{self._naming.name(first)}.json"
         path.write_text(json.dumps(self._content(first), indent=2) + "\n", encoding="utf-8")

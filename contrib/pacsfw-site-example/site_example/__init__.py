@@ -1,4 +1,4 @@
-"""The plugin of our hospital: what it offers to pacsfw. The work is in the other modules."""
+"""The plugin of our hospital. The components themselves are in the other modules."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def pacsfw_config_sections() -> Iterator[ConfigSection]:
             "required": ["project", "database"],
             "additionalProperties": False,
         },
-        summary="our project and where its registry is",
+        summary="our project and the database of its registry",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 OFFSET = 1_000_000_000
-"""Some versions of the scanner's software add this to the b-value."""
+"""Some versions of the scanner software add this to the b-value."""
 
 
 def b_value(value: Any) -> int:
@@ -16,5 +16,5 @@ def b_value(value: Any) -> int:
     first = value[0] if isinstance(value, Sequence) and not isinstance(value, str) else value
     number = int(float(str(first)))
     if number < 0:
-        raise ValueError("a b-value is not negative")
+        raise ValueError("a b-value cannot be negative")
     return number - OFFSET if number >= OFFSET else number

@@ -21,20 +21,20 @@ SCHEMA = {
 
 
 def by_project(project: str, key: str) -> Layout:
-    """Make the layout: project / pseudonym / study / series / image.
+    """Return the layout: project / pseudonym / study / series / instance.
 
     Parameters
     ----------
     project
         The first folder.
     key
-        Secret of which, together with the patient ID, the pseudonym is made.
+        The secret from which the pseudonym is derived, with the patient ID.
     """
 
     def layout(header: Header) -> Sequence[str]:
         patient_id = str(header.get("PatientID") or "").strip()
         if not patient_id:
-            raise Skip("it has no PatientID, so there is no pseudonym")
+            raise Skip("the instance has no PatientID, so there is no pseudonym")
         return [
             project,
             pseudonym(patient_id, key),
@@ -47,6 +47,6 @@ def by_project(project: str, key: str) -> Layout:
 
 
 def pseudonym(patient_id: str, key: str) -> str:
-    """Return 16 hexadecimal digits that stand for a patient."""
+    """Return the pseudonym of a patient: 16 hexadecimal digits."""
     text = patient_id.encode("utf-8", "surrogatepass")
     return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The sink ``registry``: one table of images in SQLite, shared by the projects of the hospital."""
+"""The sink ``registry``: one table of instances in SQLite, shared by the projects of the hospital."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS images (
 
 
 class RegistrySink(Sink):
-    """Keeps the rows of a project; the same study again replaces its rows."""
+    """Stores the rows of a project; a study that is delivered again replaces its rows."""
 
     def __init__(self) -> None:
         self._project = ""
@@ -35,13 +35,13 @@ class RegistrySink(Sink):
         Raises
         ------
         ConfigError
-            There is no such section.
+            The section is missing.
         """
         site = context.sections.get("site")
         if site is None:
             raise ConfigError("the sink 'registry' needs the section 'site' in the configuration")
         self._project = site["project"]
-        # Opened here, used by the thread that delivers to this sink, and by no other.
+        # Opened here, then used only by the thread that delivers to this sink.
         self._database = sqlite3.connect(site["database"], check_same_thread=False)
         with self._database:
             self._database.execute(_TABLE)
@@ -53,7 +53,7 @@ class RegistrySink(Sink):
 
     def deliver(self, batch: Batch) -> None:
         """Replace the rows of a study, all or none."""
-        assert self._database is not None, "it was not opened"
+        assert self._database is not None, "the sink is not open"
         names = [column.name for column in batch.table.columns]
         verdict = batch.verdict.state if batch.verdict else ""
         rows = [
@@ -76,4 +76,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
-    raise TypeError(f"{type(value).__name__} has no place in the registry")
+    raise TypeError(f"the registry cannot store a {type(value).__name__}")

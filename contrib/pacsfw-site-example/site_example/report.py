@@ -12,15 +12,15 @@ SELECT project, count(DISTINCT study), count(*) FROM images GROUP BY project ORD
 """
 
 
-@click.command("site-report", short_help="Count what the registry of our projects holds.")
+@click.command("site-report", short_help="Count the studies in the registry of our projects.")
 @click.argument("database", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def command(database: Path) -> None:
-    """Count studies and images of each project in the registry; nobody is named."""
+    """Count the studies and instances of each project in the registry."""
     connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)
     try:
-        for project, studies, images in connection.execute(_COUNTS):
-            click.echo(f"{project}: {studies} studies, {images} images")
+        for project, studies, instances in connection.execute(_COUNTS):
+            click.echo(f"{project}: {studies} studies, {instances} instances")
     except sqlite3.Error as err:
-        raise click.ClickException(f"{database}: is no registry: {err}") from err
+        raise click.ClickException(f"{database}: is not a registry: {err}") from err
     finally:
         connection.close()

@@ -60,7 +60,7 @@ def test_a_project_is_collected_counted_and_names_nobody(pacsfw_run, embedded_pa
     assert folders == {("chest-ct", pseudonym(each, KEY)) for each in patients}
     words = [sys.executable, "-m", "pacsfw", "site-report", str(run.folder / "registry.sqlite")]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert said == f"chest-ct: {len(sample_studies)} studies, {len(run.files)} images\n"
+    assert said == f"chest-ct: {len(sample_studies)} studies, {len(run.files)} instances\n"
 
 
 def test_a_misspelt_section_is_refused(pacsfw_run, embedded_pacs):

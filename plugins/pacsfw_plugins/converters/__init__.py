@@ -1,1 +1,1 @@
-"""Converters: what is made of stored instances."""
+"""Converters, which make other files from stored instances."""

@@ -1,4 +1,4 @@
-"""Running a program for the converter ``command``."""
+"""Run a program for the converter ``command``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
 
 
 class Command(Converter):
-    """Starts a program for each item and takes all files that it writes.
+    """Starts a program for each item and returns all files that it writes.
 
     Raises
     ------
     ValueError
-        The program is not there, or a placeholder is not known in this scope.
+        The program is not found, or a placeholder does not exist in this scope.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Command(Converter):
         self._workdir: Path | None = None
 
     def open(self, context: RunContext) -> None:
-        """Take a folder for links."""
+        """Remember the folder for links."""
         self._workdir = context.workdir
 
     def convert(self, files: Sequence[Stored], out: Path) -> Iterable[OutputFile]:
@@ -66,7 +66,7 @@ class Command(Converter):
         Skip
             It ended with one of ``skip_codes``.
         ComponentError
-            It failed, or wrote too much. What it printed may hold names and is not told.
+            It failed, or wrote too much. Its output may name patients and is not quoted.
         """
         with self._folder(files) as folder:
             values = _values(files, out, folder)
@@ -78,7 +78,7 @@ class Command(Converter):
             raise ComponentError(f"{Path(self._argv[0]).name} failed: {ended}")
         written = sorted(path for path in out.rglob("*") if not path.is_dir())
         if sum(path.lstat().st_size for path in written) > self._max_bytes:
-            raise ComponentError(f"it wrote more than {self._max_bytes} bytes (max_bytes)")
+            raise ComponentError(f"the program wrote more than {self._max_bytes} bytes (max_bytes)")
         sources = tuple(stored.sop_uid for stored in files)
         return [
             OutputFile(path=path, media_type=self._type_of(path), sources=sources)
@@ -90,7 +90,7 @@ class Command(Converter):
         if self._stdout is not None:
             path = out / self._stdout.format(**values)
             if path.parent.resolve() != out.resolve():
-                raise ComponentError("the file of stdout is outside the folder to write to")
+                raise ComponentError("the file for stdout is outside the folder to write to")
             printed = path.open("wb")
         with printed as stdout:
             process = subprocess.Popen(  # noqa: S603 - the user's own program; no shell
@@ -106,13 +106,13 @@ class Command(Converter):
             try:
                 return process.wait()
             finally:
-                # Also what it has started itself; also where the time limit ends the wait.
+                # Kill its own child processes as well, also when the time limit ends the wait.
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
     def _limit(self) -> None:
-        # One more than allowed: a file that was cut there is seen to be too large.
+        # One more than the limit, so that a file that was cut there is over the limit.
         most = self._max_bytes + 1
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -127,7 +127,7 @@ class Command(Converter):
 
     @contextmanager
     def _folder(self, files: Sequence[Stored]) -> Iterator[Path | None]:
-        """Give a folder with a link to each file, if the program is to have one."""
+        """Provide a folder with a link to each file, if an argument names {folder}."""
         if not any("{folder}" in text for text in self._argv):
             yield None
             return
@@ -142,27 +142,27 @@ class Command(Converter):
 
 
 def _check(text: str, scope: str) -> None:
-    """See that a text can be filled in.
+    """Check the placeholders of a text.
 
     Raises
     ------
     ValueError
-        It cannot.
+        They are malformed, or do not exist in this scope.
     """
     try:
         fields = [name for _, name, spec, _ in string.Formatter().parse(text) if name is not None]
     except ValueError as err:
-        raise ValueError(f"{text!r}: {err} (a brace is written twice)") from None
+        raise ValueError(f"{text!r}: {err} (write a literal brace twice)") from None
     for name in fields:
         if name not in _NAMES:
             known = ", ".join(f"{{{each}}}" for each in sorted(_NAMES))
-            raise ValueError(f"{text!r}: {{{name}}} is none of {known}")
+            raise ValueError(f"{text!r}: {{{name}}} is not one of {known}")
         if name in _OF_ONE and scope != "instance":
-            raise ValueError(f"{text!r}: {{{name}}} is of one object, and scope is {scope}")
+            raise ValueError(f"{text!r}: {{{name}}} needs scope instance, not {scope}")
         if name == "series_uid" and scope == "study":
-            raise ValueError(f"{text!r}: {{{name}}} is of one series, and scope is {scope}")
+            raise ValueError(f"{text!r}: {{{name}}} needs scope instance or series, not {scope}")
         if name == "files" and text != "{files}":
-            raise ValueError(f"{text!r}: {{files}} has to be an argument of its own")
+            raise ValueError(f"{text!r}: {{files}} must be a separate argument")
 
 
 def _values(files: Sequence[Stored], out: Path, folder: Path | None) -> dict[str, str]:

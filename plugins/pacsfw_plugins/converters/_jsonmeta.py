@@ -1,4 +1,4 @@
-"""Objects in the DICOM JSON Model (PS3.18 annex F), for the converter ``jsonmeta``."""
+"""Instances in the DICOM JSON Model (PS3.18 annex F), for the converter ``jsonmeta``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 
 
 class JsonMeta(Converter):
-    """Writes ``NAME.json`` for ``NAME.dcm``, UTF-8, one object of the DICOM JSON Model."""
+    """Writes ``NAME.json`` for ``NAME.dcm``: one instance in the DICOM JSON Model, in UTF-8."""
 
     def __init__(
         self, inline_bytes: int = 1024, invalid: str = "fail", indent: int | None = None
@@ -27,14 +27,14 @@ class JsonMeta(Converter):
         self._inline_bytes, self._omit, self._indent = inline_bytes, invalid == "omit", indent
 
     def convert(self, files: Sequence[Stored], out: Path) -> Iterable[OutputFile]:
-        """Write the file of one object.
+        """Write the file of one instance.
 
         Raises
         ------
         UnreadableObject, Damaged
             The file is damaged.
         ComponentError
-            A value cannot be held by JSON; the message names its tag, not the value.
+            JSON cannot represent a value; the message names the tag, not the value.
         """
         from pacsfw.dicom import integrity
         from pacsfw.dicom.header import read_header  # imports pydicom
@@ -43,7 +43,7 @@ class JsonMeta(Converter):
         header = read_header(stored.path)
         integrity.check(stored.path, header)
         if header.get("SOPInstanceUID") != stored.sop_uid:
-            raise ComponentError("the file is not the object that was stored")
+            raise ComponentError("the file does not contain the instance that was stored")
         model = self._model(header.dataset)
         text = json.dumps(model, ensure_ascii=False, allow_nan=False, indent=self._indent)
         path = out / f"{stored.path.name.removesuffix('.dcm')}.json"
@@ -60,18 +60,18 @@ class JsonMeta(Converter):
                 json.dumps(content, allow_nan=False)
             except ComponentError:
                 raise
-            except Exception as err:  # noqa: BLE001 - hostile values; the text would quote them
+            except Exception as err:  # noqa: BLE001 - malformed values; the text would quote them
                 if self._omit:
                     continue
                 raise ComponentError(
-                    f"the value of {tag} cannot be held by JSON ({type(err).__name__})"
+                    f"JSON cannot represent the value of {tag} ({type(err).__name__})"
                 ) from None
             if content is not None:
                 model[f"{int(tag):08X}"] = content
         return model
 
     def _content(self, element: DataElement) -> dict[str, Any] | None:
-        """Return an element as the model has it; None for bulk data."""
+        """Return an element of the model; None for bulk data."""
         if element.VR == "SQ":
             items = [self._model(item) for item in element.value]
             return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}

@@ -6,61 +6,61 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Converter
+from pacsfw_plugins._options import options
 
 CODES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
-SCHEMA = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "argv": {
             "type": "array",
             "minItems": 1,
             "items": {"type": "string"},
             "examples": [["dcm2json", "{file}", "{out}/{name}.json"]],
-            "description": "The program and its arguments, each as it is: there is no shell."
-            " Filled in are {file}, {files} (one argument each), {folder} (with links to the"
-            " files), {out} (where to write), {name}, {study_uid}, {series_uid}, {sop_uid}.",
+            "description": "The program and its arguments, which no shell interprets."
+            " Placeholders: {file}, {files} (one argument each), {folder} (with links to the"
+            " files), {out} (the folder to write to), {name}, {study_uid}, {series_uid},"
+            " {sop_uid}.",
         },
         "scope": {
             "enum": ["instance", "series", "study"],
             "default": "instance",
-            "description": "What the program is started for.",
+            "description": "Start the program once for each of these.",
         },
         "stdout": {
             "type": ["string", "null"],
             "minLength": 1,
             "default": None,
-            "description": "Write what the program prints into a file of this name, in which"
-            " the same is filled in; without it that is thrown away.",
+            "description": "The name of a file for the standard output of the program, with the"
+            " same placeholders; without a name the output is discarded.",
         },
-        "exit_codes": {**CODES, "default": [0], "description": "Those that mean success."},
+        "exit_codes": {**CODES, "default": [0], "description": "Exit codes that mean success."},
         "skip_codes": {
             **CODES,
             "default": [],
-            "description": "Those that mean: nothing to convert here.",
+            "description": "Exit codes that mean that there is nothing to convert.",
         },
         "max_bytes": {
             "type": "integer",
             "minimum": 1,
             "default": 10_000_000_000,
-            "description": "How much it may write in all.",
+            "description": "Limit in bytes of all files that the program writes.",
         },
         "media_type": {
             "type": ["string", "null"],
             "default": None,
-            "description": "Of what it writes; guessed by the suffix without it.",
+            "description": "Media type of the files; guessed from their suffix if not given.",
         },
         "env": {
             "type": "object",
             "additionalProperties": {"type": "string"},
             "default": {},
             "writeOnly": True,
-            "description": "Variables for it; of ours it sees only PATH, HOME, LANG, LC_*, TZ"
-            " and TMPDIR.",
+            "description": "Environment variables, in addition to PATH, HOME, LANG, LC_*, TZ and"
+            " TMPDIR.",
         },
     },
-    "required": ["argv"],
-    "additionalProperties": False,
-}
+    "argv",
+)
 
 
 @hookimpl
@@ -70,5 +70,5 @@ def pacsfw_converters() -> Iterable[Component[Converter]]:
         name="command",
         factory=lazy("pacsfw_plugins.converters._command:Command"),
         schema=SCHEMA,
-        summary="what any other program makes of an object, a series or a study",
+        summary="runs any program for each instance, series or study",
     )

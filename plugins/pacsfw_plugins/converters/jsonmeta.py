@@ -1,4 +1,4 @@
-"""The converter ``jsonmeta``: the attributes of each object as JSON (``convert``)."""
+"""The converter ``jsonmeta``: the attributes of each instance as JSON (``convert``)."""
 
 from __future__ import annotations
 
@@ -6,32 +6,31 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Converter
+from pacsfw_plugins._options import options
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "inline_bytes": {
             "type": "integer",
             "minimum": 0,
             "default": 1024,
-            "description": "Binary values of more bytes are left out, pixel data always.",
+            "description": "Omit binary values with more bytes. Pixel data is always omitted.",
         },
         "invalid": {
             "enum": ["fail", "omit"],
             "default": "fail",
-            "description": "What to do about a value that JSON cannot hold, such as a number"
-            " that is none: fail the object, or leave out the attribute.",
+            "description": "For a value that JSON cannot represent, such as an invalid number:"
+            " fail the conversion of the instance, or omit the attribute.",
         },
         "indent": {
             "type": ["integer", "null"],
             "minimum": 0,
             "maximum": 8,
             "default": None,
-            "description": "Blanks per level, for people; everything on one line without it.",
+            "description": "Spaces of indentation per level; without it everything is on one line.",
         },
-    },
-    "additionalProperties": False,
-}
+    }
+)
 
 
 @hookimpl
@@ -41,5 +40,5 @@ def pacsfw_converters() -> Iterable[Component[Converter]]:
         name="jsonmeta",
         factory=lazy("pacsfw_plugins.converters._jsonmeta:JsonMeta"),
         schema=SCHEMA,
-        summary="a JSON file beside each object (DICOM JSON Model, without bulk data)",
+        summary="a JSON file for each instance (DICOM JSON Model, without bulk data)",
     )

@@ -131,6 +131,6 @@ class Qido(QueryProvider):
             window = f"&limit={limit}&offset={max(0, pages.rows - pages.overlap)}"
             more = pages.take(self._get((target + window).replace("?&", "?"), deadline))
             if more and max_rows and pages.rows >= max_rows:
-                pages.problem = pages.problem or f"stopped after {pages.rows} rows, at the limit"
+                pages.problem = pages.problem or f"stopped at the limit, after {pages.rows} rows"
                 return ""
         return f"{in_words(pages.status or 0)}: {pages.rows} rows in {pages.pages} pages"

@@ -68,7 +68,7 @@ class Connection(_client.Connection):
                     f"a page is larger than {MAX_PAGE >> 20} MiB: set a smaller page_size"
                 )
             if self._clock.monotonic() > deadline:
-                raise NoAnswer("not done within the total_timeout")
+                raise NoAnswer("not done within total_timeout")
         return bytes(body)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
-from pacsfw_plugins._options import options, seconds
+from pacsfw_plugins._options import options, seconds_option
 
 SCHEMA = options(
     {
@@ -17,7 +17,7 @@ SCHEMA = options(
             "default": 200,
             "description": "Rows to request per page; some servers refuse more than 200.",
         },
-        "total_timeout": seconds(3600, "Seconds after which a query is abandoned."),
+        "total_timeout": seconds_option(3600, "Seconds after which a query is abandoned."),
     }
 )
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
-from pacsfw_plugins._options import options, seconds
+from pacsfw_plugins._options import options, seconds_option
 
 SCHEMA = options(
     {
-        "total_timeout": seconds(86400, "Seconds after which a request is abandoned."),
+        "total_timeout": seconds_option(86400, "Seconds after which a request is abandoned."),
         "max_object_size": {
             "type": "integer",
             "minimum": 1,

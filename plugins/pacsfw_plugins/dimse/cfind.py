@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
-from pacsfw_plugins._options import options, seconds
+from pacsfw_plugins._options import options, seconds_option
 
 SCHEMA = options(
     {
@@ -16,8 +16,8 @@ SCHEMA = options(
             "description": "The information model: Study Root or Patient Root. auto: Study Root,"
             " unless the PACS accepts Patient Root only.",
         },
-        "response_timeout": seconds(300, "Seconds to wait for each response of the PACS."),
-        "total_timeout": seconds(3600, "Seconds after which a query is abandoned."),
+        "response_timeout": seconds_option(300, "Seconds to wait for each response of the PACS."),
+        "total_timeout": seconds_option(3600, "Seconds after which a query is abandoned."),
     }
 )
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
-from pacsfw_plugins._options import options, seconds
+from pacsfw_plugins._options import options, seconds_option
 
 SCHEMA = options(
     {
-        "inactivity_timeout": seconds(
+        "inactivity_timeout": seconds_option(
             900, "Seconds without a response and an arrival after which a request is cancelled."
         ),
-        "total_timeout": seconds(86400, "Seconds after which a request is cancelled."),
-        "cancel_grace": seconds(
+        "total_timeout": seconds_option(86400, "Seconds after which a request is cancelled."),
+        "cancel_grace": seconds_option(
             15, "Seconds between the cancellation of a request and the abort of its association."
         ),
     }

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
-from pacsfw_plugins._options import options, path
+from pacsfw_plugins._options import options, path_option
 
 SCHEMA = options(
-    {"path": path("The folder. It is read with all its subfolders, and never changed.")}, "path"
+    {"path": path_option("The folder. It is read with all its subfolders, and never changed.")},
+    "path",
 )
 """The options of the query provider and of the transfer."""
 

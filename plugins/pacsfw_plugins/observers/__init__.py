@@ -1,1 +1,1 @@
-"""Observers: who is told about a run."""
+"""Observers, which follow a run."""

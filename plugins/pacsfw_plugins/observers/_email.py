@@ -1,4 +1,4 @@
-"""Sending the mail of the observer ``email``."""
+"""Send the mail of the observer ``email``."""
 
 from __future__ import annotations
 
@@ -11,45 +11,46 @@ from typing import Any
 
 from pacsfw import api
 from pacsfw.errors import RemoteError
-from pacsfw_plugins.observers._recipients import recipients
 from pacsfw_plugins.observers._run_words import ending, lines
+from pacsfw_plugins.observers.email import recipients
 
 HOST = "smtp.gmail.com"
-"""The server of the documented configuration where it names none."""
+"""The default server of the documented configuration."""
 PORT, STARTTLS_PORT = 465, 587
 TIMEOUT = 20.0
-"""Seconds to wait for each answer of the server."""
+"""Seconds to wait for each response of the server."""
 
 
 class Mailer(api.Observer):
-    """Sends one mail when a run is over: numbers only, no names, no UIDs, no paths."""
+    """Sends one mail at the end of a run, with numbers only: no names, UIDs or paths."""
 
     def __init__(self, on: str = "always", commands: Sequence[str] = ("run", "move")) -> None:
         self._on, self._commands = on, commands
         self._settings: Mapping[str, Any] = {}
-        self._started: api.RunStarted | None = None
+        self._command = "run"
+        self._times: list[str] = []
 
     def open(self, context: api.RunContext) -> None:
-        """Take the section ``email``, which was checked when the configuration was loaded."""
+        """Remember the section ``email``, which was checked when it was loaded."""
         section = context.sections["email"]
         self._settings = {key: value for key, value in section.items() if value is not None}
 
     def notify(self, event: api.Event) -> None:
-        """Write when the run is over.
+        """Send the mail at the end of the run.
 
         Raises
         ------
         RemoteError
-            The server cannot be reached or refuses.
+            The server cannot be reached, or refuses the mail.
         """
         if isinstance(event, api.RunStarted):
-            self._started = event
-        if isinstance(event, api.RunFinished) and self._is_due(event):
+            self._command = event.command
+            self._times = [f"began: {event.at:%Y-%m-%d %H:%M:%S} UTC"]
+        if isinstance(event, api.RunFinished) and self._is_due(event.exit_code):
             self._send(self._message(event))
 
-    def _is_due(self, event: api.RunFinished) -> bool:
-        command = self._started.command if self._started else "run"
-        return command in self._commands and (self._on == "always" or event.exit_code != 0)
+    def _is_due(self, exit_code: int) -> bool:
+        return self._command in self._commands and (self._on == "always" or exit_code != 0)
 
     def _sender(self) -> str:
         for candidate in (self._settings.get("sender"), self._settings.get("username")):
@@ -58,14 +59,11 @@ class Mailer(api.Observer):
         return f"pacsfw@{socket.gethostname() or 'localhost'}"
 
     def _message(self, event: api.RunFinished) -> EmailMessage:
-        command = self._started.command if self._started else "run"
         message = EmailMessage()
-        message["Subject"] = f"pacsfw {command}: {ending(event.exit_code)}"
+        message["Subject"] = f"pacsfw {self._command}: {ending(event.exit_code)}"
         message["From"] = self._sender()
         message["To"] = ", ".join(recipients(self._settings))
-        times = [f"ended: {event.at:%Y-%m-%d %H:%M:%S} UTC"]
-        if self._started is not None:
-            times.insert(0, f"began: {self._started.at:%Y-%m-%d %H:%M:%S} UTC")
+        times = [*self._times, f"ended: {event.at:%Y-%m-%d %H:%M:%S} UTC"]
         message.set_content("\n".join([ending(event.exit_code), "", *lines(event), "", *times, ""]))
         return message
 
@@ -91,15 +89,15 @@ class Mailer(api.Observer):
                     server.login(settings["username"], settings.get("password", ""))
                 server.send_message(message)
         except (OSError, smtplib.SMTPException, ValueError) as err:
-            # The text of a reply may quote the account; what kind of failure it was is enough.
-            raise RemoteError(f"no mail: {host}:{port}: {_reason(err)}") from None
+            # Only the kind of failure: the text of a reply may quote the account.
+            raise RemoteError(f"mail not sent: {host}:{port}: {_reason(err)}") from None
 
 
 def _reason(err: Exception) -> str:
     if isinstance(err, smtplib.SMTPResponseException):
         return f"{type(err).__name__} {err.smtp_code}"
     if isinstance(err, smtplib.SMTPRecipientsRefused):
-        return "the recipients are refused"
+        return "the server refused the recipients"
     if isinstance(err, ssl.SSLError):
         return err.reason or type(err).__name__
     return getattr(err, "strerror", None) or type(err).__name__

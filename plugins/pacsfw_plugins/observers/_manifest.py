@@ -1,9 +1,10 @@
-"""Writing for the observer ``manifest``."""
+"""Write the file of the observer ``manifest``."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ from pacsfw_plugins.observers._run_words import numbers
 
 
 class Manifest(api.Observer):
-    """Appends one JSON object per line; what a kill has cut off is ended by a line end."""
+    """Appends one JSON object per line; an incomplete last line of a killed run is ended first."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -20,7 +21,7 @@ class Manifest(api.Observer):
         self._context: api.RunContext | None = None
 
     def open(self, context: api.RunContext) -> None:
-        """Open the file, for its owner only if it is new."""
+        """Open the file; a new one is private to its owner."""
         self._context = context
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
@@ -31,7 +32,6 @@ class Manifest(api.Observer):
                 self._file.write(b"\n")
 
     def notify(self, event: api.Event) -> None:
-        """Write the line of an event, if it has one."""
         assert self._context is not None and self._file is not None  # noqa: S101, PT018 - open
         line = _line(event, self._context)
         if line is None:
@@ -42,7 +42,6 @@ class Manifest(api.Observer):
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -53,15 +52,7 @@ def _line(event: api.Event, context: api.RunContext) -> dict[str, Any] | None:
             return {
                 "event": "started",
                 "command": event.command,
-                "components": [
-                    {
-                        "kind": used.kind,
-                        "name": used.name,
-                        "distribution": used.distribution,
-                        "version": used.version,
-                    }
-                    for used in context.components
-                ],
+                "components": [asdict(used) for used in context.components],
             }
         case api.StudySettled():
             verdict = event.verdict

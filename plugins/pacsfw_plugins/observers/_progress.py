@@ -1,4 +1,4 @@
-"""Progress while a run is going on: bars on a terminal, plain lines elsewhere.
+"""The progress of a run: bars on a terminal, otherwise plain lines.
 
 Shows numbers and UIDs only, never a patient's name or ID.
 """
@@ -18,12 +18,12 @@ from pacsfw.errors import INTERRUPTED
 from pacsfw.words import GOOD, VERDICTS, amount, count, printable
 
 FINISHED = (0, 1)
-"""Exit codes of a run that got to its end, whether all is complete or not."""
+"""Exit codes of a run that was not aborted."""
 
 WAITING = "waiting"
 
 STUDIES_NAMED = 20
-"""Incomplete studies that get a line of their own; the closing table counts all."""
+"""The limit of incomplete studies that get their own line; the closing table counts all."""
 
 
 def progress(style: str = "auto", stream: str = "stdout", seconds: float = 10) -> api.Observer:
@@ -32,7 +32,7 @@ def progress(style: str = "auto", stream: str = "stdout", seconds: float = 10) -
 
 
 def display(console: Console, style: str = "auto", seconds: float = 10.0) -> api.Observer:
-    """Return the display of that style; ``auto`` is the one that suits the console."""
+    """Return the display of that style; ``auto`` depends on the console."""
     if style == "off":
         return api.Observer()
     bars = console.is_terminal if style == "auto" else style == "bars"
@@ -41,7 +41,7 @@ def display(console: Console, style: str = "auto", seconds: float = 10.0) -> api
 
 @dataclass(slots=True)
 class _Tally:
-    """What the events have told so far."""
+    """The sums of the events so far."""
 
     phase: str = "starting"
     found: int = 0
@@ -72,14 +72,14 @@ class _Tally:
             case api.InstanceIngested():
                 self.quarantined += 1
             case api.StudySettled():
-                # By UID, since a study that was asked for again is settled again.
+                # By UID, because a retried study settles again.
                 self.settled[event.study_uid] = event.verdict.state in GOOD
             case api.Converted():
                 self.converted[event.state] += 1
             case api.Waiting():
                 self.phase = _waiting(event)
             case api.Paused():
-                self.phase = f"paused, as {event.reason}" if event.reason else "moving"
+                self.phase = f"paused: {event.reason}" if event.reason else "moving"
             case api.RunFinished():
                 self.phase = _ending(event.exit_code)
 
@@ -89,11 +89,11 @@ class _Tally:
 
     @property
     def line(self) -> str:
-        """Return what is being done and all that was done, in words."""
+        """Return the phase and the sums as one line."""
         if self.phase == "reading" and self.parsed is not None and self.begun is not None:
             return _reading(self.begun, self.parsed)
         if not self.total:
-            # How many were found in the end is for the closing table to say.
+            # The closing table shows the final number.
             if self.found and self.phase == "finding":
                 return f"finding: {count(self.found, 'study')} so far"
             return self.phase
@@ -130,17 +130,17 @@ def _waiting(event: api.Waiting) -> str:
     if event.until is None:
         return "moving"
     until = event.until.astimezone().strftime("%a %H:%M %Z")
-    return f"{WAITING} for the allowed hours until {until} (or give --ignore-window)"
+    return f"{WAITING} until {until} for the transfer window (or use --ignore-window)"
 
 
 def _ending(exit_code: int) -> str:
     if exit_code == INTERRUPTED:
         return "interrupted"
-    return "finished" if exit_code in FINISHED else "broken off"
+    return "finished" if exit_code in FINISHED else "aborted"
 
 
 class _Display(api.Observer):
-    """What both displays do: tally, and name the first studies that are not complete."""
+    """Base of both displays: counts, and names the first studies that are not complete."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -165,7 +165,7 @@ class _Display(api.Observer):
         state, reason = event.verdict.state, event.verdict.reason
         news = (event.study_uid, state, reason)
         if news in self._named or len(self._named) > STUDIES_NAMED:
-            return  # each attempt settles the study, mostly in the same way
+            return  # each attempt settles the study, usually with the same verdict
         self._named.add(news)
         if len(self._named) > STUDIES_NAMED:
             self.say("further studies that are not complete are counted, not named")
@@ -183,7 +183,7 @@ class _Bars(_Display):
         self._live = Live(console=console, get_renderable=self._picture)
 
     def open(self, context: api.RunContext) -> None:
-        """Take the lower lines of the screen."""
+        """Start the live display."""
         self._live.start()
 
     def show(self, event: api.Event) -> None:
@@ -200,7 +200,7 @@ class _Bars(_Display):
             self._bar.update(self._bar.task_ids[0], completed=self.tally.done)
 
     def close(self) -> None:
-        """Leave the last picture standing and give the cursor back."""
+        """Keep the last state on the screen and restore the cursor."""
         self._live.stop()
 
     def _picture(self) -> Group:
@@ -209,7 +209,7 @@ class _Bars(_Display):
 
 
 class _Lines(_Display):
-    """A line now and then, and at once where something changes."""
+    """Prints a line at intervals, and at once when the phase changes."""
 
     def __init__(self, console: Console, seconds: float) -> None:
         super().__init__(console)
@@ -219,12 +219,12 @@ class _Lines(_Display):
         self._said_at = 0.0
 
     def open(self, context: api.RunContext) -> None:
-        """Take the clock of the run."""
+        """Start the interval."""
         self._clock = context.clock
         self._said_at = self._clock.monotonic()
 
     def show(self, event: api.Event) -> None:
-        """Print a line where the phase changes, and after some seconds."""
+        """Print a line if the phase has changed or the interval is over."""
         now = self._clock.monotonic()
         if self.tally.phase != self._phase or now - self._said_at >= self._seconds:
             self._phase, self._said_at = self.tally.phase, now

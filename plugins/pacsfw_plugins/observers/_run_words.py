@@ -1,4 +1,4 @@
-"""How a run went, for people and programs elsewhere: numbers only, nobody's data."""
+"""The result of a run for mails and programs: numbers only."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pacsfw.errors import INTERRUPTED
 from pacsfw.words import VERDICTS, amount, count
 
 _ENDINGS = {
-    0: "all is complete",
-    1: "finished, but not all is complete",
-    2: "broken off: a file, a folder or the configuration cannot be used",
-    3: "broken off: a plugin is missing or broken",
-    4: "broken off: the PACS cannot be reached or refuses",
+    0: "everything is complete",
+    1: "finished, but not everything is complete",
+    2: "aborted: a file, a folder or the configuration cannot be used",
+    3: "aborted: a plugin is missing or broken",
+    4: "aborted: the PACS cannot be reached, or refuses the request",
     INTERRUPTED: "interrupted",
 }
 
 
 def ending(exit_code: int) -> str:
-    """Say in words how a run ended."""
-    return _ENDINGS.get(exit_code, f"broken off (exit code {exit_code})")
+    """Return in words how a run ended."""
+    return _ENDINGS.get(exit_code, f"aborted (exit code {exit_code})")
 
 
 def lines(event: api.RunFinished) -> Iterator[str]:
-    """Yield the numbers as lines, a label and a value each."""
+    """Yield the numbers as lines of a label and a value."""
     if event.found:
         yield f"studies found: {event.found:,}"
     if event.unproven:
@@ -43,7 +43,7 @@ def lines(event: api.RunFinished) -> Iterator[str]:
 
 
 def numbers(event: api.RunFinished) -> dict[str, Any]:
-    """Return the same as JSON can hold it."""
+    """Return the numbers for JSON."""
     return {
         "exit_code": event.exit_code,
         "ending": ending(event.exit_code),

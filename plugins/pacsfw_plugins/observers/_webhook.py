@@ -1,4 +1,4 @@
-"""Posting for the observer ``webhook``."""
+"""Post the events of the observer ``webhook``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LONGEST_PAUSE = 5.0
 
 
 class _Again(Exception):
-    """It failed in a way that may pass."""
+    """A failure that may be transient."""
 
 
 class Webhook(api.Observer):
-    """Posts one JSON object for each event that is wanted: numbers only, nobody's data."""
+    """Posts one JSON object for each selected event, with numbers only."""
 
     def __init__(
         self,
@@ -41,21 +41,21 @@ class Webhook(api.Observer):
         self._counts: Counter[str] = Counter()
 
     def open(self, context: api.RunContext) -> None:
-        """Take the clock, for the pauses, and the name of the run."""
+        """Remember the clock, for the pauses, and the run ID."""
         self._clock, self._run = context.clock, context.run_id
 
     def notify(self, event: api.Event) -> None:
-        """Post what is wanted of the event.
+        """Post the event if it is selected.
 
         Raises
         ------
         RemoteError
-            It was not accepted, however often it was tried.
+            The server did not accept it in any attempt.
         """
-        told = self._told(event)
-        if told is None or told["event"] not in self._events:
+        report = self._report(event)
+        if report is None or report["event"] not in self._events:
             return
-        told |= {"run": self._run, "at": event.at.isoformat()}
+        report |= {"run": self._run, "at": event.at.isoformat()}
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=tenacity.wait_exponential(multiplier=0.5, max=LONGEST_PAUSE),
@@ -63,16 +63,16 @@ class Webhook(api.Observer):
             sleep=self._sleep,
         )
         try:
-            retrying(self._post, json.dumps(told).encode())
+            retrying(self._post, json.dumps(report).encode())
         except tenacity.RetryError as err:
             raise RemoteError(f"not accepted: {err.last_attempt.exception()}") from None
 
-    def _told(self, event: api.Event) -> dict[str, Any] | None:
+    def _report(self, event: api.Event) -> dict[str, Any] | None:
         match event:
             case api.RunStarted():
                 return {"event": "started", "command": event.command}
             case api.StudySettled():
-                # A study that was asked for again is settled again.
+                # A retried study settles again.
                 self._counts[self._settled.get(event.study_uid, "")] -= 1
                 self._counts[event.verdict.state] += 1
                 self._settled[event.study_uid] = event.verdict.state
@@ -100,7 +100,7 @@ class Webhook(api.Observer):
             if err.code in (408, 429) or err.code >= 500:
                 raise _Again(f"status {err.code}") from None
             raise RemoteError(f"not accepted: status {err.code}") from None
-        except OSError as err:  # URLError among them; its text may quote the URL's token
+        except OSError as err:  # including URLError; its text may quote a token in the URL
             reason = getattr(err, "reason", err)
             why = getattr(reason, "strerror", None) or type(reason).__name__
             raise _Again(str(why)) from None

@@ -1,4 +1,4 @@
-"""The observer ``email`` and its section: a mail when a run is over (``observers``)."""
+"""The observer ``email`` and its section: a mail at the end of a run (``observers``)."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Any
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import ConfigSection, Observer
 from pacsfw.errors import ConfigError
-from pacsfw_plugins.observers._recipients import recipients
+from pacsfw_plugins._options import options
 
 SECTION = {
     "type": "object",
     "properties": {
         "username": {
             "type": ["string", "null"],
-            "description": "The account; without one the server is used as it is.",
+            "description": "The account; without it pacsfw does not log in.",
         },
         "password": {
             "type": ["string", "null"],
             "writeOnly": True,
-            "description": "Its password, best as ${file:path}, ${NAME} or ${keyring:...}.",
+            "description": "The password, best as ${file:path}, ${NAME} or ${keyring:...}.",
         },
         "host": {
             "type": ["string", "null"],
-            "description": "The mail server (SMTP); smtp.gmail.com if it is left out.",
+            "description": "The mail server (SMTP); default smtp.gmail.com.",
         },
         "port": {
             "type": ["integer", "null"],
             "minimum": 1,
             "maximum": 65535,
-            "description": "Its port; 465, with starttls 587.",
+            "description": "The port; default 465, with starttls 587.",
         },
         "starttls": {
             "type": "boolean",
-            "description": "true: begin in clear text and switch to TLS, as on port 587. false:"
-            " TLS from the first byte, as on port 465.",
+            "description": "true: begin unencrypted and switch to TLS, as on port 587. false: TLS"
+            " from the first byte, as on port 465.",
         },
         "to": {
-            "description": "One address or a list; the account itself if it is left out.",
+            "description": "One address or a list; default: the account.",
             "if": {"type": "array"},
             "then": {"minItems": 1, "items": {"$ref": "#/$defs/address"}},
             "else": {"$ref": "#/$defs/address"},
@@ -46,7 +46,7 @@ SECTION = {
         "sender": {"$ref": "#/$defs/address"},
         "verify": {
             "type": ["boolean", "string"],
-            "description": "The file of the CA certificates to trust; true: those of the system.",
+            "description": "A file with the CA certificates to trust; true: those of the system.",
         },
     },
     "additionalProperties": False,
@@ -59,23 +59,27 @@ SECTION = {
     },
 }
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "on": {
             "enum": ["always", "failure"],
             "default": "always",
-            "description": "failure: only where not all is complete.",
+            "description": "failure: only if not everything is complete.",
         },
         "commands": {
             "type": "array",
             "items": {"type": "string"},
             "default": ["run", "move"],
-            "description": "The commands whose end is told.",
+            "description": "The commands to report.",
         },
-    },
-    "additionalProperties": False,
-}
+    }
+)
+
+
+def recipients(section: Mapping[str, Any]) -> list[str]:
+    """Return the recipients: ``to``, or the account if that is an address."""
+    to = section.get("to") or section.get("username") or ""
+    return [each for each in ([to] if isinstance(to, str) else to) if "@" in each]
 
 
 @hookimpl
@@ -84,20 +88,20 @@ def pacsfw_config_sections() -> Iterable[ConfigSection]:
     yield ConfigSection(
         key="email",
         schema=SECTION,
-        summary="the mail server and who is written to",
+        summary="the mail server and the recipients",
         observer="email",
     )
 
 
 @hookimpl
 def pacsfw_config_loaded(config: Mapping[str, Any]) -> None:
-    """Refuse a section that names nobody to write to, and the observer without a section."""
+    """Refuse a section without a recipient, and the observer without the section."""
     section = config.get("email")
     uses = [use.get("use") if isinstance(use, dict) else use for use in config.get("observers", [])]
     if section is None and any(str(use).rpartition("/")[2] == "email" for use in uses):
-        raise ConfigError("the section email is missing, and the observer email needs it")
+        raise ConfigError("the section email is missing; the observer email needs it")
     if section is not None and not recipients(section):
-        raise ConfigError("email.to is missing: whom to write to")
+        raise ConfigError("email.to is missing: give at least one recipient")
 
 
 @hookimpl
@@ -107,5 +111,5 @@ def pacsfw_observers() -> Iterable[Component[Observer]]:
         name="email",
         factory=lazy("pacsfw_plugins.observers._email:Mailer"),
         schema=SCHEMA,
-        summary="a mail with the numbers when a run is over; needs the section email",
+        summary="a mail with the numbers at the end of a run; needs the section email",
     )

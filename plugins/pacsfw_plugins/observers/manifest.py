@@ -1,4 +1,4 @@
-"""The observer ``manifest``: what was done by what, line by line (``observers``)."""
+"""The observer ``manifest``: the verdicts and components of each run (``observers``)."""
 
 from __future__ import annotations
 
@@ -6,20 +6,16 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Observer
+from pacsfw_plugins._options import options, path_option
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "path": {
-            "type": "string",
-            "minLength": 1,
-            "description": "The file to append to: one JSON object per line.",
-            "examples": ["manifest.jsonl"],
-        }
+SCHEMA = options(
+    {
+        "path": path_option(
+            "The file to append to, with one JSON object per line.", "manifest.jsonl"
+        )
     },
-    "required": ["path"],
-    "additionalProperties": False,
-}
+    "path",
+)
 
 
 @hookimpl

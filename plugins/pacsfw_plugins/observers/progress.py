@@ -1,4 +1,4 @@
-"""The observer ``progress``: what is going on, on the screen (``observers``)."""
+"""The observer ``progress``: the progress of a run on the screen (``observers``)."""
 
 from __future__ import annotations
 
@@ -6,29 +6,28 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Observer
+from pacsfw_plugins._options import options
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "style": {
             "enum": ["auto", "bars", "lines", "off"],
             "default": "auto",
-            "description": "bars on a terminal, lines elsewhere; or one of the two; or nothing.",
+            "description": "auto: bars on a terminal, otherwise lines. off: no output.",
         },
         "stream": {
             "enum": ["stdout", "stderr"],
             "default": "stdout",
-            "description": "Where it is shown.",
+            "description": "The stream to write to.",
         },
         "seconds": {
             "type": "number",
             "minimum": 0,
             "default": 10,
-            "description": "The least time between two lines of the same kind.",
+            "description": "Seconds between two lines of the same phase, at least.",
         },
-    },
-    "additionalProperties": False,
-}
+    }
+)
 
 
 @hookimpl
@@ -38,5 +37,5 @@ def pacsfw_observers() -> Iterable[Component[Observer]]:
         name="progress",
         factory=lazy("pacsfw_plugins.observers._progress:progress"),
         schema=SCHEMA,
-        summary="progress on the screen; there without being asked for",
+        summary="progress on the screen; active by default",
     )

@@ -1,4 +1,4 @@
-"""The observer ``webhook``: numbers as JSON to an URL (``observers``)."""
+"""The observer ``webhook``: the numbers of a run, posted as JSON (``observers``)."""
 
 from __future__ import annotations
 
@@ -6,47 +6,41 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Observer
+from pacsfw_plugins._options import options, seconds_option
 
-SCHEMA = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "url": {
             "type": "string",
             "pattern": "^https?://[^\\s]+$",
             "writeOnly": True,
-            "description": "Where to POST.",
+            "description": "The URL to POST to.",
             "examples": ["https://chat.example.org/hooks/pacs"],
         },
         "events": {
             "type": "array",
             "items": {"enum": ["started", "study", "waiting", "paused", "finished"]},
             "default": ["started", "finished"],
-            "description": "What is told.",
+            "description": "The events to report.",
         },
         "headers": {
             "type": "object",
             "additionalProperties": {"type": "string"},
             "default": {},
             "writeOnly": True,
-            "description": "Headers to send, such as one with a token.",
+            "description": "Headers to send, such as a token.",
         },
         "attempts": {
             "type": "integer",
             "minimum": 1,
             "maximum": 10,
             "default": 3,
-            "description": "How often it is tried, with growing pauses.",
+            "description": "Attempts for each event, with increasing pauses.",
         },
-        "timeout": {
-            "type": "number",
-            "exclusiveMinimum": 0,
-            "default": 10,
-            "description": "Seconds to wait for the answer.",
-        },
+        "timeout": seconds_option(10, "Seconds to wait for the response."),
     },
-    "required": ["url"],
-    "additionalProperties": False,
-}
+    "url",
+)
 
 
 @hookimpl
@@ -56,5 +50,5 @@ def pacsfw_observers() -> Iterable[Component[Observer]]:
         name="webhook",
         factory=lazy("pacsfw_plugins.observers._webhook:Webhook"),
         schema=SCHEMA,
-        summary="the numbers of a run as JSON, sent to an URL",
+        summary="posts the numbers of a run to a URL, as JSON",
     )

@@ -1,1 +1,1 @@
-"""Sinks: the formats that tables are written in."""
+"""Sinks, which write tables."""

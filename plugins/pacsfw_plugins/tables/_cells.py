@@ -1,4 +1,4 @@
-"""Turn the values of a table into JSON values and into text."""
+"""Convert the values of a table to JSON values and to text."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 
 def to_json(value: Any) -> Any:
-    """Return a cell's value as something strict JSON can carry.
+    """Return the value of a cell as a value for strict JSON.
 
     Dates, times and date-times become ISO 8601 text, durations ``HH:MM:SS[.ffffff]``
-    (hours may exceed 23, a minus sign may precede). NaN and the infinities, which JSON has
-    no numbers for, become the text ``NaN``, ``Infinity`` and ``-Infinity``.
+    (hours may exceed 23, a minus sign may precede). NaN and the infinities, which are not
+    numbers in JSON, become the text ``NaN``, ``Infinity`` and ``-Infinity``.
 
     Raises
     ------
     TypeError
-        The value is of no type that a column may have.
+        A column cannot have a value of this type.
     """
     if value is None or isinstance(value, (str, bool, int)):
         return value
@@ -37,15 +37,15 @@ def to_json(value: Any) -> Any:
 
 
 def to_text(value: Any) -> str:
-    """Return a cell's value as text; None is an empty cell.
+    """Return the value of a cell as text; None is an empty cell.
 
-    Booleans are ``true`` and ``false``, lists and mappings compact JSON; the rest is as in
-    `to_json`. Text is never altered.
+    Booleans become ``true`` and ``false``, lists and mappings compact JSON, and other values
+    what `to_json` returns. Text is not changed.
 
     Raises
     ------
     TypeError
-        The value is of no type that a column may have.
+        A column cannot have a value of this type.
     """
     if isinstance(value, str):
         return value
@@ -61,7 +61,7 @@ _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 
 def dump(value: Any) -> str:
-    """Write compact JSON with every character as it is."""
+    """Return compact JSON without escapes for characters beyond ASCII."""
     return _encoder.encode(value)
 
 

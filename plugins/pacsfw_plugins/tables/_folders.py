@@ -1,27 +1,46 @@
-"""Folders of tables: making them, and putting one in the place of another."""
+"""Create and exchange the folders of tables; errors name the path."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from pacsfw.errors import StateError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
+@contextmanager
+def naming(path: Path, what: str) -> Iterator[None]:
+    """Name the path in errors of the operating system: ``PATH: cannot be written: ...``.
+
+    Raises
+    ------
+    StateError
+        There was an OSError.
+    """
+    try:
+        yield
+    except OSError as err:
+        raise StateError(f"{path}: cannot be {what}: {err.strerror or err}") from err
+
+
 def make_folders(folder: Path) -> None:
-    """Make a folder and those above it that are missing, for their owner only."""
+    """Create a folder and its missing parents, each private to its owner."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
 
 
 def exchange(new: Path, folder: Path, old: Path) -> None:
-    """Put ``new`` in the place of ``folder``; what was there goes to ``new`` or to ``old``.
+    """Replace ``folder`` by ``new``; the replaced folder becomes ``new`` or ``old``.
 
-    At once on Linux where the file system can; elsewhere ``folder`` is gone for a moment, and
-    a kill in it leaves ``old`` to be put back.
+    The exchange is atomic on Linux if the file system supports that. Otherwise ``folder`` is
+    missing for a moment, and after a kill in this moment ``old`` must be renamed back.
     """
     if not folder.exists():
         new.rename(folder)

@@ -1,4 +1,4 @@
-"""Parts of a Parquet data set: pieces by key, in files that are whole or not there."""
+"""Parts of a Parquet data set: files that are complete or absent, with the rows of each key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TYPES: Mapping[api.ColumnType, pa.DataType] = {
 
 
 def piece(table: api.Table, rows: Iterable[api.Row]) -> Piece:
-    """Make a piece of rows."""
+    """Return the rows as a piece."""
     rows = list(rows)
     columns = physical(table)
     arrays = [_array(column, rows) for column in columns]
@@ -61,21 +61,21 @@ def _array(column: Physical, rows: Iterable[api.Row]) -> pa.Array:
 
 
 def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:
-    """Write a part beside its place, sync it, and put it there.
+    """Write and sync a part under a temporary name, then rename it.
 
     Raises
     ------
     OSError
-        It cannot be written; what was there still is.
+        It cannot be written; an earlier part of this name is unchanged.
     """
-    whole = pa.concat_tables([piece(table, ()), *pieces.values()])
+    content = pa.concat_tables([piece(table, ()), *pieces.values()])
     kept = {
         _TABLE: json.dumps(_described(table)),
         _KEYS: json.dumps([[key, rows.num_rows] for key, rows in pieces.items()]),
     }
     with replacing(path) as file:
         pq.write_table(
-            whole.replace_schema_metadata(kept), file, compression="zstd", use_dictionary=True
+            content.replace_schema_metadata(kept), file, compression="zstd", use_dictionary=True
         )
 
 
@@ -85,36 +85,36 @@ def keys(path: Path, table: api.Table | None = None) -> dict[str, int]:
     Parameters
     ----------
     table
-        What its columns have to be.
+        The required columns.
 
     Raises
     ------
     ValueError
-        It is no part of ours, or was written for other columns.
+        It was not written by pacsfw, or has other columns.
     """
     try:
         kept = pq.read_schema(path).metadata or {}
     except (pa.ArrowInvalid, OSError) as err:
-        raise ValueError("is no Parquet file that can be read") from err
+        raise ValueError("is not a readable Parquet file") from err
     if _TABLE not in kept or _KEYS not in kept:
         raise ValueError("was not written by pacsfw")
     if table is not None and json.loads(kept[_TABLE]) != _described(table):
-        raise ValueError("has other columns than the configuration names")
+        raise ValueError("has different columns from the configuration")
     return dict(json.loads(kept[_KEYS]))
 
 
 def read(path: Path) -> dict[str, Piece]:
     """Return the pieces of a part, in the order of its rows."""
-    whole = pq.read_table(path).replace_schema_metadata(None)
+    content = pq.read_table(path).replace_schema_metadata(None)
     pieces, begin = {}, 0
     for key, rows in keys(path).items():
-        pieces[key] = whole.slice(begin, rows)
+        pieces[key] = content.slice(begin, rows)
         begin += rows
     return pieces
 
 
 def rows_of(path: Path) -> Iterable[dict[str, Any]]:
-    """Give the rows of a part as mappings of Python values."""
+    """Yield the rows of a part as mappings of Python values."""
     for batch in pq.ParquetFile(path).iter_batches():
         yield from batch.to_pylist()
 

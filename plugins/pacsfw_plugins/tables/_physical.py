@@ -1,4 +1,4 @@
-"""Columns as typed formats (Parquet, SQL) hold them, and the cells in them."""
+"""The columns of typed formats (Parquet, SQL), and their cells."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pacsfw import api
 from pacsfw_plugins.tables._cells import to_json, to_text
 
 OFFSET = "_offset"
-"""Ends the name of the column beside a date-time that holds its offset from UTC."""
-_AS_THEY_ARE = frozenset({"int", "float", "bool", "date", "time"})
+"""The suffix of the column for the UTC offset of a date-time."""
+_UNCHANGED = frozenset({"int", "float", "bool", "date", "time"})
 
 
 @dataclass(frozen=True, slots=True)
 class Physical:
-    """One column as it is stored: a column of the table, or the offset beside a date-time."""
+    """One stored column: a column of the table, or the UTC offset of a date-time."""
 
     name: str
     type: api.ColumnType
     source: int
-    """Where its value is in a row of the table."""
+    """The index of its value in a row of the table."""
     is_offset: bool = False
 
     def cell(self, row: api.Row) -> Any:
-        """Return its cell of a row.
+        """Return the cell of this column in a row.
 
-        Text and numbers as they are, lists and mappings as JSON values. A date-time is what
-        the clock on the wall showed, as written in the object; ``+01:00`` in the column beside
-        says whose wall, where the object says it.
+        Text and numbers are unchanged, lists and mappings become JSON values. A date-time is
+        the local time in the instance. The next column has its UTC offset, such as ``+01:00``,
+        if the instance has one.
         """
         value = row[self.source]
-        if value is None or self.type in _AS_THEY_ARE:
+        if value is None or self.type in _UNCHANGED:
             return value
         if self.type == "json":
             return to_json(value)
@@ -47,7 +47,7 @@ class Physical:
 
 
 def physical(table: api.Table) -> Sequence[Physical]:
-    """Return what is stored of a table, in order."""
+    """Return the stored columns of a table, in order."""
     taken = {column.name for column in table.columns}
     columns = []
     for place, column in enumerate(table.columns):
@@ -62,7 +62,7 @@ def physical(table: api.Table) -> Sequence[Physical]:
 
 
 def encodable(value: Any) -> Any:
-    r"""Return a text, or list of texts, that UTF-8 can hold.
+    r"""Return a text, or list of texts, that UTF-8 can encode.
 
     A lone surrogate becomes ``\udcXX``, as in CSV.
     """

@@ -1,4 +1,4 @@
-"""What a database complains about, in words that hold no value of a patient and no password."""
+"""Errors of a database, without values of patients and passwords."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from sqlalchemy import exc
 from pacsfw.errors import Retry, StateError
 
 _PASSING = ("08", "40", "53", "55P03", "57", "58")
-"""How the SQLSTATEs begin (PostgreSQL, appendix A) that may be over in a while: connections,
-conflicts of transactions, lack of resources, a lock, a server that stops or starts, its disk."""
+"""Prefixes of the SQLSTATEs (PostgreSQL, appendix A) of transient errors: connections, conflicts
+of transactions, lack of resources, a lock, a server that stops or starts, its disk."""
 
 _REFUSED = re.compile(
     r"authentication failed|does not exist|no pg_hba\.conf entry|no password supplied"
     r"|password is required|permission denied"
 )
-"""What a server says when it will not let us in; trying again would not help."""
+"""Messages of a server that denies access; a retry would not help."""
 
 
 @contextmanager
 def failures(target: str) -> Iterator[None]:
-    """Turn what SQLAlchemy raises into our own.
+    """Convert errors of SQLAlchemy.
 
     Raises
     ------
     Retry
-        The database cannot be reached, or is busy, at the moment.
+        The database cannot be reached at the moment, or is busy.
     StateError
-        It refuses what it was asked.
+        It refuses the statement.
     """
     try:
         yield
     except exc.DBAPIError as err:
         why = _why(err)
-        # The cause is left out: it may quote values of patients.
+        # Without its cause, which may quote values of patients.
         if _passes(err):
             raise Retry(f"{target}: cannot be used at the moment: {why}") from None
         raise StateError(f"{target}: {why}") from None
@@ -63,7 +63,7 @@ def _state(err: exc.DBAPIError) -> str:
 
 
 def _why(err: exc.DBAPIError) -> str:
-    """Return the message where it names objects of the database only, else its kind."""
+    """Return the message if it names database objects only, otherwise the kind of error."""
     name = type(err.orig).__name__
     state = _state(err)
     if isinstance(err, exc.DataError | exc.IntegrityError):

@@ -1,4 +1,4 @@
-"""Writing the batches of one table into a database, within a transaction."""
+"""Write the batches of one table into a database, within a transaction."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pacsfw_plugins.tables._sql_tables import (
 )
 
 Values = dict[str, Any]
-"""One row of a table of the database, by the key of the column."""
+"""One row of a database table by column key."""
 
 
 def replace(connection: sa.Connection, schema: Schema, batch: api.Batch) -> None:
-    """Put the rows of a batch in the place of those of its key."""
+    """Replace the rows of the key of a batch."""
     rows = schema.rows
     connection.execute(sa.delete(rows).where(rows.c.batch == batch.key))
     values = [_cells(schema, row) | {"batch": batch.key} for row in batch.rows]
@@ -34,7 +34,7 @@ def replace(connection: sa.Connection, schema: Schema, batch: api.Batch) -> None
             connection.execute(sa.insert(rows), values)
         return
     for number, each in enumerate(values):
-        each |= _object(schema, batch, number)
+        each |= _instance(schema, batch, number)
     _Above(connection, schema, batch).replace()
     _upsert(connection, schema, rows.name, values)
 
@@ -62,7 +62,7 @@ class _Above:
             self._studies.setdefault(batch.key, {})
 
     def replace(self) -> None:
-        """Write them, and remove the series and patients that have nothing any more."""
+        """Write them, and delete series without instances and patients without studies."""
         patients, studies, series = self._schema.patients, self._schema.studies, self._schema.series
         uids = list(self._studies)
         before = self._connection.scalars(
@@ -88,7 +88,7 @@ class _Above:
         )
 
     def _bare(self) -> sa.ColumnElement[bool]:
-        """Tell a series without instances: those of the batch are not back yet."""
+        """Return the condition for series without instances."""
         rows, series = self._schema.rows, self._schema.series
         return ~sa.exists().where(
             rows.c.study_uid == series.c.study_uid, rows.c.series_uid == series.c.series_uid
@@ -125,7 +125,7 @@ def _with_attributes(batch: api.Batch) -> Iterator[tuple[api.Stored, Mapping[str
 
 
 def _fill(values: Values, attributes: Mapping[str, Any], keywords: Sequence[str]) -> None:
-    """Take over what is not known yet: of several objects the first that says it counts."""
+    """Add missing attributes; of several instances, the first that has an attribute counts."""
     for keyword in keywords:
         if values.get(keyword) is None and attributes.get(keyword) is not None:
             values[keyword] = attributes[keyword]
@@ -135,14 +135,14 @@ def _columns(values: Values, keywords: Sequence[str]) -> Values:
     return {column_of(keyword): _plain(values.get(keyword)) for keyword in keywords}
 
 
-def _object(schema: Schema, batch: api.Batch, number: int) -> Values:
-    """Return the columns of an instance that are not cells of its row."""
+def _instance(schema: Schema, batch: api.Batch, number: int) -> Values:
+    """Return the columns of an instance that are not columns of the configuration."""
     stored = batch.files[number] if batch.files else None
     attributes = batch.attributes[number] if batch.attributes else {}
     what = str(stored.path) if stored else f"{batch.key}\n{number}"
     values = {
         "file_id": hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:32],
-        # Without a study there is no series that it could be in.
+        # Without a study there is no series either.
         "study_uid": (stored and stored.study_uid) or None,
         "series_uid": stored.series_uid if stored and stored.study_uid else None,
         "sop_uid": stored and stored.sop_uid,
@@ -165,7 +165,7 @@ _PLAIN = frozenset({type(None), int, float, bool, date, time, datetime})
 
 
 def _plain(value: Any) -> Any:
-    r"""Return what a database takes: a NUL becomes ``\x00``, a duration its seconds."""
+    r"""Return a value for the database: a NUL becomes ``\x00``, a duration its seconds."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The tables that the sql sink keeps, and bringing those in a database up to them."""
+"""The tables of the sql sink, and how a database is updated to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SERIES = (
 )
 INSTANCE = ("InstanceNumber",)
 ATTRIBUTES = (*PATIENT, *STUDY, *SERIES, *INSTANCE)
-"""What the sink wants to know of each object, by the table where it goes."""
+"""The attributes that the sink needs of each instance, grouped by table."""
 
 _KINDS: Mapping[str, api.ColumnType] = {
     **dict.fromkeys(("PatientBirthDate", "StudyDate", "SeriesDate"), "date"),
@@ -49,7 +49,7 @@ _TYPES: Mapping[api.ColumnType, sa.types.TypeEngine[Any]] = {
     **dict.fromkeys(("texts", "ints", "floats", "json"), _JSON),
 }
 _LONGEST_NAME = 63
-"""Bytes of a name in PostgreSQL; what is beyond is cut off there."""
+"""The limit of a name in PostgreSQL in bytes, which truncates longer names."""
 
 
 @cache
@@ -59,25 +59,25 @@ def column_of(keyword: str) -> str:
 
 
 class Schema:
-    """What a table of pacsfw becomes in a database.
+    """The database tables for one table of pacsfw.
 
-    ``instances`` comes with patients, studies and series; every other table is as it is.
+    ``instances`` has the tables patients, studies and series in addition; other tables have none.
 
     Parameters
     ----------
     with_header
-        Keep the whole header of each object.
+        Store the complete header of each instance.
     """
 
     def __init__(self, table: api.Table, *, with_header: bool) -> None:
         self.table = table
         self.with_header = with_header
         self.cells = [
-            # A key of our own: names of columns may hold what a parameter's must not.
+            # Generated keys: column names may contain characters that parameters must not.
             (f"c{number}", column)
             for number, column in enumerate(physical(table))
         ]
-        """Each column of the configuration, with its key in statements."""
+        """The columns of the configuration, with their keys in statements."""
         self.metadata = sa.MetaData()
         self.is_instances = table.name == INSTANCES
         if self.is_instances:
@@ -113,7 +113,7 @@ class Schema:
         )
 
     def _own(self) -> list[sa.schema.SchemaItem]:
-        """Return the columns that are not those of the configuration."""
+        """Return the columns that are not columns of the configuration."""
         if not self.is_instances:
             return [
                 sa.Column("id", _BIG, primary_key=True, autoincrement=True),
@@ -142,24 +142,24 @@ class Schema:
         return [sa.Column(column.name, _TYPES[column.type], key=key) for key, column in self.cells]
 
     def _check_names(self) -> None:
-        """Refuse names that a database would take for one another, or cut off."""
+        """Refuse names that a database would truncate or confuse."""
         taken: dict[str, str] = {}
         for column in self.rows.columns:
             if len(column.name.encode()) > _LONGEST_NAME:
                 raise StateError(
-                    f"the column {column.name!r} has too long a name for a database "
+                    f"the column name {column.name!r} is too long for a database "
                     f"(at most {_LONGEST_NAME} bytes): give the tag another tag_alias"
                 )
             other = taken.setdefault(column.name.lower(), column.name)
             if other is not column.name:
                 raise StateError(
-                    f"the column {column.name!r} cannot be beside {other!r} in the table "
+                    f"the column {column.name!r} conflicts with {other!r} in the table "
                     f"{self.table.name!r} of a database: give the tag another tag_alias"
                 )
 
-    @cache  # noqa: B019 - a sink has one schema, for as long as it works
+    @cache  # noqa: B019 - a sink has one schema until it closes
     def upsert(self, name: str, dialect: str) -> Insert:
-        """Return the statement that inserts a row, or replaces the one with its keys."""
+        """Return the statement that inserts a row, or replaces the row with the same keys."""
         table = self.metadata.tables[name]
         statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
         others = {
@@ -172,12 +172,12 @@ class Schema:
         )
 
     def create(self, connection: sa.Connection) -> None:
-        """Create what is missing: tables, and columns that came later.
+        """Create missing tables and columns.
 
         Raises
         ------
         StateError
-            A table of that name is not ours, or a column is there with another type.
+            A table of this name is not one of pacsfw, or a column has another type.
         """
         self.metadata.create_all(connection)
         inspector = sa.inspect(connection)
@@ -185,8 +185,8 @@ class Schema:
             found = {each["name"]: each["type"] for each in inspector.get_columns(table.name)}
             if not {column.name for column in table.columns if _marks(column)} <= found.keys():
                 raise StateError(
-                    f"the table {table.name!r} in the database is not one of pacsfw: name another "
-                    "database, or another schema"
+                    f"the table {table.name!r} in the database is not one of pacsfw: choose "
+                    "another database, or another schema"
                 )
             for column in table.columns:
                 if column.name not in found:
@@ -194,13 +194,13 @@ class Schema:
                 elif _python_type(found[column.name]) != _python_type(column.type):
                     raise StateError(
                         f"the column {column.name!r} of the table {table.name!r} is of type "
-                        f"{found[column.name]} in the database, and now of another: give the tag "
-                        "another tag_alias, or drop that column"
+                        f"{found[column.name]} in the database, but not in the configuration: give "
+                        "the tag another tag_alias, or drop that column"
                     )
 
 
 def _marks(column: sa.Column[Any]) -> bool:
-    """Tell whether a column is one that each table of ours has had from the first."""
+    """Return whether every version of pacsfw has created this column."""
     return column.primary_key or column.name == "batch"
 
 

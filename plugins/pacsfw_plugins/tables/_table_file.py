@@ -1,4 +1,4 @@
-"""A table in one file that only grows: what the csv and the jsonl sink share."""
+"""A table in one file that only grows: the base of the csv and the jsonl sink."""
 
 from __future__ import annotations
 
@@ -6,82 +6,74 @@ import os
 import stat
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from pacsfw import api
-from pacsfw.durable import sync_folder
+from pacsfw.durable import replacing, sync_folder
 from pacsfw.errors import ConfigError, StateError
-from pacsfw_plugins.tables._folders import make_folders
+from pacsfw_plugins._options import options, path_option
+from pacsfw_plugins.tables._folders import make_folders, naming
 
-SCHEMA: api.JSONSchema = {
-    "type": "object",
-    "properties": {
-        "path": {"type": "string", "minLength": 1, "description": "The file to write."},
-    },
-    "required": ["path"],
-    "additionalProperties": False,
-}
+SCHEMA = options({"path": path_option("The file to write.")}, "path")
 """The options of a sink that writes one file."""
 
-MEND = "move it away, and it is written anew"
+FIX = "move it away, and pacsfw writes it again"
 
 
 class TableFile(api.Sink):
     """Appends the rows of each batch to one file, in one durable write.
 
-    The file is opened anew for every write and must then be exactly as long as this object
-    left it, so that a file edited or replaced in the meantime is noticed, not damaged.
-    New files have mode 0600, new folders 0700: tables hold patient data.
+    The file is opened for each write and must have the length after the last write. So a file
+    that was edited or replaced in the meantime is detected and not damaged. New files have
+    mode 0600 and new folders 0700, because tables hold patient data.
 
     Parameters
     ----------
     path
-        The file. Its folder is made when the first table is opened.
+        The file. Its folder is created when the first table is opened.
     """
 
     appends: ClassVar[bool] = True
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
-        self._draft = self.path.with_name(f".{self.path.name}.new")
         self._table: api.Table | None = None
         self._position = 0
 
     @abstractmethod
     def head(self, table: api.Table) -> bytes:
-        """Return what a fresh file begins with."""
+        """Return the beginning of a new file."""
 
     @abstractmethod
     def encode(self, table: api.Table, rows: Iterable[api.Row]) -> bytes:
-        """Return whole lines for the rows."""
+        """Return complete lines for the rows."""
 
     @abstractmethod
     def fits(self, table: api.Table, file: BinaryIO) -> bool:
-        """Tell whether a file that is not empty was begun for these columns."""
+        """Return whether a file that is not empty was begun for these columns."""
 
     def has(self, table: str) -> bool:
-        """Tell whether the file is there; it holds one table, whatever that is called."""
+        """Return whether the file exists; it holds one table of any name."""
         return self.path.exists()
 
     def deliver(self, batch: api.Batch) -> None:
-        """Append the rows of a batch; they are on disk on return.
+        """Append the rows of a batch and sync the file.
 
-        Without a `restore` before it, the first delivery continues at the end of the file.
+        Without a previous `restore`, the first delivery continues at the end of the file.
 
         Raises
         ------
         StateError
             The file cannot be written, has changed since the last write, or was begun with
-            other columns. Nothing of the batch is in the file then.
+            other columns. It then has no rows of the batch.
         """
         if self._table is None:
             self.restore(batch.table, self._size())
         if batch.table != self._table:
             raise ValueError(f"{self.path} holds one table only, not also {batch.table.name!r}")
         data = self.encode(batch.table, batch.rows)
-        with self._failures("written"), self.path.open("r+b", buffering=0) as file:
+        with naming(self.path, "written"), self.path.open("r+b", buffering=0) as file:
             self._check_unchanged(file)
             file.seek(self._position)
             try:
@@ -97,140 +89,119 @@ class TableFile(api.Sink):
         return self._position
 
     def begin(self, table: api.Table) -> None:
-        """Begin the file; one that holds anything but our own header is somebody else's.
+        """Begin the file; refuse a file that has more than our header.
 
         Raises
         ------
         StateError
-            There is such a file, or it cannot be written. Nothing was changed.
+            There is such a file, or it cannot be written. The file is unchanged.
         """
         if self._size() > len(self.head(table)):
             raise StateError(
                 f"{self.path}: holds rows that this collection did not write; move it away, or "
-                "name another file"
+                "choose another file"
             )
         self.restore(table, 0)
 
     def restore(self, table: api.Table, position: int) -> None:
-        """Make the file end where the last committed delivery ended.
+        """Truncate the file to the end of the last committed delivery.
 
-        At position 0 the file is begun afresh, unless one is there that was begun with
-        other columns: that one is not ours to overwrite.
+        At position 0 a new file is begun, unless the existing one was begun with other columns.
 
         Raises
         ------
         StateError
-            The file is shorter than ``position`` or missing, does not end a row there, was
-            begun with other columns, or cannot be opened. Nothing was changed. With the
-            file out of the way, `rewrite` with every batch of the ledger makes it anew.
+            The file is missing or shorter than ``position``, has no end of a row there, was
+            begun with other columns, or cannot be opened. It is unchanged. After it is moved
+            away, `rewrite` with every batch of the ledger creates it again.
         """
         self.check(position)
         if self._size() == 0:
             self.rewrite(table, ())
             return
-        with self._failures("opened"), self.path.open("r+b", buffering=0) as file:
+        with naming(self.path, "opened"), self.path.open("r+b", buffering=0) as file:
             self._check_begun(table, file)
             end = max(position, len(self.head(table)))
             file.truncate(end)
             os.fsync(file.fileno())
-            # What a kill in the middle of a rewrite may have left.
-            self._draft.unlink(missing_ok=True)
+            # A killed `rewrite` may have left the new file.
+            self.path.with_name(f".{self.path.name}.new").unlink(missing_ok=True)
         self._table, self._position = table, end
 
     def check(self, position: int) -> None:
-        """Tell a file that was cut or edited, as far as its length and its line ends tell.
+        """Detect a file that was truncated or edited, by its length and its line ends.
 
         Raises
         ------
         StateError
-            It is shorter than ``position``, or no row ends there.
+            The file is shorter than ``position``, or no row ends there.
         """
         size = self._size()
         if size < position:
             raise StateError(
-                f"{self.path}: has {size} bytes where {position} were written: it was cut or "
-                f"edited; {MEND}"
+                f"{self.path}: has {size} bytes where {position} were written: it was truncated "
+                f"or edited; {FIX}"
             )
         if position == 0:
             return
-        with self._failures("opened"), self.path.open("rb") as file:
+        with naming(self.path, "opened"), self.path.open("rb") as file:
             file.seek(position - 1)
             if file.read(1) != b"\n":
                 raise StateError(
-                    f"{self.path}: no row ends at byte {position}: it was edited; {MEND}"
+                    f"{self.path}: no row ends at byte {position}: it was edited; {FIX}"
                 )
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
-        """Replace the whole file by these batches, or leave it as it was.
+        """Replace the content of the file by these batches, or leave it unchanged.
 
         Raises
         ------
         StateError
             The new file cannot be written.
         """
-        with self._failures("written"):
+        with naming(self.path, "written"):
             make_folders(self.path.parent)
-            self._draft.unlink(missing_ok=True)
-            try:
-                size = self._write_draft(table, batches)
-                self._draft.replace(self.path)
-            finally:
-                self._draft.unlink(missing_ok=True)
+            with replacing(self.path) as file:
+                if self.path.exists():
+                    # Whoever may read the table may also read the new one.
+                    os.fchmod(file.fileno(), stat.S_IMODE(self.path.stat().st_mode))
+                file.write(self.head(table))
+                for batch in batches:
+                    file.write(self.encode(table, batch.rows))
+                size = file.tell()
             sync_folder(self.path.parent)
         self._table, self._position = table, size
 
     def _size(self) -> int:
-        """Return the length of the file as it is, 0 where there is none."""
-        with self._failures("opened"):
+        """Return the present length of the file, 0 if there is none."""
+        with naming(self.path, "opened"):
             return self.path.stat().st_size if self.path.exists() else 0
-
-    def _write_draft(self, table: api.Table, batches: Iterable[api.Batch]) -> int:
-        """Write and sync the new file; return its length."""
-        descriptor = os.open(self._draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            if self.path.exists():
-                # Whoever opened the table to colleagues wants it to stay open to them.
-                os.fchmod(descriptor, stat.S_IMODE(self.path.stat().st_mode))
-            file.write(self.head(table))
-            for batch in batches:
-                file.write(self.encode(table, batch.rows))
-            file.flush()
-            os.fsync(descriptor)
-            return file.tell()
 
     def _check_unchanged(self, file: BinaryIO) -> None:
         size = file.seek(0, os.SEEK_END)
         if size != self._position:
             raise StateError(
-                f"{self.path}: has {size} bytes where {self._position} were written: something "
-                "else changes this file; close it there and start again"
+                f"{self.path}: has {size} bytes where {self._position} were written: another "
+                "program changed the file; close it there and restart"
             )
 
     def _check_begun(self, table: api.Table, file: BinaryIO) -> None:
         if not self.fits(table, file):
             raise StateError(
-                f"{self.path}: does not begin with the columns that the configuration names, "
-                f"as pacsfw writes them; {MEND}"
+                f"{self.path}: does not begin with the columns of the configuration, as pacsfw "
+                f"writes them; {FIX}"
             )
-
-    @contextmanager
-    def _failures(self, what: str) -> Iterator[None]:
-        """Name the file in what the operating system complains about."""
-        try:
-            yield
-        except OSError as err:
-            raise StateError(f"{self.path}: cannot be {what}: {err.strerror}") from err
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    """Give the lines of a UTF-8 file, each with its line end; a byte order mark is dropped.
+    """Yield the lines of a UTF-8 file with their line ends, without a byte order mark.
 
-    A file that does not exist has no lines, as a table never written has no rows.
+    A file that does not exist has no lines.
 
     Raises
     ------
     ConfigError
-        The file cannot be read, or a line (named) is not UTF-8 or contains a NUL.
+        The file cannot be read, or the named line is not UTF-8 or contains a NUL.
     """
     try:
         with path.open("rb") as file:
@@ -246,7 +217,7 @@ def _decoded(raw: bytes, where: str, *, first: bool) -> str:
     try:
         line = raw.decode("utf-8-sig" if first else "utf-8")
     except UnicodeDecodeError:
-        # The cause is left out of the traceback: it quotes the line, which names a patient.
+        # Without its cause, which quotes the line and so may name a patient.
         raise ConfigError(f"{where}: is not UTF-8 text; save the file as UTF-8") from None
     if "\0" in line:
         raise ConfigError(f"{where}: contains a NUL character; save the file as UTF-8 text")

@@ -5,54 +5,55 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pacsfw import api, hookimpl
 from pacsfw.errors import ConfigError
+from pacsfw_plugins._options import options
 from pacsfw_plugins.tables._cells import dump, to_text
 from pacsfw_plugins.tables._table_file import SCHEMA, TableFile, text_lines
 
 DELIMITERS = (",", ";", "\t")
-"""What spreadsheets put between fields; the first is what is written."""
+"""The delimiters that spreadsheets use; pacsfw writes the first."""
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
-"""What makes a spreadsheet take a text for a formula (CWE-1236), at its beginning."""
+"""First characters by which a spreadsheet recognizes a formula (CWE-1236)."""
 
 _NUMBER = re.compile(r"[+-]?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?")
-"""Texts that are numbers do nothing in a spreadsheet, whatever their sign."""
+"""Texts that are numbers are harmless in a spreadsheet, also with a sign."""
 
 RAW_VALUES = "raw_values"
-"""The column where a guarded table keeps the texts that it altered."""
+"""The column in which a guarded table keeps the original of changed texts."""
 
-GUARDED = {
-    **SCHEMA,
-    "properties": {
+GUARDED = options(
+    {
         **SCHEMA["properties"],
         "guard": {
             "type": "boolean",
-            "description": "Keep spreadsheets from taking texts for formulas: put ' before them, "
-            "and the text as it was into the column raw_values.",
+            "description": "Keep spreadsheets from interpreting texts as formulas: prefix them with"
+            " ' and keep the original text in the column raw_values.",
         },
     },
-}
+    "path",
+)
 
 
 class CsvSink(TableFile):
-    r"""Writes CSV as in RFC 4180, but with ``\n`` alone at the end of a row, as most tools do.
+    r"""Writes CSV as in RFC 4180, but ends rows with ``\n`` only, as most tools do.
 
-    UTF-8 without a byte order mark, one header row. Values as `pacsfw_plugins.tables._cells`
-    says; an empty cell is a missing value. Characters that cannot be encoded (lone
-    surrogates) are written as ``\udcXX``.
+    UTF-8 without a byte order mark, with one header row. The text of values is that of
+    `pacsfw_plugins.tables._cells`; a missing value is an empty cell. Lone surrogates, which
+    cannot be encoded, are written as ``\udcXX``.
 
     Parameters
     ----------
     path
         The file.
     guard
-        Put ``'`` before each text that a spreadsheet would take for a formula. The last
-        column, `RAW_VALUES`, then holds what was altered: JSON, by the name of the column.
+        Prefix each text that a spreadsheet would interpret as a formula with ``'``. The last
+        column, `RAW_VALUES`, then holds the original texts: JSON by column name.
     """
 
     def __init__(self, path: str, *, guard: bool = False) -> None:
@@ -74,15 +75,15 @@ class CsvSink(TableFile):
         return _encoded(_guarded(row, names, kinds) for row in texts)
 
     def fits(self, table: api.Table, file: BinaryIO) -> bool:
-        """Tell whether the file begins with the header of these columns."""
+        """Return whether the file begins with the header of these columns."""
         head = self.head(table)
         return file.read(len(head)) == head
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give the rows back, also after a spreadsheet has saved the file.
+        """Yield the rows, also of a file that a spreadsheet has saved.
 
-        A byte order mark, ``;`` or tab instead of the comma, CRLF, quotes, and rows with
-        nothing in them are no obstacle. A file that does not exist has no rows.
+        A byte order mark, ``;`` or tab instead of the comma, CRLF, quotes and empty rows are
+        accepted. A file that does not exist has no rows.
 
         Yields
         ------
@@ -92,16 +93,16 @@ class CsvSink(TableFile):
         Raises
         ------
         ConfigError
-            There is no header, or a row cannot be read for certain: it has too few or too
-            many fields, a broken quote, a NUL or bytes that are not UTF-8.
+            There is no header, or a row is malformed: it has too few or too many fields, an
+            unmatched quote, a NUL, or bytes that are not UTF-8.
         """
         records = _records(self.path)
-        try:
-            where, columns = next(records)
-        except StopIteration:
+        header = next(records, None)
+        if header is None:
             if self.path.exists():
-                raise ConfigError(f"{self.path}: is empty; a header row is needed") from None
+                raise ConfigError(f"{self.path}: is empty; a header row is needed")
             return
+        where, columns = header
         _check_header(columns, where)
         for where, fields in records:
             if len(fields) != len(columns):
@@ -118,7 +119,7 @@ def _texts(row: api.Row, width: int) -> list[str]:
 
 
 def _guarded(row: Sequence[str], names: Sequence[str], kinds: Sequence[bool]) -> list[str]:
-    """Return a row in which no text begins like a formula, and last what was altered."""
+    """Return a row without formulas, followed by the original of its changed texts."""
     dangerous = [
         is_text and text.startswith(FORMULA) and not _NUMBER.fullmatch(text)
         for text, is_text in zip(row, kinds, strict=True)
@@ -137,15 +138,15 @@ def _free_name(names: Sequence[str]) -> str:
 
 def _encoded(rows: Iterable[Sequence[str]]) -> bytes:
     lines: list[str] = []
-    # With CRLF as its line end, csv quotes a carriage return inside a value on every
-    # Python; unquoted, readers would take it for the end of the row.
+    # With CRLF as its line end, every version of csv quotes a carriage return in a value;
+    # unquoted, it would end the row for readers.
     writer = csv.writer(_Collect(lines), lineterminator="\r\n")
     writer.writerows(rows)
     return "".join(lines).encode("utf-8", "backslashreplace")
 
 
 class _Collect:
-    """Takes one row at a time from csv and gives it the line end that is wanted."""
+    """Receives one row at a time from csv and replaces its line end."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
@@ -155,13 +156,13 @@ class _Collect:
 
 
 def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Give (where, fields) of every record that has something in it."""
+    """Yield (where, fields) of every record that is not empty."""
     reader: Any = None
     lines = text_lines(path)
     begins = 1
     for line in lines:
         if line.strip(" \t\r\n;,"):
-            reader = csv.reader(_chained(line, lines), delimiter=_delimiter(line), strict=True)
+            reader = csv.reader(chain([line], lines), delimiter=_delimiter(line), strict=True)
             break
         begins += 1
     while reader is not None:
@@ -176,11 +177,6 @@ def _records(path: Path) -> Iterator[tuple[str, list[str]]]:
             yield where, fields
 
 
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
 def _check_header(columns: Sequence[str], where: str) -> None:
     for number, name in enumerate(columns, start=1):
         if not name.strip():
@@ -190,7 +186,7 @@ def _check_header(columns: Sequence[str], where: str) -> None:
 
 
 def _delimiter(header: str) -> str:
-    """Return the delimiter that makes the most of the header row."""
+    """Return the delimiter that splits the header row into the most fields."""
     return max(DELIMITERS, key=lambda each: len(next(csv.reader([header], delimiter=each))))
 
 

@@ -13,10 +13,10 @@ from pacsfw_plugins.tables._table_file import SCHEMA, TableFile, text_lines
 
 
 class JsonlSink(TableFile):
-    """Writes one JSON object per row, its keys in the order of the columns.
+    """Writes one JSON object per row, with its keys in the order of the columns.
 
-    UTF-8; numbers, booleans, lists and mappings are JSON's own, the other values text as
-    `pacsfw_plugins.tables._cells` says, a missing value is null.
+    UTF-8. Numbers, booleans, lists and mappings become those of JSON, a missing value null, and
+    other values the text of `pacsfw_plugins.tables._cells`.
     """
 
     def head(self, table: api.Table) -> bytes:
@@ -30,11 +30,11 @@ class JsonlSink(TableFile):
             dump({name: to_json(value) for name, value in zip(names, row, strict=True)}) + "\n"
             for row in rows
         )
-        # A lone surrogate becomes \udcXX, which inside JSON text is its proper escape.
+        # A lone surrogate becomes \udcXX, which is its correct escape in JSON.
         return "".join(lines).encode("utf-8", "backslashreplace")
 
     def fits(self, table: api.Table, file: BinaryIO) -> bool:
-        """Tell whether the first row has these columns."""
+        """Return whether the first row has these columns."""
         try:
             row = json.loads(file.readline())
         except ValueError:
@@ -42,7 +42,7 @@ class JsonlSink(TableFile):
         return isinstance(row, dict) and list(row) == [column.name for column in table.columns]
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give the rows back as text; null is empty, and lines with nothing on them are skipped.
+        """Yield the rows as text; null becomes the empty text, and empty lines are skipped.
 
         A file that does not exist has no rows.
 
@@ -71,7 +71,7 @@ def _parsed(line: str, where: str) -> Iterable[tuple[str, object]]:
     try:
         row = json.loads(line, object_pairs_hook=once)
     except (ValueError, RecursionError):
-        # Without the cause, which holds the line and with it the patient.
+        # Without its cause, which quotes the line and so may name a patient.
         raise ConfigError(f"{where}: is not JSON; each line must be one JSON object") from None
     if not isinstance(row, dict):
         raise ConfigError(f"{where}: is not a JSON object")

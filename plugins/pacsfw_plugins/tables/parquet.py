@@ -1,58 +1,50 @@
-"""The ``parquet`` sink: a table as a folder of Parquet files, readable at every moment."""
+"""The ``parquet`` sink: a table as a folder of Parquet files that is readable at any time."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacsfw import api, hookimpl
 from pacsfw.durable import sync_folder
 from pacsfw.errors import ConfigError, StateError
+from pacsfw_plugins._options import options, path_option
 from pacsfw_plugins.tables._cells import to_text
-from pacsfw_plugins.tables._folders import exchange, make_folders
-from pacsfw_plugins.tables._table_file import MEND
+from pacsfw_plugins.tables._folders import exchange, make_folders, naming
+from pacsfw_plugins.tables._table_file import FIX
 
 if TYPE_CHECKING:
     from pacsfw_plugins.tables._parquet_parts import Piece
 
 SMALL = 8192
-"""Rows from which on a part takes no further key: each delivery writes its part anew."""
+"""Rows from which a part gets no further key, because each delivery rewrites its part."""
 BIG = 262_144
-"""Rows of a part when many are written at once."""
+"""Rows per part if many parts are written at once."""
 MANY = 32
-"""Small parts from which on they are put together at the end."""
+"""Small parts from which `close` merges them."""
 
-SCHEMA: api.JSONSchema = {
-    "type": "object",
-    "properties": {
-        "path": {"type": "string", "minLength": 1, "description": "The folder to write."},
-    },
-    "required": ["path"],
-    "additionalProperties": False,
-}
+SCHEMA = options({"path": path_option("The folder to write.")}, "path")
 _PART = re.compile(r"part-(\d{4,})-(\d{5,})\.parquet")
 
 
 class ParquetSink(api.Sink):
-    """Writes parts, each of which holds whole studies; a study is in one part only.
+    """Writes parts of complete studies; each study is in one part only.
 
-    A part is written beside its place and renamed: a reader finds it as it was or as it is. A
-    new study goes into the newest part as long as that is small, a study that comes again into
-    the part where it is. So the folder is one data set at every moment, without a torn file or
-    a study that is there twice.
+    A part is written under a temporary name and renamed, so readers see the old or the new part.
+    A new study goes into the newest part while that is small, and a study that is delivered
+    again into its present part. So at any time the folder is one data set without incomplete
+    files or duplicate studies.
 
-    Parts are put together in another folder that then changes places with this one. Their
-    names never come again, so that a reader who has listed the old ones is told that they are
-    gone, and reads nothing twice.
+    Parts are merged in another folder, which then replaces this one. Their names are never used
+    again: a reader that has listed the old parts gets an error instead of duplicate rows.
 
     Parameters
     ----------
     path
-        The folder. It and those above it are made when the first table is opened.
+        The folder. It and its parents are created when the first table is opened.
     """
 
     def __init__(self, path: str) -> None:
@@ -61,68 +53,71 @@ class ParquetSink(api.Sink):
         self._old = self.path.with_name(f".{self.path.name}.old")
         self._table: api.Table | None = None
         self._parts: dict[str, dict[str, int]] = {}
-        """By the name of each part, its keys and their numbers of rows."""
+        """Name of a part to its keys and their numbers of rows."""
         self._homes: dict[str, str] = {}
-        """By key, the name of its part."""
+        """Key to the name of its part."""
         self._newest: tuple[str, dict[str, Piece]] = ("", {})
 
     def has(self, table: str) -> bool:
-        """Tell whether the folder is there; it holds one table, whatever that is called."""
+        """Return whether the folder exists; it holds one table of any name."""
         self._recover()
         return self.path.exists()
 
     def begin(self, table: api.Table) -> None:
-        """Begin an empty data set; a folder that holds anything else is somebody else's.
+        """Begin an empty data set; refuse a folder with other content.
 
         Raises
         ------
         StateError
-            There is such a folder or file, or it cannot be written. Nothing was changed.
+            There is such a folder or file, or it cannot be written. It is unchanged.
         """
         self._recover()
         if self.path.exists() and any(sum(keys.values()) for keys in self._scan(None).values()):
             raise StateError(
                 f"{self.path}: holds rows that this collection did not write; move it away, or "
-                "name another folder"
+                "choose another folder"
             )
         self.rewrite(table, ())
 
     def restore(self, table: api.Table, position: int) -> None:
-        """Take up the data set that is there.
+        """Continue the existing data set.
 
         Raises
         ------
         StateError
-            It holds what is not ours, a part is damaged or gone, or it has other columns.
+            It has other files, a part is damaged or missing, or it has other columns.
         """
         self._recover()
-        with self._failures("opened"):
+        with naming(self.path, "opened"):
             self._adopt(table, self._scan(table))
 
     def check(self, position: int) -> None:
-        """Tell a folder that holds anything but our parts."""
-        with self._failures("opened"):
+        """Detect a folder that holds anything except our parts."""
+        with naming(self.path, "opened"):
             self._scan(None)
 
     def deliver(self, batch: api.Batch) -> None:
-        """Put the rows of a batch in the place of those of its key; they are on disk on return.
+        """Replace the rows of the key of a batch, and sync them.
 
         Raises
         ------
         StateError
-            The part cannot be written; it is as it was then.
+            The part cannot be written; it is unchanged.
         """
         from pacsfw_plugins.tables import _parquet_parts
 
         if self._table is None:
-            (self.restore if self.has(batch.table.name) else self._fresh)(batch.table, 0)
+            if self.has(batch.table.name):
+                self.restore(batch.table, 0)
+            else:
+                self.begin(batch.table)
         if batch.table != self._table:
             raise ValueError(f"{self.path} holds one table only, not also {batch.table.name!r}")
         home = self._homes.get(batch.key)
         if home is None and not batch.rows:
             return
-        name = home or self._roomy()
-        with self._failures("written"):
+        name = home or self._part_for_new_key()
+        with naming(self.path, "written"):
             pieces = dict(self._pieces(name))
             pieces[batch.key] = _parquet_parts.piece(batch.table, batch.rows)
             if not batch.rows:
@@ -134,7 +129,7 @@ class ParquetSink(api.Sink):
             self._newest = name, pieces
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
-        """Replace the whole data set by these batches, or leave it as it was.
+        """Replace the complete data set by these batches, or leave it unchanged.
 
         Raises
         ------
@@ -159,12 +154,12 @@ class ParquetSink(api.Sink):
         self._replace(table, groups())
 
     def close(self) -> None:
-        """Put small parts together, where there are many.
+        """Merge small parts if there are many.
 
         Raises
         ------
         StateError
-            They cannot be written; the data set is as it was then.
+            They cannot be written; the data set is unchanged.
         """
         from pacsfw_plugins.tables import _parquet_parts
 
@@ -190,7 +185,7 @@ class ParquetSink(api.Sink):
         self._replace(self._table, groups())
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give the rows back as text; a folder that does not exist has none.
+        """Yield the rows as text; a folder that does not exist has none.
 
         Yields
         ------
@@ -200,7 +195,7 @@ class ParquetSink(api.Sink):
         Raises
         ------
         ConfigError
-            The folder holds anything but our parts.
+            The folder holds anything except our parts.
         """
         from pacsfw_plugins.tables import _parquet_parts
 
@@ -215,11 +210,7 @@ class ParquetSink(api.Sink):
                 where = f"{self.path.name}:{number}"
                 yield where, {column: to_text(value) for column, value in row.items()}
 
-    def _fresh(self, table: api.Table, position: int) -> None:
-        self.begin(table)
-
-    def _roomy(self) -> str:
-        """Return the name of the part for a new key."""
+    def _part_for_new_key(self) -> str:
         name = max(self._parts)
         if sum(self._parts[name].values()) < SMALL:
             return name
@@ -244,37 +235,39 @@ class ParquetSink(api.Sink):
         for name, keys in parts.items():
             for key in keys:
                 if key in self._homes:
-                    raise StateError(f"{self.path}: {name}: has rows that {self._homes[key]} has")
+                    raise StateError(
+                        f"{self.path}: {name}: has rows that {self._homes[key]} has as well"
+                    )
             self._know(name, keys)
 
     def _scan(self, table: api.Table | None) -> dict[str, dict[str, int]]:
-        """Return the keys of each part; everything in the folder has to be ours."""
+        """Return the keys of each part; refuse a folder with other content."""
         from pacsfw_plugins.tables import _parquet_parts
 
         if not self.path.is_dir():
-            raise StateError(f"{self.path}: is no folder of Parquet files; {MEND}")
+            raise StateError(f"{self.path}: is not a folder of Parquet files; {FIX}")
         parts = {}
         for path in sorted(self.path.iterdir()):
             if path.name.startswith(".part-"):
-                path.unlink()  # what a kill left
+                path.unlink()  # left by a killed run
                 continue
             if not _PART.fullmatch(path.name):
-                raise StateError(f"{path}: is not ours; {MEND}, or move the folder away")
+                raise StateError(f"{path}: was not written by pacsfw; move it away, or the folder")
             try:
                 parts[path.name] = _parquet_parts.keys(path, table)
             except ValueError as err:
                 raise StateError(
-                    f"{path}: {err}; move {self.path} away, and it is written anew"
+                    f"{path}: {err}; move {self.path} away, and pacsfw writes it again"
                 ) from err
         if not parts:
-            raise StateError(f"{self.path}: is empty; {MEND}")
+            raise StateError(f"{self.path}: is empty; {FIX}")
         return parts
 
     def _replace(self, table: api.Table, groups: Iterable[Path | dict[str, Piece]]) -> None:
-        """Write the parts of a new generation, and put them in the place of the old ones."""
+        """Replace all parts by the parts of a new generation."""
         from pacsfw_plugins.tables import _parquet_parts
 
-        with self._failures("written"):
+        with naming(self.path, "written"):
             self._recover()
             before = self._scan(None) if self.path.exists() else {}
             generation = max((_numbers(name)[0] for name in before), default=0) + 1
@@ -298,18 +291,10 @@ class ParquetSink(api.Sink):
             self._adopt(table, self._scan(table))
 
     def _recover(self) -> None:
-        """Clean up after a kill while folders changed places."""
-        with self._failures("opened"):
+        """Restore the folder after a kill during an exchange."""
+        with naming(self.path, "opened"):
             if self._old.exists() and not self.path.exists():
                 self._old.rename(self.path)
-
-    @contextmanager
-    def _failures(self, what: str) -> Iterator[None]:
-        """Name the folder in what the operating system complains about."""
-        try:
-            yield
-        except OSError as err:
-            raise StateError(f"{self.path}: cannot be {what}: {err.strerror or err}") from err
 
 
 def _name(generation: int, number: int) -> str:
@@ -318,7 +303,7 @@ def _name(generation: int, number: int) -> str:
 
 def _numbers(name: str) -> tuple[int, int]:
     match = _PART.fullmatch(name)
-    assert match is not None  # noqa: S101 - only our own names come here
+    assert match is not None  # noqa: S101 - only names of our parts
     return int(match[1]), int(match[2])
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from pacsfw import api, hookimpl
 from pacsfw.errors import ConfigError, PluginError, StateError
+from pacsfw_plugins._options import options
 from pacsfw_plugins.tables._cells import dump, to_text
-from pacsfw_plugins.tables._folders import make_folders
+from pacsfw_plugins.tables._folders import make_folders, naming
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from pacsfw_plugins.tables._sql_tables import Schema
 
 SCHEMES = ("sqlite:", "postgresql+psycopg:")
-SCHEMA: api.JSONSchema = {
-    "type": "object",
-    "properties": {
+SCHEMA = options(
+    {
         "path": {
             "type": "string",
             "examples": ["sqlite:///my/tables.db"],
@@ -33,35 +33,34 @@ SCHEMA: api.JSONSchema = {
         },
         "header": {
             "type": "boolean",
-            "description": "Keep the whole header of each object as JSON, in instances.header.",
+            "description": "Store the header of each instance as JSON, in instances.header.",
         },
     },
-    "required": ["path"],
-    "additionalProperties": False,
-}
+    "path",
+)
 _CONNECT_SECONDS = 10
 _SILENCE_MILLISECONDS = 60_000
-"""Unanswered for so long, a connection to a server is dead."""
+"""A connection to a server that does not respond for this time is dead."""
 
 
 class SqlSink(api.Sink):
-    """Keeps patients, studies, series and instances, errors, columns and the study list.
+    """Writes patients, studies, series and instances, errors, columns and the study list.
 
-    Each batch is one transaction: the rows of a study change all at once. Tables and columns
-    that are missing are created; nothing is dropped.
+    Each batch is one transaction, so all rows of a study change at once. Missing tables and
+    columns are created; nothing is dropped.
 
     Parameters
     ----------
     path
-        The URL of the database, with SQLAlchemy's names of drivers.
+        The URL of the database, with driver names of SQLAlchemy.
     header
-        Keep the whole header of each object.
+        Store the complete header of each instance.
     """
 
     def __init__(self, path: str, header: bool = False) -> None:
         if not path.startswith(("sqlite:///", "postgresql+psycopg://")) or path == "sqlite:///":
             raise ValueError(
-                "the path is no URL such as sqlite:///my/data.db or "
+                "the path is not a URL such as sqlite:///my/data.db or "
                 "postgresql+psycopg://user:password@host/database"
             )
         if path.startswith("postgresql") and importlib.util.find_spec("psycopg") is None:
@@ -74,20 +73,20 @@ class SqlSink(api.Sink):
 
     @property
     def attributes(self) -> Sequence[str]:  # type: ignore[override]
-        """What patients, studies, series and instances are described by."""
+        """The attributes in the tables of patients, studies, series and instances."""
         from pacsfw_plugins.tables._sql_tables import ATTRIBUTES
 
         return (*([api.HEADER] if self._header else []), *ATTRIBUTES)
 
     def has(self, table: str) -> bool:
-        """Tell whether the table is there.
+        """Return whether the table exists.
 
         Raises
         ------
         Retry
             The database cannot be reached.
         StateError
-            It lets nobody in by this name and password.
+            It denies access to this user and password.
         """
         import sqlalchemy as sa
 
@@ -97,7 +96,7 @@ class SqlSink(api.Sink):
             return bool(sa.inspect(connection).has_table(table))
 
     def begin(self, table: api.Table) -> None:
-        """Create the table; one that has rows is somebody else's."""
+        """Create the table; refuse one that has rows."""
         import sqlalchemy as sa
 
         self.restore(table, 0)
@@ -108,22 +107,22 @@ class SqlSink(api.Sink):
             ).first():
                 raise StateError(
                     f"{self._shown}: the table {table.name!r} holds rows that this collection did "
-                    "not write; name another database, or another schema"
+                    "not write; choose another database, or another schema"
                 )
 
     def restore(self, table: api.Table, position: int) -> None:
-        """Create what is missing, also columns that came later."""
+        """Create missing tables and columns."""
         schema = self._use(table)
         with self._transaction() as connection:
             schema.create(connection)
 
     def deliver(self, batch: api.Batch) -> None:
-        """Put the rows of a batch in the place of those of its key, in one transaction.
+        """Replace the rows of the key of a batch, in one transaction.
 
         Raises
         ------
         Retry
-            The database cannot be reached; nothing of the batch is there.
+            The database cannot be reached; it has no rows of the batch.
         StateError
             It refuses the rows.
         """
@@ -146,7 +145,7 @@ class SqlSink(api.Sink):
                 _sql_rows.replace(connection, schema, batch)
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Give the rows of the study list back as text, in the order of their ``id``.
+        """Yield the rows of the study list as text, in the order of their ``id``.
 
         Yields
         ------
@@ -188,7 +187,7 @@ class SqlSink(api.Sink):
         try:
             return make_url(self._path)
         except (ArgumentError, ValueError):
-            # The cause is left out: it quotes the URL, and with it the password.
+            # Without its cause, which quotes the URL with the password.
             raise StateError("the URL of a database cannot be read") from None
 
     @property
@@ -232,18 +231,16 @@ _OURS = frozenset({"id", "batch"})
 
 
 def _make_file(path: Path) -> None:
-    """Make an empty database for its owner only: SQLite would let others read it."""
+    """Create an empty database, private to its owner; SQLite would let others read it."""
     if path.exists():
         return
-    try:
+    with naming(path, "written"):
         make_folders(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-    except OSError as err:
-        raise StateError(f"{path}: cannot be written: {err.strerror}") from err
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions are begun below, also before DDL
+    connection.isolation_level = None  # `_begin_sqlite` begins transactions, also before DDL
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
 

@@ -64,7 +64,7 @@ def test_a_value_that_json_cannot_hold_is_named_by_its_tag_or_omitted(files, tmp
     assert b"IS\x02\x001 " in content
     files[0].path.write_bytes(content.replace(b"IS\x02\x001 ", b"IS\x02\x00x1", 1))
 
-    with pytest.raises(ComponentError, match=r"the value of \(0020,001[123]\) cannot be held"):
+    with pytest.raises(ComponentError, match=r"cannot represent the value of \(0020,001[123]\)"):
         convert("jsonmeta", files[:1], tmp_path)
     (path,) = convert("jsonmeta", files[:1], tmp_path, invalid="omit")
     assert len(json.loads(path.read_text())) > 10
@@ -145,11 +145,17 @@ def test_a_program_that_hangs_is_killed_with_what_it_started(files, tmp_path):
     ("options", "message"),
     [
         ({"argv": ["no-such-program-xyz"]}, "the program 'no-such-program-xyz' is not found"),
-        ({"argv": [PYTHON, "{fiel}"]}, r"\{fiel\} is none of \{file\}"),
-        ({"argv": [PYTHON, "{"]}, r"a brace is written twice"),
-        ({"argv": [PYTHON, "x{files}"]}, r"\{files\} has to be an argument of its own"),
-        ({"argv": [PYTHON, "{file}"], "scope": "series"}, r"\{file\} is of one object"),
-        ({"argv": [PYTHON, "{series_uid}"], "scope": "study"}, "is of one series"),
+        ({"argv": [PYTHON, "{fiel}"]}, r"\{fiel\} is not one of \{file\}"),
+        ({"argv": [PYTHON, "{"]}, r"write a literal brace twice"),
+        ({"argv": [PYTHON, "x{files}"]}, r"\{files\} must be a separate argument"),
+        (
+            {"argv": [PYTHON, "{file}"], "scope": "series"},
+            r"\{file\} needs scope instance, not series",
+        ),
+        (
+            {"argv": [PYTHON, "{series_uid}"], "scope": "study"},
+            "needs scope instance or series, not study",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_the_run(options, message):

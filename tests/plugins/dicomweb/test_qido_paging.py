@@ -201,7 +201,7 @@ def test_enough_rows_end_the_question(enough: int) -> None:
     query = Query(level="STUDY", match={}, max_rows=enough)
     answer, rows, web = read(listing(50), query=query)
     assert not answer.complete
-    assert "as asked" in answer.status_text
+    assert "stopped at the limit, after " in answer.status_text
     assert enough <= len(rows) <= enough + 1
     assert len(web.asked) == (1 if enough <= 4 else 2)
 

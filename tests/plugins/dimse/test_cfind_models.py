@@ -262,7 +262,10 @@ def test_a_pacs_that_goes_on_is_left(bound: str, monkeypatch: pytest.MonkeyPatch
             wire.p_data(wire.pdv(1, 3, response(0, has_data=False, e0900=bytes(4)))),
             "is not two bytes long",
         ),
-        (wire.p_data(wire.pdv(1, 3, response(0, has_data=False, e0100=0x8030))), "another message"),
+        (
+            wire.p_data(wire.pdv(1, 3, response(0, has_data=False, e0100=0x8030))),
+            "a message that is not a C-FIND response",
+        ),
         (Peer.row(study("1.4"))[:-9], "the connection to the PACS was lost"),
     ],
 )

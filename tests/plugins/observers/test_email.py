@@ -120,7 +120,7 @@ def test_a_mail_with_the_numbers_is_sent_when_a_run_is_over(server, trusted):
     assert mail.rcpt_tos == ["a@x.example", "b@x.example"]
     assert mail.mail_from == "robot@hospital.example"
     text = mail.content.decode()
-    assert "Subject: pacsfw run: finished, but not all is complete" in text
+    assert "Subject: pacsfw run: finished, but not everything is complete" in text
     assert "studies found: 1,210" in text
     assert "complete: 1,204" in text
     assert "quarantined: 3" in text
@@ -133,14 +133,16 @@ def test_without_to_the_account_is_written_to(server, trusted):
 
     (mail,) = server.mails
     assert mail.rcpt_tos == ["robot@hospital.example"]
-    assert "broken off: the PACS cannot be reached or refuses" in mail.content.decode()
+    assert "aborted: the PACS cannot be reached, or refuses the request" in mail.content.decode()
 
 
 def test_a_wrong_password_and_a_server_that_nobody_vouches_for_are_said_without_secrets(
     server, trusted
 ):
     wrong = {**server.section, "verify": str(trusted), "password": "wrong-one"}
-    with pytest.raises(RemoteError, match=r"no mail: .*SMTPAuthenticationError 535") as caught:
+    with pytest.raises(
+        RemoteError, match=r"mail not sent: .*SMTPAuthenticationError 535"
+    ) as caught:
         observer(wrong).notify(finished())
     assert "wrong-one" not in str(caught.value)
     with pytest.raises(RemoteError, match="CERTIFICATE_VERIFY_FAILED"):
@@ -151,7 +153,7 @@ def test_a_wrong_password_and_a_server_that_nobody_vouches_for_are_said_without_
 def test_on_failure_only_nothing_is_sent_where_all_is_complete(unused_port):
     section = {"host": "127.0.0.1", "port": unused_port, "to": "a@x.example"}
     observer(section, on="failure").notify(finished(0))
-    with pytest.raises(RemoteError, match=r"no mail: 127\.0\.0\.1:.*Connection refused"):
+    with pytest.raises(RemoteError, match=r"mail not sent: 127\.0\.0\.1:.*Connection refused"):
         observer(section, on="failure").notify(finished(1))
 
 
@@ -181,7 +183,7 @@ def test_the_documented_section_makes_the_observer_work(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("email: {}\n", "email.to is missing: whom to write to"),
+        ("email: {}\n", "email.to is missing: give at least one recipient"),
         ("observers: [email]\n", "the section email is missing"),
         ("email: {to: nobody}\n", "email.to: 'nobody' is not a mail address"),
         ("email: {to: a@x.example, prot: 25}\n", r"email.prot: unknown key \(did you mean 'port'"),

@@ -140,7 +140,7 @@ def test_waiting_tells_in_one_line_until_when_in_local_time_and_how_not_to(plain
     plain.tell(move(2), api.Waiting(at=AT, until=until, reason="outside the allowed hours"))
     local = until.astimezone().strftime("%a %H:%M %Z")
     assert plain.lines[-1] == (
-        f"waiting for the allowed hours until {local} (or give --ignore-window)"
+        f"waiting until {local} for the transfer window (or use --ignore-window)"
     )
     assert len(plain.lines[-1]) <= 80
     plain.tell(api.Waiting(at=AT, until=None, reason=""))
@@ -201,4 +201,4 @@ def test_an_empty_work_list_is_shown_without_a_division(terminal, plain):
 
 def test_a_run_that_failed_is_not_called_finished(plain):
     plain.tell(found(3), api.RunFinished(at=AT, counts={}, exit_code=4))
-    assert plain.lines[-1] == "broken off"
+    assert plain.lines[-1] == "aborted"

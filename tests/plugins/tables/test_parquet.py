@@ -177,8 +177,11 @@ def test_a_reader_of_the_old_parts_is_told_that_they_are_gone(path, sink):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda path: (path / "notes.txt").write_text("mine"), "is not ours"),
-        (lambda path: (path / "part-0001-00000.parquet").write_bytes(b"PAR1"), "can be read"),
+        (lambda path: (path / "notes.txt").write_text("mine"), "was not written by pacsfw"),
+        (
+            lambda path: (path / "part-0001-00000.parquet").write_bytes(b"PAR1"),
+            "is not a readable Parquet file",
+        ),
         (lambda path: (path / "part-0001-00000.parquet").unlink(), "is empty"),
     ],
 )
@@ -193,7 +196,7 @@ def test_a_folder_that_somebody_changed_is_refused(path, sink, spoil, message):
 def test_other_columns_are_refused_and_come_with_a_rewrite(path, sink):
     sink.deliver(batch("1", "1.1"))
     other = ParquetSink(str(path))
-    with pytest.raises(StateError, match="has other columns"):
+    with pytest.raises(StateError, match="has different columns"):
         other.restore(OTHER, 0)
     other.rewrite(OTHER, [batch("1", "1.1", slices=0.5, table=OTHER)])
     assert pq.read_table(path).to_pylist() == [{"uid": "1.1", "slices": 0.5}]
@@ -208,7 +211,7 @@ def test_the_rows_of_another_collection_are_spared(path, sink):
 
 def test_a_file_in_the_place_of_the_folder_is_refused(path):
     path.write_text("mine")
-    with pytest.raises(StateError, match="is no folder"):
+    with pytest.raises(StateError, match="is not a folder"):
         ParquetSink(str(path)).begin(TABLE)
 
 

@@ -173,7 +173,7 @@ def test_a_file_edited_during_the_run_is_noticed_and_kept(sink):
     sink.restore(TABLE, 0)
     sink.deliver(batch("1", ("1.2", "", 1)))
     sink.path.write_text("somebody else was here and wrote a line of some length\n")
-    with pytest.raises(StateError, match="something else changes this file"):
+    with pytest.raises(StateError, match="another program changed the file"):
         sink.deliver(batch("2", ("1.3", "", 1)))
     assert sink.path.read_text() == "somebody else was here and wrote a line of some length\n"
 

@@ -201,7 +201,7 @@ def test_a_table_of_somebody_else_is_spared(database, sink):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Size", "cannot be beside 'size'"), ("x" * 64, "too long"), ("MODALITY", "'Modality'")],
+    [("Size", "conflicts with 'size'"), ("x" * 64, "too long"), ("MODALITY", "'Modality'")],
 )
 def test_names_that_a_database_mixes_up_are_refused(database, sink, name, message):
     table = api.Table("instances", (*TABLE.columns, api.Column(name)))
@@ -358,6 +358,6 @@ def test_postgresql_without_its_driver_says_what_to_install(monkeypatch):
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "mysql://me:pw@host/db"])
 def test_what_is_no_url_of_ours_is_refused_without_its_password(url):
-    with pytest.raises(ValueError, match="is no URL such as") as refused:
+    with pytest.raises(ValueError, match="is not a URL such as") as refused:
         SqlSink(url)
     assert "pw" not in str(refused.value)

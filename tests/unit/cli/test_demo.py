@@ -162,7 +162,7 @@ def test_after_an_interrupt_nothing_is_called_finished_and_nothing_is_suggested(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         shown = ""
-        while "waiting for the allowed hours" not in shown:
+        while "for the transfer window" not in shown:
             line = running.stdout.readline()
             assert line, running.stderr.read()
             shown += line

@@ -11,6 +11,7 @@ from pacsfw.steps.move.expected import Expectation
 from pacsfw.steps.move.verdict import judge
 
 DONE = Outcome(status=0, status_text="0000: Success", completed=2, failed=0, warning=0)
+UNREPORTED = "the PACS does not report how many instances the study has"
 FAILED = Outcome(
     status=0xA702, status_text="A702: Refused: out of resources", completed=0, failed=2
 )
@@ -53,8 +54,7 @@ def by_uid(*names):
         (Expectation(), uids("a", "b"), NOTHING, DONE, "complete-by-count", ""),
         (Expectation(), uids("a"), NOTHING, DONE, "short", "1 of 2 instances missing"),
         (Expectation(), uids("a"), NOTHING, FAILED, "unverifiable",
-         "the PACS does not report how many instances the study has; "
-         "A702: Refused: out of resources"),
+         f"{UNREPORTED}; A702: Refused: out of resources"),
         (Expectation(), NOTHING, NOTHING,
          Outcome(status=0, status_text="0000: Success", completed=0),
          "failed", "nothing arrived, and the expected number is unknown"),

@@ -1,4 +1,4 @@
-"""The sink ``registry``: one table of instances in SQLite, for all projects of the hospital."""
+"""The sink ``registry``: a table of instances in SQLite, shared by the projects of the hospital."""
 
 from __future__ import annotations
 

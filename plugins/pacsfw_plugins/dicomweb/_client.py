@@ -191,7 +191,7 @@ class Connection:
             )
         elif response.status_code == HTTPStatus.FORBIDDEN:
             why = (
-                f"the server accepts the credentials but does not permit to {self._doing}; "
+                f"the server accepts the credentials but does not allow pacsfw to {self._doing}; "
                 "ask its administrator for this right"
             )
         else:

@@ -49,7 +49,6 @@ class Qido(QueryProvider):
         self._connection = Connection(settings, context.clock)
 
     def close(self) -> None:
-        """Close the connections."""
         if self._connection is not None:
             self._connection.close()
 

@@ -104,12 +104,10 @@ class Wado(Transfer):
         self._connection = Connection(settings, context.clock, "retrieve", headers, self._cancelled)
 
     def close(self) -> None:
-        """Close the connections."""
         if self._connection is not None:
             self._connection.close()
 
     def cancel(self) -> None:
-        """End a running request soon, and refuse further ones."""
         self._cancelled.set()
         with self._lock:
             if self._running is not None:

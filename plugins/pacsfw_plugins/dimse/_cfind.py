@@ -70,7 +70,6 @@ class CFind(QueryProvider):
         self._nodes = nodes_of(context.net, "cfind")
 
     def close(self) -> None:
-        """Release the association."""
         self.release()
 
     def release(self) -> None:

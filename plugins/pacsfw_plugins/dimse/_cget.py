@@ -48,7 +48,6 @@ class CGet(Retrieving):
         self._query.open(context)
 
     def close(self) -> None:
-        """Release the association for queries."""
         self._query.close()
 
     def _fetch(self, request: Request, inbox: Inbox) -> Outcome:

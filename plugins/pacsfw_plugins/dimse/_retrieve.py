@@ -89,7 +89,6 @@ class Retrieving(Transfer):
             )
 
     def cancel(self) -> None:
-        """End a running request soon, and refuse further ones."""
         self._cancelled.set()
 
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:

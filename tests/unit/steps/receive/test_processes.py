@@ -24,6 +24,8 @@ from support.run import Taker
 from unit.dimse.wire import Sender, p_data, pdv, store_request
 from unit.steps.receive.listening import Listening
 
+pytestmark = pytest.mark.usefixtures("spawned")  # processes are what it is about
+
 DRIVER = """
 import os, sys, threading
 from pathlib import Path

@@ -8,14 +8,20 @@ BIN := .venv/bin
 # Each file of tests runs in one of these processes; each of them has peers of its own. Tests
 # wait for their peers: three are quicker than two, also on two cores.
 JOBS ?= 3
+# They get the files in the order of their names: those that take long come first, the many
+# small ones of tests/unit last.
+OPTIONS = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PEERS = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1}
+PYTEST = $(PEERS) $(BIN)/pytest $(OPTIONS)
+# The tests start Python a thousand times: compile the modules once.
+unexport PYTHONDONTWRITEBYTECODE
 # Unit tests that need no other program and little time.
 QUICK := tests/test_architecture.py tests/test_docs_architecture.py tests/unit/test_convert.py \
 	$(addprefix tests/unit/,config dicom dimse ledger plugins report) \
 	$(addprefix tests/unit/steps/,convert deliver find ingest move tags) \
 	--ignore tests/unit/dimse/test_client.py --ignore tests/unit/steps/find/test_resume.py
-PYTEST = PACSFW_REQUIRE_PEERS=$${PACSFW_REQUIRE_PEERS-1} $(BIN)/pytest -n $(JOBS) --dist loadfile
 
-.PHONY: help demo test test-full attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages layers quick lock lowest lint clean
+.PHONY: help demo test test-full coverage attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup hook-pages layers quick lock lowest lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -33,6 +39,13 @@ test: lint  ## lint, type check and the test suite against real PACS (a few minu
 test-full: lint  ## the same, including slow tests
 	sh scripts/install-peers.sh
 	$(PYTEST)
+
+coverage: .venv/.installed-dev  ## branch coverage of `make test`, with a floor
+	sh scripts/install-peers.sh
+	$(BIN)/coverage erase
+	$(PEERS) $(BIN)/coverage run -m pytest $(OPTIONS) -m "not full"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 bench-find: .venv/.installed-dev  ## compare find with DCMTK findscu (STUDIES=10000)
 	sh scripts/install-peers.sh

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-CONTRIB = ROOT / "contrib"
+CONTRIB, TESTS = ROOT / "contrib", ROOT / "tests"
 PACKAGES = sorted(path.parent.name for path in CONTRIB.glob("*/pyproject.toml"))
 
 
@@ -48,11 +48,12 @@ def test_there_are_packages():
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_package_passes_its_own_tests(name, installed):
-    environment = {**os.environ, "PYTHONPATH": str(installed)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (installed, TESTS)))}
     tests = CONTRIB / name / "tests"
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--import-mode=importlib"]
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "support.forked"]
 
-    said = run("pytest", *options, "-c", tests.parent / "pyproject.toml", tests, env=environment)
+    options += ["--import-mode=importlib", "-c", tests.parent / "pyproject.toml"]
+    said = run("pytest", *options, tests, env=environment)
 
     assert " passed" in said
     assert "skipped" not in said

@@ -157,6 +157,7 @@ def test_a_failing_callback_leaves_its_cell_empty_and_is_counted(pacs, collectio
     assert "PatientName" in output
 
 
+@pytest.mark.usefixtures("spawned")
 def test_nothing_printed_or_logged_names_a_patient(embedded_pacs, collection, capfd, caplog):
     caplog.set_level(0)
     studies = make_studies(3, days=14, modalities=(("CT",),), instances=1, seed=77)

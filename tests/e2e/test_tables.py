@@ -124,6 +124,7 @@ def count(postgres, collected, table):
         return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
+@pytest.mark.usefixtures("spawned")
 def test_the_list_is_pruned_in_the_database_and_the_rest_is_moved(
     in_postgres, postgres, studies, capfd
 ):

@@ -19,6 +19,7 @@ Start = Callable[..., EmbeddedPACS]
 UID = {"StudyInstanceUID": ""}
 
 
+@pytest.mark.usefixtures("spawned")
 def test_five_thousand_studies_are_searched_without_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

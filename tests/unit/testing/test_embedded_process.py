@@ -18,6 +18,8 @@ from pacsfw.testing import EmbeddedPACS, Logged, awkward_studies, make_studies
 from peers.process import require
 from peers.scu import associate, find
 
+pytestmark = pytest.mark.usefixtures("spawned")  # processes are what it is about
+
 Start = Callable[..., EmbeddedPACS]
 VERIFICATION = build_context("1.2.840.10008.1.1")
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from itertools import count
 
+import pytest
+
 from pacsfw.workers import Crashed, OrderedPool
 from support.jobs import Spec, build
+
+pytestmark = pytest.mark.usefixtures("spawned")  # processes are what it is about
 
 KILLED = Crashed("the worker process ended with code -9")
 

@@ -14,6 +14,8 @@ from pacsfw.errors import ConfigError, PacsfwError
 from pacsfw.workers import Crashed, WorkerPool
 from support.jobs import Spec, build
 
+pytestmark = pytest.mark.usefixtures("spawned")  # processes are what it is about
+
 
 class Outcomes:
     def __init__(self) -> None:

@@ -204,7 +204,7 @@ def test_what_was_found_before_a_pacs_died_is_kept(
 
     assert process.returncode == 4, output
     assert "127.0.0.1" in output
-    assert "go on" in output
+    assert "to resume" in output
     found = kept(collected)
     assert found
     assert found < truth

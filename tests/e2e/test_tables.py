@@ -149,7 +149,7 @@ def test_the_list_is_pruned_in_the_database_and_the_rest_is_moved(
 def test_a_restart_of_the_database_in_the_middle_of_a_run_loses_nothing(
     in_postgres, postgres, monkeypatch, caplog
 ):
-    monkeypatch.setattr(retries, "PAUSES", (0.1,))
+    monkeypatch.setattr(retries, "PAUSES", (0.1, 0.1, 2.0, 8.0))
     really, calls = SqlSink.deliver, []
 
     def deliver(self, batch):

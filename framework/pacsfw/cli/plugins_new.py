@@ -34,7 +34,7 @@ def create(name: str, kind: str, directory: Path) -> Iterator[str]:
     kind = ALIASES.get(kind, kind)
     if kind not in KINDS:
         near = nearest(kind, (*KINDS, *ALIASES))
-        raise ConfigError(f"--kind: {kind!r} is none of {', '.join(KINDS)}, sorter{near}")
+        raise ConfigError(f"--kind: {kind!r} is not one of {', '.join(KINDS)}, sorter{near}")
     values = _values(name, kind)
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigError(f"{directory}: already exists and was not changed")

@@ -52,7 +52,7 @@ def _scope(builder: ConfigBuilder, place: KeyPath, use: Use) -> Any:
     scope = scope_of(offer.component, use.options)
     if scope in SCOPES:
         return scope
-    why = f"its scope is none of {', '.join(SCOPES)}"
+    why = f"its scope is not one of {', '.join(SCOPES)}"
     err = PluginError(f"converter {offer.described} is broken: {why}")
     builder.problems.quote(place, err)
     return None

@@ -74,9 +74,9 @@ def fault(component: Component[Any]) -> str:
         if not isinstance(getattr(component, name), bool):
             return f"{name} is neither True nor False"
     if component.scope not in get_args(Scope):
-        return f"scope is none of {', '.join(get_args(Scope))}"
+        return f"scope is not one of {', '.join(get_args(Scope))}"
     if component.returns not in (None, *get_args(ColumnType)):
-        return f"returns is none of {', '.join(get_args(ColumnType))}"
+        return f"returns is not one of {', '.join(get_args(ColumnType))}"
     return ""
 
 

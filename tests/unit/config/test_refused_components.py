@@ -69,7 +69,7 @@ REFUSED = [
         "convert: [odd]",
         (
             "1:11: convert[0]: converter 'odd' (from house 1.2) is broken: "
-            "its scope is none of instance, series, study"
+            "its scope is not one of instance, series, study"
         ),
     ),
     (

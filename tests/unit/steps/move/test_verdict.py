@@ -53,8 +53,8 @@ def by_uid(*names):
         (Expectation(), uids("a", "b"), NOTHING, DONE, "complete-by-count", ""),
         (Expectation(), uids("a"), NOTHING, DONE, "short", "1 of 2 instances missing"),
         (Expectation(), uids("a"), NOTHING, FAILED, "unverifiable",
-         "the PACS does not report how many instances the study has; "
-         "A702: Refused: out of resources"),
+         ("the PACS does not report how many instances the study has; "
+          "A702: Refused: out of resources")),
         (Expectation(), NOTHING, NOTHING,
          Outcome(status=0, status_text="0000: Success", completed=0),
          "failed", "nothing arrived, and the expected number is unknown"),

@@ -1,6 +1,6 @@
-"""Lists of studies and patients to look for: what a row says, and what became of it.
+"""Cohorts, tables of studies and patients to search for: their rows and the outcomes.
 
-No message repeats a value: a cohort names patients.
+No message repeats a value, because a cohort names patients.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Member:
     """One row of a cohort.
 
     ``number`` counts the rows from 1, without the header; ``where`` is ``cohort.csv:7``.
-    ``keys`` maps keywords of patient and study to matching values, all of which have to
-    match. ``duplicate_of`` is the number of an earlier row with the same keys, or 0.
+    ``keys`` maps keywords of patient and study to matching values, which must all match.
+    ``duplicate_of`` is the number of an earlier row with the same keys, or 0.
     """
 
     number: int
@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row; an ambiguous one has its studies too, for people to choose."""
+    """The outcome of a row; an ambiguous one also has its studies, for the user to choose."""
 
     member: Member
     fate: Fate
@@ -51,7 +51,7 @@ class Outcome:
 
     @property
     def in_words(self) -> str:
-        """The outcome for people."""
+        """The outcome as text."""
         if self.fate == "duplicate":
             return f"duplicate of row {self.member.duplicate_of}"
         return self.fate
@@ -62,14 +62,13 @@ def read(path: Path) -> list[Member]:
 
     The file is CSV (commas, semicolons or tabs) or JSONL, in UTF-8. Its columns are DICOM
     keywords of patients and studies, in any case; columns whose name begins with ``_`` or
-    ``#`` are ignored. A cell is one matching value (PS3.4 C.2.2.2); an empty one says
-    nothing.
+    ``#`` are ignored. A cell is one matching value (PS3.4 C.2.2.2); an empty cell is ignored.
 
     Raises
     ------
     ConfigError
-        With one message per row or column that is wrong, ``cohort.csv:7: ...``; or the file
-        cannot be read, or has no row.
+        One message per wrong row or column, ``cohort.csv:7: ...``; or the file cannot be read,
+        or has no row.
     """
     faults: list[Fault] = []
     members: list[Member] = []
@@ -89,7 +88,7 @@ def read(path: Path) -> list[Member]:
 
 
 def _keys(cells: Cells) -> tuple[dict[str, str], list[str]]:
-    """Return the matching values of a row and what is wrong with it."""
+    """Return the matching values of a row and its errors."""
     keys: dict[str, str] = {}
     wrong: list[str] = []
     for keyword, cell in cells.items():
@@ -99,17 +98,16 @@ def _keys(cells: Cells) -> tuple[dict[str, str], list[str]]:
             wrong.append(f"{keyword} {err}")
         else:
             if not cell.strip("*"):
-                wrong.append(f"{keyword} is nothing but a wildcard; leave the cell empty")
+                wrong.append(f"{keyword} is only a wildcard; leave the cell empty")
     if not cells:
-        wrong.append("says nothing: every cell is empty")
+        wrong.append("every cell is empty")
     return keys, wrong
 
 
 def match_keys(member: Member, profile: Profile) -> dict[str, str]:
-    """Return what may be sent of a row in a STUDY question; see `filters.may_send`.
+    """Return the keys of a row that a STUDY query may contain; see `filters.may_send`.
 
-    StudyDate and StudyTime are not among it: the planner divides by them and sets them
-    itself. A row of nothing else, or of nothing that may be sent, gives ``{}``.
+    StudyDate and StudyTime are not among them: the planner sets these itself.
     """
     return {
         keyword: value
@@ -119,10 +117,9 @@ def match_keys(member: Member, profile: Profile) -> dict[str, str]:
 
 
 def accepts(member: Member, attributes: Mapping[str, str]) -> bool:
-    r"""Tell whether a study is one that the row means: every key matches.
+    r"""Return whether a study matches every key of the row.
 
-    Names are compared without regard to case and accents. An attribute that is absent or
-    empty matches no key.
+    Names are compared without case and accents. An absent or empty attribute matches no key.
 
     Parameters
     ----------
@@ -136,7 +133,7 @@ def accepts(member: Member, attributes: Mapping[str, str]) -> bool:
 
 
 def judge(member: Member, studies: Iterable[Mapping[str, str]]) -> Outcome:
-    """Say what became of a row.
+    """Return the outcome of a row.
 
     A row is ambiguous if it names a study (by StudyInstanceUID or AccessionNumber, without
     wildcards) and more than one matches, or if it names no patient and the studies that
@@ -145,7 +142,7 @@ def judge(member: Member, studies: Iterable[Mapping[str, str]]) -> Outcome:
     Parameters
     ----------
     studies
-        The attributes of the studies that it accepts; the same study may occur again.
+        The attributes of the studies that it accepts; a study may occur several times.
     """
     if member.duplicate_of:
         return Outcome(member, "duplicate")
@@ -167,7 +164,7 @@ def _names(member: Member, keyword: str) -> bool:
 
 
 def write_outcomes(path: Path, outcomes: Sequence[Outcome]) -> None:
-    r"""Write a CSV with one line per row of the cohort, durably, or leave the file as it was.
+    r"""Write a CSV with one line per row of the cohort, durably, or leave the file unchanged.
 
     The columns are ``row``, ``line`` (``cohort.csv:7``), ``outcome``, ``studies`` (how
     many) and ``StudyInstanceUID`` (all of them, ``\`` between). The file has mode 0600.

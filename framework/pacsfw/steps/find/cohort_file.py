@@ -1,7 +1,7 @@
 """The file of a cohort, CSV or JSONL, as rows of keywords and texts.
 
-No message repeats a cell. A column is named if it can be one: where a file has no header,
-its first line holds patients.
+No message repeats a cell. A column name is quoted only if it looks like one, because the first
+line of a file without a header contains patients.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pacsfw.words import nearest
 
 Cells: TypeAlias = dict[str, str]
 Fault: TypeAlias = tuple[int, str]
-"""Line, and what is wrong there."""
+"""Line number and error."""
 
 _KEYWORDS = {keyword.lower(): keyword for keyword, level in LEVEL_OF.items() if level != "SERIES"}
 _IGNORED = ("_", "#")
@@ -29,9 +29,9 @@ _DELIMITERS = ",;\t"
 
 
 def rows(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
-    """Yield line and cells of each row; empty cells and ignored columns are left out.
+    """Yield line number and cells of each row, without empty cells and ignored columns.
 
-    Empty lines are no rows. What cannot be read is added to ``faults``.
+    Empty lines are skipped. Errors are added to ``faults``.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def _text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         line = content.count(b"\n", 0, err.start) + 1
-        # The cause is left out of the traceback: it quotes the file.
+        # The cause would quote the file in the traceback.
         raise ConfigError(
             f"{path.name}:{line}: is not UTF-8 text; save the file as UTF-8"
         ) from None
@@ -65,7 +65,7 @@ def _csv_rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
         if columns is None:
             columns, wrong = _columns(tuple(record))
             if not wrong and not any(columns):
-                wrong = ["no column has a DICOM keyword of patients or studies as its name"]
+                wrong = ["no column name is a DICOM keyword of patients or studies"]
             if wrong:
                 faults += [(line, why) for why in wrong]
                 return
@@ -77,7 +77,7 @@ def _csv_rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
 
 
 def _records(text: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
-    """Yield the records of a CSV and the lines where they begin."""
+    """Yield the records of a CSV and the lines on which they begin."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     line = 1
     try:
@@ -90,18 +90,18 @@ def _records(text: str, faults: list[Fault]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _delimiter(text: str) -> str:
-    """Return what separates the columns of the header: the character that makes the most."""
+    """Return the delimiter: the character that gives the header the most columns."""
     header = next((line for line in io.StringIO(text) if line.strip()), "")
     return max(_DELIMITERS, key=header.count)
 
 
 def _json_rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
-    told: set[str] = set()
+    reported: set[str] = set()
     for line, record in enumerate(text.split("\n"), start=1):
         if not record.strip():
             continue
         try:
-            # Arrays stay lists, so that an object can be told from them by its tuple.
+            # Only objects become tuples; arrays stay lists.
             pairs = json.loads(record, object_pairs_hook=tuple)
         except (ValueError, RecursionError):
             faults.append((line, "is not JSON"))
@@ -110,8 +110,8 @@ def _json_rows(text: str, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
             faults.append((line, "is not a JSON object"))
             continue
         columns, wrong = _columns(tuple(name for name, _ in pairs))
-        faults += [(line, why) for why in wrong if why not in told]
-        told.update(wrong)
+        faults += [(line, why) for why in wrong if why not in reported]
+        reported.update(wrong)
         if not wrong:
             cells = [_json_text(value) for _, value in pairs]
             unread = [col for col, cell in zip(columns, cells, strict=True) if col and cell is None]
@@ -135,7 +135,7 @@ def _filled(columns: Sequence[str], cells: Sequence[str]) -> Cells:
 
 @lru_cache(maxsize=64)
 def _columns(written: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the keyword of each column, "" for one to ignore, and what is wrong with them."""
+    """Return the keyword of each column ("" for an ignored one), and the errors."""
     columns: list[str] = []
     wrong: list[str] = []
     names = [name.strip() for name in written]
@@ -143,12 +143,12 @@ def _columns(written: tuple[str, ...]) -> tuple[Sequence[str], Sequence[str]]:
     for number, name in enumerate(names, start=1):
         keyword = "" if name.startswith(_IGNORED) else _KEYWORDS.get(name.lower(), "")
         if keyword in columns and keyword:
-            wrong.append(f"the column {keyword!r} is here twice")
+            wrong.append(f"the column {keyword!r} occurs twice")
         elif not keyword and not name.startswith(_IGNORED):
             near = nearest(name, _KEYWORDS.values())
             shown = f"{name!r}" if is_header or near else "its name"
             wrong.append(
-                f"column {number}: {shown} is no DICOM keyword of patients or studies{near}; "
+                f"column {number}: {shown} is not a DICOM keyword of patients or studies{near}; "
                 "to ignore a column, let its name begin with _"
             )
         columns.append(keyword)

@@ -1,9 +1,9 @@
-"""Proving that a region was answered whole, or naming the parts where that failed.
+"""Proving that a query result is complete, or naming the parts that are not proven.
 
-A limit of rows that a PACS puts on its answers is the same for every answer. So an answer
-with the final status Success and fewer rows than the largest one ever seen is whole. The
-largest one is compared with the answers to its parts: had it been cut at a limit, parts
-that each lack some of its rows would have room for rows that it does not have.
+A PACS applies the same limit of rows to every result. So a result with the final status
+Success and fewer rows than the largest one ever seen is complete. The largest one is compared
+with the results for its parts. If the limit had cut it, parts that each lack some of its rows
+would contain rows that it does not have.
 """
 
 from __future__ import annotations
@@ -18,23 +18,20 @@ from pacsfw.steps.find.questions import Questions, Reply
 from pacsfw.steps.find.region import EARLIEST, LATEST, Region
 
 IGNORED = "the PACS ignores a key of the question"
-"""Why a region is not proven that is only to be had by asking for more."""
+"""Reason of a region that only a wider query can cover. An interrupted search is compared
+with it, so the text must not change."""
 
 WIDER = 183
-"""Days by which a lone day is widened to see a larger answer."""
+"""Days by which a single day is widened in order to see a larger result."""
 
 
 class Coverage:
-    """Covers regions, one question at a time.
+    """Covers regions, one query at a time.
 
     Parameters
     ----------
-    questions
-        Puts them to the PACS.
-    journal
-        Keeps what became of each region, and knows what an interrupted search has settled.
     may_widen
-        Whether questions may be asked with fewer keys than a region has.
+        Whether queries may have fewer keys than a region.
     """
 
     def __init__(self, questions: Questions, journal: Journal, *, may_widen: bool) -> None:
@@ -42,22 +39,22 @@ class Coverage:
         self._may_widen = may_widen
 
     def cover(self, region: Region, *, named: bool = False) -> set[str] | None:
-        """Ask for a region until it is proven, or its unproven parts are named.
+        """Query a region until it is proven, or its unproven parts are named.
 
         Parameters
         ----------
         named
-            What cannot be proven is part of something that will be named anyway.
+            Whether a larger part, which is reported anyway, contains the region.
 
         Returns
         -------
         set of str or None
-            The studies (patients) found; None where an earlier run had asked for some.
+            The studies (patients) found; None if an earlier run had queried some of them.
 
         Raises
         ------
         RemoteError
-            The PACS cannot be asked, or refuses whatever it is asked.
+            The PACS cannot be queried, or refuses every query.
         """
         state, detail = self._journal.state_of(region)
         if state is None:
@@ -70,11 +67,11 @@ class Coverage:
         return None
 
     def cover_undated(self, region: Region) -> None:
-        """Cover the studies of a region without dates that have no StudyDate themselves."""
+        """Cover the studies without a StudyDate in a region without dates."""
         if self._journal.state_of(region)[0]:
             self.cover(region)  # an interrupted search may not have settled all its parts
             return
-        # Some archives count an empty date as earlier than any other.
+        # Some PACS treat an empty date as earlier than any other.
         early = self._questions.put(replace(region, days=(EARLIEST, EARLIEST + 1)))
         if self._is_whole(early) and early.tally.has_empty_date:
             self._journal.settle(region, "proven")
@@ -118,7 +115,7 @@ class Coverage:
             return reply.tally.uids
         if not whole:
             return self._conquer(region, division, reply, None, named=named)
-        # Where no limit was met so far, the parts are not expected to bring anything new.
+        # Without a known limit, the parts are not expected to bring new studies.
         to_compare = not self._questions.cut
         replies = [self._questions.put(part, to_compare=to_compare) for part in division.parts]
         if any(
@@ -145,7 +142,7 @@ class Coverage:
         *,
         named: bool,
     ) -> set[str] | None:
-        """Settle a region by settling its parts."""
+        """Settle a region part by part."""
         parts = [part.text for part in division.parts]
         detail = json.dumps({"parts": parts, "axis": division.axis, "hole": division.gap})
         self._journal.settle(region, "divided", detail)
@@ -165,7 +162,7 @@ class Coverage:
             set() if found is None else reply.tally.uids - found - _unassigned_rows(division, reply)
         )
         if lost:
-            reason = f"studies of its answer that the answers to its parts lack: {len(lost)}"
+            reason = f"studies in its result that the results for its parts lack: {len(lost)}"
             self._journal.settle(region, "unproven", "" if named else reason)
         else:
             self._close(region, division.axis, division.gap, reply, named=named)
@@ -174,7 +171,7 @@ class Coverage:
     def _adds_up(
         self, region: Region, division: Division, reply: Reply, replies: Sequence[Reply]
     ) -> bool:
-        """Compare the parts with the whole; False leaves them to be settled one by one."""
+        """Return whether the parts prove the whole; if not, settle them one by one."""
         if not all(part.answer.complete for part in replies):
             self._questions.learn(cut=True)
             return False
@@ -183,7 +180,7 @@ class Coverage:
         spare = _unassigned_rows(division, reply)
         if _is_sum(replies, reply, spare):
             return True
-        # The archive may have changed between the questions: ask for the whole once more.
+        # The PACS may have received studies between the queries: query the whole once more.
         again = self._questions.put(region)
         if (
             again.answer.complete
@@ -195,7 +192,7 @@ class Coverage:
         return False
 
     def _wider_is_larger(self, region: Region, reply: Reply) -> bool:
-        """See whether the PACS answers a wider question with more rows; it need not end."""
+        """Return whether a wider query has more rows; it is stopped as soon as it has."""
         if self._questions.cut or not self._may_widen or region.seconds:
             return False
         days = region.days
@@ -211,7 +208,7 @@ class Coverage:
     def _close(
         self, region: Region, axis: str, gap: str, reply: Reply | None, *, named: bool
     ) -> None:
-        """Settle a region whose parts are settled, and whatever may be in none of them."""
+        """Settle a region whose parts are settled, and its studies that are in no part."""
         seen = self._questions
         if axis == "StudyTime" and seen.ranges_take_untimed and axis not in seen.ignored:
             gap = ""
@@ -219,15 +216,15 @@ class Coverage:
             self._journal.settle(region, "proven")
             return
         if seen.cut:
-            reason = f"the PACS cuts its answers short, and {gap} may be missing"
+            reason = f"the PACS truncates its results, and {gap} may be missing"
             if seen.untimed_seen or not region.days or "StudyDate" in seen.ignored:
                 self._look_by_text(region, reply)
         else:
-            reason = f"no larger answer was ever seen: a limit might hide {gap}"
+            reason = f"no larger result was ever seen: a limit might hide {gap}"
         self._journal.settle(region, "unproven", "" if named else reason)
 
     def _look_by_text(self, region: Region, reply: Reply | None) -> None:
-        """Find what other divisions cannot reach, as far as the texts seen lead to it."""
+        """Find studies that other divisions cannot reach, by the beginnings of texts seen."""
         keys = [key for key in TEXT_KEYS if key not in self._questions.ignored]
         division = by_text(region, self._with_texts(region, reply).tally, keys)
         if division is not None:
@@ -239,15 +236,15 @@ class Coverage:
 
     def _give_up(self, region: Region, reply: Reply, *, named: bool) -> None:
         if reply.answer.complete and not self._questions.cut:
-            # The largest answer of all, and nothing hints at a limit; nothing excludes one.
-            reason = f"no larger answer than these {reply.tally.rows} rows was ever seen"
+            # No sign of a limit, but one at exactly this size cannot be ruled out.
+            reason = f"no larger result than these {reply.tally.rows} rows was ever seen"
         else:
             reason = f"{reply.answer.status_text}; it cannot be divided further"
         self._journal.settle(region, "unproven", "" if named else reason)
 
 
 def _has_all(parts: Sequence[Reply], whole: Reply) -> bool:
-    """Tell whether a part has all rows of the whole: then it is as much in doubt."""
+    """Return whether one part has all rows of the whole: then it is not proven either."""
     return any(part.tally.uids >= whole.tally.uids for part in parts)
 
 
@@ -257,13 +254,13 @@ def _is_sum(parts: Sequence[Reply], whole: Reply, spare: set[str]) -> bool:
 
 
 def _unassigned_rows(division: Division, reply: Reply) -> set[str]:
-    """Return the rows of the whole that need not be in any part of a division."""
+    """Return the studies of the whole that need not be in any part of a division."""
     if not division.gap:
         return reply.tally.neighbours
-    holes = {"StudyTime": reply.tally.untimed, "StudyDate": reply.tally.undated}
-    return holes.get(division.axis, reply.tally.uids) | reply.tally.neighbours
+    gaps = {"StudyTime": reply.tally.untimed, "StudyDate": reply.tally.undated}
+    return gaps.get(division.axis, reply.tally.uids) | reply.tally.neighbours
 
 
 def _is_unsupported(division: Division, part: Reply) -> bool:
-    """Tell whether a part was refused for its key, not for its size."""
+    """Return whether a part was refused for its key, not for its size."""
     return part.is_refused and not part.is_too_much and division.axis != "StudyDate"

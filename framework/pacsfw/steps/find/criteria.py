@@ -1,4 +1,4 @@
-"""What `find` looks for."""
+"""The criteria of a search."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ STUDY_KEYS = (
     "ModalitiesInStudy",
     "NumberOfStudyRelatedInstances",
 )
-"""Asked of every study, beside what filters and search fields need."""
+"""Returned for every study, in addition to the keys of filters and search fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """What `find` looks for. Both dates are None where a cohort alone says it."""
+    """The criteria of a search. Both dates are None if only a cohort defines it."""
 
     start: date | None
     end: date | None
@@ -36,7 +36,7 @@ class Criteria:
     filters: tuple[Filter, ...] = ()
     members: Sequence[cohort.Member] = ()
     has_cohort: bool = False
-    """Whether there is a cohort, be it without any row."""
+    """Whether there is a cohort, even without rows."""
     undated: bool = False
     max_studies: int = 0
 
@@ -49,12 +49,12 @@ class Criteria:
 
     @property
     def series_keywords(self) -> tuple[str, ...]:
-        """What has to be asked of the series of each study."""
+        """The keywords to return for the series of each study."""
         return tuple(each.keyword for each in filters.series_filters(self.filters))
 
     @property
     def returns(self) -> tuple[str, ...]:
-        """The keywords to ask back of studies."""
+        """The keywords to return for studies."""
         wanted = (
             *STUDY_KEYS,
             *self.search_fields,
@@ -65,10 +65,7 @@ class Criteria:
 
 
 def regions(criteria: Criteria, profile: Profile) -> dict[Region, list[cohort.Member]]:
-    """Return the regions to cover, each with the rows of the cohort that ask for it.
-
-    Without a cohort no row asks; several rows may ask for one region.
-    """
+    """Return the regions to cover, each with its rows of the cohort, if there is one."""
     if not criteria.has_cohort:
         return {
             Region(keys=tuple(sorted(keys.items())), days=criteria.days): []
@@ -84,7 +81,7 @@ def regions(criteria: Criteria, profile: Profile) -> dict[Region, list[cohort.Me
 
 
 def _days(key: str) -> Span | None:
-    """Return the days that a key of StudyDate means; None where it leaves an end open."""
+    """Return the range of days of a key of StudyDate; None if an end is open."""
     first, _, last = key.partition("-")
     try:
         low = datetime.strptime(first, "%Y%m%d").replace(tzinfo=UTC).date()

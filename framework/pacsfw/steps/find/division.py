@@ -1,8 +1,8 @@
-"""Cutting a region into smaller ones.
+"""Dividing a region into smaller ones.
 
-Cuts by day are exact: a range of dates only ever means studies that have a date. Cuts by
-second leave out studies without a StudyTime, and cuts by the beginning of a text those
-whose text begins in a way that nobody has seen yet. Such a division has a *gap*.
+Division by day is exact: only studies with a date match a range of dates. Division by second
+misses studies without a StudyTime. Division by the beginning of a text misses beginnings that
+were not seen yet. The missed studies are the *gap* of a division.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from datetime import date
 from pacsfw.steps.find.region import EARLIEST, LAST_SECOND, LATEST, Region, RowTally, Span
 
 TEXT_KEYS = ("PatientID", "AccessionNumber")
-"""Keys that every archive has to match (PS3.4 C.6) and whose beginnings divide well."""
+"""Keys that every PACS must match (PS3.4 C.6) and whose beginnings divide well."""
 
 LONGEST = 32
-"""Characters by which texts are divided at most; nothing but an ill will needs more."""
+"""Maximum number of characters by which texts are divided; only crafted values need more."""
 
 MODALITIES = "ModalitiesInStudy"
 
 USUAL = (date(1950, 1, 1).toordinal(), date(2099, 12, 31).toordinal())
-"""Days on which studies are usually made: saves halving two thousand years of none."""
+"""Days on which studies are usually made: saves halving two thousand years without studies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
-    """Parts that make up a region, but for the gap.
+    """The parts of a region, and its gap.
 
-    ``independent`` says that every part should lack some row of the whole.
+    ``independent`` means that every part should lack some row of the whole.
     """
 
     axis: str
@@ -42,14 +42,14 @@ class Division:
 def divide(
     region: Region, tally: RowTally, *, cut: bool, ignored: Collection[str], modalities: bool
 ) -> Division | None:
-    """Divide a region by the first axis that can: days, seconds, modalities, texts.
+    """Divide a region by the first possible axis: days, seconds, modalities, texts.
 
     Parameters
     ----------
     tally
-        The rows that its question brought.
+        The rows of its result.
     cut
-        Whether they are known not to be all.
+        Whether the result is known to be incomplete.
     ignored
         Keys that the PACS was seen to ignore.
     modalities
@@ -58,7 +58,7 @@ def divide(
     Returns
     -------
     Division or None
-        None where nothing is left to divide by.
+        None if it cannot be divided.
     """
     found = None
     if "StudyDate" not in ignored:
@@ -71,7 +71,7 @@ def divide(
 
 
 def by_day(region: Region, tally: RowTally, *, cut: bool) -> Division | None:
-    """Divide a range of days; all days are first divided into usual and unusual ones."""
+    """Divide a range of days; a region without dates is first divided at the `USUAL` days."""
     gap = ""
     if region.level != "STUDY" or region.seconds:
         return None
@@ -88,7 +88,7 @@ def by_day(region: Region, tally: RowTally, *, cut: bool) -> Division | None:
 
 
 def by_second(region: Region, tally: RowTally, *, cut: bool) -> Division | None:
-    """Divide the day, or a part of it, down to a single second."""
+    """Divide a day, or a part of it, down to a single second."""
     limits = region.seconds or (0, LAST_SECOND)
     if limits[0] == limits[1] or region.level != "STUDY":
         return None
@@ -99,9 +99,9 @@ def by_second(region: Region, tally: RowTally, *, cut: bool) -> Division | None:
 
 
 def by_text(region: Region, tally: RowTally, keys: Sequence[str]) -> Division | None:
-    """Divide by how the texts of one of these keys begin, as far as the rows show.
+    """Divide by the beginnings of the texts of one of these keys, as seen in the rows.
 
-    Where a digit occurs, every digit is asked for; other characters only as they were seen.
+    If a digit occurs, every digit is queried; other characters only if they were seen.
     """
     for key in keys:
         pattern = dict(region.keys).get(key, "*")
@@ -144,10 +144,10 @@ def _with_key(region: Region, key: str, value: str) -> Region:
 
 
 def _spans(found: Counter[int], limits: Span, *, cut: bool) -> tuple[list[Span], bool]:
-    """Cut a range in two so that each half holds some of what was found.
+    """Divide a range in two so that each half contains some of the values found.
 
-    A lone value is set apart instead. What was cut short and fills less than half the range
-    is likely one end of it: then the range is halved, whatever was found.
+    A single value becomes a part of its own instead. An incomplete result that fills less than
+    half the range is probably one end of it: then the range is halved at its middle.
     """
     low, high = limits
     values = sorted(value for value in found if low <= value <= high)

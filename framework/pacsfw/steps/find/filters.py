@@ -1,7 +1,7 @@
-"""What may be asked of the PACS of the configured filters, and what a row has to be.
+"""The configured filters: which ones may be sent as keys, and which rows match them.
 
-Every filter is matched here in any case; what is sent besides only makes answers smaller.
-So nothing is sent that an archive may match more narrowly than this module does.
+pacsfw applies every filter itself; keys sent to the PACS only make the results smaller. So
+no key is sent that a PACS may match more narrowly than this module does.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pacsfw.dicom.vr import SINGLE_VALUED
 
 _STUDY_UID = "StudyInstanceUID"
 _AXES = frozenset({"StudyDate", "StudyTime"})
-"""Keys by which the planner divides: it sets them itself."""
+"""Keys that the planner sets itself."""
 _COMPARED_HERE = frozenset({"PN", "IS", "DS"})
-"""VRs that archives compare in ways of their own: case, accents, component groups and
-trailing delimiters of names (PS3.4 C.2.2.2.1), numbers as text."""
+"""VRs that PACS compare differently: case, accents, component groups and trailing delimiters
+of names (PS3.4 C.2.2.2.1), numbers as text."""
 
 
 def study_filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
@@ -34,13 +34,13 @@ def series_filters(filters: Iterable[Filter]) -> tuple[Filter, ...]:
 
 
 def accepts(filters: Iterable[Filter], attributes: Mapping[str, str]) -> bool:
-    r"""Tell whether every filter matches.
+    r"""Return whether every filter matches.
 
     Parameters
     ----------
     attributes
-        Keyword to text, ``\`` between several values. What is absent or empty is none of
-        the wanted values, not even ``*``, and none of the unwanted ones.
+        Keyword to text, ``\`` between several values. An absent or empty attribute matches no
+        value, not even ``*``, neither wanted nor unwanted.
     """
     return all(
         (not each.wanted or _any(each.wanted, each, attributes))
@@ -50,7 +50,7 @@ def accepts(filters: Iterable[Filter], attributes: Mapping[str, str]) -> bool:
 
 
 def capitals_decide(filters: Sequence[Filter], attributes: Mapping[str, str]) -> str:
-    """Return the keyword of the first filter whose answer depends on case or accents, or ""."""
+    """Return the keyword of the first filter that case or accents alone decide, or ""."""
     for each in filters:
         folded = replace(each, fold=True)
         if not each.fold and accepts([each], attributes) != accepts([folded], attributes):
@@ -59,14 +59,9 @@ def capitals_decide(filters: Sequence[Filter], attributes: Mapping[str, str]) ->
 
 
 def accepts_series(filters: Sequence[Filter], series_rows: Iterable[Mapping[str, str]]) -> bool:
-    """Tell whether a study has one series that is all that is wanted, and none unwanted.
+    """Return whether one series of a study has all wanted values, and no series an unwanted one.
 
-    Parameters
-    ----------
-    filters
-        Filters on attributes of series.
-    series_rows
-        The attributes of every series of the study.
+    ``filters`` are those on attributes of series.
     """
     wanted = [each for each in filters if each.wanted]
     has_wanted = not wanted
@@ -83,7 +78,7 @@ def _any(patterns: Iterable[str], of: Filter, attributes: Mapping[str, str]) -> 
 
 
 def matches_text(keyword: str, pattern: str, text: str, *, fold: bool) -> bool:
-    """Tell whether the text of an attribute matches; an empty one matches nothing."""
+    """Return whether the text of an attribute matches; an empty text matches nothing."""
     if not text:
         return False
     vr = vr_of(keyword)
@@ -92,26 +87,24 @@ def matches_text(keyword: str, pattern: str, text: str, *, fold: bool) -> bool:
 
 
 def pushed(filters: Iterable[Filter], profile: Profile) -> list[dict[str, str]]:
-    """Return matching keys of a STUDY question, as alternatives that make up the whole.
+    """Return matching keys of STUDY queries, as alternatives that together find everything.
 
-    What one of the alternatives finds may be found by another one too. Ranges of StudyDate
-    and StudyTime are the planner's and not among the keys.
+    Several alternatives may find the same study. StudyDate and StudyTime are not among the
+    keys: the planner sets them.
 
     Parameters
     ----------
     filters
-        As configured. Those that name series, say what is not wanted, or disregard case
-        and accents are not sent.
+        Filters on series, exclusions, and filters that ignore case and accents are not sent.
     profile
-        What is known of the PACS: of the keys that an archive need not match only those are
-        sent that it applies before any limit of rows.
+        Optional keys are sent only if the PACS applies them before any limit of rows.
 
     Returns
     -------
     list of dict
-        At least one; ``[{}]`` where nothing can be sent. At most one key has different
-        values in them: the UIDs, else the shortest list. Each is asked on its own, since an
-        archive that knows no lists of UIDs answers for a part of one, without a word.
+        At least one; ``[{}]`` if nothing can be sent. At most one key has different values in
+        them: the UIDs, or otherwise the shortest list. Each value has its own query, because a
+        PACS without support for lists of UIDs silently answers for a part of the list.
     """
     fixed: dict[str, str] = {}
     choices: dict[str, list[str]] = {}
@@ -123,17 +116,17 @@ def pushed(filters: Iterable[Filter], profile: Profile) -> list[dict[str, str]]:
         fixed[keyword] = choices.pop(keyword)[0]
     if not choices:
         return [fixed]
-    # UIDs first: nothing else names studies that well.
+    # UIDs first: they are the most specific.
     best = min(choices, key=lambda keyword: (keyword != _STUDY_UID, len(choices[keyword])))
     return [{**fixed, best: value} for value in choices[best]]
 
 
 def may_send(keyword: str, value: str, profile: Profile) -> bool:
-    """Tell whether a STUDY question may hold this key without losing what matches here.
+    """Return whether a STUDY query may contain this key without losing matching studies.
 
-    Never sent are names and numbers, which archives compare in ways of their own; letters
-    beyond ASCII and ``?``, which depend on the character sets on both sides; lists; a value
-    of nothing but ``*``; and keys that the PACS is known to ignore.
+    Never sent are names and numbers, which PACS compare differently; letters beyond ASCII and
+    ``?``, which depend on the character sets on both sides; lists; a value of only ``*``; and
+    keys that the PACS is known to ignore.
     """
     is_matched = (
         keyword in REQUIRED_STUDY_KEYS or keyword == _STUDY_UID or keyword in profile.before_limit

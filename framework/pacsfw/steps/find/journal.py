@@ -1,4 +1,4 @@
-"""What the ledger is told of a search, and what it knows of an interrupted one."""
+"""The evidence of a search in the ledger, and the evidence of an interrupted search."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Journal:
     Parameters
     ----------
     found
-        Flushed before a region is recorded as settled: its studies have to be in the ledger.
+        Flushed before a region is recorded as settled: its studies must be in the ledger.
     """
 
     def __init__(self, ledger: Ledger, search: Search, clock: Clock, found: Flushes) -> None:
@@ -32,7 +32,7 @@ class Journal:
         self._learned = (search.largest, search.cut)
 
     def question(self, asked: Query, answer: QueryResult, rows: int, seconds: float) -> None:
-        """Keep how one question was answered."""
+        """Record one query and how its result ended."""
         self._ledger.questions.record(
             self.search.id,
             self.search.query,
@@ -44,23 +44,23 @@ class Journal:
         )
 
     def learned(self, largest: int, *, cut: bool) -> None:
-        """Keep what is known of the limits of the PACS."""
+        """Record what is known about the limits of the PACS."""
         if self._learned != (largest, cut):
             self._learned = (largest, cut)
             self._ledger.searches.learned(self.search.id, largest=largest, cut=cut)
 
     def settle(self, region: Region, state: RegionState, detail: str = "") -> None:
-        """Record what became of a region, after its studies."""
+        """Record the state of a region, after its studies."""
         self._found.flush()
         self._settled[region.text] = (state, detail)
         self._ledger.searches.settle(self.search.id, region.text, state, detail)
 
     def state_of(self, region: Region) -> tuple[RegionState | None, str]:
-        """Return what an interrupted or this search has settled about a region."""
+        """Return the state and detail of a region from this or an interrupted search."""
         return self._settled.get(region.text, (None, ""))
 
     def forget(self, level: str) -> None:
-        """Have everything of a level asked again."""
+        """Forget all regions of a level, so that they are queried again."""
         for text in [text for text in self._settled if Region.parse(text).level == level]:
             del self._settled[text]
             self._ledger.searches.unsettle(self.search.id, text)

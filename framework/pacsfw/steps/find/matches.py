@@ -1,7 +1,7 @@
-"""Deciding which of the studies that a PACS answers with are meant, and keeping those.
+"""Selecting and keeping the studies that match the criteria.
 
-Every criterion is applied here, whatever was sent to the PACS: it may ignore a key, or
-match it in a way of its own.
+Every criterion is applied here, whatever keys were sent: a PACS may ignore a key, or match it
+differently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.region import day_of
 
 FLUSH_AT = 1000
-"""Studies that are collected before they are written to the ledger."""
+"""Number of studies collected before they are written to the ledger."""
 
 
 class TooMany(StateError):
@@ -29,37 +29,37 @@ class TooMany(StateError):
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen on the way, for the explanations."""
+    """Counts for the notes and problems of a search."""
 
     undated: int = 0
     outside: int = 0
     not_uids: int = 0
     examined: Counter[str] = field(default_factory=Counter)
-    """Answers that were looked at for a keyword that a criterion needs, by its name."""
+    """Rows checked for a keyword that a criterion needs, by criterion."""
     without: Counter[str] = field(default_factory=Counter)
-    """Of these, the ones that it was not in at all."""
+    """The number of these rows without the keyword, by criterion."""
     capitals: Counter[str] = field(default_factory=Counter)
-    """Studies about which a filter decides by case or accents alone, by its keyword."""
+    """Studies that only case or accents decide, by keyword of the filter."""
     unknown_series: int = 0
-    """Studies whose series were not answered whole, and were needed to decide."""
+    """Studies whose series were needed to decide, but not read completely."""
 
     def counts(self) -> dict[str, Any]:
-        """Return what `parse` understands, as JSON can hold it."""
+        """Return the counts in the form in which the ledger keeps them."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def parse(cls, counts: Mapping[str, Any]) -> Seen:
-        """Return what an interrupted search has kept."""
+        """Return the counts of an interrupted search."""
         seen = cls(**counts)
-        seen.examined, seen.without = Counter(seen.examined), Counter(seen.without)
-        seen.capitals = Counter(seen.capitals)
+        for name in ("examined", "without", "capitals"):
+            setattr(seen, name, Counter(getattr(seen, name)))
         return seen
 
 
 class Matches:
-    """Takes rows of answers at STUDY level, each study once.
+    """Takes rows of STUDY queries, each study once.
 
-    Studies of which the series have to be known wait until `waiting` is asked.
+    Studies that need a query for their series wait until `waiting` is called.
     """
 
     def __init__(self, criteria: Criteria, ledger: Ledger, search: int) -> None:
@@ -72,20 +72,20 @@ class Matches:
             *(("find.cohort", key) for key in named_by_rows),
         ]
         self._days = criteria.days
-        # What an interrupted search has found is in the ledger already.
+        # The ledger already has the studies of an interrupted search.
         self._decided = dict.fromkeys(ledger.searches.uids(search), True)
         self._refused: set[str] = set()
-        """Studies whose series are not what is looked for."""
+        """Studies whose series do not match."""
         self._waiting: dict[str, dict[str, str]] = {}
         self._studies: list[tuple[str, Mapping[str, str]]] = []
         self._answers: list[tuple[int, str]] = []
         self.dates_asked = True
-        """Whether the present question names dates."""
+        """Whether the current query names dates."""
         self.members: Sequence[cohort.Member] = ()
-        """The rows of the cohort that the present question was put for."""
+        """The rows of the cohort for which the current query was sent."""
         self.total = len(self._decided)
         self.seen = Seen.parse(ledger.searches.get(search).seen)
-        """Studies that an interrupted search left out may be counted once more."""
+        """Studies that an interrupted search skipped may be counted twice."""
 
     def take(self, uid: str, found: QueryRow) -> None:
         """Take one row; the same study may come several times.
@@ -96,7 +96,7 @@ class Matches:
             More studies match than the configuration allows.
         """
         if not self._decided.get(uid) and uid not in self._refused:
-            # Another row of the same study, or of the cohort, may speak for it.
+            # Another row of the study, or another row of the cohort, may match.
             first = uid not in self._decided
             self._decided[uid] = self._decide(uid, found.attributes, first=first)
         if self._decided[uid] and self.members:
@@ -108,13 +108,13 @@ class Matches:
             ]
 
     def waiting(self) -> dict[str, dict[str, str]]:
-        """Return the studies whose series have to be asked, by UID."""
+        """Return the attributes of the studies that wait for their series, by UID."""
         return dict(self._waiting)
 
     def series(
         self, uid: str, attributes: dict[str, str], answer: QueryResult, rows: Sequence[QueryRow]
     ) -> None:
-        """Decide about a study that waited, now that its series were asked."""
+        """Decide about a waiting study by its series."""
         del self._waiting[uid]
         known = [row.attributes for row in rows]
         for each in self._series_filters:
@@ -126,7 +126,7 @@ class Matches:
             self._series_filters, known
         )
         if not answer.complete and not fits:
-            # Whatever was not answered may be what is looked for: keep it, and say so.
+            # A missing series may match: keep the study, and report it.
             self.seen.unknown_series += 1
             fits = True
         if fits:
@@ -136,7 +136,7 @@ class Matches:
             self._refused.add(uid)
 
     def flush(self) -> None:
-        """Write what was accepted to the ledger."""
+        """Write the accepted studies to the ledger."""
         with self._ledger.transaction():
             for uid, attributes in self._studies:
                 self._ledger.studies.add(uid, attributes, "find")
@@ -148,7 +148,7 @@ class Matches:
         self._answers = [each for each in self._answers if each[1] in self._waiting]
 
     def _decide(self, uid: str, attributes: Mapping[str, str], *, first: bool) -> bool:
-        """Decide by one row; only the ``first`` one of a study is counted."""
+        """Decide by one row; only the ``first`` row of a study is counted."""
         if not is_uid(uid):
             self.seen.not_uids += first
             return False
@@ -183,7 +183,7 @@ class Matches:
             return self._days is None or self._criteria.undated
         if self._days is None or self._days[0] <= day <= self._days[1]:
             return True
-        beyond = day < self._days[0] - 1 or day > self._days[1] + 1  # neighbours are asked for
+        beyond = day < self._days[0] - 1 or day > self._days[1] + 1  # queried ranges are longer
         self.seen.outside += first and beyond and self.dates_asked
         return False
 
@@ -218,12 +218,12 @@ class Matches:
 
     def _why(self) -> str:
         if self.seen.outside:
-            return f" (the PACS also answered with {self.seen.outside:,} studies of other dates)"
+            return f" (the PACS also returned {self.seen.outside:,} studies of other dates)"
         return ""
 
 
-def question(uid: str, attributes: Mapping[str, str], keywords: Sequence[str]) -> Query:
-    """Return the question for the series of a study, with all keys above them."""
+def series_query(uid: str, attributes: Mapping[str, str], keywords: Sequence[str]) -> Query:
+    """Return the query for the series of a study, with all keys above them."""
     match = {"StudyInstanceUID": uid}
     if patient_id := attributes.get("PatientID"):
         match["PatientID"] = patient_id

@@ -1,4 +1,4 @@
-"""From the criteria to covered regions: what is asked, in which order, and what remains."""
+"""From the criteria to covered regions: the queries, their order, and what stays unproven."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from pacsfw.steps.find.region import Region
 
 
 class Planner:
-    """Covers all that the criteria mean.
+    """Covers everything that matches the criteria.
 
     Parameters
     ----------
-    pacs
-        Is asked.
     requires_patient_id
-        Whether every question has to name a patient.
+        Whether every query must name a patient.
     """
 
     def __init__(
@@ -42,7 +40,6 @@ class Planner:
         self._pacs, self._requires_patient_id = pacs, requires_patient_id
         self._matches, self._journal = found, journal
         self._patients: list[str] | None = None
-        self._series_questions_need_patient = False
         self._questions = Questions(
             self,
             found,
@@ -53,12 +50,12 @@ class Planner:
         )
 
     def run(self) -> None:
-        """Ask until everything is proven, or what is not proven is named.
+        """Query until everything is proven, or the unproven parts are named.
 
         Raises
         ------
         RemoteError
-            The PACS cannot be asked. What was found until then is in the ledger.
+            The PACS cannot be queried. Studies found before are in the ledger.
         TooMany
             More studies match than the configuration allows.
         """
@@ -66,7 +63,6 @@ class Planner:
             wanted = regions(self._criteria, self._profile)
             needs_patients = self._requires_patient_id
             coverage = Coverage(self._questions, self._journal, may_widen=not needs_patients)
-            self._series_questions_need_patient = needs_patients
             wider: dict[Region, list[Member]] = {}
             in_vain: list[Region] = []
             for region, members in wanted.items():
@@ -82,16 +78,16 @@ class Planner:
             for region, members in wider.items():
                 self._matches.members = members
                 self._cover(region, coverage)
-            # Not before: a search that is killed has to know that it still needs those.
+            # Not earlier: a search resumed after a kill must see that these are not covered.
             for region in in_vain:
                 self._mark_covered(region)
         finally:
             self._matches.flush()
 
-    def put(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        """Put a question; then ask for the series of the studies that wait for it."""
-        self._matches.dates_asked = "StudyDate" in question.match
-        answer = self._pacs.put(question, emit)
+    def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
+        """Send a query, then query the series of the studies that wait for them."""
+        self._matches.dates_asked = "StudyDate" in query.match
+        answer = self._pacs.put(query, emit)
         waiting = self._matches.waiting()
         largest = max(self._questions.largest, len(waiting))
         for uid, attributes in waiting.items():
@@ -99,7 +95,7 @@ class Planner:
         return answer
 
     def _was_in_vain(self, region: Region) -> bool:
-        """Tell whether a key is ignored; then all that ask by it are answered by one question."""
+        """Return whether a key is ignored; then one wider query covers all such regions."""
         if not region.exact_keys & self._questions.ignored:
             state = self._journal.state_of(region)
             undated = self._journal.state_of(replace(region, days=None))
@@ -107,14 +103,14 @@ class Planner:
         return True
 
     def _mark_covered(self, region: Region) -> None:
-        """Leave a region unnamed that was not proven: a wider one stands for it."""
+        """Remove the reason of an unproven region, because a wider one covers it."""
         for asked in (region, replace(region, days=None)):
             if self._journal.state_of(asked)[0] == "unproven":
                 self._journal.settle(asked, "unproven")
 
     def _cover(self, region: Region, coverage: Coverage) -> None:
         if self._criteria.undated and region.days and "PatientID" in dict(region.keys):
-            # One patient: dates are told apart here.
+            # One patient: the result is small, and the dates are checked here.
             coverage.cover(replace(region, days=None))
             return
         coverage.cover(region)
@@ -122,7 +118,7 @@ class Planner:
             coverage.cover_undated(replace(region, days=None))
 
     def _patient_by_patient(self, region: Region, coverage: Coverage) -> None:
-        """Enumerate the patients, then ask for the studies of each (PS3.4 C.6.1)."""
+        """Enumerate the patients, then query the studies of each (PS3.4 C.6.1)."""
         if self._patients is None:
             self._patients = self._enumerated()
         keys = dict(region.keys)
@@ -133,10 +129,10 @@ class Planner:
                 self._cover(replace(region, keys=of_patient), coverage)
 
     def _enumerated(self) -> list[str]:
-        """Return the IDs of all patients that can be asked for; name the others."""
+        """Return the IDs of all patients that a query can name; report the number of others."""
         found = _Patients()
         everyone = Region(level="PATIENT")
-        # An interrupted search has proven what it did; but whom it found is not kept.
+        # The ledger does not keep the patients that an interrupted search found.
         self._journal.forget("PATIENT")
         questions = Questions(self._pacs, found, self._journal, ("PatientID",), level="PATIENT")
         Coverage(questions, self._journal, may_widen=False).cover(everyone)
@@ -144,16 +140,17 @@ class Planner:
         nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]
         if nameless:
             reason = (
-                "this PACS answers only for a patient by ID, and patients have an ID that cannot "
-                f"be asked for (empty, or with a wildcard or backslash): {len(nameless)}"
+                "this PACS answers only queries with a PatientID, and some patients have an ID "
+                "that a query cannot name (empty, or with a wildcard or backslash): "
+                f"{len(nameless)}"
             )
             self._journal.settle(replace(everyone, keys=(("PatientID", ""),)), "unproven", reason)
         return sorted(patients.difference(nameless))
 
     def _ask_series(self, uid: str, attributes: dict[str, str], largest: int) -> None:
-        """Ask for the series of a study; by modality, too, where the answer may be limited."""
-        of_patient = attributes if self._series_questions_need_patient else {}
-        asked = matches.question(uid, of_patient, self._criteria.series_keywords)
+        """Query the series of a study; also by modality if the result may be truncated."""
+        of_patient = attributes if self._requires_patient_id else {}
+        asked = matches.series_query(uid, of_patient, self._criteria.series_keywords)
         answer, rows = self._put_and_keep(asked)
         wanted = self._criteria.modality
         has_it = any(row.attributes.get("Modality") == wanted for row in rows)

@@ -1,6 +1,6 @@
-"""Parts of what is looked for, and what the rows of an answer tell about one.
+"""The parts of a search, and what the rows of a query result show about one.
 
-A region is one question: fixed keys, a range of days, a range of seconds within the day.
+A region is one query: fixed keys, a range of days, a range of seconds within the day.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """One question of the planner.
+    """One query of the planner.
 
     ``days`` are ordinals (`datetime.date.toordinal`), None for any or no date; a bound at
-    `EARLIEST` or `LATEST` is left open. ``seconds`` are those of the day.
+    `EARLIEST` or `LATEST` is left open. ``seconds`` count from midnight.
     """
 
     level: Literal["PATIENT", "STUDY"] = "STUDY"
@@ -38,7 +38,7 @@ class Region:
 
     @property
     def text(self) -> str:
-        """The region as text that is the same for the same region."""
+        """The region as text; equal regions have equal texts."""
         return json.dumps([self.level, self.keys, self.days, self.seconds])
 
     @classmethod
@@ -54,7 +54,7 @@ class Region:
 
     @property
     def in_words(self) -> str:
-        """The region for people; of keys only the names, since values may name a patient."""
+        """The region for users; without the values of keys, because they may name a patient."""
         words = []
         if self.days:
             words.append(f"StudyDate {_to(*(_iso(day) for day in self.days))}")
@@ -67,7 +67,7 @@ class Region:
 
     @property
     def exact_keys(self) -> frozenset[str]:
-        """The keys that have to have one value, not those whose beginning is given."""
+        """The keys with one exact value, not only its beginning."""
         return frozenset(key for key, value in self.keys if not value.endswith("*"))
 
     @property
@@ -76,16 +76,16 @@ class Region:
         return self.days is not None and self.days[0] < self.days[1]
 
     def asked_days(self, margin: int) -> Span:
-        """Return the days to ask for: a range is longer by a margin at both ends."""
+        """Return the days to query: a range is longer by a margin at both ends."""
         low, high = self.days or (EARLIEST, LATEST)
         margin = margin if self.has_several_days else 0
         return max(low - margin, EARLIEST), min(high + margin, LATEST)
 
-    def as_slice(self, returns: tuple[str, ...], *, margin: int = 0, max_rows: int = 0) -> Query:
-        """Return the question to put.
+    def as_query(self, returns: tuple[str, ...], *, margin: int = 0, max_rows: int = 0) -> Query:
+        """Return the query to send.
 
         Upper bounds of time are one second later than the region's, so that fractions of its
-        last second belong to it, whether an archive compares times or text.
+        last second belong to it, whether a PACS compares times or text.
         """
         match = dict(self.keys)
         if self.days:
@@ -103,7 +103,7 @@ class Region:
     def mismatched(
         self, attributes: Mapping[str, str], day: int | None, second: int | None, margin: int
     ) -> Iterator[str]:
-        """Yield the keys of the question, put with that margin, that a row does not match."""
+        """Yield the keys of the query, sent with this margin, that a row does not match."""
         for key, pattern in self.keys:
             values = attributes.get(key, pattern).split("\\")
             if not matches(vr_of(key), pattern, values, fold=True):
@@ -120,27 +120,27 @@ class Region:
 
 @dataclass(slots=True)
 class RowTally:
-    """What the rows of one answer were, as far as it is needed to judge and to divide."""
+    """The facts about the rows of one query result that are needed to judge and to divide."""
 
     margin: int = 0
-    """Days by which a range was asked longer at both ends."""
+    """Days by which the queried range was longer at both ends."""
     rows: int = 0
     uids: set[str] = field(default_factory=set)
     days: Counter[int] = field(default_factory=Counter)
     seconds: Counter[int] = field(default_factory=Counter)
     undated: set[str] = field(default_factory=set)
     has_empty_date: bool = False
-    """Whether some row has an empty StudyDate, not merely one that is no date."""
+    """Whether some row has an empty StudyDate, not only an invalid one."""
     untimed: set[str] = field(default_factory=set)
     neighbours: set[str] = field(default_factory=set)
-    """Those of other days than the region's."""
+    """Studies of other days than the region's."""
     mismatches: Counter[str] = field(default_factory=Counter)
-    """Rows that do not match a key of the question, by key."""
+    """Number of rows that do not match a key of the query, by key."""
     texts: dict[str, list[str]] = field(default_factory=dict)
-    """Values of the keys whose texts may serve to divide."""
+    """Values of the keys that may be used to divide by text."""
 
     def add(self, region: Region, uid: str, attributes: Mapping[str, str]) -> None:
-        """Take one row of the answer to a region."""
+        """Take one row of the query result for a region."""
         self.rows += 1
         self.uids.add(uid)
         day, second = day_of(attributes), second_of(attributes)
@@ -160,10 +160,10 @@ class RowTally:
         self.mismatches.update(region.mismatched(attributes, day, second, self.margin))
 
     def ignored(self, region: Region) -> set[str]:
-        """Return the keys of the question that the rows show to be ignored.
+        """Return the keys of the query that the PACS ignores, as the rows show.
 
-        A value may be matched more generously than by the standard; a range, and how a text
-        begins, may not.
+        A PACS may match an exact value more loosely than the standard, but not a range or the
+        beginning of a text.
         """
         return {
             key
@@ -173,7 +173,7 @@ class RowTally:
 
 
 def day_of(attributes: Mapping[str, str]) -> int | None:
-    """Return the StudyDate of a row as ordinal; None where it has none that is a date."""
+    """Return the StudyDate of a row as ordinal; None if it is missing or invalid."""
     text = attributes.get("StudyDate", "").replace(".", "")
     if len(text) != 8 or not text.isdecimal():
         return None
@@ -184,7 +184,7 @@ def day_of(attributes: Mapping[str, str]) -> int | None:
 
 
 def second_of(attributes: Mapping[str, str]) -> int | None:
-    """Return the StudyTime of a row in seconds of the day; None where it has none."""
+    """Return the StudyTime of a row in seconds of the day; None if it is missing or invalid."""
     digits = attributes.get("StudyTime", "").replace(":", "").partition(".")[0]
     if len(digits) not in (2, 4, 6) or not digits.isdecimal():
         return None
@@ -193,7 +193,7 @@ def second_of(attributes: Mapping[str, str]) -> int | None:
 
 
 def _is_outside(value: int | None, text: str | None, span: Span, lowest: int) -> bool:
-    """Tell whether a row is no answer to a range; an empty text is one to an open beginning."""
+    """Return whether a row is outside a range; an empty text matches an open beginning."""
     if value is None:
         return text == "" and span[0] > lowest
     return not span[0] <= value <= span[1]

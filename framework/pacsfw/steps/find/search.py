@@ -1,4 +1,4 @@
-"""The find step: ask, keep in the ledger, write the study list."""
+"""The find step: query the PACS, record in the ledger, write the study list."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from pacsfw.steps.run import Run
 
 
 def fingerprint(criteria: Criteria, level: Level, net: Net | None, use: str) -> str:
-    """Name a query: the same text means the same question to the same PACS."""
+    """Return a text that identifies the search: equal for equal criteria and the same PACS."""
     called, web = (net.called, net.dicomweb) if net else (None, None)
     identity = [
         level,
@@ -55,9 +55,9 @@ def search(
     pacs: PacsQuery,
     profile: Profile,
 ) -> Search:
-    """Ask the PACS for everything that the criteria mean; the studies go to the ledger.
+    """Search the PACS for all studies that match the criteria; they go to the ledger.
 
-    A search that was interrupted within a day goes on where it ended.
+    A search that was interrupted less than a day ago resumes.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def search(
     Returns
     -------
     Search
-        Not finished yet: `finish` it when its studies are where they belong.
+        Not finished yet: `write` finishes it when its studies are listed.
 
     Raises
     ------
     RemoteError
-        The PACS could not be asked.
+        The PACS could not be queried.
     TooMany
         More studies match than ``find.max_studies``.
     """
@@ -82,7 +82,7 @@ def search(
     journal = Journal(ledger, begun, clock, matches)
 
     counted = _Counted(pacs, run, matches)
-    counted.tell()  # a search that goes on has found some already
+    counted.report()  # a resumed search has found some already
     matches.check_limit()
     Planner(criteria, counted, pacs.requires_patient_id, profile, matches, journal).run()
     ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
@@ -90,7 +90,7 @@ def search(
 
 
 class _Counted:
-    """Asks the PACS, and says after each query how many studies were found."""
+    """Queries the PACS, and reports after each query how many studies were found."""
 
     def __init__(self, pacs: PacsQuery, run: Run, found: Matches) -> None:
         self._pacs, self._run, self._found = pacs, run, found
@@ -98,10 +98,10 @@ class _Counted:
     def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         result = self._pacs.put(query, emit)
         if query.level == "STUDY":
-            self.tell()
+            self.report()
         return result
 
-    def tell(self) -> None:
+    def report(self) -> None:
         self._run.notify(ResourcesFound(at=self._run.clock.now(), total=self._found.total))
 
 
@@ -115,29 +115,29 @@ def write(
     list_exists: bool,
     outcomes: Path | None,
 ) -> None:
-    """List what a search found in ``storage.resources``, and finish the search.
+    """List the results of a search in ``storage.resources``, and finish the search.
 
     Parameters
     ----------
     level
-        STUDY or PATIENT: one row per study or per patient; studies are asked either way,
-        because dates and modality are no keys of the patient level (PS3.4 C.6.1.1).
+        STUDY or PATIENT: one row per study or per patient. Studies are queried either way,
+        because the patient level has no keys for dates and modality (PS3.4 C.6.1.1).
     list_exists
         Whether there is a study list already.
     outcomes
-        Where the outcome of every row of the cohort is written; None without a cohort.
+        The file for the outcome of every row of the cohort; None without a cohort.
     """
     ledger = run.ledger
     study_list.write(sink, ledger, begun.id, level, criteria.search_fields, exists=list_exists)
     if outcomes is not None:
         problems = _write_outcomes(outcomes, criteria, begun, ledger)
         ledger.searches.remark(begun.id, problems=problems)
-    # Only now: a kill before this line makes the next run go on with this search.
+    # Last, so that the next run resumes a search that was killed before.
     ledger.searches.finish(begun, run.clock.now())
 
 
 def answered_at(query: str, ledger: Ledger) -> str | None:
-    """Return when this query was last answered and proven whole, or None."""
+    """Return when this search was last finished and proven, or None."""
     last = ledger.searches.last(query)
     if last is None or last.finished_at is None:
         return None
@@ -146,7 +146,7 @@ def answered_at(query: str, ledger: Ledger) -> str | None:
 
 
 def _write_outcomes(path: Path, criteria: Criteria, begun: Search, ledger: Ledger) -> list[str]:
-    """Write the outcome of every row of the cohort; return what is not as it should be."""
+    """Write the outcome of every row of the cohort; return the problems."""
     matched: dict[int, list[Mapping[str, str]]] = {
         number: [attributes for _, attributes in rows]
         for number, rows in groupby(ledger.searches.matched(begun.id), key=lambda each: each[0])
@@ -157,7 +157,7 @@ def _write_outcomes(path: Path, criteria: Criteria, begun: Search, ledger: Ledge
     for outcome in outcomes:
         counts[outcome.fate] = counts.get(outcome.fate, 0) + 1
     return [
-        f"find.cohort: {state} rows: {counts[state]:,}; {path} names them"
+        f"find.cohort: {state} rows: {counts[state]:,}; see {path}"
         for state in ("missing", "ambiguous")
         if counts.get(state)
     ]
@@ -166,15 +166,15 @@ def _write_outcomes(path: Path, criteria: Criteria, begun: Search, ledger: Ledge
 def _problems(seen: Seen) -> Iterator[str]:
     if seen.not_uids:
         yield (
-            f"studies answered with a StudyInstanceUID that is not a UID, which cannot be "
-            f"requested: {seen.not_uids:,}"
+            f"studies with an invalid StudyInstanceUID, which cannot be requested: "
+            f"{seen.not_uids:,}"
         )
     for lack, answers in seen.without.items():
         if answers and answers == seen.examined[lack]:
-            yield f"{lack}, so nothing can be matched by it"
+            yield f"{lack}, so nothing can match it"
     if seen.unknown_series:
         yield (
-            "studies kept although their modality or series could not be read whole: "
+            "studies kept although their modality or series could not be read completely: "
             f"{seen.unknown_series:,}"
         )
 
@@ -182,13 +182,10 @@ def _problems(seen: Seen) -> Iterator[str]:
 def _notes(seen: Seen) -> Iterator[str]:
     for keyword, studies in seen.capitals.items():
         yield (
-            f"find.filters.{keyword}: studies about which capitals or accents alone decide: "
-            f"{studies:,}; `ignore_case: true` disregards these"
+            f"find.filters.{keyword}: studies that only case or accents decide: "
+            f"{studies:,}; `ignore_case: true` ignores both"
         )
     if seen.undated:
         yield f"studies without a StudyDate that were seen: {seen.undated:,}"
     if seen.outside:
-        yield (
-            "studies of other dates that the PACS answered with, and that were left out: "
-            f"{seen.outside:,}"
-        )
+        yield f"studies of other dates that the PACS returned, skipped: {seen.outside:,}"

@@ -1,4 +1,4 @@
-"""Writing ``storage.resources``: the list that people prune before `move` reads it."""
+"""Writing ``storage.resources``: the study list, which users may prune before `move`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pacsfw.ledger import Ledger
 from pacsfw.ledger.studies import Study
 
 DOCUMENTED = ("Modality", "PatientName", "StudyDate")
-"""The columns that are always there, before the search fields."""
+"""The columns of every study list, before the search fields."""
 
 STUDY_LIST = "resources"
 """The name of the table."""
@@ -27,11 +27,11 @@ def write(
     *,
     exists: bool,
 ) -> None:
-    """Add what a search found and the list never had; rows that people kept stay as they are.
+    """Add the newly found studies (patients) to the list; existing rows stay as they are.
 
-    A study that was listed before and is no longer in the file was pruned: it is not
-    listed again. Without any file everything that the search found is listed. The rows are
-    never held in memory all at once.
+    A study that was listed before and is no longer in the file was pruned: it is not listed
+    again. Without a file, all results of the search are listed. The rows are never all in
+    memory at once.
     """
     key = "PatientID" if level == "PATIENT" else "StudyInstanceUID"
     present: set[str] = set()
@@ -64,16 +64,13 @@ def _batches(table: Table, rows: Iterator[Mapping[str, str]]) -> Iterator[Batch]
 
 def _study_rows(studies: Iterable[Study]) -> Iterator[dict[str, str]]:
     for study in studies:
-        yield {
-            **study.attributes,
-            "Modality": study.attributes.get("ModalitiesInStudy", ""),
-        }
+        yield {**study.attributes, "Modality": study.attributes.get("ModalitiesInStudy", "")}
 
 
 def _patient_rows(studies: Iterable[Study], fields: Sequence[str]) -> Iterator[dict[str, str]]:
-    """One row per PatientID; where its studies differ, every value, joined by a backslash."""
+    """Yield one row per PatientID; different values of its studies are joined by a backslash."""
     names = dict.fromkeys((*DOCUMENTED, "PatientID", *fields))
-    # Pairs of name and value: with a dictionary for each name a patient takes twice the memory.
+    # Pairs of name and value: a dictionary for each name would double the memory per patient.
     patients: dict[str, dict[tuple[str, str], None]] = {}
     for row in _study_rows(studies):
         if row.get("PatientID"):  # a study without one is reported, see `Summary.problems`

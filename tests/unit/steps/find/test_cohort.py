@@ -100,7 +100,7 @@ secret,1.2*,*,*
             "cohort.csv:2: StudyInstanceUID is not a UID (at most 64 digits and dots; UIDs have "
             "no wildcards)"
         ),
-        "cohort.csv:3: says nothing: every cell is empty",
+        "cohort.csv:3: every cell is empty",
         "cohort.csv:4: StudyDate contains a day that does not exist",
         "cohort.csv:5: has 1 cells where the header names 4 columns",
         "cohort.csv:6: PatientID contains a control character",
@@ -112,7 +112,7 @@ secret,1.2*,*,*
             "cohort.csv:9: StudyDate is not a date or a range of dates (YYYYMMDD, "
             "YYYYMMDD-YYYYMMDD, YYYYMMDD- or -YYYYMMDD; dates have no wildcards)"
         ),
-        "cohort.csv:9: PatientName is nothing but a wildcard; leave the cell empty",
+        "cohort.csv:9: PatientName is only a wildcard; leave the cell empty",
     ]
     assert "secret" not in "".join(lines).lower()
 
@@ -130,14 +130,14 @@ nope
 """
     assert refusal(tmp_path, text, "c.ndjson") == [
         "c.ndjson:1: PatientID is neither a text nor a whole number",
-        "c.ndjson:2: says nothing: every cell is empty",
+        "c.ndjson:2: every cell is empty",
         "c.ndjson:3: is not JSON",
         "c.ndjson:4: is not a JSON object",
         (
-            "c.ndjson:5: column 2: 'Ward' is no DICOM keyword of patients or studies; to ignore a "
-            "column, let its name begin with _"
+            "c.ndjson:5: column 2: 'Ward' is not a DICOM keyword of patients or studies; to ignore "
+            "a column, let its name begin with _"
         ),
-        "c.ndjson:7: the column 'PatientID' is here twice",
+        "c.ndjson:7: the column 'PatientID' occurs twice",
         "c.ndjson:8: PatientID is neither a text nor a whole number",
     ]
 
@@ -146,15 +146,15 @@ def test_unknown_columns_are_named(tmp_path: Path) -> None:
     text = "PatientID,StudyInstanceUIDs,Modality,,PatientID\n1,1.2,CT,,1\n"
     assert [line.partition(";")[0] for line in refusal(tmp_path, text)] == [
         (
-            "cohort.csv:1: column 2: 'StudyInstanceUIDs' is no DICOM keyword of patients or "
+            "cohort.csv:1: column 2: 'StudyInstanceUIDs' is not a DICOM keyword of patients or "
             "studies (did you mean 'StudyInstanceUID'?)"
         ),
         (
-            "cohort.csv:1: column 3: 'Modality' is no DICOM keyword of patients or "
+            "cohort.csv:1: column 3: 'Modality' is not a DICOM keyword of patients or "
             "studies (did you mean 'ModalitiesInStudy'?)"
         ),
-        "cohort.csv:1: column 4: '' is no DICOM keyword of patients or studies",
-        "cohort.csv:1: the column 'PatientID' is here twice",
+        "cohort.csv:1: column 4: '' is not a DICOM keyword of patients or studies",
+        "cohort.csv:1: the column 'PatientID' occurs twice",
     ]
 
 
@@ -177,7 +177,7 @@ def test_a_file_without_a_header_does_not_show_its_first_row(tmp_path: Path) -> 
         (b'PatientID\n"1"2\n', "cohort.csv:2: is not CSV: ',' expected after '\"'"),
         (
             b"_a,#b\n1,2\n",
-            "cohort.csv:1: no column has a DICOM keyword of patients or studies as its name",
+            "cohort.csv:1: no column name is a DICOM keyword of patients or studies",
         ),
     ],
 )

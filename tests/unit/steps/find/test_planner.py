@@ -99,7 +99,7 @@ def test_studies_that_capitals_kept_from_matching_are_told_of(tmp_path):
 
     assert came.uids == {"1.1"}
     (note,) = came.notes
-    assert "capitals or accents alone decide: 1; `ignore_case: true`" in note
+    assert "studies that only case or accents decide: 1; `ignore_case: true`" in note
 
 
 def test_a_modality_that_is_not_returned_is_asked_of_the_series(tmp_path):
@@ -118,14 +118,16 @@ def test_a_study_whose_series_are_not_answered_whole_is_kept_and_reported(tmp_pa
     came = looked_for(archive, criteria(), tmp_path)
 
     assert came.uids == {"1.2"}
-    assert "could not be read whole: 1" in came.problems[0]
+    assert "could not be read completely: 1" in came.problems[0]
 
 
 def test_a_study_without_a_usable_uid_is_reported(tmp_path):
     came = looked_for(Archive([study(), study("1.2.x")]), criteria(), tmp_path)
 
     assert came.uids == {"1.2"}
-    assert "not a UID" in came.problems[0]
+    assert came.problems == [
+        "studies with an invalid StudyInstanceUID, which cannot be requested: 1"
+    ]
 
 
 def test_filters_are_applied_here_to_studies_and_to_series(tmp_path):

@@ -20,12 +20,12 @@ from pacsfw.dicom.part10 import file_head
 from pacsfw.testing.synthetic import EXPLICIT_LE, SOP_CLASSES
 
 UIDS = {"StudyInstanceUID": 0x0020000D, "SeriesInstanceUID": 0x0020000E}
-_SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
+_CHARSET, _SOP_CLASS, _SOP_INSTANCE = 0x00080005, 0x00080016, 0x00080018
 _SEQUENCE = 0x00400275  # RequestAttributesSequence
 _LONG = frozenset({"OB", "OW", "SQ", "UN", "UT"})
 
 ELEMENTS = {
-    0x00080005: "CS",
+    _CHARSET: "CS",
     0x00080020: "DA",
     0x00080030: "TM",
     0x00080050: "SH",
@@ -89,7 +89,10 @@ def _uids() -> st.SearchStrategy[list[str]]:
 
 
 def _elements() -> st.SearchStrategy[dict[int, bytes]]:
-    return st.fixed_dictionaries({}, optional={tag: values(vr) for tag, vr in ELEMENTS.items()})
+    some = {tag: values(vr) for tag, vr in ELEMENTS.items()}
+    # pydicom refuses data sets with a NUL in the name of their character set (ValueError).
+    some[_CHARSET] = some[_CHARSET].map(lambda value: value.replace(b"\0", b" "))
+    return st.fixed_dictionaries({}, optional=some)
 
 
 def _file(uids: list[str], elements: dict[int, bytes], items: list[dict[int, bytes]]) -> bytes:

@@ -80,14 +80,14 @@ LOADING = [
      "its hooks are not those of this pacsfw"),
     ("late", SORT.format("never"), 3, failed("late", "pacsfw_layouts: RuntimeError"), LEFT_OUT),
     ("wrongtype", SORT.format("x"), 3, "yields function, not Component", LEFT_OUT),
-    ("badname", SORT.format("'by/year'"), 3, "'by/year' is no name of a component", LEFT_OUT),
+    ("badname", SORT.format("'by/year'"), 3, "'by/year' is not a component name", LEFT_OUT),
     ("double", SORT.format("double"), 0, "ok", "layout 'double' is offered twice by site-double"),
     ("badvalue", SORT.format("x"), 3, "plugin 'badvalue' (site-badvalue 1.0): import: ",
      "it cannot be imported"),
     ("garbled", SORT.format("x"), 3, "import: UnicodeDecodeError", "it cannot be imported"),
     ("foreign", BY_YEAR, 0, "ok", "nothing is wrong"),
     ("slow", BY_YEAR, 0, "ok", "plugin 'slow' (site-slow 1.0) takes 0."),
-    ("twin", BY_YEAR, 3, "say 'site-good/by-year' or 'site-twin/by-year', or disable one plugin",
+    ("twin", BY_YEAR, 3, "use 'site-good/by-year' or 'site-twin/by-year', or disable one plugin",
      "it is an error only where the configuration names it"),
     ("needy", SORT.format("needy"), 3, "needs the module 'a_missing_module': pip install 'site-n",
      "the rest works without it"),
@@ -101,7 +101,7 @@ LOADING = [
     ("claims", "storage: {resources: r.csv, directory: d}", 3,
      "is claimed by the sinks 'csv' of pacsfw 0.1.0, 'other-csv' of site-claims 1.0",
      "'text-claims': accepts is not a tuple of texts"),
-    ("section", "email: {to: a@b.c}", 0, "ok", "section 'email' belongs to"),
+    ("section", "email: {to: a@b.c}", 0, "ok", "section 'email' already belongs to"),
     ("badsecret", "storage: {resources: r.csv, directory: '${vault:x}'}", 3,
      "the plugin for '${vault:...}' failed: plugin 'badsecret' (site-badsecret 1.0): OSError", ""),
     ("commands", "tags: [{tag_name: PatientID, default_val: '${vault:x}'}]", 3,
@@ -229,7 +229,7 @@ def test_a_query_that_fails_is_named(installed, embedded_pacs, collection, capsy
     installed("atwork")
     collected = collection(embedded_pacs([]), changes={"find:\n": "find:\n    use: asking\n"})
     assert collected.run("find") == 3
-    assert "query asking failed: LookupError" in capsys.readouterr().err
+    assert "query 'asking' (from site-atwork 1.0) failed: LookupError" in capsys.readouterr().err
 
 
 @pytest.mark.full

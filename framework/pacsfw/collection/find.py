@@ -109,14 +109,9 @@ class FindStep:
 
 def coverage(ledger: Ledger, found: Search) -> list[tuple[str, str]]:
     """Return the unproven parts of a search: (region in words, reason)."""
-    unfinished = [("the complete search", "it has not ended")]
-    return [
-        *(unfinished if found.finished_at is None else []),
-        *(
-            (Region.parse(region).in_words, reason)
-            for region, reason in ledger.searches.unproven(found.id)
-        ),
-    ]
+    unfinished = [] if found.finished_at else [("the complete search", "it has not ended")]
+    regions = ledger.searches.unproven(found.id)
+    return [*unfinished, *((Region.parse(region).in_words, why) for region, why in regions)]
 
 
 def exists(target: str) -> bool:

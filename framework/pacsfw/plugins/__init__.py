@@ -1,4 +1,4 @@
-"""Plugins: found without importing them, loaded each on its own, and what they offer."""
+"""Discover plugins without importing them, load each one in isolation, and list its offers."""
 
 from pacsfw.plugins.discovery import BUNDLED, PluginPlan
 from pacsfw.plugins.loading import HOOKS, TRACE_VARIABLE, discover, registry_of

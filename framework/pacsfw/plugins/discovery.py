@@ -1,8 +1,8 @@
-"""What could be loaded as a plugin, found without importing any of it.
+"""Find the plugins that can be loaded, without importing them.
 
-Discovery uses ``importlib.metadata``. ``entrypoints`` reads the plugin folders named in the
-configuration, and nothing else: it gives up on the first distribution with broken metadata,
-which must not happen for packages that are none of our business.
+Discovery uses ``importlib.metadata``. ``entrypoints`` reads only the plugin folders that the
+configuration names, because it fails on the first distribution with broken metadata. Such a
+distribution must not matter if it is unrelated to pacsfw.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ import entrypoints
 from pacsfw.hookspecs import PROJECT
 
 BUNDLED = "pacsfw"
-"""The distribution of what is included."""
+"""The distribution of the bundled plugins."""
 DISABLE_VARIABLE = "PACSFW_DISABLE_PLUGINS"
 NO_PLUGINS_VARIABLE = "PACSFW_NO_PLUGINS"
-"""Set by ``--no-plugins``, so that worker processes leave plugins out too."""
+"""Set by ``--no-plugins``, so that worker processes skip plugins, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class PluginPlan:
-    """Which plugins to load. Picklable: every worker process discovers them again.
+    """The plugins to load. Picklable: every worker process discovers them again.
 
-    ``load`` are one-file plugins and folders of installed distributions; ``disable`` are
-    plugin names, distribution names or ``distribution/plugin``; bundled plugins are
-    disabled by the last form only. ``installed`` False leaves third-party packages out.
+    ``load`` lists one-file plugins and folders of installed distributions. ``disable`` lists
+    plugin names, distribution names or ``distribution/plugin``; only the last form disables a
+    bundled plugin. If ``installed`` is False, third-party packages are skipped.
     """
 
     load: tuple[Path, ...] = ()
@@ -46,7 +46,7 @@ class PluginPlan:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A plugin that is there; ``load`` imports it, and may raise anything."""
+    """A plugin that can be loaded; ``load`` imports it, and may raise any exception."""
 
     name: str
     distribution: str
@@ -55,17 +55,17 @@ class Candidate:
 
     @property
     def key(self) -> str:
-        """``distribution/name``: no two plugins that are loaded share it."""
+        """``distribution/name``, unique among the loaded plugins."""
         return f"{self.distribution}/{self.name}"
 
 
 def switched_off() -> bool:
-    """Tell whether everything but what is included is to be left out (``--no-plugins``)."""
+    """Return whether only bundled plugins are loaded (``--no-plugins``)."""
     return os.environ.get(NO_PLUGINS_VARIABLE, "") not in ("", "0")
 
 
 def is_disabled(candidate: Candidate, plan: PluginPlan) -> bool:
-    """Tell whether the plan or the environment disables a plugin."""
+    """Return whether the plan or the environment disables a plugin."""
     listed = os.environ.get(DISABLE_VARIABLE, "").split(",")
     disable = {*plan.disable, *(name.strip() for name in listed if name.strip())}
     if candidate.key in disable:
@@ -76,11 +76,11 @@ def is_disabled(candidate: Candidate, plan: PluginPlan) -> bool:
 
 
 def candidates(plan: PluginPlan) -> Iterator[Candidate]:
-    """Yield every plugin of the plan, also those that are disabled.
+    """Yield every plugin of the plan, including disabled ones.
 
-    Sorted by distribution and name, so that nothing depends on the order of folders on disk;
-    those that the configuration loads come last, as they are listed there. Metadata that
-    cannot be read is a candidate whose `load` raises.
+    They are sorted by distribution and name, so that the order of folders on disk does not
+    matter. Plugins from ``load`` come last, in its order. Unreadable metadata becomes a
+    candidate whose `load` raises.
     """
     alone = switched_off() or not plan.installed
     found = _installed()
@@ -95,15 +95,15 @@ def candidates(plan: PluginPlan) -> Iterator[Candidate]:
 
 
 def _installed() -> Iterator[Candidate]:
-    """Yield the entry points of each distribution on its own.
+    """Yield the entry points of each distribution separately.
 
-    ``importlib.metadata.entry_points`` would fail as a whole for one that is not UTF-8.
+    ``importlib.metadata.entry_points`` fails completely if one distribution is not UTF-8.
     """
     seen: set[str] = set()
     for distribution in distributions():
         try:
             entries = distribution.entry_points.select(group=PROJECT)
-        except Exception as err:  # noqa: BLE001 - somebody else's metadata: reported, not fatal
+        except Exception as err:  # noqa: BLE001 - foreign metadata: reported, not fatal
             folder = str(getattr(distribution, "_path", "unknown"))
             if f"[{PROJECT}]".encode() in _raw(Path(folder) / "entry_points.txt"):
                 name = Path(folder).stem
@@ -111,7 +111,7 @@ def _installed() -> Iterator[Candidate]:
             continue
         if entries:
             name, version = _about(distribution)
-            # As the import system does: the first on the path hides the others.
+            # As in the import system, the first one on the path hides the others.
             if (normal := re.sub(r"[-_.]+", "-", name).lower()) not in seen:
                 seen.add(normal)
                 yield from (Candidate(each.name, name, version, each.load) for each in entries)
@@ -125,7 +125,7 @@ def _raw(path: Path) -> bytes:
 
 
 def _about(distribution: Distribution) -> tuple[str, str]:
-    """Return name and version, from the name of the folder where METADATA is unusable."""
+    """Return name and version, from the name of the folder if METADATA is unusable."""
     try:
         name, version = distribution.metadata["Name"], distribution.metadata["Version"]
     except Exception:  # noqa: BLE001 - broken metadata must not hide the plugin
@@ -143,7 +143,7 @@ def _folder(path: Path) -> Iterator[Candidate]:
         entries = sorted(entrypoints.get_group_all(PROJECT, path=[str(path)]), key=lambda e: e.name)
         if not entries:
             raise FileNotFoundError(f"no installed plugin in {path}")
-    except Exception as err:  # noqa: BLE001 - broken metadata: reported when it is "loaded"
+    except Exception as err:  # noqa: BLE001 - broken metadata: reported on load
         yield Candidate(path.name, str(path), "", partial(_raise, err))
         return
     for entry in entries:
@@ -156,12 +156,12 @@ def _raise(err: Exception) -> NoReturn:
 
 
 def _load_file(path: Path) -> Any:
-    """Import a one-file plugin under its own name, so that ``name:function`` finds it too."""
+    """Import a one-file plugin under its own name, so that ``name:function`` works, too."""
     if path.stem in sys.modules:
         module = sys.modules[path.stem]
         if getattr(module, "__file__", None) == str(path):
             return module
-        raise ImportError(f"a module named {path.stem!r} is loaded already; rename {path.name}")
+        raise ImportError(f"a module named {path.stem!r} is already loaded; rename {path.name}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")

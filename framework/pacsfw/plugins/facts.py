@@ -1,7 +1,7 @@
-"""What a component's record says of it, read without building anything.
+"""Read the facts in a component's record without building the component.
 
-`disagreement` finds a record that the object which was built contradicts: a fact that is
-written in the wrong place would otherwise be overlooked without a word.
+`disagreement` finds a fact that differs between a record and the built object. Otherwise a fact
+that is set only on the object would be ignored silently.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ FACTS = {
     "converter": "scope",
     "sink": "multi_table",
 }
-"""Kind -> the fact that the record of a component says, and its class need not."""
+"""Kind -> the fact that must be in the record of a component, and may be in its class."""
 
 _ABSENT = object()
 
 
 def column_type(component: Component[Any]) -> ColumnType:
-    """Return the type of the column that a callback makes.
+    """Return the type of the column of a callback.
 
     Raises
     ------
     ValueError
-        It is a plain function, and its annotation cannot be evaluated.
+        It is a plain function with an annotation that cannot be evaluated.
     """
     if component.returns is not None:
         return component.returns
@@ -44,7 +44,7 @@ def column_type(component: Component[Any]) -> ColumnType:
 
 
 def scope_of(component: Component[Any], options: Mapping[str, Any]) -> Scope:
-    """Return what a converter gets at a time with these options."""
+    """Return the scope of a converter with these options."""
     properties = component.schema.get("properties")
     option = properties.get("scope") if isinstance(properties, Mapping) else None
     if option is None:
@@ -55,9 +55,9 @@ def scope_of(component: Component[Any], options: Mapping[str, Any]) -> Scope:
 
 
 def record_of(kind: str, name: str, found: Callable[..., Any]) -> Component[Any]:
-    """Return the record of a ``module:attribute``, which no plugin offers.
+    """Return a record for a ``module:attribute``, which no plugin offers.
 
-    What it says comes from the attributes of the class, or function, that is named.
+    Its facts come from the attributes of that class or function.
     """
     if kind in PLAIN_CALLABLES:
         return Component.of(found, name=name)
@@ -69,7 +69,7 @@ def record_of(kind: str, name: str, found: Callable[..., Any]) -> Component[Any]
 
 
 def fault(component: Component[Any]) -> str:
-    """Say which fact of a record is none; nothing if all is well."""
+    """Return the description of an invalid fact in a record, empty if there is none."""
     for name in ("needs_receiver", "authoritative", "multi_table"):
         if not isinstance(getattr(component, name), bool):
             return f"{name} is neither True nor False"
@@ -83,7 +83,7 @@ def fault(component: Component[Any]) -> str:
 def disagreement(
     kind: str, component: Component[Any], options: Mapping[str, Any], built: Any
 ) -> str:
-    """Say what an object says of itself otherwise than its record; nothing if both agree."""
+    """Return how a built object contradicts its record, empty if it does not."""
     if kind == "callback":
         return _other_type(component, built)
     fact = FACTS.get(kind, "")
@@ -99,11 +99,11 @@ def disagreement(
 def _other_type(component: Component[Any], built: Any) -> str:
     try:
         said, recorded = returned_type(built), column_type(component)
-    except ValueError:  # it promises nothing; where that matters it is told
+    except ValueError:  # unknown type: reported only if a column needs it
         return ""
     if said in (None, recorded):
         return ""
-    return f"it returns {said} by its annotation, by its record {recorded}: " + _remedy(
+    return f"its annotation returns {said}, its record {recorded}: " + _remedy(
         component, f"returns={said!r}"
     )
 
@@ -111,4 +111,4 @@ def _other_type(component: Component[Any], built: Any) -> str:
 def _remedy(component: Component[Any], argument: str) -> str:
     if ":" in component.name:
         return f"name the class itself, or offer it in a plugin as Component(..., {argument})"
-    return f"it has to be offered as Component(..., {argument})"
+    return f"offer it as Component(..., {argument})"

@@ -1,4 +1,4 @@
-"""Load plugins, each in its own guard, and collect what they offer."""
+"""Load plugins, each one in isolation, and collect their offers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.plugins.discovery import (
     Candidate,
     PluginPlan,
+    candidates,
     is_disabled,
     switched_off,
 )
-from pacsfw.plugins.discovery import candidates as _candidates
 from pacsfw.plugins.facts import fault
 from pacsfw.plugins.records import CommandOffer, Offer, PluginFailure, PluginInfo, SectionOffer
 from pacsfw.plugins.registry import Registry
@@ -39,23 +39,23 @@ HOOKS = {
 """Hook -> kind of the components it offers."""
 
 TRACE_VARIABLE = "PACSFW_TRACE_HOOKS"
-"""Set to 1, each call of a hook is shown on stderr, without its arguments."""
+"""If it is 1, pacsfw writes each call of a hook to stderr, without its arguments."""
 
 
 def discover(plan: PluginPlan) -> Registry:
-    """Load every plugin of the plan and return what they offer.
+    """Load every plugin of the plan and return their offers.
 
-    A plugin that cannot be loaded costs itself only: it is remembered in
-    ``registry.failures`` and quoted when a name is selected that nothing offers.
+    A plugin that cannot be loaded does not affect the others. It is listed in
+    ``registry.failures``, and quoted if a name is selected that no plugin offers.
     """
     loaded = _Loaded()
-    for candidate in _candidates(plan):
+    for candidate in candidates(plan):
         loaded.add(candidate, disabled=is_disabled(candidate, plan))
     return loaded.registry("plugins are switched off (--no-plugins)" if switched_off() else "")
 
 
 def registry_of(*plugins: Candidate) -> Registry:
-    """Load these plugins and no others, whatever is installed or disabled."""
+    """Load exactly these plugins, whatever is installed or disabled."""
     loaded = _Loaded()
     for candidate in plugins:
         loaded.add(candidate, disabled=False)
@@ -64,7 +64,7 @@ def registry_of(*plugins: Candidate) -> Registry:
 
 @dataclass(slots=True)
 class _Loaded:
-    """The plugins that could be loaded, and what went wrong with the others."""
+    """The loaded plugins, and the failures of the others."""
 
     manager: pluggy.PluginManager = field(
         default_factory=lambda: pluggy.PluginManager(hookspecs.PROJECT)
@@ -85,14 +85,14 @@ class _Loaded:
         start = time.perf_counter()
         try:
             plugin = candidate.load()
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - failures are isolated
             self._fail(candidate, "import", err)
             return
         seconds = time.perf_counter() - start
         try:
             _check_hook_names(self.manager, plugin)
             self.manager.register(plugin, name=candidate.key)
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
+        except (Exception, SystemExit) as err:  # noqa: BLE001 - failures are isolated
             self._fail(candidate, "register", err)
             return
         self.owners[candidate.key] = candidate
@@ -101,7 +101,7 @@ class _Loaded:
         )
 
     def registry(self, hint: str = "") -> Registry:
-        """Return what the plugins offer; ``hint`` is for names that are not found."""
+        """Return the offers of the plugins; ``hint`` is added if a name is not found."""
         return Registry(
             self.components(),
             sections=self.sections(),
@@ -113,7 +113,7 @@ class _Loaded:
         )
 
     def components(self) -> list[Offer]:
-        """Return every component that is offered, sorted."""
+        """Return every offered component, sorted."""
         offers: dict[tuple[str, str, str], Offer] = {}
         for hook, kind in HOOKS.items():
             for owner, record in self._records(hook, Component):
@@ -128,13 +128,13 @@ class _Loaded:
         return [offers[key] for key in sorted(offers)]
 
     def sections(self) -> dict[str, SectionOffer]:
-        """Return the sections of plugins; of two owners of a key the first has it."""
+        """Return the sections of plugins; if two plugins claim a key, the first one gets it."""
         hook = "pacsfw_config_sections"
         found: dict[str, SectionOffer] = {}
         for owner, section in self._records(hook, ConfigSection):
             if section.key in found:
                 other = found[section.key]
-                err = ValueError(f"section {section.key!r} belongs to {other.plugin!r} already")
+                err = ValueError(f"section {section.key!r} already belongs to {other.plugin!r}")
                 self._fail(owner, hook, err)
                 continue
             found[section.key] = SectionOffer(
@@ -143,7 +143,7 @@ class _Loaded:
         return found
 
     def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
-        """Ask for the commands of plugins; what fails now is returned beside them."""
+        """Return the commands of plugins, and the failures of this call."""
         import click
 
         before = len(self.failures)
@@ -160,12 +160,9 @@ class _Loaded:
         return [owner.key for owner, _ in self._impls(hook)]
 
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
-        """Ask one plugin after the other; the first answer that is not None wins.
+        """Return the first value that is not None; see `Registry.resolve_secret`.
 
-        Raises
-        ------
-        PluginError
-            None answered and one failed. Its text is not quoted: it may hold the secret.
+        The text of an error is not quoted, because it may contain the secret.
         """
         failure: PacsfwError | None = None
         for owner, impl in self._impls("pacsfw_resolve_secret"):
@@ -176,14 +173,14 @@ class _Loaded:
                 continue
             except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
                 failure = failure or PluginError(
-                    f"the plugin for '${{{scheme}:...}}' failed: {_spelt(owner)}: "
+                    f"the plugin for '${{{scheme}:...}}' failed: {_described(owner)}: "
                     f"{type(err).__name__}"
                 )
                 continue
             if value is not None:
                 if not isinstance(value, str):
                     raise PluginError(
-                        f"the plugin for '${{{scheme}:...}}' gave no text: {_spelt(owner)}"
+                        f"the plugin for '${{{scheme}:...}}' returned no text: {_described(owner)}"
                     )
                 return value
         if failure is not None:
@@ -191,13 +188,7 @@ class _Loaded:
         return None
 
     def config_loaded(self, config: Mapping[str, Any]) -> None:
-        """Show the valid configuration to every plugin that asked for it.
-
-        Raises
-        ------
-        PacsfwError
-            A plugin refuses it, or failed.
-        """
+        """Pass the valid configuration to the plugins; see `Registry.config_loaded`."""
         for owner, impl in self._impls("pacsfw_config_loaded"):
             try:
                 self._call(impl, {"config": config})
@@ -205,11 +196,11 @@ class _Loaded:
                 raise
             except (Exception, SystemExit) as err:
                 raise PluginError(
-                    f"{_spelt(owner)}: pacsfw_config_loaded: {type(err).__name__}: {err}"
+                    f"{_described(owner)}: pacsfw_config_loaded: {type(err).__name__}: {err}"
                 ) from err
 
     def _records(self, hook: str, record_type: type[Any]) -> Iterator[tuple[Candidate, Any]]:
-        """Call each implementation on its own: one that fails must not silence the others."""
+        """Call each implementation separately, so that a failure does not affect the others."""
         for owner, impl in self._impls(hook):
             try:
                 records = self._call(impl, {}, lambda result: list(result or ()))
@@ -217,7 +208,7 @@ class _Loaded:
                     if not isinstance(record, record_type):
                         wrong = type(record).__name__
                         raise TypeError(f"yields {wrong}, not {record_type.__name__}")
-            except (Exception, SystemExit) as err:  # noqa: BLE001 - a plugin costs itself only
+            except (Exception, SystemExit) as err:  # noqa: BLE001 - failures are isolated
                 self._fail(owner, hook, err)
                 continue
             for record in records:
@@ -233,9 +224,9 @@ class _Loaded:
         arguments: Mapping[str, Any],
         take: Callable[[Any], Any] = lambda result: result,
     ) -> Any:
-        """Call one implementation with the arguments it takes, and take what it returns.
+        """Call one implementation with the arguments it accepts, and ``take`` its result.
 
-        A generator does its work, and raises, only when it is taken.
+        ``take`` consumes a generator, which works, and may raise, only then.
         """
         start = time.perf_counter()
         ended = "raised"
@@ -247,7 +238,7 @@ class _Loaded:
                 name = getattr(impl.function, "__name__", "hook")
                 milliseconds = (time.perf_counter() - start) * 1000
                 line = f"hook {name}: {impl.plugin_name} {ended} after {milliseconds:.1f} ms"
-                print(line, file=sys.stderr)  # noqa: T201 - asked for
+                print(line, file=sys.stderr)  # noqa: T201 - enabled by the user
         return result
 
     def _fail(self, candidate: Candidate, stage: str, err: BaseException) -> None:
@@ -263,15 +254,15 @@ class _Loaded:
         )
 
 
-def _spelt(owner: Candidate) -> str:
+def _described(owner: Candidate) -> str:
     return f"plugin {owner.name!r} ({owner.distribution} {owner.version}".rstrip() + ")"
 
 
 def _fault(component: Component[Any]) -> str:
-    """Say what makes a component unusable; nothing if it is fine."""
+    """Return the reason why a component is unusable, empty if it is valid."""
     name = component.name
     if not isinstance(name, str) or not name or any(char in name for char in "/:{}") or " " in name:
-        return f"{name!r} is no name of a component: a text without '/', ':', '{{', '}}' and blanks"
+        return f"{name!r} is not a component name: text without '/', ':', '{{', '}}' and blanks"
     if not callable(component.factory):
         return f"{name!r}: its factory is not callable"
     if not isinstance(component.schema, Mapping):

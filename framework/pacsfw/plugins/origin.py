@@ -1,4 +1,4 @@
-"""Where code of a plugin is written."""
+"""Find the source file of a plugin's code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def source_of(callback: Any) -> bytes:
-    """Return the file that a callback is written in; nothing for one that has none."""
+    """Return the content of the source file of a callback, empty if it has none."""
     module = inspect.getmodule(callback)
     path = getattr(module, "__file__", None)
     return Path(path).read_bytes() if path and path.endswith(".py") else b""

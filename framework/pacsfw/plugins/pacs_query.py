@@ -1,4 +1,4 @@
-"""Asking a PACS through a query provider; what the provider raises becomes our error."""
+"""Query a PACS through a query provider; convert its exceptions to pacsfw's errors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from pacsfw.errors import ComponentError, PacsfwError
 
 
 class PacsQuery:
-    """An open query provider. Used by one thread; a context manager that closes it.
+    """An open query provider, for one thread; a context manager that closes it.
 
-    Parameters
-    ----------
-    provider
-        Open already.
-    component
-        Its name, distribution and version.
+    ``component`` is its name, distribution and version.
     """
 
     def __init__(self, provider: QueryProvider, component: str) -> None:
@@ -35,12 +30,12 @@ class PacsQuery:
         return self._provider.requires_patient_id
 
     def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
-        """Put a query; its rows stream through ``emit``.
+        """Send a query; pass its rows to ``emit`` as they arrive.
 
         Raises
         ------
         RemoteError
-            The PACS could not be asked at all.
+            The query could not be sent.
         ComponentError
             The provider failed.
         """
@@ -52,14 +47,14 @@ class PacsQuery:
             raise ComponentError(f"query {self.component} failed: {type(err).__name__}") from None
 
     def ask(self, query: Query) -> tuple[QueryResult, list[QueryRow]]:
-        """Put a query with few rows, and return them all."""
+        """Send a query, and return its result and all rows."""
         rows: list[QueryRow] = []
         return self.put(query, rows.append), rows
 
     def release(self) -> None:
-        """Give back connections while nothing is asked."""
+        """Release connections until the next query."""
         self._provider.release()
 
     def close(self) -> None:
-        """End it."""
+        """Close the provider."""
         self._provider.close()

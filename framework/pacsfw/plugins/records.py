@@ -1,4 +1,4 @@
-"""What plugins offer, each with the plugin, the distribution and the version it comes from."""
+"""Records of the offers of plugins, each with its plugin, distribution and version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Offer:
 
     @property
     def owner(self) -> str:
-        """Distribution and version, as quoted in messages and in the ledger."""
+        """Distribution and version, for messages and the ledger."""
         return f"{self.distribution} {self.version}".strip()
 
     @property
@@ -31,7 +31,7 @@ class Offer:
 
     @property
     def reference(self) -> str:
-        """The name that means this one, whoever else offers one of that name."""
+        """The unique name ``distribution/name``."""
         return f"{self.distribution}/{self.component.name}"
 
 
@@ -57,7 +57,7 @@ class CommandOffer:
 
 @dataclass(frozen=True, slots=True)
 class PluginInfo:
-    """A plugin that is loaded, and how long its import took."""
+    """A loaded plugin, and the duration of its import in seconds."""
 
     plugin: str
     distribution: str
@@ -77,22 +77,22 @@ class PluginFailure:
     traceback: str
 
     def __str__(self) -> str:
-        """Say whose fault it is, where it happened and what it is."""
+        """Return the plugin, the stage and the error."""
         owner = f"{self.distribution} {self.version}".strip()
         return f"plugin {self.plugin!r} ({owner}): {self.stage}: {self.error}"
 
 
 class Hooks(Protocol):
-    """The hooks that are called later than at discovery."""
+    """The hooks that are called after discovery; see the methods of `Registry`."""
 
     def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
-        """Return the commands of plugins, and those that failed over it."""
+        """Return the commands of plugins, and the plugins that failed."""
 
     def implementing(self, hook: str) -> list[str]:
         """Return the plugins with this hook, as ``distribution/plugin``."""
 
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
-        """Return the first answer."""
+        """Return the first value that is not None."""
 
     def config_loaded(self, config: Mapping[str, Any]) -> None:
-        """Show the configuration around."""
+        """Pass the configuration to the plugins."""

@@ -1,4 +1,4 @@
-"""(kind, name) -> component, with the plugin that owns it."""
+"""Look up a component and its plugin by kind and name."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ KINDS = ("query", "transfer", "layout", "callback", "converter", "sink", "observ
 
 
 class Registry:
-    """What all usable plugins offer. Read-only once built.
+    """The offers of all usable plugins. Read-only once built.
 
-    ``hint`` is added where a name is not found, such as that plugins are switched off.
+    ``hint`` is added to the message if a name is not found, for example with ``--no-plugins``.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class Registry:
         self._hint = hint
 
     def offers(self, kind: str | None = None) -> tuple[Offer, ...]:
-        """Return every offer (of one kind), in a stable order."""
+        """Return every offer (of one kind), in stable order."""
         return tuple(offer for offer in self._offers if kind is None or offer.kind == kind)
 
     def select(self, kind: str, name: str) -> Offer:
-        """Return the one component that ``name`` means.
+        """Return the component that ``name`` selects.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class Registry:
         Raises
         ------
         UnknownComponent
-            Nothing offers it; the message has close names and plugins that failed.
+            No plugin offers it; the message lists similar names and plugins that failed.
         ComponentConflict
             Several distributions offer it.
         PluginError
@@ -93,7 +93,7 @@ class Registry:
             choices = " or ".join(f"'{offer.distribution}/{bare}'" for offer in matching)
             owners = ", ".join(f"{offer.plugin!r} of {offer.owner}" for offer in matching)
             raise ComponentConflict(
-                f"{kind} {bare!r} is offered by {owners}: say {choices}, or disable one plugin"
+                f"{kind} {bare!r} is offered by {owners}: use {choices}, or disable one plugin"
             )
         self._check_requirements(matching[0])
         return matching[0]
@@ -108,9 +108,9 @@ class Registry:
         Raises
         ------
         UnknownComponent
-            None claims it.
+            No sink claims it.
         ComponentConflict
-            Several do.
+            Several sinks claim it.
         PluginError
             A module it needs is not installed.
         """
@@ -121,37 +121,33 @@ class Registry:
             if (target.startswith(claim) if claim.endswith(":") else target.endswith(claim))
         ]
         scheme, is_url, _ = target.partition("://")
-        shown = f"{scheme}://..." if is_url else target  # the rest may hold a password
+        shown = f"{scheme}://..." if is_url else target  # the rest may contain a password
         if not fitting:
             known = ", ".join(sorted({claim for claim, _ in claims}))
             raise UnknownComponent(f"no sink writes {shown!r}; known suffixes and schemes: {known}")
         longest = max(len(claim) for claim, _ in fitting)  # .csv.gz before .gz
-        best = {id(offer): offer for claim, offer in fitting if len(claim) == longest}
+        by_id = {id(offer): offer for claim, offer in fitting if len(claim) == longest}
+        best = list(by_id.values())
         if len(best) > 1:
-            owners = ", ".join(
-                f"{offer.component.name!r} of {offer.owner}" for offer in best.values()
-            )
-            plugins = " or ".join(
-                f"'{offer.distribution}/{offer.plugin}'" for offer in best.values()
-            )
+            owners = ", ".join(f"{offer.component.name!r} of {offer.owner}" for offer in best)
+            plugins = " or ".join(f"'{offer.distribution}/{offer.plugin}'" for offer in best)
             raise ComponentConflict(
                 f"{shown!r} is claimed by the sinks {owners}: disable one of their plugins "
                 f"(plugins.disable: {plugins})"
             )
-        (offer,) = best.values()
-        self._check_requirements(offer)
-        return offer
+        self._check_requirements(best[0])
+        return best[0]
 
     def build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
-        """Select a component and make an object of it.
+        """Select a component and build it.
 
         Raises
         ------
         ConfigError
             The factory refused the options.
         PluginError
-            The component is unknown, its factory failed otherwise, or the object contradicts
-            the component's record.
+            The component is unknown, its factory failed in another way, or the object
+            contradicts the component's record.
         """
         offer = self.select(kind, name)
         try:
@@ -170,41 +166,35 @@ class Registry:
         return built
 
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
-        """Ask the plugins for the value of ``${scheme:reference}``; the first answer wins.
+        """Return the value of ``${scheme:reference}`` from the first plugin that has one.
 
         Raises
         ------
         PluginError
-            None answered and one failed.
+            No plugin returned a value, and at least one failed.
         """
         return self._hooks.resolve_secret(scheme, reference) if self._hooks else None
 
     def config_loaded(self, config: Mapping[str, Any]) -> None:
-        """Show the valid configuration to every plugin that asked for it.
+        """Pass the valid configuration to every plugin with `pacsfw_config_loaded`.
 
         Raises
         ------
         ConfigError
             A plugin refuses it.
         PluginError
-            A plugin failed over it.
+            A plugin failed.
         """
         if self._hooks is not None:
             self._hooks.config_loaded(config)
 
     def implementing(self, hook: str) -> list[PluginInfo]:
-        """Return the plugins that have a hook whose offers have no names."""
+        """Return the plugins that implement a hook."""
         keys = set(self._hooks.implementing(hook)) if self._hooks else set()
         return [each for each in self.plugins if f"{each.distribution}/{each.plugin}" in keys]
 
     def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
-        """Ask the plugins for their commands.
-
-        Returns
-        -------
-        tuple
-            The commands, and the plugins that could not say theirs.
-        """
+        """Return the commands of the plugins, and the plugins that failed."""
         return self._hooks.commands() if self._hooks else ([], [])
 
     def _reference(self, kind: str, name: str) -> Offer:
@@ -241,16 +231,14 @@ class Registry:
         message += near or f"; known: {', '.join(known) or 'none'}"
         hints = [self._hint] if self._hint else []
         hints += [f"not loaded: {failure}" for failure in self.failures]
-        return "; ".join([message, *hints, *self._disabled_hint()])
-
-    def _disabled_hint(self) -> list[str]:
-        return [f"disabled: {', '.join(self.disabled)}"] if self.disabled else []
+        hints += [f"disabled: {', '.join(self.disabled)}"] if self.disabled else []
+        return "; ".join([message, *hints])
 
 
 def _distribution_of(module: str) -> tuple[str, str]:
-    """Return distribution and version of a module, as far as it is called like its package."""
+    """Return the distribution and version of a module, if both have the same name."""
     try:
         found = importlib.metadata.distribution(module.partition(".")[0])
         return found.metadata["Name"], found.version
-    except Exception:  # noqa: BLE001 - none, or broken metadata of somebody else
+    except Exception:  # noqa: BLE001 - not installed, or broken foreign metadata
         return module, ""

@@ -149,7 +149,7 @@ def test_two_plugins_with_the_same_name_must_be_told_apart(desk: Desk) -> None:
     assert desk.refusal("sinks: [csv]\n", registry_for=both) == [
         (
             "conf.yaml:1:9: sinks[0]: sink 'csv' is offered by 'mine' of house 1.2, 'theirs' of "
-            "barn 0.1: say 'house/csv' or 'barn/csv', or disable one plugin"
+            "barn 0.1: use 'house/csv' or 'barn/csv', or disable one plugin"
         )
     ]
     desk.load("sinks: [barn/csv]\n", registry_for=both)

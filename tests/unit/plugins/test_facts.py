@@ -104,7 +104,7 @@ def test_an_object_that_contradicts_its_record_is_refused(kind, factory, record,
         built(kind, factory=factory, **record)
 
     assert str(caught.value).startswith(f"{kind} 'mine' (from house 1.2) is broken: ")
-    assert str(caught.value).endswith(f"it has to be offered as Component(..., {remedy})")
+    assert str(caught.value).endswith(f"offer it as Component(..., {remedy})")
 
 
 @pytest.mark.parametrize(

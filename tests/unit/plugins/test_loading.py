@@ -144,7 +144,7 @@ def test_a_name_offered_twice_is_an_error_only_when_selected(installed):
 
     assert registry.select("layout", "PATIENT")
     assert registry.select("layout", "site-twin/by-year").distribution == "site-twin"
-    with pytest.raises(ComponentConflict, match="say 'site-good/by-year' or 'site-twin/by-year'"):
+    with pytest.raises(ComponentConflict, match="use 'site-good/by-year' or 'site-twin/by-year'"):
         registry.select("layout", "by-year")
 
 
@@ -187,7 +187,7 @@ def test_a_one_file_plugin_may_not_shadow_a_module(tmp_path):
 
     (failure,) = discover(PluginPlan(load=(plugin,))).failures
 
-    assert "a module named 'json' is loaded already" in failure.error
+    assert "a module named 'json' is already loaded" in failure.error
 
 
 def test_documented_names_of_the_predecessor_resolve():

@@ -175,19 +175,16 @@ class Conversions:
             self._give_up(err)
 
     def _done(self, job: Job, outcome: Made | ConversionRefused | Crashed) -> None:
-        state: State = "done"
-        reason, outputs = "", outcome.outputs if isinstance(outcome, Made) else ()
+        outputs = outcome.outputs if isinstance(outcome, Made) else ()
         if isinstance(outcome, Made):
             reason = place(self._ledger, self._storage.state, self.convert.id, job, outputs)
-        elif isinstance(outcome, ConversionRefused):
-            reason = outcome.reason or "no reason given"
-            state = "skipped" if outcome.skipped else "failed"
         else:
-            reason = outcome.reason
-        if reason and state == "done":
-            state, outputs = "failed", ()
-        if state == "failed" and self.convert.skip_failed:
-            state = "skipped"
+            reason = outcome.reason or "no reason given"
+        state: State = "done"
+        if reason:
+            outputs = ()
+            skipped = isinstance(outcome, ConversionRefused) and outcome.skipped
+            state = "skipped" if skipped or self.convert.skip_failed else "failed"
         conversion = Conversion(
             converter=self.convert.id,
             item=job.item,

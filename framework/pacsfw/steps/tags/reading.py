@@ -67,8 +67,8 @@ class CellReader:
         chains = [[self._callback(use) for use in tag.callbacks] for tag in tags]
         self._rows = RowReader(tags, chains, owners)
         self.columns = self._rows.columns[: len(self._rows.columns) - len(attributes)]
-        whole = [number for number, tag in enumerate(spec.wanted) if tag.names == (HEADER,)]
-        self._whole = whole[0] if whole else None
+        names = [tag.names for tag in spec.wanted]
+        self._whole = names.index((HEADER,)) if (HEADER,) in names else None
 
     def headers(self, more: Iterable[TagPath] = ()) -> HeaderReader:
         """Return a reader of headers that also covers these paths."""

@@ -134,12 +134,7 @@ def _years(value: str) -> float:
 
 
 def _date(value: Any, vr: str) -> date:
-    found = _DATE.fullmatch(_text(value))
-    if found:
-        return _day(found)
-    if vr == "DA":
-        raise ValueError("not a DICOM date (DA)")
-    return str2datetime(value).date()
+    return _datetime(value, vr).date()
 
 
 def _day(found: re.Match[str]) -> date:
@@ -177,31 +172,23 @@ def _six_digits(text: str) -> str:
     return longer[1] if longer else text.removesuffix(".")
 
 
-def _bool(value: Any, vr: str) -> bool:
-    return bool_of(value)
-
-
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("a number is not a date or time")  # noqa: TRY004 - it does not fit
     return value
 
 
-def _string(value: Any, vr: str) -> str:
-    return str(value)
-
-
 _SCALARS: Mapping[ColumnType, Callable[[Any, str], Any]] = {
     "int": _int,
     "float": _float,
-    "bool": _bool,
+    "bool": lambda value, _vr: bool_of(value),
     "date": _date,
     "time": _time,
     "datetime": _datetime,
     "duration": _duration,
 }
 _LISTS: Mapping[ColumnType, Callable[[Any, str], Any]] = {
-    "texts": _string,
+    "texts": lambda value, _vr: str(value),
     "ints": _int,
     "floats": _float,
 }

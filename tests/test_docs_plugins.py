@@ -93,17 +93,18 @@ def run_pytest(folder, files):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout
     return ran.stdout
 
 
+@pytest.mark.timeout(400)  # a whole run of pytest
 def test_the_file_of_the_first_minute_is_enough(tmp_path):
     run_pytest(tmp_path, {"yearly.py": YEARLY, "test_loaded.py": LOADED})
 
 
+@pytest.mark.timeout(400)  # a whole run of pytest
 def test_the_package_of_the_tutorial_works(tmp_path):
     installed = "pacsfw_yearly-0.1.0.dist-info"
     said = run_pytest(
@@ -120,6 +121,7 @@ def test_the_package_of_the_tutorial_works(tmp_path):
     assert "12 passed" in said
 
 
+@pytest.mark.timeout(400)  # a whole run of pytest
 def test_the_other_examples_keep_their_contracts(tmp_path):
     run_pytest(
         tmp_path,

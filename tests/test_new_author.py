@@ -21,6 +21,7 @@ def play(folder: Path, kind: str, *more: str) -> str:
     return done.stdout
 
 
+@pytest.mark.timeout(400)  # an installation, a run of pytest and a demo
 def test_a_layout_is_scaffolded_edited_installed_tested_and_run(tmp_path):
     assert "layout: " in play(tmp_path, "layout")
 

@@ -88,7 +88,6 @@ def job(site, embedded_pacs, receiver_port, tmp_path):
             env={**os.environ, "PYTHONPATH": search, "PLACE": "Basel"},
             capture_output=True,
             text=True,
-            timeout=100,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -105,6 +104,7 @@ def used(folder: Path) -> set[tuple[str, str, str]]:
     return {(c["kind"], c["name"], c["distribution"]) for c in first["components"]}
 
 
+@pytest.mark.timeout(400)  # a wheel is built and installed, and a collection run
 def test_the_main_job_runs_with_every_bundled_plugin_replaced(job):
     more = {
         "convert": ["jsonmeta"],

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 PLUGIN = '''
 """One folder per modality."""
 
@@ -53,6 +55,7 @@ def test_the_installed_plugins_are_there(pacsfw_plugins):
 """
 
 
+@pytest.mark.timeout(400)  # it takes seconds, but is a whole run of pytest with two collections
 def test_an_author_has_the_contracts_and_the_fixtures(tmp_path):
     (tmp_path / "my_layout.py").write_text(PLUGIN)
     (tmp_path / "test_my_layout.py").write_text(TESTS)
@@ -66,7 +69,6 @@ def test_an_author_has_the_contracts_and_the_fixtures(tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
         check=False,
     )
 

@@ -15,7 +15,7 @@ import pytest
 
 from pacsfw.api import Clock, Event, StudySettled, Verdict
 from pacsfw.collection.outputs import Outputs
-from pacsfw.collection.serve import HELD, UNASKED, Serving
+from pacsfw.collection.serve import QUARANTINED, UNSOLICITED, ServeStep
 from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ledger import Ledger
 from pacsfw.send.files import Sendable, files, look
@@ -32,7 +32,7 @@ LONG = 3600.0
 
 
 class Served:
-    """A `Serving` at work in a thread, and what it tells of studies."""
+    """A `ServeStep` at work in a thread, and what it tells of studies."""
 
     def __init__(
         self, run_with: Callable[[Callable[[Event], None]], Run], outputs: Outputs, quiet: float
@@ -42,7 +42,7 @@ class Served:
         self.error: PacsfwError | None = None
         self._news = threading.Condition()
         self._run = run_with(self._notify)
-        self.serving = Serving(self._run, outputs, (), quiet=quiet, receivers=1, workers=1)
+        self.serving = ServeStep(self._run, outputs, (), quiet=quiet, receivers=1, workers=1)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
         self.wait_for(lambda: self.port or self.error)
@@ -141,7 +141,7 @@ def test_what_is_answered_for_is_stored_and_settled_at_the_end(serve, push, ledg
     assert ledger.instances.stored_uids(study.uid) == set(study.sop_uids)
     found = ledger.studies.get(study.uid)
     assert (found.origin, found.selected) == ("unsolicited", True)
-    assert (found.verdict.state, found.verdict.reason) == ("unverifiable", UNASKED)
+    assert (found.verdict.state, found.verdict.reason) == ("unverifiable", UNSOLICITED)
 
 
 def test_a_quiet_study_is_settled_while_it_runs_and_again_when_it_grows(serve, push):
@@ -183,7 +183,7 @@ def test_a_study_all_in_quarantine_has_failed(serve, ledger, tmp_path, study):
     serve().stop()
 
     verdict = ledger.studies.get(study.uid).verdict
-    assert (verdict.state, verdict.reason) == ("failed", HELD)
+    assert (verdict.state, verdict.reason) == ("failed", QUARANTINED)
 
 
 def test_a_complete_study_stays_so_where_nobody_can_be_asked(serve, push, ledger, tmp_path, study):
@@ -216,7 +216,7 @@ def test_a_pacs_that_is_away_is_a_warning_and_no_judge(serve, push, ledger, stud
     served.stop()
 
     assert ledger.studies.get(study.uid).verdict.state == "unverifiable"
-    assert "what a study should have could not be asked" in caplog.text
+    assert "the expected instances of a study could not be queried" in caplog.text
 
 
 class Outbox:
@@ -258,7 +258,7 @@ def test_an_archive_that_is_gone_ends_it(serve, tmp_path):
     (tmp_path / "archive").rmdir()
     served.wait_for(lambda: served.error)
 
-    with pytest.raises(StateError, match="the archive cannot be used: No such file"):
+    with pytest.raises(StateError, match="the dataset folder cannot be used: No such file"):
         served.stop()
 
 

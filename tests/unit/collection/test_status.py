@@ -12,10 +12,10 @@ import pytest
 from pacsfw.api import Verdict
 from pacsfw.collection.status import finished, forecast_of, summarize, summarize_rows
 from pacsfw.config import Config
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.conversions import Conversion
 from pacsfw.ledger.evidence import TRIALS, WHOLE_STUDY
-from pacsfw.ledger.instances import CellError
 from pacsfw.ledger.searches import Search
 from pacsfw.report.summary import Summary
 from pacsfw.testing import Study, make_studies
@@ -64,7 +64,7 @@ def search(ledger: Ledger, *studies: Study, finish: bool = True) -> Search:
 
 
 def failing(ledger: Ledger, folder: Path, study: Study, column: str, reason: str) -> None:
-    error = CellError(column=column, tag="", stage="decode", component="", reason=reason)
+    error = CellError(column, "", "decode", reason, "")
     store(ledger, own_storage(folder), study, errors=(error,))
 
 
@@ -96,7 +96,7 @@ def test_studies_and_objects_are_counted_by_what_became_of_them(
 def test_a_search_that_has_not_ended_proves_nothing(ledger, summary_of, study):
     search(ledger, study, finish=False)
 
-    assert summary_of().unproven == [("the whole query", "the search has not ended")]
+    assert summary_of().unproven == [("the complete search", "it has not ended")]
 
 
 def test_what_the_search_remarked_is_told(ledger, summary_of, study):
@@ -176,10 +176,10 @@ def test_what_is_kept_though_the_pacs_would_not_send_it_is_noted(
     ledger.studies.add("1.2.3", {}, "unsolicited")
 
     assert list(summary_of().notes) == [
-        "studies that nobody requested sent objects, which are kept: 1",
-        "objects that the PACS does not list any more: 1; kept",
-        f"other content of objects that are stored: 1; kept in {tmp_path / 'state' / 'versions'}",
-        "objects that a rejection note names: 2; kept",
+        "unsolicited studies, whose instances are kept: 1",
+        "instances that the PACS no longer lists: 1; kept",
+        f"other content of stored instances: 1; kept in {tmp_path / 'state' / 'versions'}",
+        "instances that a rejection note names: 2; kept",
     ]
 
 

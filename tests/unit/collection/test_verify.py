@@ -1,4 +1,4 @@
-"""Verifying a collection: what the files are now, and what the PACS lists of the studies."""
+"""VerifyStep a collection: what the files are now, and what the PACS lists of the studies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pacsfw.collection.verify import UNKNOWN_FILES, Verifying
+from pacsfw.collection.verify import UNKNOWN_FILES, VerifyStep
 from pacsfw.errors import RemoteError, StateError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.conversions import Conversion, Output
@@ -44,7 +44,7 @@ def verify(ledger: Ledger, tmp_path: Path) -> Verify:
             run = make_run(ledger, tmp_path, storage=own_storage(tmp_path))
         else:
             run = configured_run(ledger, tmp_path, PACS.format(port=port))
-        return Verifying(run).run(target, offline=port is None)
+        return VerifyStep(run).run(target, offline=port is None)
 
     return verify
 
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_set_aside_and_its_study_is_short(ledger, tmp_path, st
     assert not (tmp_path / "archive" / damaged.path).exists()
     [kept] = (tmp_path / "state" / QUARANTINE).rglob("*.dcm")
     assert kept.read_bytes().endswith(b"\x77")
-    assert ledger.instances.quarantine_reasons() == {"its file in the archive was damaged": 1}
+    assert ledger.instances.quarantine_reasons() == {"its file in the dataset folder was damaged": 1}
     assert ledger.instances.stored_uids(study.uid) == {one.sop_uid for one in whole}
     verdict = ledger.studies.get(study.uid).verdict
     assert (verdict.state, verdict.missing) == ("short", (damaged.sop_uid,))

@@ -125,9 +125,9 @@ def test_a_study_without_a_usable_uid_is_reported(tmp_path):
     came = looked_for(Archive([study(), study("1.2.x")]), criteria(), tmp_path)
 
     assert came.uids == {"1.2"}
-    assert came.problems == [
-        "studies with an invalid StudyInstanceUID, which cannot be requested: 1"
-    ]
+    assert came.problems == (
+        "studies with an invalid StudyInstanceUID, which cannot be requested: 1",
+    )
 
 
 def test_filters_are_applied_here_to_studies_and_to_series(tmp_path):

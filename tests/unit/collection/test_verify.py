@@ -82,7 +82,9 @@ def test_a_damaged_file_is_set_aside_and_its_study_is_short(ledger, tmp_path, st
     assert not (tmp_path / "archive" / damaged.path).exists()
     [kept] = (tmp_path / "state" / QUARANTINE).rglob("*.dcm")
     assert kept.read_bytes().endswith(b"\x77")
-    assert ledger.instances.quarantine_reasons() == {"its file in the dataset folder was damaged": 1}
+    assert ledger.instances.quarantine_reasons() == {
+        "its file in the dataset folder was damaged": 1
+    }
     assert ledger.instances.stored_uids(study.uid) == {one.sop_uid for one in whole}
     verdict = ledger.studies.get(study.uid).verdict
     assert (verdict.state, verdict.missing) == ("short", (damaged.sop_uid,))

@@ -88,7 +88,7 @@ def test_a_damaged_file_is_set_aside_and_its_study_is_short(ledger, tmp_path, st
     assert ledger.instances.stored_uids(study.uid) == {one.sop_uid for one in whole}
     verdict = ledger.studies.get(study.uid).verdict
     assert (verdict.state, verdict.missing) == ("short", (damaged.sop_uid,))
-    assert verdict.reason == "1 objects missing, 1 of them lost on the disk"
+    assert verdict.reason == "1 instances missing, 1 of them lost on the disk"
 
 
 def test_a_file_that_is_gone_is_forgotten_and_named_in_the_manifest(

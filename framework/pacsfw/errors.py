@@ -73,9 +73,20 @@ class TookTooLong(ComponentError):
 
 
 class RemoteError(PacsfwError):
-    """The PACS was unreachable, refused the request or returned an error."""
+    """The PACS was unreachable, refused the request or returned an error.
+
+    Parameters
+    ----------
+    comment
+        What the PACS itself said, as `pacsfw.words.said` returns it. It may name a patient:
+        the terminal shows it, mails, metrics and logs do not.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str = "", *, comment: str = "") -> None:
+        super().__init__(message)
+        self.comment = comment
 
 
 class Skip(Exception):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from rich.filesize import decimal
 
-GOOD = ("complete", "complete-by-count")
+GOOD = ("complete", "complete-by-count", "complete-count-disagrees", "complete-and-more")
 """Verdicts that need nobody's attention; such a study is not asked for again."""
 
 VERDICTS = {
     "complete": "complete",
     "complete-by-count": "complete by count",
+    "complete-count-disagrees": "complete, count disagrees",
+    "complete-and-more": "complete, and more came",
     "short": "short",
     "over": "more than expected",
     "unverifiable": "cannot be verified",
@@ -40,6 +43,29 @@ def printable(text: str) -> str:
     Reasons may quote text of a peer (Error Comment, PS3.7 section C.4.1.1.2).
     """
     return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def said(text: str, sent: Iterable[str] = (), *, longest: int = 200) -> str:
+    """Return the words of a peer for a terminal: one line, cut to size, without values sent.
+
+    Parameters
+    ----------
+    sent
+        The values of the request, which may name a patient and come back in the text.
+    longest
+        Maximum number of characters.
+    """
+    parts = {part for value in sent for part in _parts(value)}
+    for part in sorted(parts, key=len, reverse=True):
+        text = re.sub(re.escape(part), "***", text, flags=re.IGNORECASE)
+    text = printable(" ".join(text.split()))
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _parts(value: str) -> Iterable[str]:
+    """Return a value and its parts; not single characters, which occur in every text."""
+    parts = (value, *re.split(r"[\\^=*?]", value))
+    return (part.strip() for part in parts if len(part.strip()) > 1)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -60,12 +60,18 @@ class QueryResult:
     the final status of DIMSE or HTTP; None if none arrived because the response was aborted.
     ``status_text`` describes the end in words. ``evidence`` is recorded; ``narrower_helps:
     False`` in it means that the parts of an incomplete query would be incomplete as well.
+    ``comment`` is what the peer itself said (Error Comment, ``Warning``, the body of an HTTP
+    error), as `pacsfw.words.said` returns it: it may name a patient, so only terminals show it.
+    ``refused_keys`` are the keywords that the peer named as the reason of a refusal (Offending
+    Element, PS3.7 C.4.1.1.2).
     """
 
     complete: bool
     status_text: str
     status: int | None = None
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    comment: str = ""
+    refused_keys: tuple[str, ...] = ()
 
 
 class QueryProvider(Closing, ABC):

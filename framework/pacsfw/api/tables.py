@@ -67,8 +67,9 @@ HEADER = "*"
 """In `Sink.attributes`: the complete header."""
 
 VerdictState: TypeAlias = Literal[
-    "complete", "complete-by-count", "short", "over", "unverifiable", "failed"
-]
+    "complete", "complete-by-count", "complete-count-disagrees", "complete-and-more",
+    "short", "over", "unverifiable", "failed",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,8 @@ class Verdict:
     missing: tuple[str, ...] = ()
     series: tuple[SeriesVerdict, ...] = ()
     """Every series that the PACS lists or that is stored; empty if they are unknown."""
+    comment: str = ""
+    """What the PACS itself said. It may name a patient: only terminals show it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,14 @@ class Request:
     """A retrieve request. Empty or malformed unique keys are rejected.
 
     An empty StudyInstanceUID makes some PACS send everything they have
-    (PS3.4 C.4.2.1.4.1: unique keys shall be present).
+    (PS3.4 C.4.2.1.4.1: unique keys shall be present). ``patient_id`` is needed by a PACS that
+    supports only the Patient Root model (PS3.4 C.6.1).
     """
 
     study_uid: str
     series_uid: str | None = None
     sop_uids: tuple[str, ...] = ()
+    patient_id: str = ""
 
     def __post_init__(self) -> None:
         for uid in (self.study_uid, *self.sop_uids):
@@ -47,6 +49,8 @@ class Outcome:
     ``status`` is None if no final response arrived (abort, timeout, no association). A
     transfer that is not DIMSE returns the equivalent DIMSE status.
     ``reached`` is False if the peer could not be reached at all.
+    ``comment`` is what the peer itself said, as `pacsfw.words.said` returns it: it may name a
+    patient, so only terminals show it.
     """
 
     status: int | None
@@ -56,6 +60,7 @@ class Outcome:
     warning: int | None = None
     failed_uids: tuple[str, ...] = ()
     reached: bool = True
+    comment: str = ""
 
 
 class SpoolFile(Protocol):

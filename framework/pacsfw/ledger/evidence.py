@@ -11,7 +11,8 @@ from pacsfw.api import SeriesVerdict
 from pacsfw.ledger.database import Database
 
 TRIALS = 3
-"""An instance that this many runs requested in vain, although the PACS answered, is given up."""
+"""An instance that runs requested in vain on so many days, although the PACS answered, is given
+up."""
 
 WHOLE_STUDY = ""
 """Stands for the missing instances of a study whose UIDs are unknown."""
@@ -70,12 +71,17 @@ class Evidence:
             )
         )
 
-    def tried(self, study_uid: str, lacking: Iterable[str], run: str) -> None:
-        """Count that a run requested these instances in vain; at most once per run."""
+    def tried(self, study_uid: str, lacking: Iterable[str], run: str, at: datetime) -> None:
+        """Count that a run requested these instances in vain.
+
+        At most once per run and per day: a recall from an offline store may take an hour.
+        """
         self._database.execute_each(
-            "INSERT INTO trials VALUES (?, ?, 1, ?) ON CONFLICT (study_uid, sop_uid)"
-            " DO UPDATE SET runs = runs + (run IS NOT excluded.run), run = excluded.run",
-            ((study_uid, uid, run) for uid in lacking),
+            "INSERT INTO trials (study_uid, sop_uid, runs, run, at) VALUES (?, ?, 1, ?, ?)"
+            " ON CONFLICT (study_uid, sop_uid) DO UPDATE SET"
+            " runs = runs + 1, run = excluded.run, at = excluded.at"
+            " WHERE run IS NOT excluded.run AND (at = '' OR date(at) < date(excluded.at))",
+            ((study_uid, uid, run, at.isoformat()) for uid in lacking),
         )
 
     def given_up(self, study_uid: str) -> frozenset[str]:

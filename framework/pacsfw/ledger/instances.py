@@ -21,7 +21,9 @@ class Instance:
     ``path`` is relative: to the dataset folder for a stored instance, to the state folder for a
     quarantined one or a version (other content of a stored instance). ``row`` holds the cells, as
     `pacsfw.ledger.cells.encode` returns them. ``rejects`` are the (study UID, SOP Instance UID)
-    that it names if it is a rejection note; the ledger records them as flags.
+    that it names if it is a rejection note; the ledger records them as flags. ``address`` is that
+    of the sender. ``study_uid`` is the study in which the PACS lists the instance; if its data
+    set names another, that is ``named_study``.
     """
 
     sop_uid: str
@@ -35,6 +37,8 @@ class Instance:
     state: Literal["stored", "quarantined", "version"]
     reason: str = ""
     calling_ae: str = ""
+    address: str = ""
+    named_study: str = ""
     row: str = NO_CELLS
     errors: Sequence[CellError] = ()
     rejects: Sequence[tuple[str, str]] = ()
@@ -55,7 +59,7 @@ class Instance:
 
 _COLUMNS = (
     "sop_uid", "digest", "study_uid", "series_uid", "sop_class", "syntax", "size",
-    "path", "state", "reason", "calling_ae", "row",
+    "path", "state", "reason", "calling_ae", "address", "named_study", "row",
 )  # fmt: skip
 """Columns of ``instances`` that are attributes of an `Instance`."""
 _INSERT = (

@@ -59,7 +59,7 @@ STEPS = (
         syntax TEXT NOT NULL,
         size INTEGER NOT NULL,
         path TEXT NOT NULL,             -- relative to the dataset folder (stored) or the state
-        state TEXT NOT NULL,            -- stored | quarantined
+        state TEXT NOT NULL,            -- stored | quarantined | version | held
         reason TEXT NOT NULL,
         calling_ae TEXT NOT NULL,
         received_at TEXT NOT NULL,
@@ -204,6 +204,31 @@ STEPS = (
         flag TEXT NOT NULL,             -- vanished | rejected
         noticed_at TEXT NOT NULL,
         PRIMARY KEY (study_uid, sop_uid, flag)
+    ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE studies ADD COLUMN comment TEXT NOT NULL DEFAULT '';  -- of the PACS; only shown
+    ALTER TABLE trials ADD COLUMN at TEXT NOT NULL DEFAULT '';        -- the last counted trial
+    ALTER TABLE searches ADD COLUMN valid_until TEXT;   -- later studies are not part of the proof
+    ALTER TABLE instances ADD COLUMN address TEXT NOT NULL DEFAULT '';  -- of the sender
+    -- The StudyInstanceUID of the data set, if the PACS lists the instance in another study.
+    ALTER TABLE instances ADD COLUMN named_study TEXT NOT NULL DEFAULT '';
+
+    -- The senders that sub-operations of our requests were seen to come from.
+    CREATE TABLE senders (
+        calling_ae TEXT NOT NULL,
+        address TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        noticed_at TEXT NOT NULL,
+        PRIMARY KEY (calling_ae, address)
+    ) WITHOUT ROWID;
+
+    -- What query results showed about a PACS.
+    CREATE TABLE traits (
+        peer TEXT NOT NULL,
+        trait TEXT NOT NULL,            -- largest:IMAGE | refused_keys | ...
+        value TEXT NOT NULL,            -- JSON
+        PRIMARY KEY (peer, trait)
     ) WITHOUT ROWID;
     """,
 )

@@ -228,6 +228,7 @@ class Studies:
             " version = version + (verdict IS NOT ?1 OR reason IS NOT ?2),"
             " verdict = ?1, reason = ?2, expected = ?3,"
             " source = ?4, missing = ?5, components = json_patch(components, ?6), checked_at = ?7,"
+            " comment = ?9,"
             # A study that was only queried keeps the time of its arrival.
             " settled_at = CASE WHEN state = 'requested' OR settled_at IS NULL THEN ?7"
             " ELSE settled_at END, state = 'settled' WHERE study_uid = ?8",
@@ -239,6 +240,7 @@ class Studies:
             json.dumps(dict(components)),
             at.isoformat(),
             uid,
+            verdict.comment,
         )
 
     def counts(self) -> Mapping[str, int]:
@@ -298,6 +300,7 @@ def _study(row: sqlite3.Row) -> Study:
             expected=row["expected"],
             source=row["source"],
             missing=tuple(json.loads(row["missing"])),
+            comment=row["comment"],
         )
     return Study(
         uid=row["study_uid"],

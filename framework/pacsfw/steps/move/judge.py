@@ -70,7 +70,7 @@ class Judge:
         tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
         with self._ledger.transaction():
             if tried:
-                evidence.tried(study_uid, lacking, self._run.context.run_id)
+                evidence.tried(study_uid, lacking, self._run.context.run_id, now)
             self._ledger.studies.settle(study_uid, verdict, now, self._components)
             evidence.judge(study_uid, verdict.series)
             evidence.settle_trials(study_uid, lacking)

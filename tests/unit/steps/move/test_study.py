@@ -71,6 +71,16 @@ class Pacs(Transfer):
         return Outcome(status=self.status, status_text=f"{self.status:04X}", completed=sent)
 
 
+class Days(Clock):
+    """It is another day for each run."""
+
+    def __init__(self, day: int):
+        self.day = day
+
+    def now(self):
+        return NOW + timedelta(days=self.day)
+
+
 class Room:
     """An archive with its ledger."""
 
@@ -96,12 +106,14 @@ class Room:
             NOW,
         )  # fmt: skip
 
-    def move(self, pacs, attempt=1, stop=None):
+    def move(self, pacs, attempt=1, stop=None, day=None):
         arrivals = Arrivals(Clock())
+        number = next(self.runs)
         run = make_run(
             self.ledger,
             self.archive,
-            run_id=f"run {next(self.runs)}",
+            run_id=f"run {number}",
+            clock=Days(number if day is None else day),
             stop=stop,
             timing=Timing(quiet=0.01),
         )
@@ -247,6 +259,18 @@ def test_new_objects_of_a_study_that_was_given_up_are_asked_for(room):
 
     assert requested(pacs)[-1] == ("IMAGE", ("1.3",))
     assert verdict.missing == ("1.2",)
+
+
+def test_runs_of_one_day_count_once(room):
+    """A recall from an offline store takes longer than three runs in a row."""
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1"])
+    for day in (1, 1, 1, 2, 2):
+        room.move(pacs, day=day)
+        assert room.ledger.studies.unfinished() == [STUDY]
+
+    room.move(pacs, day=3)
+
+    assert room.ledger.studies.given_up() == 1
 
 
 @pytest.mark.parametrize("status", [0xA701, 0x0213])

@@ -187,7 +187,7 @@ def test_a_study_that_is_given_up_says_how_to_ask_once_more(ledger, summary_of, 
     ledger.studies.add(study.uid, {}, "list", selected=True)
     for run in range(TRIALS):
         assert list(summary_of().notes) == []
-        ledger.evidence.tried(study.uid, [WHOLE_STUDY], f"run-{run}")
+        ledger.evidence.tried(study.uid, [WHOLE_STUDY], f"run-{run}", NOW + timedelta(days=run))
         ledger.evidence.settle_trials(study.uid, [WHOLE_STUDY])
 
     [note] = summary_of().notes

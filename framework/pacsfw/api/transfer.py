@@ -98,6 +98,9 @@ class Inbox(Protocol):
 class Transfer(Closing, ABC):
     """Retrieves the instances of a request into an inbox."""
 
+    first_level: Level = "STUDY"
+    """The level at which retrieves begin; smaller requests follow where larger ones fail."""
+
     @abstractmethod
     def fetch(self, request: Request, inbox: Inbox) -> Outcome:
         """Send the request and return after the final response. Judges nothing."""

@@ -21,7 +21,7 @@ from pacsfw.collection.components import components
 from pacsfw.collection.dataset_folder import check_layout, make_directory
 from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import ingest_spec
-from pacsfw.collection.move import MoveStep
+from pacsfw.collection.move import MoveStep, has_new_settings
 from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
 from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
 from pacsfw.collection.reparse import TAGS_FACT, ReparseStep
@@ -40,6 +40,7 @@ from pacsfw.report.plan import Survey
 from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
 from pacsfw.steps.find.study_list import STUDY_LIST
+from pacsfw.steps.move.requests import SMALLER_REQUESTS, Levels
 from pacsfw.steps.move.selection import select
 from pacsfw.steps.run import Run, Timing
 from pacsfw.workers import OrderedPool
@@ -166,7 +167,7 @@ class Collection:
         if why:
             self._notes.append(f"transfer {use.name}: {why}")
         listed = self._select(transfer)
-        if retry_given_up:
+        if has_new_settings(self._run) or retry_given_up:
             self._ledger.evidence.try_again()
         after = settings.recheck_after
         recheck = self._clock.now() - after if after else None
@@ -174,8 +175,14 @@ class Collection:
         uids = [uid for uid in listed if uid in unfinished]
         with self._delivering(self._changed_tags()) as outputs:
             wanted = self._delivery.wanted
-            self._moving = MoveStep(self._run, outputs, wanted, replace(settings, use=use))
+            levels = Levels(transfer.first_level)
+            self._moving = MoveStep(self._run, outputs, wanted, replace(settings, use=use), levels)
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
+        if levels.replaced:
+            self._notes.append(
+                f"failed requests replaced by smaller ones: {levels.replaced:,} "
+                f"(at most {SMALLER_REQUESTS:,} in a run)"
+            )
 
     def parse(self, workers: int = 0) -> None:
         """Parse all stored instances again and deliver their rows, without moving anything.

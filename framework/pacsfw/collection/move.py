@@ -15,18 +15,29 @@ from pacsfw.collection.ingest import (
     receiving,
 )
 from pacsfw.collection.outputs import Outputs
-from pacsfw.collection.pacs import ask_pacs, build_transfer
+from pacsfw.collection.pacs import ask_pacs, build_transfer, settings_of, sizes_of
 from pacsfw.config import Move, Tag
 from pacsfw.spool.writer import Spool
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.arrivals import Arrivals, Inboxes
 from pacsfw.steps.move.judge import Judge
-from pacsfw.steps.move.mover import Mover
+from pacsfw.steps.move.mover import Mover, NothingArrives
 from pacsfw.steps.move.requests import Levels
 from pacsfw.steps.move.study import StudyMover
 from pacsfw.steps.receive import Receiver
 from pacsfw.steps.run import Run
+
+WORKED_FACT = "settings_that_worked"
+"""In the ledger: the settings with which instances arrived."""
+_SETTINGS_FACT = "settings"
+
+
+def has_new_settings(run: Run) -> bool:
+    """Return whether ``net`` has changed since the last move, and remember it."""
+    now, before = settings_of(run.config.net), run.ledger.get_value(_SETTINGS_FACT)
+    run.ledger.set_value(_SETTINGS_FACT, now)
+    return before not in (None, "", now)
 
 
 class MoveStep:
@@ -36,12 +47,21 @@ class MoveStep:
     ----------
     wanted
         Further tags that the sinks ask for.
+    levels
+        The levels at which the PACS is asked.
     """
 
-    def __init__(self, run: Run, outputs: Outputs, wanted: tuple[Tag, ...], settings: Move) -> None:
+    def __init__(
+        self,
+        run: Run,
+        outputs: Outputs,
+        wanted: tuple[Tag, ...],
+        settings: Move,
+        levels: Levels,
+    ) -> None:
         self._run, self._outputs, self._settings = run, outputs, settings
         self._receiver: Receiver | None = None
-        self._levels = Levels()
+        self._levels, self._sizes = levels, sizes_of(run)
         self._spool = make_spool(run.storage)
         self._capacity = capacity_of(run.storage, self._spool)
         self._fatal: Exception | None = None
@@ -126,7 +146,9 @@ class MoveStep:
             **callbacks_of(run.config.tags, registry),
         }
         judge = Judge(run, Durability(run), components, self._outputs)
-        return StudyMover(run, transfer, component, pacs, self._inboxes, judge, self._levels)
+        return StudyMover(
+            run, transfer, component, pacs, self._inboxes, judge, self._levels, self._sizes
+        )
 
     def _move(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
         with self._listening():
@@ -138,8 +160,28 @@ class MoveStep:
                 window=None if ignore_window else self._settings.window,
                 threads=self._called.max_associations,
                 attempts=self._settings.attempts,
+                worked=self._run.ledger.get_value(WORKED_FACT) == settings_of(self._run.config.net),
+                advice=self._advice(),
             )
-            self._mover.move(uids, total)
+            try:
+                self._mover.move(uids, total)
+            except NothingArrives:
+                self._run.ledger.evidence.uncharge(self._run.context.run_id)
+                raise
+            finally:
+                if self._mover.worked:
+                    self._run.ledger.set_value(WORKED_FACT, settings_of(self._run.config.net))
+
+    def _advice(self) -> str:
+        """Return what to check if nothing arrives."""
+        net = self._run.config.net
+        record = self._run.registry.select("transfer", self._settings.use.name).component
+        if not record.needs_receiver or net is None or net.dest is None:
+            return "check the log of the PACS"
+        return (
+            f"check at the PACS that it knows our AE title {net.dest.aetitle} with the address of "
+            f"this machine and port {net.dest.port}, and that no firewall is in between"
+        )
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

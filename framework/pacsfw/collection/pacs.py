@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pacsfw.api import Transfer
+import hashlib
+import json
+
+from pacsfw.api import Net, Transfer
 from pacsfw.config import Config, Use
 from pacsfw.config.schemas import AUTO
 from pacsfw.errors import PluginError
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.move.choice import choose
+from pacsfw.steps.move.expected import Sizes
 from pacsfw.steps.run import Run
 
 PACS_QUERY, WEB_QUERY = "cfind", "qido"
@@ -25,6 +29,26 @@ def open_query(run: Run, use: Use) -> PacsQuery:
 def ask_pacs(run: Run, transfer: Transfer | None) -> PacsQuery:
     """Open the query provider that `pacs_query` selects."""
     return open_query(run, pacs_query(run.config, transfer, run.registry))
+
+
+def settings_of(net: Net | None) -> str:
+    """Return a text that identifies the settings by which instances arrive."""
+    if net is None:
+        return ""
+    called, dest, web = net.called, net.dest, net.dicomweb
+    parts = [
+        net.local.aetitle,
+        *([called.aetitle, called.ip, called.port] if called else []),
+        *([dest.aetitle, dest.port] if dest else []),
+        *([web.url] if web else []),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def sizes_of(run: Run) -> Sizes:
+    """Return the sizes of query results for a run, with the limit that the profile names."""
+    net = run.config.net
+    return Sizes(net.called.profile.limit if net is not None and net.called is not None else None)
 
 
 def pacs_query(config: Config, transfer: Transfer | None, registry: Registry) -> Use:

@@ -18,7 +18,7 @@ from pacsfw.collection.ingest import (
     receiving,
 )
 from pacsfw.collection.outputs import Outputs
-from pacsfw.collection.pacs import ask_pacs
+from pacsfw.collection.pacs import ask_pacs, sizes_of
 from pacsfw.config import Tag
 from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ledger.instances import Instance
@@ -26,7 +26,7 @@ from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.spool.records import Sealed, SpoolRecord
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.intake import Intake
-from pacsfw.steps.move.expected import Expectation, read_expectation
+from pacsfw.steps.move.expected import Expectation, Expecting
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
 from pacsfw.words import GOOD
@@ -72,6 +72,7 @@ class ServeStep:
         self._lock = threading.Lock()
         self._last_arrival: dict[str, float] = {}
         self._pacs: PacsQuery | None = None
+        self._sizes = sizes_of(run)
         self._fatal: Exception | None = None
         self._lacking = ""
         self._rewrite_due, self._rewritten_at = False, -math.inf
@@ -175,7 +176,7 @@ class ServeStep:
 
     def _conclude(self, study_uid: str) -> None:
         expectation = self._expectation(study_uid)
-        if expectation.uids or expectation.count:
+        if expectation.owed:
             self._judge.conclude(study_uid, expectation, None)
             return
         self._durability.make_durable(study_uid)
@@ -195,7 +196,9 @@ class ServeStep:
         if self._pacs is None:
             return Expectation()
         try:
-            found = read_expectation(self._pacs, study_uid)
+            study = self._ledger.studies.get(study_uid)
+            patient_id = study.patient_id if study else ""
+            found = Expecting(self._pacs, self._sizes).read(study_uid, patient_id)
             self._pacs.release()
         except PacsfwError as err:
             _log.warning("the expected instances of a study could not be queried: %s", err)

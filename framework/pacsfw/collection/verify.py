@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pacsfw.api import Verdict
-from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
+from pacsfw.collection.pacs import ask_pacs, build_transfer, sizes_of, transfer_use
 from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.evidence import FLAGS
 from pacsfw.ledger.instances import Instance
@@ -17,7 +17,7 @@ from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.report.verified import Verified
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.ingest import QUARANTINE, keep
-from pacsfw.steps.move.expected import read_expectation
+from pacsfw.steps.move.expected import Expecting
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
 from pacsfw.steps.verify.disk import Checked, check_files, unknown_files
@@ -35,6 +35,7 @@ class VerifyStep:
         self._run, self._config, self._storage = run, run.config, run.storage
         self._ledger = run.ledger
         self._judge = Judge(run, Durability(run), {})
+        self._sizes = sizes_of(run)
         self._result = Verified()
 
     def run(self, manifest: Path, *, offline: bool) -> Verified:
@@ -120,7 +121,7 @@ class VerifyStep:
         assert study.verdict is not None  # noqa: S101 - checked by the caller
         before = study.verdict
         if pacs is not None:
-            expectation = read_expectation(pacs, study.uid)
+            expectation = Expecting(pacs, self._sizes).read(study.uid, study.patient_id)
             self._result.asked += 1
             if expectation.strength and not self._judge.knows_less(study.uid, expectation):
                 verdict = self._judge.conclude(study.uid, expectation, None)

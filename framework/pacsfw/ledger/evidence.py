@@ -108,6 +108,17 @@ class Evidence:
                 "UPDATE studies SET given_up = ? WHERE study_uid = ?", (left, study_uid)
             )
 
+    def uncharge(self, run: str) -> None:
+        """Forget the trials that a run counted: the cause was not in the studies."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "UPDATE studies SET given_up = 0 WHERE study_uid IN"
+                " (SELECT study_uid FROM trials WHERE run = ?)",
+                (run,),
+            )
+            connection.execute("UPDATE trials SET runs = runs - 1, at = '' WHERE run = ?", (run,))
+            connection.execute("DELETE FROM trials WHERE runs <= 0")
+
     def try_again(self) -> None:
         """Delete all trials: instances that were given up are requested again."""
         with self._database.transaction() as connection:

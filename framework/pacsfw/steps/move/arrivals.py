@@ -133,8 +133,12 @@ class Arrivals:
         expected: frozenset[str] | None,
         quiet_seconds: float,
         stop: threading.Event,
+        *,
+        number: int = 0,
     ) -> frozenset[str]:
         """Wait until the study is complete, or none of it arrived for the quiet period.
+
+        Without a list it is complete once this ``number`` of instances is stored; 0: unknown.
 
         The study is not quiet while a file that may belong to it is open or not yet ingested.
         Instances of other studies, which may arrive for days, prolong the wait (`BEHIND`), but
@@ -146,7 +150,8 @@ class Arrivals:
             while not stop.is_set():
                 tracked = self._tracked.get(study_uid)
                 stored = tracked.stored if tracked else frozenset[str]()
-                if expected is not None and expected <= stored and not self._awaited(expected):
+                there = expected <= stored if expected is not None else 0 < number <= len(stored)
+                if there and not self._awaited(expected):
                     break
                 now = self._clock.monotonic()
                 busy = now - max(self._last_of_all, begun) < quiet_seconds
@@ -157,8 +162,8 @@ class Arrivals:
                 else:
                     # Files begun after the quiet period are not waited for: they may belong
                     # to any study. If they belong to this one, they are late.
-                    there = self._awaited(expected)
-                    awaited = there if awaited is None else awaited & there
+                    still = self._awaited(expected)
+                    awaited = still if awaited is None else awaited & still
                     if not awaited:
                         break
                 self._news.wait(min(1.0, max(0.01, quiet_seconds - quiet)))

@@ -1,100 +1,327 @@
-"""The expected content of a study, from the best source that the PACS offers."""
+"""The expected content of a study, from everything that the PACS says about it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from pacsfw.api import Query, QueryRow
+from pacsfw.api import Level, Query, QueryResult, QueryRow
+from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 
 SERIES_COUNT = "NumberOfSeriesRelatedInstances"
 STUDY_COUNT = "NumberOfStudyRelatedInstances"
+STUDY_SERIES = "NumberOfStudyRelatedSeries"
+AVAILABILITY = "InstanceAvailability"
+
+UIDS = "image-uids"
+COUNTED = "instance-count"
+SUMMED = "series-counts"
+SENT = "sub-operations"
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesExpectation:
-    """The expected instances of a series: their UIDs, or only their number, or nothing."""
+    """The instances of a series.
+
+    Attributes
+    ----------
+    uids
+        The UIDs that the PACS lists; None without a list.
+    count
+        The number that the PACS gives; None if it gives none.
+    proven
+        Whether the list is whole.
+    """
 
     uid: str
     uids: frozenset[str] | None = None
     count: int | None = None
+    proven: bool = False
+
+    @property
+    def owed(self) -> int | None:
+        """The number of instances that must be stored; None if it is not known."""
+        if self.uids is None or self.proven:
+            return self.count if self.uids is None else len(self.uids)
+        return max(len(self.uids), self.count or 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The expected instances of a study: their UIDs, or only their number, or nothing.
+    """The expected instances of a study.
 
-    ``series`` contains all series of the study, or none if the list was incomplete.
+    Attributes
+    ----------
+    uids
+        The UIDs that the PACS lists; None without a list.
+    proven
+        Whether the list is whole. Otherwise a limit of rows may have cut it, and the largest
+        number counts.
+    counts
+        Every number of instances that is known, by its source.
+    at_least
+        A number that the study exceeds or equals, because series are missing from the list.
+    series
+        All series of the study, or none if their list was incomplete.
     """
 
-    source: str = ""
     uids: frozenset[str] | None = None
-    count: int | None = None
+    proven: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+    at_least: int = 0
     series: tuple[SeriesExpectation, ...] = ()
 
     @property
     def strength(self) -> int:
-        """Strength of the evidence: UIDs 2, a number 1, nothing 0."""
-        return 2 if self.uids is not None else int(self.count is not None)
+        """Strength of the evidence: a whole list 2, a number or a doubtful list 1, nothing 0."""
+        if self.uids is not None:
+            return 2 if self.proven else 1
+        return 1 if self.counts else 0
+
+    @property
+    def largest(self) -> int:
+        """The largest number that the PACS gave; 0 if it gave none."""
+        return max(self.counts.values(), default=0)
+
+    @property
+    def source(self) -> str:
+        """The source of the largest number; empty if there is none."""
+        return max(self.counts, key=self.counts.__getitem__, default="")
+
+    @property
+    def owed(self) -> int:
+        """The number of instances that must be stored; 0 if it is not known."""
+        listed = 0 if self.uids is None else len(self.uids)
+        return listed if self.proven else max(listed, self.largest, self.at_least)
 
 
-def read_expectation(pacs: PacsQuery, study_uid: str) -> Expectation:
-    """Query the UIDs series by series, or the number of instances if that fails.
+class Sizes:
+    """The largest query results of a run, by level: no limit of rows is lower. For all threads.
 
-    Every unique key above the level is sent (PS3.4 C.4.1.2.1): a PACS without relational
-    queries refuses anything less.
-
-    Raises
-    ------
-    RemoteError
-        The PACS could not be queried.
+    Parameters
+    ----------
+    limit
+        The limit of rows that the profile of the PACS names, or None.
     """
-    series = _series(pacs, study_uid)
-    if series is not None and all(one.uids is not None for one in series):
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
+        # As in a search: no PACS limits its results to a single row.
+        self._largest: dict[str, int] = {"SERIES": 2, "IMAGE": 2}
+        self._narrow = False
+        self._lock = threading.Lock()
+
+    def seen(self, level: Level, rows: int) -> None:
+        """Note the size of a result that ended with success."""
+        with self._lock:
+            self._largest[level] = max(self._largest.get(level, 2), rows)
+
+    def is_whole(self, level: Level, rows: int) -> bool:
+        """Return whether a result of this size, which ended with success, cannot be cut."""
+        with self._lock:
+            below_limit = self._limit is None or rows < self._limit
+            return below_limit and 0 < rows < self._largest.get(level, 2)
+
+    @property
+    def may_widen(self) -> bool:
+        """Whether a query for the instances of a whole study may show a larger result."""
+        return not self._narrow
+
+    def refuses_wide(self) -> None:
+        """Note that the PACS requires the keys of every level above (PS3.4 C.4.1.2.1)."""
+        self._narrow = True
+
+
+class Expecting:
+    """Reads expectations for one thread.
+
+    Parameters
+    ----------
+    sizes
+        Shared by the threads of a run.
+    """
+
+    def __init__(self, pacs: PacsQuery, sizes: Sizes) -> None:
+        self._pacs, self._sizes = pacs, sizes
+
+    def read(self, study_uid: str, patient_id: str = "", found: int | None = None) -> Expectation:
+        """Query the UIDs series by series, and prove that they are all.
+
+        Every unique key above the level is sent (PS3.4 C.4.1.2.1): a PACS without relational
+        queries refuses anything less. A list is whole if it is smaller than the largest result
+        of this run, or if an independent number agrees: that of the series, or of the study.
+
+        Parameters
+        ----------
+        patient_id
+            Sent to a PACS that supports only the Patient Root model.
+        found
+            The number of instances that the search found for the study, if any.
+
+        Raises
+        ------
+        RemoteError
+            The PACS could not be queried.
+        """
+        keys = {"StudyInstanceUID": study_uid}
+        if self._pacs.requires_patient_id:
+            keys["PatientID"] = patient_id
+        rows = self._series_rows(keys)
+        expectation = Expectation() if rows is None else _of_series(self._series(keys, rows))
+        if found is not None:
+            expectation = replace(expectation, counts={**expectation.counts, COUNTED: found})
+        if expectation.uids is not None and self._agrees(expectation, len(rows or ())):
+            return expectation_proven(expectation)
+        expectation = self._with_study(expectation, keys, len(rows or ()))
+        if expectation.uids is None or expectation.proven:
+            return expectation
+        return self._widened(expectation, keys, len(rows or ()))
+
+    def availability(self, study_uid: str, patient_id: str = "") -> str:
+        """Return where the PACS keeps the study: ``ONLINE``, ``NEARLINE``, ``OFFLINE`` or ""."""
+        keys = {"StudyInstanceUID": study_uid}
+        if self._pacs.requires_patient_id:
+            keys["PatientID"] = patient_id
+        _, rows = self._pacs.ask(Query(level="STUDY", match=keys, returns=(AVAILABILITY,)))
+        return rows[0].attributes.get(AVAILABILITY, "").strip() if rows else ""
+
+    def _series_rows(self, keys: Mapping[str, str]) -> dict[str, QueryRow] | None:
+        """Return the rows of the series by UID; None if the list is incomplete."""
+        query = Query(level="SERIES", match=keys, returns=("SeriesInstanceUID", SERIES_COUNT))
+        answer, rows = self._ask(query)
+        own = _of(rows, "StudyInstanceUID", keys["StudyInstanceUID"])
+        listed = {row.attributes.get("SeriesInstanceUID", ""): row for row in own}
+        return None if not answer.complete or "" in listed else listed
+
+    def _series(
+        self, keys: Mapping[str, str], rows: Mapping[str, QueryRow]
+    ) -> list[SeriesExpectation]:
+        found = []
+        ask_all = True
+        for uid, row in rows.items():
+            count = _number(row, SERIES_COUNT)
+            one = SeriesExpectation(uid, None, count)
+            if ask_all:
+                one = self._images({**keys, "SeriesInstanceUID": uid}, one)
+                ask_all = one.uids is not None  # a PACS that fails is not queried for each series
+            found.append(one)
+        return found
+
+    def _images(self, keys: Mapping[str, str], one: SeriesExpectation) -> SeriesExpectation:
+        answer, rows = self._ask(Query(level="IMAGE", match=keys, returns=("SOPInstanceUID",)))
+        own = _of(rows, "StudyInstanceUID", keys["StudyInstanceUID"])
+        own = _of(own, "SeriesInstanceUID", one.uid)
+        uids = frozenset(row.attributes.get("SOPInstanceUID", "") for row in own)
+        # A row without its unique key proves that there is an instance, but not which one.
+        if not answer.complete or "" in uids:
+            return one
+        whole = self._sizes.is_whole("IMAGE", len(rows)) or len(uids) == one.count
+        return replace(one, uids=uids, proven=whole)
+
+    def _ask(self, query: Query) -> tuple[QueryResult, list[QueryRow]]:
+        """Query, once more if there was no final status, and note the size of the result."""
+        answer, rows = self._pacs.ask(query)
+        if not answer.complete and answer.status is None:
+            answer, rows = self._pacs.ask(query)
+        if answer.complete:
+            self._sizes.seen(query.level, len(rows))
+        return answer, rows
+
+    def _agrees(self, expectation: Expectation, series: int) -> bool:
+        """Return whether what is known already proves the list, without a contradiction."""
+        listed = len(expectation.uids or ())
+        if expectation.largest > listed:
+            return False
+        whole = self._sizes.is_whole("SERIES", series) and all(
+            one.proven or self._sizes.is_whole("IMAGE", len(one.uids or ()))
+            for one in expectation.series
+        )
+        return whole or expectation.counts.get(COUNTED) == listed
+
+    def _with_study(
+        self, expectation: Expectation, keys: Mapping[str, str], series: int
+    ) -> Expectation:
+        """Query the numbers of the study, and use them as evidence."""
+        returns = (STUDY_COUNT, STUDY_SERIES)
+        answer, rows = self._ask(Query(level="STUDY", match=keys, returns=returns))
+        counts = dict(expectation.counts)
+        if answer.complete and len(rows) == 1:
+            counts.pop(COUNTED, None)  # the search may be older
+            count, number = _number(rows[0], STUDY_COUNT), _number(rows[0], STUDY_SERIES)
+            if count is not None:
+                counts[COUNTED] = count
+            beyond = max(0, (number or 0) - series)  # each with at least one instance
+            known = sum(one.owed or 0 for one in expectation.series)
+            at_least = known + beyond if beyond else 0
+            expectation = replace(expectation, counts=counts, at_least=at_least)
+            listed = len(expectation.uids or ())
+            lists = all(one.proven for one in expectation.series)
+            if expectation.uids is not None and (
+                (count == listed and expectation.largest <= listed)
+                or (number == series and number is not None and lists)
+            ):
+                return expectation_proven(expectation)
+        return expectation
+
+    def _widened(
+        self, expectation: Expectation, keys: Mapping[str, str], series: int
+    ) -> Expectation:
+        """See a larger result, if the PACS has one: all instances of the study at once."""
+        images = max((len(one.uids or ()) for one in expectation.series), default=0)
+        if self._sizes.may_widen and len(expectation.series) > 1:
+            query = Query(
+                level="IMAGE", match=keys, returns=("SOPInstanceUID",), max_rows=images + 1
+            )
+            answer, rows = self._pacs.ask(query)
+            if len(rows) > images:
+                self._sizes.seen("IMAGE", len(rows))
+            elif not rows or not answer.complete:
+                self._sizes.refuses_wide()
+        lists = tuple(
+            replace(one, proven=one.proven or self._sizes.is_whole("IMAGE", len(one.uids or ())))
+            for one in expectation.series
+        )
+        expectation = replace(expectation, series=lists)
+        if self._sizes.is_whole("SERIES", series) and all(one.proven for one in lists):
+            return expectation_proven(expectation)
+        return expectation
+
+
+def found_number(study: Study) -> int | None:
+    """Return the number of instances that the search found for a study; None without one."""
+    return _number(QueryRow(study.attributes), STUDY_COUNT)
+
+
+def expectation_proven(expectation: Expectation) -> Expectation:
+    """Return the expectation with a list that is known to be whole."""
+    series = tuple(replace(one, proven=one.uids is not None) for one in expectation.series)
+    return replace(expectation, proven=True, series=series)
+
+
+def _of_series(series: Sequence[SeriesExpectation]) -> Expectation:
+    """Return what the series say about the study."""
+    counts = {}
+    numbers = [one.count for one in series if one.count is not None]
+    if series and len(numbers) == len(series):
+        counts[SUMMED] = sum(numbers)
+    uids = None
+    if all(one.uids is not None for one in series):
         uids = frozenset[str]().union(*(one.uids or () for one in series))
-        return Expectation("image-uids", uids, len(uids), tuple(series))
-    listed = tuple(series or ())
-    count = _study_count(pacs, study_uid)
-    if count is not None:
-        return Expectation("instance-count", None, count, listed)
-    counts = [one.count for one in listed if one.count is not None]
-    if listed and len(counts) == len(listed):
-        return Expectation("series-counts", None, sum(counts), listed)
-    return Expectation(series=listed)
+    return Expectation(uids, counts=counts, series=tuple(series))
 
 
-def _series(pacs: PacsQuery, study_uid: str) -> Sequence[SeriesExpectation] | None:
-    """Return every series with its known content; None if the list is incomplete."""
-    study = {"StudyInstanceUID": study_uid}
-    returns = ("SeriesInstanceUID", SERIES_COUNT)
-    answer, rows = pacs.ask(Query(level="SERIES", match=study, returns=returns))
-    listed = {row.attributes.get("SeriesInstanceUID", ""): row for row in rows}
-    if not answer.complete or "" in listed:
-        return None
-    found = []
-    ask_all = True
-    for uid, row in listed.items():
-        uids = _image_uids(pacs, {**study, "SeriesInstanceUID": uid}) if ask_all else None
-        ask_all = uids is not None  # a PACS that fails once is not queried for each series
-        count = _number(row) if uids is None else len(uids)
-        found.append(SeriesExpectation(uid, uids, count))
-    return found
+def _of(rows: Sequence[QueryRow], key: str, uid: str) -> Sequence[QueryRow]:
+    """Return the rows that a PACS which ignores the key returned for this UID.
+
+    If no row names it, the PACS gives all of them another UID than it lists itself.
+    """
+    own = [row for row in rows if row.attributes.get(key, uid) == uid]
+    return own or rows
 
 
-def _image_uids(pacs: PacsQuery, match: dict[str, str]) -> frozenset[str] | None:
-    answer, images = pacs.ask(Query(level="IMAGE", match=match, returns=("SOPInstanceUID",)))
-    uids = frozenset(row.attributes.get("SOPInstanceUID", "") for row in images)
-    # A row without its unique key proves that there is an instance, but not which one.
-    return uids if answer.complete and "" not in uids else None
-
-
-def _study_count(pacs: PacsQuery, study_uid: str) -> int | None:
-    match = {"StudyInstanceUID": study_uid}
-    answer, rows = pacs.ask(Query(level="STUDY", match=match, returns=(STUDY_COUNT,)))
-    return _number(rows[0], STUDY_COUNT) if answer.complete and len(rows) == 1 else None
-
-
-def _number(row: QueryRow, keyword: str = SERIES_COUNT) -> int | None:
+def _number(row: QueryRow, keyword: str) -> int | None:
     text = row.attributes.get(keyword, "").strip()
+    text = text.partition(".")[0] if text.endswith(".0") else text
     return int(text) if text.isdecimal() else None

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pacsfw.api import Outcome, StudySettled, Verdict
+from pacsfw.api import StudySettled, Verdict
 from pacsfw.ledger.evidence import WHOLE_STUDY
-from pacsfw.steps.move.expected import Expectation
+from pacsfw.steps.move.expected import UIDS, Expectation
 from pacsfw.steps.move.series import judge_series, with_series
-from pacsfw.steps.move.statuses import COUNTS, ending_of
-from pacsfw.steps.move.verdict import judge
+from pacsfw.steps.move.verdict import Held, Retrieved, judge, with_evidence
 from pacsfw.steps.ports import MakesDurable, SettledStudies
 from pacsfw.steps.run import Run
 from pacsfw.words import GOOD
+
+_LISTED = ("complete", "complete-count-disagrees")
+"""Verdicts of a study of which the PACS listed every stored instance."""
 
 
 class Judge:
@@ -40,34 +42,36 @@ class Judge:
         self._components, self._settled = components, settled
 
     def conclude(
-        self, study_uid: str, expectation: Expectation, outcome: Outcome | None
+        self, study_uid: str, expectation: Expectation, retrieved: Retrieved | None
     ) -> Verdict:
         """Make the stored instances durable, judge the study, and settle it.
 
         Parameters
         ----------
-        outcome
-            The outcome of its request; None if nothing was requested.
+        retrieved
+            What its requests showed; None if nothing was requested.
         """
         self._durability.make_durable(study_uid)
         stored = self._ledger.instances.stored_by_series(study_uid)
         here = frozenset[str]().union(*stored.values())
-        vanished = self._vanished(study_uid, expectation, here)
+        study = self._ledger.studies.get(study_uid)
+        earlier = study.verdict if study else None
+        expectation = with_evidence(expectation, here, retrieved, earlier)
+        vanished = self._vanished(study_uid, expectation, here, earlier)
         if expectation.uids is not None:
-            whole = expectation.uids | vanished
-            expectation = replace(expectation, uids=whole, count=len(whole))
-        held = self._ledger.instances.quarantined_uids(study_uid)
-        verdict = judge(expectation, here, held, outcome)
+            expectation = replace(expectation, uids=expectation.uids | vanished)
+        held = Held(self._ledger.instances.quarantined_uids(study_uid))
+        verdict = judge(expectation, here, held, retrieved)
         listed = {uid: uids - vanished for uid, uids in stored.items()}
         verdict = with_series(verdict, judge_series(expectation, listed))
-        self.settle(study_uid, verdict, outcome)
+        self.settle(study_uid, verdict, retrieved)
         return verdict
 
-    def settle(self, study_uid: str, verdict: Verdict, outcome: Outcome | None = None) -> None:
+    def settle(self, study_uid: str, verdict: Verdict, retrieved: Retrieved | None = None) -> None:
         """Record a verdict and its consequences."""
         evidence, now = self._ledger.evidence, self._run.clock.now()
         lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
-        tried = verdict.state == "over" if outcome is None else ending_of(outcome) in COUNTS
+        tried = verdict.state == "over" if retrieved is None else retrieved.tried
         with self._ledger.transaction():
             if tried:
                 evidence.tried(study_uid, lacking, self._run.context.run_id, now)
@@ -80,13 +84,29 @@ class Judge:
         if self._settled is not None:
             self._settled.settled(study_uid)
 
+    def with_known(self, study_uid: str, expectation: Expectation) -> Expectation:
+        """Add what an earlier verdict knew to an expectation."""
+        study = self._ledger.studies.get(study_uid)
+        stored = self._ledger.instances.stored_uids(study_uid)
+        return with_evidence(expectation, stored, None, study.verdict if study else None)
+
     def knows_less(self, study_uid: str, expectation: Expectation) -> bool:
-        """Return whether a complete study was judged on better evidence than is available now."""
+        """Return whether a complete study was judged on better evidence than is available now.
+
+        Not if what the PACS says now goes beyond what is stored: then the study has grown.
+        """
         study = self._ledger.studies.get(study_uid)
         if study is None or study.verdict is None or study.verdict.state not in GOOD:
             return False
-        by_uid = study.verdict.source == "image-uids"
-        return expectation.strength < (2 if by_uid else 1)
+        by_uid = study.verdict.source == UIDS
+        expectation = self.with_known(study_uid, expectation)
+        if expectation.strength >= (2 if by_uid else 1):
+            return False
+        stored = self._ledger.instances.stored_uids(study_uid)
+        known = study.verdict.state == "complete-count-disagrees" or (
+            expectation.largest <= max(len(stored), study.verdict.expected or 0)
+        )
+        return (expectation.uids or frozenset()) <= stored and known
 
     def all_given_up(self, study_uid: str, verdict: Verdict) -> bool:
         """Return whether pacsfw has given up everything that the study lacks."""
@@ -94,21 +114,20 @@ class Judge:
         return lacking <= self._ledger.evidence.given_up(study_uid)
 
     def _vanished(
-        self, study_uid: str, expectation: Expectation, stored: frozenset[str]
+        self,
+        study_uid: str,
+        expectation: Expectation,
+        stored: frozenset[str],
+        earlier: Verdict | None,
     ) -> frozenset[str]:
         """Flag stored instances that the PACS listed once and no longer lists; return these."""
         evidence = self._ledger.evidence
         flagged = evidence.flagged(study_uid, "vanished")
-        if expectation.uids is None:
+        if expectation.uids is None or not expectation.proven:
             return flagged & stored
-        gone = stored - expectation.uids if self._was_listed(study_uid) else flagged & stored
+        was_listed = earlier is not None and earlier.source == UIDS and earlier.state in _LISTED
+        gone = stored - expectation.uids if was_listed else flagged & stored
         gone -= expectation.uids
         evidence.unflag(study_uid, flagged & expectation.uids, "vanished")
         evidence.flag(study_uid, gone - flagged, "vanished", self._run.clock.now())
         return gone
-
-    def _was_listed(self, study_uid: str) -> bool:
-        """Return whether the PACS once listed all stored instances of the study."""
-        study = self._ledger.studies.get(study_uid)
-        verdict = study.verdict if study else None
-        return bool(verdict and verdict.state == "complete" and verdict.source == "image-uids")

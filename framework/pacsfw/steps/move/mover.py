@@ -29,11 +29,21 @@ UNREACHED_LIMIT = 3
 RESTART_LIMIT = 10
 """The same for a PACS that answered before; with the pauses this takes about six minutes."""
 
+IN_VAIN_LIMIT = 5
+"""The run ends after so many studies in a row of which nothing arrived, all for one reason, if
+nothing ever arrived with these settings: the cause is common to all."""
+WORKED_LIMIT = 20
+"""The same if something arrived before with these settings."""
+
 _LOOK_SECONDS = 30.0
 _ROOM_SECONDS = 5.0
 _LONGEST_PAUSE = 60.0
 
 _log = logging.getLogger("pacsfw.move")
+
+
+class NothingArrives(RemoteError):
+    """Nothing arrives of any study, for a reason that all of them share."""
 
 
 class StudyMovers(Protocol):
@@ -55,6 +65,10 @@ class Mover:
     attempts
         Maximum number of attempts at a study in one run. The pauses begin with
         ``timing.pause`` of the run, and each further one is twice as long.
+    worked
+        Whether instances ever arrived with these settings.
+    advice
+        What to check if nothing arrives at all.
     """
 
     def __init__(
@@ -67,6 +81,8 @@ class Mover:
         window: Window | None,
         threads: int,
         attempts: int,
+        worked: bool = True,
+        advice: str = "check the log of the PACS",
     ) -> None:
         self._run, self._clock, self._stop = run, run.clock, run.stop
         self._workers, self._arrivals, self._capacity = workers, arrivals, capacity
@@ -78,6 +94,11 @@ class Mover:
         self._running: list[StudyMover] = []
         self._throttle = Throttle(threads)
         self._unreached, self._refused, self._reached = 0, 0, False
+        self.worked, self._advice = worked, advice
+        self._in_vain: dict[str, str] = {}
+        """The last studies of which nothing arrived, with the reasons."""
+        self._made: dict[str, int] = {}
+        """Attempts made at studies that are back in the queue."""
         self._unreachable: RemoteError | None = None
         self._failure: PacsfwError | None = None
 
@@ -146,8 +167,11 @@ class Mover:
                 self._running.remove(worker)
 
     def _move_with_retries(self, worker: StudyMover, uid: str) -> None:
+        made = self._made.pop(uid, 0)
+        if made:
+            self._sleep(self._pause)
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self._attempts)
+            stop=tenacity.stop_after_attempt(self._attempts - made)
             | tenacity.stop_when_event_set(self._stop),
             wait=tenacity.wait_exponential_jitter(
                 multiplier=self._pause, jitter=self._pause, max=_LONGEST_PAUSE
@@ -156,7 +180,7 @@ class Mover:
             sleep=self._sleep,
             retry_error_callback=lambda _: None,
         )
-        numbers = itertools.count(1)
+        numbers = itertools.count(made + 1)
         retrying(lambda: self._move_once(worker, uid, next(numbers)))
 
     def _sleep(self, seconds: float) -> None:
@@ -182,7 +206,7 @@ class Mover:
                     "the PACS is busy or sends nothing: now requesting %d at a time", limit
                 )
         self._answered(done)
-        return done.again
+        return done.again and not self._postponed(uid, done, number)
 
     def _not_reached(self, err: RemoteError) -> None:
         """Count the failure, and wait a while if the PACS answered before.
@@ -204,6 +228,35 @@ class Mover:
             _log.warning("%s; retrying in %.0f s", err, seconds)
             self._sleep(seconds)
 
+    def _postponed(self, uid: str, done: Attempt, number: int) -> bool:
+        """Put a study of which nothing arrived back in the queue, once, behind the others.
+
+        The others show whether the cause is common to all.
+
+        Raises
+        ------
+        RemoteError
+            It is.
+        """
+        with self._lock:
+            if not done.in_vain:
+                self._in_vain.clear()
+                self.worked |= done.came
+                return False
+            self._in_vain[uid] = done.in_vain
+            limit = WORKED_LIMIT if self.worked else IN_VAIN_LIMIT
+            if len(self._in_vain) >= limit and len(set(self._in_vain.values())) == 1:
+                raise NothingArrives(
+                    f"nothing arrived of {len(self._in_vain)} studies in a row: {done.in_vain}; "
+                    f"{self._advice}, then run again",
+                    comment=done.comment,
+                )
+            if self.worked or number > 1 or number >= self._attempts:
+                return False
+            self._made[uid] = number
+        self._queue.put(uid)
+        return True
+
     def _answered(self, done: Attempt) -> None:
         """Note that the PACS answered.
 
@@ -216,7 +269,10 @@ class Mover:
             self._unreached, self._unreachable, self._reached = 0, None, True
             self._refused = self._refused + 1 if done.refused else 0
             if self._refused >= REFUSED_LIMIT:
-                raise RemoteError(f"the PACS refuses every request: {done.refused}")
+                raise RemoteError(
+                    f"the PACS refuses every request: {done.refused}; {self._advice}",
+                    comment=done.comment,
+                )
 
     def _may_request(self) -> bool:
         """Wait until requests are allowed and possible; return False if the run is stopped."""

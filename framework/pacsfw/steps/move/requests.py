@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TypeAlias
 
 from pacsfw.api import Level, Request, is_uid
+from pacsfw.ledger.evidence import WHOLE_STUDY
 from pacsfw.steps.move.expected import Expectation
 
 BATCHES = (200, 20, 1)
@@ -14,27 +17,73 @@ BATCHES = (200, 20, 1)
 in its request fail too."""
 
 Refused: TypeAlias = "AbstractSet[Level]"
+Failures: TypeAlias = "Counter[tuple[Level, int | None]]"
+
+
+SMALLER_REQUESTS = 1000
+"""Maximum number of failed requests in a run that are replaced by smaller ones."""
+
+HELPED = 3
+"""After so many studies of which only smaller requests brought anything, a run begins with
+these."""
 
 
 class Levels:
     """The retrieve levels that a PACS does not support, as a run finds out; for all threads.
 
     A level at which instances arrived is supported, even if requests for some studies fail.
+
+    Parameters
+    ----------
+    first
+        The level to begin with.
     """
 
-    def __init__(self) -> None:
-        self.refused: set[Level] = set()
+    def __init__(self, first: Level = "STUDY") -> None:
+        above: tuple[Level, ...] = ("STUDY", "SERIES")
+        self._skipped = frozenset(above[: ("STUDY", "SERIES", "IMAGE").index(first)])
+        self.refused: set[Level] = set(self._skipped)
+        self.in_vain: set[str] = set()
+        """The studies of which a request for the complete study brought nothing."""
+        self._failures: dict[str, Failures] = {}
+        self.replaced = 0
+        """Number of failed requests that smaller ones replaced."""
         self._served: set[Level] = set()
+        self._helped: set[str] = set()
+        self._lock = threading.Lock()
 
     def serves(self, level: Level) -> None:
         """Note that instances arrived."""
         self._served.add(level)
-        self.refused.discard(level)
+        if level not in self._skipped:
+            self.refused.discard(level)
+
+    def failures_of(self, study_uid: str) -> Failures:
+        """Return the failed requests for a study in this run, by level and status."""
+        return self._failures.setdefault(study_uid, Counter())
+
+    def has_served(self, level: Level) -> bool:
+        """Return whether instances arrived at this level."""
+        return level in self._served
 
     def refuses(self, level: Level) -> None:
         """Note that a request was not understood."""
         if level not in self._served:
             self.refused.add(level)
+
+    def helps(self, study_uid: str) -> None:
+        """Note that a smaller request brought what one for the complete study did not."""
+        with self._lock:
+            self._helped.add(study_uid)
+            if len(self._helped) >= HELPED and "STUDY" not in self._served:
+                self.refused.add("STUDY")
+
+    def spend(self) -> bool:
+        """Take one smaller request from the budget of the run; return whether one was left."""
+        with self._lock:
+            left = self.replaced < SMALLER_REQUESTS
+            self.replaced += left
+            return left
 
 
 def requests_for(
@@ -61,14 +110,23 @@ def requests_for(
     """
     whole = Request(study_uid=study_uid)
     here = frozenset[str]().union(*stored.values())
+    divided = (bool(here) or "STUDY" in refused) and "SERIES" not in refused
     if expectation.uids is None:
-        by_series = bool(here) and "SERIES" not in refused
-        return (_by_count(study_uid, expectation, stored, here) if by_series else []) or [whole]
+        if here and expectation.counts and expectation.owed <= len(here):
+            return []
+        return (_by_count(study_uid, expectation, stored, here) if divided else []) or [whole]
     missing = expectation.uids - here - given_up
-    if not missing:
+    if not missing and not _may_lack(expectation, here, given_up):
         return [] if here or expectation.uids else [whole]
     if missing == expectation.uids and "STUDY" not in refused:
         return [whole]
+    if not expectation.proven:
+        if expectation.owed > len(expectation.uids):
+            # The list is cut: its series may hold more than it says.
+            cut = _by_count(study_uid, expectation, stored, here) if divided else []
+            return cut or [whole]
+        if attempt == 1 and "STUDY" not in refused and not expectation.counts:
+            return [whole]  # only a complete retrieve shows that the list is whole
     found: list[Request] = []
     for series in expectation.series:
         wanted = sorted((series.uids or frozenset()) & missing)
@@ -85,6 +143,19 @@ def series_of(requests: Sequence[Request]) -> Sequence[Request]:
     """Return requests for the complete series of these requests."""
     pairs = dict.fromkeys((each.study_uid, each.series_uid) for each in requests)
     return [Request(study_uid=study, series_uid=series) for study, series in pairs]
+
+
+def _may_lack(expectation: Expectation, here: AbstractSet[str], given_up: AbstractSet[str]) -> bool:
+    """Return whether instances may be missing that no list names."""
+    listed = expectation.uids or frozenset()
+    if expectation.proven or WHOLE_STUDY in given_up or not listed <= here:
+        return False
+    return expectation.owed > len(here) or not expectation.counts
+
+
+def images_of(request: Request, requests: Sequence[Request]) -> Sequence[Request]:
+    """Return those of these requests that are for instances of the series of a request."""
+    return [each for each in requests if each.sop_uids and each.series_uid == request.series_uid]
 
 
 def _of_series(
@@ -126,9 +197,9 @@ def _by_count(
     for series in expectation.series:
         if series.uids is None and series.count is None:
             return []
-        number = len(stored.get(series.uid, ()))
-        lacks = number < (series.count or 0) if series.uids is None else not series.uids <= here
-        if lacks:
+        listed = series.uids or frozenset()
+        number = len(stored.get(series.uid, frozenset()) | (listed & here))
+        if number < (series.owed or 0) or not listed <= here:
             lacking.append(series.uid)
     if not all(map(is_uid, lacking)):
         return []

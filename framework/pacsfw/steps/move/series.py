@@ -32,7 +32,7 @@ def judge_series(
         surplus = len(uids - named)
         if uid in listed or not surplus:
             continue
-        state: VerdictState = "over" if expectation.series else "unverifiable"
+        state: VerdictState = "complete-and-more" if expectation.series else "unverifiable"
         reason = "the PACS does not list this series" if expectation.series else ""
         verdicts.append(SeriesVerdict(uid=uid, state=state, reason=reason, stored=len(uids)))
     return tuple(verdicts)
@@ -61,29 +61,31 @@ def with_series(verdict: Verdict, series: tuple[SeriesVerdict, ...]) -> Verdict:
 def _judge(
     one: SeriesExpectation, own: AbstractSet[str], here: AbstractSet[str], named: AbstractSet[str]
 ) -> SeriesVerdict:
-    if one.uids is None and one.count is None:
+    if one.owed is None:
         return SeriesVerdict(uid=one.uid, state="unverifiable", stored=len(own))
-    surplus = len(own - named)
-    if one.uids is not None:
-        missing = one.uids - here
-        stored, source = len(one.uids) - len(missing), "image-uids"
-        state: VerdictState = "complete"
-    else:
-        missing, stored, source = frozenset(), len(own), "instance-count"
-        surplus, state = stored - (one.count or 0), "complete-by-count"
-    lacking = len(missing) if one.uids is not None else -surplus
+    listed = one.uids or frozenset()
+    missing = listed - here
+    by_list = one.uids is not None and one.proven
+    stored = len(listed) - len(missing) if by_list else len(own | (listed & here))
+    lacking = max(len(missing), one.owed - stored)
+    surplus = len(own - named) if by_list else stored - one.owed
+    state: VerdictState = "complete" if by_list else "complete-by-count"
     reason = ""
     if lacking > 0:
         state = "short" if stored else "failed"
-        reason = f"{lacking} of {one.count} instances missing"
+        reason = f"{lacking} of {one.owed} instances missing"
     elif surplus > 0:
-        state, reason = "over", f"instances that the PACS does not list: {surplus}"
+        state = "complete-and-more" if by_list else "over"
+        reason = f"instances that the PACS does not list: {surplus}"
+    elif by_list and (one.count or 0) > len(listed):
+        state = "complete-count-disagrees"
+        reason = f"the PACS lists {len(listed)} instances and counts {one.count}"
     return SeriesVerdict(
         uid=one.uid,
         state=state,
         reason=reason,
-        expected=one.count,
+        expected=one.owed,
         stored=stored,
-        source=source,
+        source="image-uids" if by_list else "instance-count",
         missing=tuple(sorted(missing)),
     )

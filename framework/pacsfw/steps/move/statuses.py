@@ -28,7 +28,7 @@ mismatch
 refused
     It refuses every request, for a reason that an administrator must fix.
 cancelled
-    The request was cancelled, by us or by the PACS.
+    The request was cancelled: by us, or by a PACS that gives up at an instance (FE00).
 silent
     No final response: the association was lost, or a timeout passed.
 unreached
@@ -36,6 +36,7 @@ unreached
 """
 
 SUCCESS = 0x0000
+UNKNOWN_DESTINATION = 0xA801
 
 _ENDINGS: Mapping[int, Ending] = {
     SUCCESS: "done",
@@ -67,7 +68,7 @@ _ENDINGS: Mapping[int, Ending] = {
     0xA700: "busy",
     0xA701: "busy",  # unable to calculate the number of matches
     0xA702: "unsent",  # unable to perform the sub-operations
-    0xA801: "refused",  # move destination unknown
+    UNKNOWN_DESTINATION: "refused",  # move destination unknown
     0xA900: "mismatch",  # the identifier does not match the SOP class
     0xAA00: "mismatch",  # none of the frames requested were found
     0xAA01: "mismatch",  # unable to create a new object for this SOP class
@@ -83,7 +84,7 @@ _RANGES: Mapping[int, Ending] = {0xA700: "busy", 0xA900: "mismatch"}
 MAY_HELP = frozenset({"done", "partly", "busy", "unsent", "failed", "cancelled", "silent"})
 """After these, a retry in the same run may bring the missing instances."""
 
-COUNTS = frozenset({"done", "partly", "unsent", "failed", "mismatch", "silent"})
+COUNTS = frozenset({"done", "partly", "unsent", "failed", "mismatch", "silent", "cancelled"})
 """After these, missing instances count as tried: see `pacsfw.ledger.evidence.TRIALS`."""
 
 STRAINED = frozenset({"busy", "silent", "unreached"})
@@ -122,4 +123,5 @@ def worst(outcomes: list[Outcome]) -> Outcome:
         status_text=found.status_text,
         failed_uids=tuple(failed),
         reached=found.reached,
+        comment=found.comment,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from pacsfw.api import (
     Level,
@@ -12,22 +13,22 @@ from pacsfw.api import (
     Transfer,
     Verdict,
 )
-from pacsfw.errors import PacsfwError, RemoteError
+from pacsfw.errors import PacsfwError, RemoteError, StateError
+from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.move.arrivals import Inboxes
-from pacsfw.steps.move.expected import Expectation, read_expectation
+from pacsfw.steps.move.expected import Expectation, Expecting, Sizes, found_number
 from pacsfw.steps.move.judge import Judge
-from pacsfw.steps.move.requests import Levels, requests_for, series_of
-from pacsfw.steps.move.statuses import MAY_HELP, STRAINED, ending_of, worst
+from pacsfw.steps.move.requests import Levels, requests_for
+from pacsfw.steps.move.retrieval import Retrieval
+from pacsfw.steps.move.statuses import MAY_HELP, STRAINED, UNKNOWN_DESTINATION, ending_of
+from pacsfw.steps.move.verdict import Retrieved
 from pacsfw.steps.run import Run
 from pacsfw.words import GOOD
 
 AFTER_A_BREAK = 3
 """Number of quiet periods to wait after a lost association: the standard does not say whether
 the PACS continues to send (PS3.4 C.4.2.3.1)."""
-
-FRUITLESS = 3
-"""After so many instance requests in a row without a result, the rest of them are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class Attempt:
     """The PACS was overloaded or sent no response."""
     refused: str = ""
     """The status text of a PACS that refuses every request."""
+    in_vain: str = ""
+    """Why nothing arrived, if the cause may be common to all studies."""
+    came: bool = False
+    """Something arrived."""
+    comment: str = ""
+    """What the PACS itself said."""
 
 
 class StudyMover:
@@ -51,7 +58,7 @@ class StudyMover:
         Open; `close` closes them.
     component
         Name, distribution and version of the transfer.
-    levels
+    levels, sizes
         Shared with the other threads.
     """
 
@@ -64,11 +71,13 @@ class StudyMover:
         inboxes: Inboxes,
         judge: Judge,
         levels: Levels,
+        sizes: Sizes,
     ) -> None:
-        self._run, self._ledger, self._stop = run, run.ledger, run.stop
+        self._run, self.ledger, self._stop = run, run.ledger, run.stop
         self.transfer, self._component, self._pacs = transfer, component, pacs
-        self._inboxes, self._arrivals = inboxes, inboxes.arrivals
-        self._judge, self._levels = judge, levels
+        self._inboxes, self.arrivals = inboxes, inboxes.arrivals
+        self._judge, self.levels = judge, levels
+        self._expecting = Expecting(pacs, sizes)
 
     def close(self) -> None:
         """Close the connections to the PACS."""
@@ -92,118 +101,115 @@ class StudyMover:
         try:
             return self._move(study_uid, attempt)
         except RemoteError as err:
-            study = self._ledger.studies.get(study_uid)
+            study = self.ledger.studies.get(study_uid)
             if study is None or study.verdict is None or study.verdict.state == "failed":
                 self._judge.settle(study_uid, Verdict(state="failed", reason=str(err)))
             raise
         finally:
-            self._arrivals.untrack(study_uid)
+            self.arrivals.untrack(study_uid)
 
     def judge_again(self, study_uid: str) -> None:
         """Settle a study again after late instances."""
-        study = self._ledger.studies.get(study_uid)
+        study = self.ledger.studies.get(study_uid)
         if study is None or study.verdict is None or not study.selected:
             return
-        expectation = read_expectation(self._pacs, study_uid)
+        expectation = self._read(study)
         if not self._judge.knows_less(study_uid, expectation):
             self._judge.conclude(study_uid, expectation, None)
 
+    def _read(self, study: Study) -> Expectation:
+        return self._expecting.read(study.uid, study.patient_id, found_number(study))
+
     def _move(self, study_uid: str, attempt: int) -> Attempt:
-        stored = self._ledger.instances.stored_uids(study_uid)
-        self._arrivals.track(study_uid, stored)
-        expectation = read_expectation(self._pacs, study_uid)
-        self._arrivals.expect(study_uid, expectation.uids)
+        study = self.ledger.studies.get(study_uid)
+        if study is None:
+            raise StateError(f"study {study_uid} is not in the ledger")
+        self.arrivals.track(study_uid, self.ledger.instances.stored_uids(study_uid))
+        expectation = self._judge.with_known(study_uid, self._read(study))
+        self.arrivals.expect(study_uid, expectation.uids)
         if self._judge.knows_less(study_uid, expectation):
-            self._ledger.studies.checked(study_uid, self._run.clock.now())
+            self.ledger.studies.checked(study_uid, self._run.clock.now())
             return Attempt(again=False)
-        outcome = self._request(study_uid, expectation, attempt)
+        retrieved = self._retrieve(study, expectation, attempt)
         if self._stop.is_set():
             return Attempt(again=False)
-        if outcome is not None:
-            self._wait_until_settled(study_uid, expectation, outcome)
+        if retrieved is not None:
+            self._wait_until_settled(study_uid, expectation, retrieved)
             if self._stop.is_set():
                 return Attempt(again=False)
             # The study may have grown in between: judge it by the new expectation, but not by
             # a weaker one than before.
-            now = read_expectation(self._pacs, study_uid)
+            now = self._read(study)
             expectation = now if now.strength >= expectation.strength else expectation
-        verdict = self._judge.conclude(study_uid, expectation, outcome)
-        return self._what_next(study_uid, verdict, outcome, attempt)
+            retrieved = self._with_availability(study, retrieved)
+        verdict = self._judge.conclude(study_uid, expectation, retrieved)
+        return self._what_next(study_uid, verdict, retrieved, attempt)
 
     def _what_next(
-        self, study_uid: str, verdict: Verdict, outcome: Outcome | None, attempt: int
+        self, study_uid: str, verdict: Verdict, retrieved: Retrieved | None, attempt: int
     ) -> Attempt:
-        ending = ending_of(outcome) if outcome else "done"
+        ending = ending_of(retrieved.outcome) if retrieved else "done"
         if verdict.state in GOOD:
-            return Attempt(again=False, strained=ending == "busy")
+            # Hidden instances may become visible: the PACS is asked once more, not in every run.
+            disagrees = verdict.state == "complete-count-disagrees" and retrieved is not None
+            came = retrieved is not None and retrieved.came
+            again = disagrees and attempt == 1
+            return Attempt(again=again, strained=ending == "busy", came=came)
         # Instances in quarantine would arrive in the same state again; they are retried once.
-        held = self._ledger.instances.quarantined_uids(study_uid)
+        held = self.ledger.instances.quarantined_uids(study_uid)
         all_held = bool(verdict.missing) and set(verdict.missing) <= held and attempt > 1
-        worth = verdict.state in ("short", "failed") and ending in MAY_HELP and not all_held
+        # A PACS that could not connect to us may say that it does not know us (A801).
+        unknown = retrieved is not None and retrieved.outcome.status == UNKNOWN_DESTINATION
+        may_help = ending in MAY_HELP or (unknown and attempt == 1)
+        worth = verdict.state in ("short", "failed") and may_help and not all_held
         nothing = ending == "done" and verdict.state == "failed"
+        refused = ending == "refused" and verdict.state == "failed" and not may_help
         return Attempt(
             again=worth and not self._judge.all_given_up(study_uid, verdict),
             strained=ending in STRAINED or nothing,
-            refused=verdict.reason if ending == "refused" and verdict.state == "failed" else "",
+            refused=verdict.reason if refused else "",
+            in_vain=self._in_vain(verdict, retrieved),
+            came=retrieved is not None and retrieved.came,
+            comment=verdict.comment,
         )
 
-    def _request(self, study_uid: str, expectation: Expectation, attempt: int) -> Outcome | None:
-        """Request the missing instances; return None if there are none.
+    def _in_vain(self, verdict: Verdict, retrieved: Retrieved | None) -> str:
+        """Return why nothing arrived, if that may have a cause that all studies share."""
+        if retrieved is None or retrieved.came or retrieved.availability:
+            return ""
+        suspicious = ending_of(retrieved.outcome) in ("done", "failed", "unsent")
+        return verdict.reason if suspicious and verdict.state == "failed" else ""
+
+    def _retrieve(self, study: Study, expectation: Expectation, attempt: int) -> Retrieved | None:
+        """Request what is missing; return None if nothing is.
 
         Raises
         ------
         RemoteError
             The PACS was not reached.
         """
-        refused: set[Level] = set()
-        requests = self._missing(study_uid, expectation, attempt, refused)
-        if requests:
-            self._ledger.studies.requested(study_uid, self._run.clock.now())
-        outcomes: list[Outcome] = []
-        fruitless = 0
-        while requests and not self._stop.is_set():
-            request = requests.pop(0)
-            before = self._arrivals.news(study_uid)
-            outcome = self._fetch(request)
-            if self._stop.is_set():
-                break
-            if not outcome.reached:
-                raise RemoteError(outcome.status_text)
-            outcomes.append(outcome)
-            ending = ending_of(outcome)
-            if ending == "mismatch":
-                refused.add(request.level)
-                self._levels.refuses(request.level)
-                requests = self._missing(study_uid, expectation, attempt, refused)
-                if requests and requests[0].level != request.level:
-                    outcomes.pop()  # another level may work
-                    continue
-                break
-            came = bool(outcome.completed) or self._arrivals.news(study_uid) > before
-            if came:
-                self._levels.serves(request.level)
-            fruitless = 0 if came else fruitless + 1
-            if ending in ("busy", "silent", "refused", "cancelled"):
-                break
-            if request.level == "IMAGE" and fruitless >= FRUITLESS:
-                requests = [each for each in requests if each.level != "IMAGE"]
-                requests += series_of([request])  # the PACS may not support the IMAGE level
-        return worst(outcomes) if outcomes else None
+        requesting = _Requesting(self, study, expectation, attempt)
+        in_vain = study.uid in self.levels.in_vain
+        if requesting.missing(set()):
+            self.ledger.studies.requested(study.uid, self._run.clock.now())
+        return Retrieval(
+            requesting,
+            self.levels,
+            self._run.clock,
+            self._stop,
+            skip={"STUDY"} if in_vain else set(),
+            backwards=attempt % 2 == 0,
+        ).run()
 
-    def _missing(
-        self, study_uid: str, expectation: Expectation, attempt: int, refused: set[Level]
-    ) -> list[Request]:
-        requests = requests_for(
-            study_uid,
-            expectation,
-            self._ledger.instances.stored_by_series(study_uid),
-            given_up=self._ledger.evidence.given_up(study_uid),
-            attempt=attempt,
-            refused=self._levels.refused | refused,
-        )
-        return list(requests)
+    def _with_availability(self, study: Study, retrieved: Retrieved) -> Retrieved:
+        """Ask where the PACS keeps a study that it could not send."""
+        if ending_of(retrieved.outcome) not in ("unsent", "failed"):
+            return retrieved
+        where = self._expecting.availability(study.uid, study.patient_id)
+        return replace(retrieved, availability="" if where == "ONLINE" else where)
 
-    def _fetch(self, request: Request) -> Outcome:
+    def fetch(self, request: Request) -> Outcome:
+        """Send one request; a transfer that raises costs this study only."""
         self._pacs.release()
         try:
             return self.transfer.fetch(request, self._inboxes.of(request.study_uid))
@@ -215,8 +221,40 @@ class StudyMover:
             )
 
     def _wait_until_settled(
-        self, study_uid: str, expectation: Expectation, outcome: Outcome
+        self, study_uid: str, expectation: Expectation, retrieved: Retrieved
     ) -> None:
-        broken = ending_of(outcome) == "silent"
+        broken = ending_of(retrieved.outcome) == "silent"
         quiet = self._run.timing.quiet * (AFTER_A_BREAK if broken else 1)
-        self._arrivals.settle(study_uid, expectation.uids, quiet, self._stop)
+        # A list that may be cut does not say when the last instance has arrived.
+        whole = expectation.uids is not None and expectation.owed <= len(expectation.uids)
+        expected = expectation.uids if whole else None
+        self.arrivals.settle(study_uid, expected, quiet, self._stop, number=expectation.owed)
+
+
+class _Requesting:
+    """The requests for one study, for one attempt."""
+
+    def __init__(
+        self, mover: StudyMover, study: Study, expectation: Expectation, attempt: int
+    ) -> None:
+        self._mover, self._study = mover, study
+        self.study_uid = study.uid
+        self._expectation, self._attempt = expectation, attempt
+
+    def missing(self, refused: AbstractSet[Level]) -> list[Request]:
+        study, mover = self._study, self._mover
+        requests = requests_for(
+            study.uid,
+            self._expectation,
+            mover.ledger.instances.stored_by_series(study.uid),
+            given_up=mover.ledger.evidence.given_up(study.uid),
+            attempt=self._attempt,
+            refused=mover.levels.refused | refused,
+        )
+        return [replace(each, patient_id=study.patient_id) for each in requests]
+
+    def fetch(self, request: Request) -> Outcome:
+        return self._mover.fetch(request)
+
+    def news(self) -> int:
+        return self._mover.arrivals.news(self.study_uid)

@@ -2,106 +2,255 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
 from pacsfw.api import Outcome, Verdict, VerdictState
-from pacsfw.steps.move.expected import Expectation
+from pacsfw.steps.move.expected import SENT, UIDS, Expectation, expectation_proven
 from pacsfw.steps.move.statuses import SUCCESS
+from pacsfw.words import GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What the requests of one attempt at a study showed.
+
+    Attributes
+    ----------
+    outcome
+        The outcome of the requests; of several, the worst one.
+    whole
+        Whether a request for the complete study ended with success.
+    total
+        The number of instances that the PACS tried to send for the complete study; None if it
+        is not known.
+    tried
+        Whether missing instances count as tried in vain.
+    came
+        Whether anything arrived.
+    availability
+        Where the PACS keeps the study, if that is not ``ONLINE`` (PS3.3 C.4.23.1.1).
+    """
+
+    outcome: Outcome
+    whole: bool = False
+    total: int | None = None
+    tried: bool = True
+    came: bool = True
+    availability: str = ""
+
+    @property
+    def ended(self) -> str:
+        """How the requests ended; empty if with success."""
+        return "" if self.outcome.status == SUCCESS else self.outcome.status_text
+
+    @property
+    def where(self) -> str:
+        """Where the PACS keeps a study that is not online."""
+        return f"the PACS keeps the study {self.availability}: a recall may take hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Instances of a study that arrived and are not in the dataset folder, by SOP Instance UID.
+
+    Attributes
+    ----------
+    quarantined
+        Those that could not be stored.
+    waiting
+        Those from a sender that is not known.
+    disputed
+        Those that arrived with two contents from different senders.
+    """
+
+    quarantined: AbstractSet[str] = frozenset()
+    waiting: AbstractSet[str] = frozenset()
+    disputed: AbstractSet[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.quarantined or self.waiting or self.disputed)
+
+    def of(self, missing: AbstractSet[str]) -> list[str]:
+        """Describe those that are missing; all of them if it is not known which are."""
+        kinds = (
+            (self.quarantined, "in quarantine"),
+            (self.waiting, "held, because their sender is not known"),
+        )
+        counted = [(len(uids & missing) if missing else len(uids), what) for uids, what in kinds]
+        return [f"{number} of them {what}" for number, what in counted if number]
+
+
+def with_evidence(
+    expectation: Expectation,
+    stored: frozenset[str],
+    retrieved: Retrieved | None,
+    earlier: Verdict | None,
+) -> Expectation:
+    """Add what was retrieved, and what an earlier verdict knew, to an expectation.
+
+    A list that the PACS did not prove is whole if nothing contradicts it and a request for the
+    complete study brought exactly these instances, or an earlier verdict rested on it.
+    """
+    counts = dict(expectation.counts)
+    if retrieved is not None and retrieved.total is not None:
+        counts[SENT] = retrieved.total
+    elif earlier is not None and earlier.expected is not None and earlier.source not in ("", UIDS):
+        is_current = earlier.source == SENT or earlier.state in GOOD
+        if is_current and earlier.source not in counts:
+            counts[earlier.source] = earlier.expected
+    expectation = replace(expectation, counts=counts)
+    listed = expectation.uids
+    if listed is None or expectation.proven or expectation.owed > len(listed):
+        return expectation
+    brought = retrieved is not None and retrieved.whole and listed == stored
+    agreed = brought and counts.get(SENT, len(listed)) == len(listed)
+    known = (
+        earlier is not None
+        and earlier.state in GOOD
+        and (earlier.source, earlier.expected) == (UIDS, len(listed))
+        and listed <= stored
+    )
+    return expectation_proven(expectation) if agreed or known else expectation
 
 
 def judge(
     expectation: Expectation,
     stored: frozenset[str],
-    quarantined: frozenset[str],
-    outcome: Outcome | None,
+    held: Held,
+    retrieved: Retrieved | None,
 ) -> Verdict:
     """Judge one study.
 
     Parameters
     ----------
     expectation
-        As read after the final response.
-    stored, quarantined
-        SOP Instance UIDs in the dataset folder, and those in quarantine only.
-    outcome
-        The outcome of the request; None if none was needed.
+        As read after the final response, `with_evidence`.
+    stored
+        SOP Instance UIDs in the dataset folder.
+    held
+        Those that arrived and are not in the dataset folder.
+    retrieved
+        The requests of this attempt; None if there were none.
     """
-    ended = "" if outcome is None or outcome.status == SUCCESS else outcome.status_text
-    if expectation.uids is not None:
-        missing = expectation.uids - stored
-        surplus = len(stored - expectation.uids)
-        counted = _failed_and_done(outcome)
-        if stored and not missing and counted > max(len(stored), len(expectation.uids)):
-            # The PACS truncated its list, and some instances beyond the list are missing.
-            return _verdict(
-                "short",
-                Expectation("sub-operations", None, counted),
-                stored, frozenset(), quarantined, 0, ended,
-            )  # fmt: skip
-        if not expectation.uids and not stored:
-            return _failed(expectation, ended or "the PACS lists no instance of it")
-        state: VerdictState = "short" if missing else "over" if surplus else "complete"
-        return _verdict(state, expectation, stored, missing, quarantined, surplus, ended)
-    expected, source = expectation.count, expectation.source
-    if expected is None and outcome is not None and outcome.completed is not None and not ended:
-        expected = outcome.completed + (outcome.warning or 0) + (outcome.failed or 0)
-        source = "sub-operations"
-    by_count = Expectation(source, None, expected)
-    if expected is None or (expected == 0 and not stored):
-        if stored:
-            return _verdict("unverifiable", by_count, stored, frozenset(), quarantined, 0, ended)
-        return _failed(by_count, ended or "nothing arrived, and the expected number is unknown")
-    lacking, surplus = max(0, expected - len(stored)), max(0, len(stored) - expected)
-    state = "short" if lacking else "over" if surplus else "complete-by-count"
-    return _verdict(state, by_count, stored, frozenset(), quarantined, surplus, ended)
+    ended = retrieved.ended if retrieved else ""
+    comment = retrieved.outcome.comment if retrieved else ""
+    listed = expectation.uids
+    stored -= held.disputed
+    if (
+        listed is not None
+        and not (listed or stored)
+        and (expectation.proven or not expectation.counts)
+    ):
+        return _failed(expectation, ended or "the PACS lists no instance of it", comment)
+    if listed is None and not expectation.counts:
+        return _unknown(expectation, stored, held, ended, comment)
+    if listed is not None and expectation.proven:
+        verdict = _by_list(expectation, listed, stored)
+    else:
+        verdict = _by_number(expectation, listed or frozenset(), stored, ended)
+    if verdict.state in GOOD:
+        return verdict
+    if verdict.state == "short" and not stored and not held:
+        reason = ended or "the PACS reported success and sent nothing"
+        if retrieved is not None and retrieved.availability:
+            reason = f"{reason}; {retrieved.where}"
+        return _failed(expectation, reason, comment, verdict.missing)
+    reasons = [verdict.reason, *held.of(frozenset(verdict.missing))]
+    if held.disputed:
+        reasons.append(f"two senders sent different content: {len(held.disputed)}")
+    if ended and verdict.state in ("short", "unverifiable"):
+        reasons.append(ended)
+    if retrieved is not None and retrieved.availability:
+        reasons.append(retrieved.where)
+    return replace(verdict, reason="; ".join(reasons), comment=comment)
 
 
-def _failed_and_done(outcome: Outcome | None) -> int:
-    """Return how many instances the PACS tried to send, if some failed; 0 otherwise."""
-    if outcome is None or not outcome.failed:
-        return 0
-    return outcome.failed + (outcome.completed or 0) + (outcome.warning or 0)
+def _by_list(expectation: Expectation, listed: frozenset[str], stored: frozenset[str]) -> Verdict:
+    """Judge by a list that is whole; it outranks every number."""
+    missing, surplus = listed - stored, len(stored - listed)
+    state: VerdictState = "complete"
+    reason = ""
+    if missing:
+        state, reason = "short", f"{len(missing)} of {len(listed)} instances missing"
+    elif expectation.largest > len(stored):
+        state = "complete-count-disagrees"
+        reason = f"the PACS lists {len(listed)} instances and counts {expectation.largest}"
+    elif surplus:
+        state = "complete-and-more"
+        reason = f"instances beyond the {len(listed)} that the PACS lists: {surplus}"
+    return _verdict(state, reason, len(listed), stored, UIDS, missing)
+
+
+def _by_number(
+    expectation: Expectation, listed: frozenset[str], stored: frozenset[str], ended: str
+) -> Verdict:
+    """Judge by the largest number, because there is no list, or it may be cut."""
+    missing = listed - stored
+    lacking = max(len(missing), expectation.owed - len(stored))
+    expected = max(expectation.owed, len(stored | listed))
+    source = expectation.source or UIDS
+    if lacking > 0:
+        reason = f"{lacking} of {expected} instances missing"
+        return _verdict("short", reason, expected, stored, source, missing)
+    # A request that failed counts only what it tried so far.
+    supported = expectation.largest == len(stored) and (source != SENT or not ended)
+    if supported:
+        return _verdict("complete-by-count", "", expected, stored, source, missing)
+    if 0 < expectation.largest < len(stored):
+        reason = f"the PACS counts {expectation.largest} instances, and {len(stored)} are stored"
+        return _verdict("over", reason, expectation.largest, stored, source, missing)
+    number = len(listed) or len(stored)
+    reason = f"the PACS lists {number} instances, and nothing shows that these are all"
+    return _verdict("unverifiable", reason, None, stored, UIDS, missing)
+
+
+def _unknown(
+    expectation: Expectation, stored: frozenset[str], held: Held, ended: str, comment: str
+) -> Verdict:
+    if not stored and not held:
+        reason = ended or "nothing arrived, and the expected number is unknown"
+        return _failed(expectation, reason, comment)
+    reason = "; ".join(
+        filter(
+            None,
+            (
+                "the PACS does not report how many instances the study has",
+                *held.of(frozenset()),
+                ended,
+            ),
+        )
+    )
+    return replace(_verdict("unverifiable", reason, None, stored, "", ()), comment=comment)
 
 
 def _verdict(
     state: VerdictState,
-    expectation: Expectation,
+    reason: str,
+    expected: int | None,
     stored: frozenset[str],
-    missing: frozenset[str],
-    quarantined: frozenset[str],
-    surplus: int,
-    ended: str,
+    source: str,
+    missing: AbstractSet[str] | tuple[()],
 ) -> Verdict:
-    if state == "short" and not stored and not quarantined:
-        reason = ended or "the PACS reported success and sent nothing"
-        return _failed(expectation, reason, missing)
-    reasons = []
-    if state == "short":
-        lacking = len(missing) or (expectation.count or 0) - len(stored)
-        reasons.append(f"{lacking} of {expectation.count} instances missing")
-        if held := len(quarantined & missing) if missing else len(quarantined):
-            reasons.append(f"{held} of them in quarantine")
-    elif state == "over":
-        reasons.append(f"instances that the PACS does not list: {surplus}")
-    elif state == "unverifiable":
-        reasons.append("the PACS does not report how many instances the study has")
-    if ended and state in ("short", "unverifiable"):
-        reasons.append(ended)
     return Verdict(
         state=state,
-        reason="; ".join(reasons),
-        expected=expectation.count,
+        reason=reason,
+        expected=expected,
         stored=len(stored),
-        source=expectation.source,
+        source=source,
         missing=tuple(sorted(missing)),
     )
 
 
 def _failed(
-    expectation: Expectation, reason: str, missing: frozenset[str] = frozenset()
+    expectation: Expectation, reason: str, comment: str = "", missing: tuple[str, ...] = ()
 ) -> Verdict:
+    source = UIDS if expectation.uids is not None and expectation.proven else expectation.source
     return Verdict(
         state="failed",
         reason=reason,
-        expected=expectation.count,
-        source=expectation.source,
-        missing=tuple(sorted(missing)),
+        expected=expectation.owed or None,
+        source=source,
+        missing=missing,
+        comment=comment,
     )

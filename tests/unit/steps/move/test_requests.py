@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacsfw.api import Request
-from pacsfw.steps.move.expected import Expectation, SeriesExpectation
+from pacsfw.steps.move.expected import Expectation, SeriesExpectation, expectation_proven
 from pacsfw.steps.move.requests import requests_for, series_of
 
 STUDY, FIRST, SECOND = "1.2", "1.2.1", "1.2.2"
@@ -19,14 +19,16 @@ def uids(*numbers, series=FIRST):
     return frozenset(f"{series}.{number}" for number in numbers)
 
 
-BOTH = Expectation(
-    "image-uids",
-    uids(1, 2, 3) | uids(1, 2, series=SECOND),
-    5,
-    (
-        SeriesExpectation(FIRST, uids(1, 2, 3), 3),
-        SeriesExpectation(SECOND, uids(1, 2, series=SECOND), 2),
-    ),
+def listed(*series):
+    """A list that is whole."""
+    return expectation_proven(
+        Expectation(uids=frozenset().union(*(one.uids for one in series)), series=series)
+    )
+
+
+BOTH = listed(
+    SeriesExpectation(FIRST, uids(1, 2, 3), 3),
+    SeriesExpectation(SECOND, uids(1, 2, series=SECOND), 2),
 )
 
 
@@ -75,28 +77,56 @@ def test_levels_that_the_pacs_refuses_are_not_used():
 
 def test_without_uids_the_series_that_lack_something_by_number_are_asked_for():
     counted = (SeriesExpectation(FIRST, None, 3), SeriesExpectation(SECOND, None, 2))
-    by_count = Expectation("instance-count", None, 5, counted)
+    by_count = Expectation(counts={"instance-count": 5}, series=counted)
 
     assert asked(by_count) == [WHOLE]
     assert asked(by_count, first=(1, 2, 3), second=(1,)) == [OTHER]
     assert asked(by_count, first=(1, 2, 3), second=(1,), refused={"SERIES"}) == [WHOLE]
-    assert asked(Expectation("instance-count", None, 5), first=(1, 2, 3)) == [WHOLE]
+    assert asked(Expectation(counts={"instance-count": 5}), first=(1, 2, 3)) == [WHOLE]
 
 
 def test_what_is_no_uid_is_asked_for_with_its_series_or_its_study():
     odd = SeriesExpectation(FIRST, frozenset({"1.2.x", "1.2.1.1"}), 2)
-    expected = Expectation("image-uids", odd.uids, 2, (odd,))
-    assert asked(expected, first=(1,)) == [ONE]
+    assert asked(listed(odd), first=(1,)) == [ONE]
 
     nameless = SeriesExpectation("no uid", frozenset({"1.2.1.1", "1.2.1.2"}), 2)
-    expected = Expectation("image-uids", nameless.uids, 2, (nameless,))
-    assert list(requests_for(STUDY, expected, {"no uid": uids(1)})) == [WHOLE]
+    assert list(requests_for(STUDY, listed(nameless), {"no uid": uids(1)})) == [WHOLE]
 
 
 def test_a_study_that_the_pacs_does_not_list_is_asked_for_unless_something_is_here():
-    nothing = Expectation("image-uids", frozenset(), 0)
+    nothing = listed()
     assert asked(nothing) == [WHOLE]
     assert asked(nothing, first=(1,)) == []
+
+
+def test_a_series_is_asked_for_again_if_its_list_is_cut():
+    """Both lists end at the limit of rows; the numbers say that there is more."""
+    cut = Expectation(
+        uids=uids(1, 2) | uids(1, 2, series=SECOND),
+        counts={"instance-count": 6},
+        series=(
+            SeriesExpectation(FIRST, uids(1, 2), 4),
+            SeriesExpectation(SECOND, uids(1, 2, series=SECOND), 2, proven=True),
+        ),
+    )
+
+    assert asked(cut) == [WHOLE]
+    assert asked(cut, first=(1, 2), second=(1, 2)) == [ONE]
+    assert asked(cut, first=(1, 2)) == [ONE, OTHER]
+    assert asked(cut, first=(1, 2, 3, 4), second=(1, 2)) == []
+
+
+def test_a_list_of_which_nothing_shows_that_it_is_whole_is_compared_with_a_retrieve():
+    doubtful = Expectation(uids=uids(1, 2), series=(SeriesExpectation(FIRST, uids(1, 2)),))
+
+    assert asked(doubtful, first=(1,)) == [WHOLE]
+    assert asked(doubtful, first=(1, 2)) == [WHOLE]
+    assert asked(doubtful, first=(1,), attempt=2) == [objects(2)]
+    assert asked(doubtful, first=(1,), given_up=uids(2)) == []
+
+
+def test_a_study_of_which_all_that_is_counted_is_here_is_not_asked_for():
+    assert asked(Expectation(counts={"instance-count": 3}), first=(1, 2, 3)) == []
 
 
 def test_the_series_of_requests():

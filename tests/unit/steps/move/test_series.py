@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pacsfw.api import QueryResult, QueryRow, Verdict
-from pacsfw.steps.move.expected import Expectation, SeriesExpectation, read_expectation
+from pacsfw.steps.move.expected import Expectation, Expecting, SeriesExpectation, Sizes
 from pacsfw.steps.move.series import judge_series, with_series
 
 WHOLE = QueryResult(complete=True, status_text="0000: Success", status=0)
@@ -23,15 +23,21 @@ def uids(text):
 @pytest.mark.parametrize(
     ("series", "stored", "state", "reason", "missing"),
     [
-        (SeriesExpectation("s", uids("ab"), 2), {"s": uids("ab")}, "complete", "", ()),
-        (SeriesExpectation("s", uids("ab"), 2), {"s": uids("a")}, "short",
+        (SeriesExpectation("s", uids("ab"), 2, proven=True), {"s": uids("ab")}, "complete", "", ()),
+        (SeriesExpectation("s", uids("ab"), 2, proven=True), {"s": uids("a")}, "short",
          "1 of 2 instances missing", ("b",)),
-        (SeriesExpectation("s", uids("ab"), 2), {}, "failed",
+        (SeriesExpectation("s", uids("ab"), 2, proven=True), {}, "failed",
          "2 of 2 instances missing", ("a", "b")),
-        (SeriesExpectation("s", uids("ab"), 2), {"s": uids("abc")}, "over",
-         "instances that the PACS does not list: 1", ()),
+        (SeriesExpectation("s", uids("ab"), 2, proven=True), {"s": uids("abc")},
+         "complete-and-more", "instances that the PACS does not list: 1", ()),
+        (SeriesExpectation("s", uids("ab"), 3, proven=True), {"s": uids("ab")},
+         "complete-count-disagrees", "the PACS lists 2 instances and counts 3", ()),
+        (SeriesExpectation("s", uids("ab"), 3), {"s": uids("ab")}, "short",
+         "1 of 3 instances missing", ()),
+        (SeriesExpectation("s", uids("ab"), 3), {"s": uids("abc")}, "complete-by-count", "", ()),
         # The objects say that they belong elsewhere: they are there all the same.
-        (SeriesExpectation("s", uids("ab"), 2), {"other": uids("ab")}, "complete", "", ()),
+        (SeriesExpectation("s", uids("ab"), 2, proven=True), {"other": uids("ab")},
+         "complete", "", ()),
         (SeriesExpectation("s", None, 2), {"s": uids("ab")}, "complete-by-count", "", ()),
         (SeriesExpectation("s", None, 3), {"s": uids("ab")}, "short",
          "1 of 3 instances missing", ()),
@@ -48,11 +54,11 @@ def test_a_series_is_judged_as_a_study_is(series, stored, state, reason, missing
 
 
 def test_a_series_that_the_pacs_does_not_list_is_named():
-    listed = SeriesExpectation("s", uids("a"), 1)
+    listed = SeriesExpectation("s", uids("a"), 1, proven=True)
 
     _, other = judge_series(expected(listed), {"s": uids("a"), "t": uids("x")})
 
-    assert (other.uid, other.state, other.stored) == ("t", "over", 1)
+    assert (other.uid, other.state, other.stored) == ("t", "complete-and-more", 1)
 
 
 def test_surplus_in_one_series_does_not_hide_what_another_lacks():
@@ -68,7 +74,7 @@ def test_surplus_in_one_series_does_not_hide_what_another_lacks():
 
 
 def test_a_failed_study_stays_what_it_is():
-    series = judge_series(expected(SeriesExpectation("s", uids("ab"), 2)), {})
+    series = judge_series(expected(SeriesExpectation("s", uids("ab"), 2, proven=True)), {})
     failed = Verdict(state="failed", reason="A801")
 
     assert with_series(failed, series).reason == "A801"
@@ -78,51 +84,143 @@ def test_a_failed_study_stays_what_it_is():
 
 
 class Pacs:
-    """Answers at the levels it knows."""
+    """Answers at the levels it knows, with at most ``limit`` rows."""
 
-    def __init__(self, images=None, counts=(2, 1), study_count="3"):
+    requires_patient_id = False
+
+    def __init__(self, images=None, counts=(2, 1), study_count="3", limit=100, wide=False):
         self.images, self.counts, self.study_count = images, counts, study_count
+        self.limit, self.wide = limit, wide
         self.asked = []
+        self.keys = []
 
     def ask(self, query):
-        self.asked.append(query.level)
+        series_uid = query.match.get("SeriesInstanceUID")
+        self.asked.append(query.level if series_uid or query.level != "IMAGE" else "wide")
+        self.keys.append(dict(query.match))
         if query.level == "SERIES":
             rows = [
                 {"SeriesInstanceUID": f"1.{n}", "NumberOfSeriesRelatedInstances": str(count)}
                 for n, count in enumerate(self.counts, start=1)
             ]
         elif query.level == "IMAGE":
-            if self.images is None:
+            if self.images is None or not (series_uid or self.wide):
                 return REFUSED, []
-            rows = [
-                {"SOPInstanceUID": uid} for uid in self.images[query.match["SeriesInstanceUID"]]
-            ]
+            found = self.images[series_uid] if series_uid else "".join(self.images.values())
+            rows = [{"SOPInstanceUID": uid} for uid in found]
         else:
             rows = [{"NumberOfStudyRelatedInstances": self.study_count}]
-        return WHOLE, [QueryRow(row) for row in rows]
+        most = min(self.limit, query.max_rows or self.limit)
+        return WHOLE, [QueryRow(row) for row in rows[:most]]
+
+
+def read(pacs, sizes=None, **known):
+    return Expecting(pacs, sizes or Sizes()).read("1", **known)
 
 
 def test_the_uids_are_asked_for_series_by_series():
     pacs = Pacs(images={"1.1": "ab", "1.2": "c"})
 
-    found = read_expectation(pacs, "1")
+    found = read(pacs, found=3)
 
-    assert (found.source, found.uids, found.count) == ("image-uids", uids("abc"), 3)
-    assert [(one.uid, one.count) for one in found.series] == [("1.1", 2), ("1.2", 1)]
+    assert (found.uids, found.proven) == (uids("abc"), True)
+    assert [(one.uid, one.owed) for one in found.series] == [("1.1", 2), ("1.2", 1)]
     assert pacs.asked == ["SERIES", "IMAGE", "IMAGE"]
+
+
+def test_one_question_more_is_enough_if_the_sources_agree():
+    pacs = Pacs(images={"1.1": "ab", "1.2": "c"})
+
+    assert read(pacs).proven
+    assert pacs.asked == ["SERIES", "IMAGE", "IMAGE", "STUDY"]
+
+
+def test_a_list_at_the_limit_is_not_whole_and_the_larger_number_is_owed():
+    """Success, and two rows of each series: a silent limit."""
+    pacs = Pacs(images={"1.1": "abcd", "1.2": "efg"}, counts=(4, 3), study_count="7", limit=2)
+
+    found = read(pacs)
+
+    assert (len(found.uids), found.proven, found.owed) == (4, False, 7)
+    assert [(one.proven, one.owed) for one in found.series] == [(False, 4), (False, 3)]
+
+
+def test_a_list_that_is_smaller_than_the_largest_outranks_a_number():
+    pacs = Pacs(images={"1.1": "abc", "1.2": "de"}, counts=(3, 4), study_count="7")
+    sizes = Sizes()
+    for level in ("SERIES", "IMAGE"):
+        sizes.seen(level, 9)
+
+    found = read(pacs, sizes)
+
+    assert (found.proven, found.owed, found.largest) == (True, 5, 7)
+
+
+def test_a_result_for_the_complete_study_may_show_that_there_is_no_such_limit():
+    lists = {"1.1": "ab", "1.2": "cd"}
+    sizes = Sizes()
+    sizes.seen("SERIES", 9)
+
+    assert read(Pacs(images=lists, counts=(3, 3), study_count="", wide=True), sizes).proven
+    assert not read(Pacs(images=lists, counts=(3, 3), study_count="")).proven
+
+
+def test_the_limit_of_the_profile_is_believed():
+    sizes = Sizes(limit=2)
+    for level in ("SERIES", "IMAGE"):
+        sizes.seen(level, 9)
+
+    assert not sizes.is_whole("IMAGE", 2)
+    assert sizes.is_whole("IMAGE", 1)
+
+
+def test_an_empty_list_is_not_proven_by_its_size():
+    found = read(Pacs(images={}, counts=(), study_count="4"))
+
+    assert (found.uids, found.proven, found.owed) == (frozenset(), False, 4)
 
 
 def test_numbers_do_where_there_are_no_uids_and_one_refusal_is_enough():
     pacs = Pacs()
 
-    found = read_expectation(pacs, "1")
+    found = read(pacs)
 
-    assert (found.source, found.uids, found.count) == ("instance-count", None, 3)
-    assert [one.count for one in found.series] == [2, 1]
+    assert (found.uids, found.owed) == (None, 3)
+    assert found.counts == {"series-counts": 3, "instance-count": 3}
+    assert [one.owed for one in found.series] == [2, 1]
     assert pacs.asked == ["SERIES", "IMAGE", "STUDY"]
 
 
 def test_the_numbers_of_the_series_add_up_where_the_study_has_none():
-    found = read_expectation(Pacs(study_count=""), "1")
+    found = read(Pacs(study_count=""))
 
-    assert (found.source, found.count) == ("series-counts", 3)
+    assert found.counts == {"series-counts": 3}
+
+
+def test_rows_of_other_studies_are_left_out():
+    class Careless(Pacs):
+        """Ignores the keys of IMAGE queries."""
+
+        def ask(self, query):
+            answer, rows = super().ask(query)
+            if query.level == "IMAGE":
+                own = {
+                    "StudyInstanceUID": "1",
+                    "SeriesInstanceUID": query.match["SeriesInstanceUID"],
+                }
+                rows = [QueryRow({**row.attributes, **own}) for row in rows]
+                rows.append(QueryRow({"SOPInstanceUID": "x", "StudyInstanceUID": "2"}))
+            return answer, rows
+
+    found = read(Careless(images={"1.1": "ab", "1.2": "c"}))
+
+    assert found.uids == uids("abc")
+
+
+def test_a_patient_is_named_where_the_pacs_requires_it():
+    pacs = Pacs(images={"1.1": "ab", "1.2": "c"})
+    pacs.requires_patient_id = True
+
+    read(pacs, patient_id="P1")
+
+    assert all(keys["PatientID"] == "P1" for keys in pacs.keys)

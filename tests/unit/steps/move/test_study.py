@@ -14,6 +14,7 @@ from pacsfw.ledger import open_ledger
 from pacsfw.ledger.instances import Instance
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.move.arrivals import Arrivals, Inboxes
+from pacsfw.steps.move.expected import Sizes
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.requests import Levels
 from pacsfw.steps.move.study import StudyMover
@@ -45,14 +46,20 @@ class Pacs(Transfer):
         self.levels, self.status, self.stumbles_at = levels, status, stumbles_at
         self.requests = []
 
+    requires_patient_id = False
+
     def release(self):
         """It holds no connection."""
 
     def ask(self, query):
         if self.mute:
             return BROKEN, []
+        number = str(len(self.holds))
         if query.level == "SERIES":
-            return WHOLE, [QueryRow({"SeriesInstanceUID": "1.2.9"})] if self.holds else []
+            row = {"SeriesInstanceUID": "1.2.9", "NumberOfSeriesRelatedInstances": number}
+            return WHOLE, [QueryRow(row)] if self.holds else []
+        if query.level == "STUDY":
+            return WHOLE, [QueryRow({"NumberOfStudyRelatedInstances": number})]
         return WHOLE, [QueryRow({"SOPInstanceUID": uid}) for uid in self.holds]
 
     def fetch(self, request, inbox):
@@ -119,7 +126,7 @@ class Room:
         )
         inboxes = Inboxes(arrivals, None, aetitle="US", source="")
         mover = StudyMover(
-            run, pacs, "", pacs, inboxes, Judge(run, Durability(run), {}), self.levels
+            run, pacs, "", pacs, inboxes, Judge(run, Durability(run), {}), self.levels, Sizes()
         )
         done = mover.move(STUDY, attempt)
         return done.again, self.ledger.studies.get(STUDY).verdict

@@ -6,16 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacsfw.api import Outcome
+from pacsfw.api import Outcome, Verdict
 from pacsfw.steps.move.expected import Expectation
-from pacsfw.steps.move.verdict import judge
+from pacsfw.steps.move.verdict import Held, Retrieved, judge, with_evidence
+from pacsfw.words import GOOD
 
-DONE = Outcome(status=0, status_text="0000: Success", completed=2, failed=0, warning=0)
+DONE = Retrieved(Outcome(status=0, status_text="0000: Success", completed=2), whole=True, total=2)
 UNREPORTED = "the PACS does not report how many instances the study has"
-FAILED = Outcome(
-    status=0xA702, status_text="A702: Refused: out of resources", completed=0, failed=2
-)
-REFUSED = Outcome(status=0xA702, status_text="A702: Refused: out of resources")
+UNSENT = "A702: Refused: out of resources"
+FAILED = Retrieved(Outcome(status=0xA702, status_text=UNSENT, completed=0, failed=2), total=2)
+REFUSED = Retrieved(Outcome(status=0xA702, status_text=UNSENT))
+PART = Retrieved(Outcome(status=0, status_text="0000: Success", completed=1))
+"""A request for a part of the study, which says nothing about the rest."""
 NOTHING = frozenset()
 
 
@@ -23,77 +25,172 @@ def uids(*names):
     return frozenset(names)
 
 
-def by_uid(*names):
-    return Expectation("image-uids", uids(*names), len(names))
+def by_uid(*names, **counts):
+    """A list that is whole."""
+    return Expectation(uids=uids(*names), proven=True, counts=named(counts))
+
+
+def cut(*names, **counts):
+    """A list that a limit may have cut."""
+    return Expectation(uids=uids(*names), counts=named(counts))
+
+
+def by_number(**counts):
+    return Expectation(counts=named(counts))
+
+
+def named(counts):
+    return {source.replace("_", "-"): number for source, number in counts.items()}
+
+
+def concluded(expectation, stored, held=None, retrieved=None, earlier=None):
+    known = with_evidence(expectation, stored, retrieved, earlier)
+    return judge(known, stored, held or Held(), retrieved)
 
 
 @pytest.mark.parametrize(
-    ("expectation", "stored", "quarantined", "outcome", "state", "reason"),
+    ("expectation", "stored", "retrieved", "state", "reason"),
     [
-        (by_uid("a", "b"), uids("a", "b"), NOTHING, DONE, "complete", ""),
-        (by_uid("a", "b"), uids("a", "b"), NOTHING, None, "complete", ""),
-        (by_uid("a", "b"), uids("a", "b"), NOTHING, FAILED, "complete", ""),
-        (by_uid("a", "b"), uids("a"), NOTHING, DONE, "short", "1 of 2 instances missing"),
-        (by_uid("a", "b"), uids("a"), uids("b"), DONE, "short",
-         "1 of 2 instances missing; 1 of them in quarantine"),
-        (by_uid("a", "b"), uids("a"), NOTHING, FAILED, "short",
-         "1 of 2 instances missing; A702: Refused: out of resources"),
-        (by_uid("a", "b"), uids("a", "c"), NOTHING, DONE, "short", "1 of 2 instances missing"),
-        (by_uid("a"), uids("a", "c"), NOTHING, DONE, "over",
-         "instances that the PACS does not list: 1"),
-        (by_uid("a", "b"), NOTHING, NOTHING, DONE, "failed",
-         "the PACS reported success and sent nothing"),
-        (by_uid("a", "b"), NOTHING, NOTHING, FAILED, "failed", "A702: Refused: out of resources"),
-        (by_uid(), NOTHING, NOTHING, DONE, "failed", "the PACS lists no instance of it"),
-        (Expectation("instance-count", None, 2), uids("a", "b"), NOTHING, DONE,
-         "complete-by-count", ""),
-        (Expectation("instance-count", None, 3), uids("a", "b"), NOTHING, DONE, "short",
-         "1 of 3 instances missing"),
-        (Expectation("instance-count", None, 1), uids("a", "b"), NOTHING, DONE, "over",
-         "instances that the PACS does not list: 1"),
-        (Expectation(), uids("a", "b"), NOTHING, DONE, "complete-by-count", ""),
-        (Expectation(), uids("a"), NOTHING, DONE, "short", "1 of 2 instances missing"),
-        (Expectation(), uids("a"), NOTHING, FAILED, "unverifiable",
-         f"{UNREPORTED}; A702: Refused: out of resources"),
-        (Expectation(), NOTHING, NOTHING,
-         Outcome(status=0, status_text="0000: Success", completed=0),
-         "failed", "nothing arrived, and the expected number is unknown"),
+        (by_uid("a", "b"), uids("a", "b"), DONE, "complete", ""),
+        (by_uid("a", "b"), uids("a", "b"), None, "complete", ""),
+        (by_uid("a", "b"), uids("a", "b"), FAILED, "complete", ""),
+        (by_uid("a", "b"), uids("a"), DONE, "short", "1 of 2 instances missing"),
+        (by_uid("a", "b"), uids("a"), FAILED, "short", f"1 of 2 instances missing; {UNSENT}"),
+        (by_uid("a", "b"), uids("a", "c"), DONE, "short", "1 of 2 instances missing"),
+        (by_uid("a"), uids("a", "c"), DONE, "complete-and-more",
+         "instances beyond the 1 that the PACS lists: 1"),
+        (by_uid("a", "b", instance_count=4), uids("a", "b"), DONE, "complete-count-disagrees",
+         "the PACS lists 2 instances and counts 4"),
+        (by_uid("a", "b", instance_count=4), uids("a"), DONE, "short",
+         "1 of 2 instances missing"),
+        (by_uid("a", "b"), NOTHING, DONE, "failed", "the PACS reported success and sent nothing"),
+        (by_uid("a", "b"), NOTHING, FAILED, "failed", UNSENT),
+        (by_uid(), NOTHING, None, "failed", "the PACS lists no instance of it"),
+        # A limit of rows may have cut the list: the largest number is owed.
+        (cut("a", "b", instance_count=4), uids("a", "b"), PART, "short",
+         "2 of 4 instances missing"),
+        (cut("a", "b", instance_count=4), uids("a", "b", "c", "d"), PART, "complete-by-count", ""),
+        (cut("a", "b", instance_count=4), uids("a", "c", "d", "e"), PART, "short",
+         "1 of 5 instances missing"),
+        (cut("a", "b"), uids("a", "b"), FAILED, "unverifiable",
+         f"the PACS lists 2 instances, and nothing shows that these are all; {UNSENT}"),
+        (cut("a", "b"), uids("a", "b"), DONE, "complete", ""),
+        (cut("a", "b", "c"), uids("a", "b", "c"), DONE, "over",
+         "the PACS counts 2 instances, and 3 are stored"),
+        (cut("a", "b"), uids("a", "b"), PART, "unverifiable",
+         "the PACS lists 2 instances, and nothing shows that these are all"),
+        (by_number(instance_count=2), uids("a", "b"), DONE, "complete-by-count", ""),
+        (by_number(instance_count=3), uids("a", "b"), DONE, "short", "1 of 3 instances missing"),
+        (by_number(instance_count=1), uids("a", "b"), DONE, "complete-by-count", ""),
+        (by_number(instance_count=1), uids("a", "b"), None, "over",
+         "the PACS counts 1 instances, and 2 are stored"),
+        (by_number(), uids("a", "b"), DONE, "complete-by-count", ""),
+        (by_number(), uids("a"), DONE, "short", "1 of 2 instances missing"),
+        (by_number(), uids("a"), FAILED, "short", f"1 of 2 instances missing; {UNSENT}"),
+        (by_number(), uids("a"), REFUSED, "unverifiable", f"{UNREPORTED}; {UNSENT}"),
+        (by_number(), NOTHING, PART, "failed",
+         "nothing arrived, and the expected number is unknown"),
     ],
 )  # fmt: skip
-def test_the_verdict_follows_from_the_evidence(
-    expectation, stored, quarantined, outcome, state, reason
-):
-    verdict = judge(expectation, stored, quarantined, outcome)
+def test_the_verdict_follows_from_the_evidence(expectation, stored, retrieved, state, reason):
+    verdict = concluded(expectation, stored, retrieved=retrieved)
 
     assert (verdict.state, verdict.reason) == (state, reason)
 
 
+def test_the_verdict_says_where_missing_instances_are():
+    held = Held(quarantined=uids("b", "x"), waiting=uids("c"))
+
+    verdict = concluded(by_uid("a", "b", "c"), uids("a"), held, DONE)
+
+    assert verdict.state == "short"
+    assert verdict.reason == (
+        "2 of 3 instances missing; 1 of them in quarantine; "
+        "1 of them held, because their sender is not known"
+    )
+
+
+def test_nothing_is_said_to_be_missing_of_a_study_that_is_in_quarantine():
+    verdict = concluded(by_uid("a", "b"), NOTHING, Held(quarantined=uids("a", "b")), DONE)
+
+    assert (verdict.state, verdict.reason) == (
+        "short",
+        "2 of 2 instances missing; 2 of them in quarantine",
+    )
+
+
+def test_instances_with_two_contents_are_not_complete():
+    verdict = concluded(by_uid("a", "b"), uids("a", "b"), Held(disputed=uids("b")), DONE)
+
+    assert verdict.state == "short"
+    assert verdict.reason == "1 of 2 instances missing; two senders sent different content: 1"
+
+
 def test_the_missing_are_listed():
-    verdict = judge(by_uid("a", "b", "c"), uids("b"), NOTHING, DONE)
+    verdict = concluded(by_uid("a", "b", "c"), uids("b"), retrieved=DONE)
 
     assert verdict.missing == ("a", "c")
     assert (verdict.expected, verdict.stored, verdict.source) == (3, 1, "image-uids")
 
 
+def test_a_study_that_is_not_online_says_so():
+    failed = Retrieved(Outcome(status=0xA702, status_text=UNSENT), availability="NEARLINE")
+
+    assert concluded(by_uid("a"), NOTHING, retrieved=failed).reason == (
+        f"{UNSENT}; the PACS keeps the study NEARLINE: a recall may take hours"
+    )
+
+
+def test_the_words_of_the_pacs_are_kept_apart_from_the_reason():
+    failed = Retrieved(Outcome(status=0xC002, status_text="C002", comment="tape not loaded"))
+
+    verdict = concluded(by_uid("a"), NOTHING, retrieved=failed)
+
+    assert (verdict.reason, verdict.comment) == ("C002", "tape not loaded")
+
+
+def test_what_an_earlier_verdict_rested_on_still_holds():
+    earlier = Verdict(state="complete", expected=2, source="image-uids")
+
+    assert concluded(cut("a", "b"), uids("a", "b"), earlier=earlier).state == "complete"
+    grown = cut("a", "b", instance_count=3)
+    assert concluded(grown, uids("a", "b"), earlier=earlier).state == "short"
+
+
+def test_a_number_of_sub_operations_is_not_forgotten():
+    """The first attempt failed after it had said how many there are; the list is cut."""
+    earlier = Verdict(state="short", expected=5, source="sub-operations")
+
+    verdict = concluded(cut("a", "b"), uids("a", "b"), retrieved=PART, earlier=earlier)
+
+    assert (verdict.state, verdict.reason) == ("short", "3 of 5 instances missing")
+
+
 SETS = st.frozensets(st.sampled_from("abcdef"))
 
 
-@given(expected=SETS, stored=SETS, quarantined=SETS, outcome=st.sampled_from([None, DONE, REFUSED]))
-def test_complete_means_exactly_the_expected_objects_are_stored(
-    expected, stored, quarantined, outcome
-):
-    verdict = judge(
-        Expectation("image-uids", expected, len(expected)), stored, quarantined, outcome
-    )
-
-    assert (verdict.state == "complete") == (expected == stored and bool(expected))
+NUMBERS = st.dictionaries(
+    st.sampled_from(["instance-count", "series-counts"]), st.integers(0, 7), max_size=2
+)
 
 
-def test_a_list_that_was_cut_short_does_not_hide_what_failed():
-    """Archives limit the rows of an answer without a word; they send all the same."""
-    outcome = Outcome(status=0xB000, status_text="B000: Warning", completed=2, failed=1, warning=0)
+@given(listed=SETS, stored=SETS, counts=NUMBERS, retrieved=st.sampled_from([None, DONE, REFUSED]))
+def test_a_whole_list_decides(listed, stored, counts, retrieved):
+    expectation = Expectation(uids=listed, proven=True, counts=counts)
 
-    verdict = judge(by_uid("a", "b"), uids("a", "b"), NOTHING, outcome)
+    verdict = concluded(expectation, stored, retrieved=retrieved)
 
-    assert (verdict.state, verdict.expected, verdict.source) == ("short", 3, "sub-operations")
-    assert verdict.reason == "1 of 3 instances missing; B000: Warning"
+    assert (verdict.state in GOOD) == (listed <= stored and bool(stored))
+    assert (verdict.state == "complete") <= (listed == stored)
+
+
+@given(listed=SETS, stored=SETS, counts=NUMBERS, retrieved=st.sampled_from([None, DONE, REFUSED]))
+def test_a_list_that_may_be_cut_is_never_enough(listed, stored, counts, retrieved):
+    expectation = Expectation(uids=listed, counts=counts)
+
+    verdict = concluded(expectation, stored, retrieved=retrieved)
+
+    if verdict.state in GOOD:
+        assert listed <= stored
+        assert len(stored) >= max(counts.values(), default=0)
+        assert counts or retrieved is DONE

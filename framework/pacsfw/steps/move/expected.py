@@ -33,12 +33,15 @@ class SeriesExpectation:
         The number that the PACS gives; None if it gives none.
     proven
         Whether the list is whole.
+    rows
+        The size of the query result, with rows of other series if the PACS ignores a key.
     """
 
     uid: str
     uids: frozenset[str] | None = None
     count: int | None = None
     proven: bool = False
+    rows: int = 0
 
     @property
     def owed(self) -> int | None:
@@ -65,6 +68,8 @@ class Expectation:
         A number that the study exceeds or equals, because series are missing from the list.
     series
         All series of the study, or none if their list was incomplete.
+    rows
+        The size of the result that listed the series.
     """
 
     uids: frozenset[str] | None = None
@@ -72,6 +77,7 @@ class Expectation:
     counts: Mapping[str, int] = field(default_factory=dict)
     at_least: int = 0
     series: tuple[SeriesExpectation, ...] = ()
+    rows: int = 0
 
     @property
     def strength(self) -> int:
@@ -110,7 +116,6 @@ class Sizes:
         self._limit = limit
         # As in a search: no PACS limits its results to a single row.
         self._largest: dict[str, int] = {"SERIES": 2, "IMAGE": 2}
-        self._narrow = False
         self._lock = threading.Lock()
 
     def seen(self, level: Level, rows: int) -> None:
@@ -123,15 +128,6 @@ class Sizes:
         with self._lock:
             below_limit = self._limit is None or rows < self._limit
             return below_limit and 0 < rows < self._largest.get(level, 2)
-
-    @property
-    def may_widen(self) -> bool:
-        """Whether a query for the instances of a whole study may show a larger result."""
-        return not self._narrow
-
-    def refuses_wide(self) -> None:
-        """Note that the PACS requires the keys of every level above (PS3.4 C.4.1.2.1)."""
-        self._narrow = True
 
 
 class Expecting:
@@ -168,16 +164,13 @@ class Expecting:
         keys = {"StudyInstanceUID": study_uid}
         if self._pacs.requires_patient_id:
             keys["PatientID"] = patient_id
-        rows = self._series_rows(keys)
-        expectation = Expectation() if rows is None else _of_series(self._series(keys, rows))
+        expectation = self._listed(keys)
         if found is not None:
             expectation = replace(expectation, counts={**expectation.counts, COUNTED: found})
-        if expectation.uids is not None and self._agrees(expectation, len(rows or ())):
+        expectation = self._sized(expectation)
+        if expectation.uids is not None and self._agrees(expectation):
             return expectation_proven(expectation)
-        expectation = self._with_study(expectation, keys, len(rows or ()))
-        if expectation.uids is None or expectation.proven:
-            return expectation
-        return self._widened(expectation, keys, len(rows or ()))
+        return self._with_study(expectation, keys)
 
     def availability(self, study_uid: str, patient_id: str = "") -> str:
         """Return where the PACS keeps the study: ``ONLINE``, ``NEARLINE``, ``OFFLINE`` or ""."""
@@ -187,13 +180,15 @@ class Expecting:
         _, rows = self._pacs.ask(Query(level="STUDY", match=keys, returns=(AVAILABILITY,)))
         return rows[0].attributes.get(AVAILABILITY, "").strip() if rows else ""
 
-    def _series_rows(self, keys: Mapping[str, str]) -> dict[str, QueryRow] | None:
-        """Return the rows of the series by UID; None if the list is incomplete."""
+    def _listed(self, keys: Mapping[str, str]) -> Expectation:
+        """Return what the lists of series and instances say."""
         query = Query(level="SERIES", match=keys, returns=("SeriesInstanceUID", SERIES_COUNT))
         answer, rows = self._ask(query)
         own = _of(rows, "StudyInstanceUID", keys["StudyInstanceUID"])
         listed = {row.attributes.get("SeriesInstanceUID", ""): row for row in own}
-        return None if not answer.complete or "" in listed else listed
+        if not answer.complete or "" in listed:
+            return Expectation()
+        return replace(_of_series(self._series(keys, listed)), rows=len(rows))
 
     def _series(
         self, keys: Mapping[str, str], rows: Mapping[str, QueryRow]
@@ -217,8 +212,7 @@ class Expecting:
         # A row without its unique key proves that there is an instance, but not which one.
         if not answer.complete or "" in uids:
             return one
-        whole = self._sizes.is_whole("IMAGE", len(rows)) or len(uids) == one.count
-        return replace(one, uids=uids, proven=whole)
+        return replace(one, uids=uids, proven=len(uids) == one.count, rows=len(rows))
 
     def _ask(self, query: Query) -> tuple[QueryResult, list[QueryRow]]:
         """Query, once more if there was no final status, and note the size of the result."""
@@ -229,62 +223,40 @@ class Expecting:
             self._sizes.seen(query.level, len(rows))
         return answer, rows
 
-    def _agrees(self, expectation: Expectation, series: int) -> bool:
+    def _sized(self, expectation: Expectation) -> Expectation:
+        """Mark the lists of series that are smaller than the largest one so far."""
+        series = tuple(
+            replace(one, proven=one.proven or self._sizes.is_whole("IMAGE", one.rows))
+            for one in expectation.series
+        )
+        return replace(expectation, series=series)
+
+    def _agrees(self, expectation: Expectation) -> bool:
         """Return whether what is known already proves the list, without a contradiction."""
         listed = len(expectation.uids or ())
         if expectation.largest > listed:
             return False
-        whole = self._sizes.is_whole("SERIES", series) and all(
-            one.proven or self._sizes.is_whole("IMAGE", len(one.uids or ()))
-            for one in expectation.series
-        )
+        lists = all(one.proven for one in expectation.series)
+        whole = lists and self._sizes.is_whole("SERIES", expectation.rows)
         return whole or expectation.counts.get(COUNTED) == listed
 
-    def _with_study(
-        self, expectation: Expectation, keys: Mapping[str, str], series: int
-    ) -> Expectation:
+    def _with_study(self, expectation: Expectation, keys: Mapping[str, str]) -> Expectation:
         """Query the numbers of the study, and use them as evidence."""
         returns = (STUDY_COUNT, STUDY_SERIES)
         answer, rows = self._ask(Query(level="STUDY", match=keys, returns=returns))
         counts = dict(expectation.counts)
+        series, number = len(expectation.series), None
         if answer.complete and len(rows) == 1:
             counts.pop(COUNTED, None)  # the search may be older
             count, number = _number(rows[0], STUDY_COUNT), _number(rows[0], STUDY_SERIES)
-            if count is not None:
-                counts[COUNTED] = count
+            counts |= {} if count is None else {COUNTED: count}
             beyond = max(0, (number or 0) - series)  # each with at least one instance
             known = sum(one.owed or 0 for one in expectation.series)
             at_least = known + beyond if beyond else 0
             expectation = replace(expectation, counts=counts, at_least=at_least)
-            listed = len(expectation.uids or ())
-            lists = all(one.proven for one in expectation.series)
-            if expectation.uids is not None and (
-                (count == listed and expectation.largest <= listed)
-                or (number == series and number is not None and lists)
-            ):
-                return expectation_proven(expectation)
-        return expectation
-
-    def _widened(
-        self, expectation: Expectation, keys: Mapping[str, str], series: int
-    ) -> Expectation:
-        """See a larger result, if the PACS has one: all instances of the study at once."""
-        images = max((len(one.uids or ()) for one in expectation.series), default=0)
-        if self._sizes.may_widen and len(expectation.series) > 1:
-            query = Query(
-                level="IMAGE", match=keys, returns=("SOPInstanceUID",), max_rows=images + 1
-            )
-            answer, rows = self._pacs.ask(query)
-            if len(rows) > images:
-                self._sizes.seen("IMAGE", len(rows))
-            elif not rows or not answer.complete:
-                self._sizes.refuses_wide()
-        lists = tuple(
-            replace(one, proven=one.proven or self._sizes.is_whole("IMAGE", len(one.uids or ())))
-            for one in expectation.series
-        )
-        expectation = replace(expectation, series=lists)
-        if self._sizes.is_whole("SERIES", series) and all(one.proven for one in lists):
+        all_series = number == series or self._sizes.is_whole("SERIES", expectation.rows)
+        lists = all_series and all(one.proven for one in expectation.series)
+        if expectation.uids is not None and (lists or self._agrees(expectation)):
             return expectation_proven(expectation)
         return expectation
 

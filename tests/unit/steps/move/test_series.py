@@ -88,15 +88,14 @@ class Pacs:
 
     requires_patient_id = False
 
-    def __init__(self, images=None, counts=(2, 1), study_count="3", limit=100, wide=False):
+    def __init__(self, images=None, counts=(2, 1), study_count="3", limit=100):
         self.images, self.counts, self.study_count = images, counts, study_count
-        self.limit, self.wide = limit, wide
+        self.limit = limit
         self.asked = []
         self.keys = []
 
     def ask(self, query):
-        series_uid = query.match.get("SeriesInstanceUID")
-        self.asked.append(query.level if series_uid or query.level != "IMAGE" else "wide")
+        self.asked.append(query.level)
         self.keys.append(dict(query.match))
         if query.level == "SERIES":
             rows = [
@@ -104,14 +103,13 @@ class Pacs:
                 for n, count in enumerate(self.counts, start=1)
             ]
         elif query.level == "IMAGE":
-            if self.images is None or not (series_uid or self.wide):
+            if self.images is None:
                 return REFUSED, []
-            found = self.images[series_uid] if series_uid else "".join(self.images.values())
+            found = self.images[query.match["SeriesInstanceUID"]]
             rows = [{"SOPInstanceUID": uid} for uid in found]
         else:
             rows = [{"NumberOfStudyRelatedInstances": self.study_count}]
-        most = min(self.limit, query.max_rows or self.limit)
-        return WHOLE, [QueryRow(row) for row in rows[:most]]
+        return WHOLE, [QueryRow(row) for row in rows[: self.limit]]
 
 
 def read(pacs, sizes=None, **known):
@@ -154,15 +152,6 @@ def test_a_list_that_is_smaller_than_the_largest_outranks_a_number():
     found = read(pacs, sizes)
 
     assert (found.proven, found.owed, found.largest) == (True, 5, 7)
-
-
-def test_a_result_for_the_complete_study_may_show_that_there_is_no_such_limit():
-    lists = {"1.1": "ab", "1.2": "cd"}
-    sizes = Sizes()
-    sizes.seen("SERIES", 9)
-
-    assert read(Pacs(images=lists, counts=(3, 3), study_count="", wide=True), sizes).proven
-    assert not read(Pacs(images=lists, counts=(3, 3), study_count="")).proven
 
 
 def test_the_limit_of_the_profile_is_believed():

@@ -6,11 +6,14 @@ import signal
 
 import pytest
 
+from faults import of_move
 from faults.kills import blocked_peers, second_collector, stop_at_random
 from faults.network import bad_network
-from faults.scenarios import SCENARIOS, play
+from faults.scenarios import SCENARIOS as USUAL
+from faults.scenarios import play
 
-SHORT = ("awkward data, dies once",)
+SCENARIOS = (*USUAL, *of_move.SCENARIOS)
+SHORT = ("awkward data, dies once", "a limit of images, dies once", "C000 for studies")
 """Each takes seconds; all are in `make faults`."""
 
 

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from uuid import uuid4
 
 from pydicom import dcmread
+from pydicom.uid import UID
 
 from pacsfw.testing._records import Instance
 from pacsfw.testing.pacs_faults import Faults
@@ -29,6 +30,8 @@ class Parcel:
     truncated: bool = False
     repeated: bool = False
     """It has been sent before, so its sub-operation is not counted."""
+    extra: bool = False
+    """It is sent under a new SOP Instance UID."""
 
 
 def parcels(wanted: Iterable[Instance], faults: Faults, last: list[str]) -> Iterator[Parcel]:
@@ -62,6 +65,12 @@ class Copies:
         if faults.change and times > 1:
             dataset = dcmread(path)
             dataset.InstitutionName = f"CHANGED {times}"
+            dataset.save_as(copy, enforce_file_format=True)
+            path = copy
+        if parcel.extra:
+            dataset = dcmread(path)
+            dataset.SOPInstanceUID = f"{uid}.{times}"
+            dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{uid}.{times}")
             dataset.save_as(copy, enforce_file_format=True)
             path = copy
         if parcel.truncated:

@@ -94,7 +94,7 @@ class Find:
             "RetrieveAETitle": self._state.aetitle,
         }
         if "InstanceAvailability" in self._asked.keys:
-            constants["InstanceAvailability"] = "ONLINE"
+            constants["InstanceAvailability"] = self._state.faults.availability
         faults = self._state.faults
         return Encoder(
             question.returned,

@@ -66,13 +66,16 @@ class Question:
 
     def rows(self, entities: Iterable[Entity]) -> Iterator[Entity]:
         """Return the matches, up to the limit of rows."""
+        if self._faults.hide_series and self.level in ("SERIES", "IMAGE"):
+            entities = (each for each in entities if each.texts("SeriesNumber") == ("1",))
         if self._faults.cap_before_filter:
             found = self._capped(_filtered(entities, self._required))
             return _filtered(found, self._optional)
         return self._capped(_filtered(entities, [*self._required, *self._optional]))
 
     def _capped(self, entities: Iterator[Entity]) -> Iterator[Entity]:
-        yield from islice(entities, self._faults.cap)
+        cap = self._faults.cap if self.level in self._faults.cap_levels else None
+        yield from islice(entities, cap)
         self.truncated = next(entities, None) is not None
 
     def _is_optional(self, keyword: str) -> bool:

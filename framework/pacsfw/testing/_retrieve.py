@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -31,7 +32,7 @@ from pacsfw.testing._sending import Route
 from pacsfw.testing._state import State
 
 UNABLE, UNKNOWN_DESTINATION, PARTLY = 0xA702, 0xA801, 0xB000
-TOO_BUSY, CANNOT_PROCESS = 0xA701, 0xC000
+TOO_BUSY = 0xA701
 _TICK = 0.02
 
 
@@ -157,9 +158,9 @@ class Operation:
         else:
             if faults.busy is not None and others >= faults.busy:
                 self.finish(TOO_BUSY)
-            elif faults.refuse is not None:
+            elif faults.refuse is not None and asked.level in faults.refuse_levels:
                 self.finish(faults.refuse)
-            elif faults.send_nothing:
+            elif faults.send_nothing and asked.level in faults.refuse_levels:
                 self.finish(SUCCESS)
             elif faults.silent or faults.pending_every:
                 self._never_end()
@@ -189,7 +190,10 @@ class Operation:
             self._carry_out(parcel, receiver, number, originator)
             if self.tally.failed and self.faults.stop_at_failure:
                 self.tally = Tally(0)
-                self.finish(CANNOT_PROCESS)
+                if self.faults.stop_status:
+                    self.finish(self.faults.stop_status)
+                else:
+                    self._die()
                 return
             if not self.faults.no_pending:
                 self._respond(PENDING)
@@ -219,7 +223,10 @@ class Operation:
         self._respond(status)
 
     def _parcels(self, instances: list[Instance]) -> Iterable[Parcel]:
-        return parcels(instances, self.faults, self._state.archive.in_order(self._study))
+        found = parcels(instances, self.faults, self._state.archive.in_order(self._study))
+        if self.faults.extra and self._asked.level == "STUDY":
+            return chain(found, [Parcel(instances[0], extra=True, repeated=True)])
+        return found
 
     def _carry_out(
         self,

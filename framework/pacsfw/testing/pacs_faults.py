@@ -108,6 +108,20 @@ class Faults:
     """Interval in seconds of endless pending responses, and nothing is sent."""
     deaf: bool = False
     """C-CANCEL is ignored."""
+    refuse_levels: tuple[str, ...] = RETRIEVE_LEVELS
+    """The levels at which ``refuse`` and ``send_nothing`` apply."""
+    stop_status: int = 0xC000
+    """The final status of ``stop_at_failure``; 0: A-ABORT instead."""
+    extra: bool = False
+    """Each retrieve of a complete study also sends an instance that no query lists."""
+
+    # Faults of queries that verdicts rest on.
+    cap_levels: tuple[str, ...] = RETRIEVE_LEVELS
+    """The levels at which ``cap`` applies."""
+    hide_series: bool = False
+    """Only the first series of a study is listed; counts include all."""
+    availability: str = "ONLINE"
+    """The InstanceAvailability of everything."""
 
     def __post_init__(self) -> None:
         for name in _NUMBERS:
@@ -116,8 +130,10 @@ class Faults:
                 raise ValueError(f"{name}: {value} is less than 0")
         if self.refuse is not None and (self.refuse > 0xFFFF or self.refuse in _NO_REFUSALS):
             raise ValueError(f"refuse: {self.refuse:04X} is not a failure status")
-        if not self.retrieve_levels or not set(self.retrieve_levels) <= set(RETRIEVE_LEVELS):
-            raise ValueError(f"retrieve_levels: use one or more of {', '.join(RETRIEVE_LEVELS)}")
+        for name in ("retrieve_levels", "refuse_levels", "cap_levels"):
+            levels = getattr(self, name)
+            if not levels or not set(levels) <= set(RETRIEVE_LEVELS):
+                raise ValueError(f"{name}: use one or more of {', '.join(RETRIEVE_LEVELS)}")
         if self.sender and not (self.sender.isascii() and len(self.sender) <= 16):
             raise ValueError(
                 f"sender: {self.sender!r} is not an AE title: 1 to 16 ASCII characters"
@@ -174,7 +190,23 @@ class Faults:
             (self.fail, f"the last {self.fail} instances of each study fail"),
             (self.truncate, f"the last {self.truncate} instances of each study are truncated"),
             (self.no_failed_list, "failed instances are not listed"),
-            (self.stop_at_failure, "a failed instance ends the retrieve with C000"),
+            (
+                self.stop_at_failure,
+                f"a failed instance ends the retrieve with {self.stop_status:04X}"
+                if self.stop_status
+                else "a failed instance ends the retrieve with A-ABORT",
+            ),
+            (self.extra, "an instance that no query lists is sent as well"),
+            (self.hide_series, "only the first series of a study is listed"),
+            (self.availability != "ONLINE", f"everything is {self.availability}"),
+            (
+                set(self.refuse_levels) != set(RETRIEVE_LEVELS),
+                f"refusals only at {', '.join(self.refuse_levels)}",
+            ),
+            (
+                set(self.cap_levels) != set(RETRIEVE_LEVELS),
+                f"the limit of rows applies at {', '.join(self.cap_levels)}",
+            ),
             (self.no_counts, "sub-operations are not counted"),
             (self.no_pending, "there are no pending responses"),
             (self.send_nothing, "nothing is sent, but success is reported"),

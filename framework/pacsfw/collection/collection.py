@@ -234,7 +234,9 @@ class Collection:
         found = replace(found, notes=[*found.notes, *self._notes])
         if self._command == "find":
             # Studies that were moved before are not part of this command.
-            return replace(found, verdicts={}, reasons=(), converted={}, conversion_reasons=())
+            return replace(
+                found, verdicts={}, reasons=(), comments=(), converted={}, conversion_reasons=()
+            )
         return found
 
     def parsed(self) -> ParseSummary:

@@ -47,6 +47,7 @@ def summarize(
         deselected=ledger.studies.deselected(),
         verdicts=ledger.studies.counts(),
         reasons=ledger.studies.reasons(),
+        comments=ledger.studies.comments(),
         instances=instances,
         size=size,
         quarantined=ledger.instances.quarantine_reasons(),

@@ -269,12 +269,17 @@ class Studies:
         )
 
     def reasons(self) -> Sequence[tuple[str, str, int]]:
-        """Return (verdict, reason, studies) for every verdict that is not complete."""
-        marks = ", ".join("?" for _ in GOOD)
+        """Return (verdict, reason, studies) for every verdict with a reason."""
         return self._database.tuples(
-            "SELECT verdict, reason, count(*) FROM studies WHERE selected = 1"  # noqa: S608
-            f" AND verdict NOT IN ({marks}) GROUP BY 1, 2 ORDER BY 1, 3 DESC",
-            *GOOD,
+            "SELECT verdict, reason, count(*) FROM studies WHERE selected = 1"
+            " AND reason != '' GROUP BY 1, 2 ORDER BY 1, 3 DESC"
+        )
+
+    def comments(self) -> Sequence[tuple[str, str, str, int]]:
+        """Return (verdict, reason, what the PACS said, studies) for verdicts with a comment."""
+        return self._database.tuples(
+            "SELECT verdict, reason, comment, count(*) FROM studies"
+            " WHERE selected = 1 AND comment != '' GROUP BY 1, 2, 3 ORDER BY 4 DESC, 3"
         )
 
     def _read(self, where: str, values: Sequence[Any]) -> list[Study]:

@@ -30,7 +30,8 @@ def render(
 def to_json(summary: Summary, forecast: Forecast | None) -> str:
     """Return both as a JSON object; every figure of the forecast has its ``source``."""
     found = asdict(summary)
-    for name in ("unproven", "reasons", "cell_errors"):
+    # Monitoring reads this; what a PACS says may name a patient.
+    for name in ("unproven", "reasons", "comments", "cell_errors"):
         del found[name]
     found["unproven"] = [{"part": part, "reason": reason} for part, reason in summary.unproven]
     found["reasons"] = [

@@ -30,7 +30,9 @@ class Summary:
     verdicts: Mapping[str, int] = field(default_factory=dict)
     """Studies on the study list by verdict state, ``pending`` for those without a verdict."""
     reasons: Sequence[tuple[str, str, int]] = ()
-    """(verdict state, reason, studies) of the verdicts other than complete."""
+    """(verdict state, reason, studies) of the verdicts with a reason."""
+    comments: Sequence[tuple[str, str, str, int]] = ()
+    """(verdict state, reason, what the PACS said, studies). It may name a patient."""
     series: Mapping[str, int] = field(default_factory=dict)
     """Known series of these studies by verdict state."""
     instances: int = 0
@@ -157,6 +159,8 @@ def _verdicts(summary: Summary) -> Iterator[_Line]:
             attention = "red" if studies and state not in GOOD else ""
             yield _Line(words, f"{studies:,}", "green" if state in GOOD else attention)
             yield from _details([(why, n) for of, why, n in summary.reasons if of == state])
+            said = [(words, n) for of, _, words, n in summary.comments if of == state]
+            yield from _details([(f"the PACS says: {words}", n) for words, n in said])
 
 
 def _converted(summary: Summary) -> Iterator[_Line]:

@@ -65,7 +65,7 @@ class Expectation:
     counts
         Every number of instances that is known, by its source.
     at_least
-        A number that the study exceeds or equals, because series are missing from the list.
+        A number that the study has or exceeds: the list of its series may be cut.
     series
         All series of the study, or none if their list was incomplete.
     rows
@@ -82,9 +82,9 @@ class Expectation:
     @property
     def strength(self) -> int:
         """Strength of the evidence: a whole list 2, a number or a doubtful list 1, nothing 0."""
-        if self.uids is not None:
-            return 2 if self.proven else 1
-        return 1 if self.counts else 0
+        if self.uids is not None and self.proven:
+            return 2
+        return 1 if self.uids is not None or self.counts or self.at_least else 0
 
     @property
     def largest(self) -> int:
@@ -168,6 +168,8 @@ class Expecting:
         if found is not None:
             expectation = replace(expectation, counts={**expectation.counts, COUNTED: found})
         expectation = self._sized(expectation)
+        if self._sizes.is_whole("SERIES", expectation.rows):
+            expectation = _summed(expectation)
         if expectation.uids is not None and self._agrees(expectation):
             return expectation_proven(expectation)
         return self._with_study(expectation, keys)
@@ -234,7 +236,7 @@ class Expecting:
     def _agrees(self, expectation: Expectation) -> bool:
         """Return whether what is known already proves the list, without a contradiction."""
         listed = len(expectation.uids or ())
-        if expectation.largest > listed:
+        if max(expectation.largest, expectation.at_least) > listed:
             return False
         lists = all(one.proven for one in expectation.series)
         whole = lists and self._sizes.is_whole("SERIES", expectation.rows)
@@ -252,8 +254,9 @@ class Expecting:
             counts |= {} if count is None else {COUNTED: count}
             beyond = max(0, (number or 0) - series)  # each with at least one instance
             known = sum(one.owed or 0 for one in expectation.series)
-            at_least = known + beyond if beyond else 0
+            at_least = max(expectation.at_least, known + beyond)
             expectation = replace(expectation, counts=counts, at_least=at_least)
+            expectation = _summed(expectation) if number == series else expectation
         all_series = number == series or self._sizes.is_whole("SERIES", expectation.rows)
         lists = all_series and all(one.proven for one in expectation.series)
         if expectation.uids is not None and (lists or self._agrees(expectation)):
@@ -273,15 +276,20 @@ def expectation_proven(expectation: Expectation) -> Expectation:
 
 
 def _of_series(series: Sequence[SeriesExpectation]) -> Expectation:
-    """Return what the series say about the study."""
-    counts = {}
-    numbers = [one.count for one in series if one.count is not None]
-    if series and len(numbers) == len(series):
-        counts[SUMMED] = sum(numbers)
+    """Return what the series say about the study; there may be more of them."""
     uids = None
     if all(one.uids is not None for one in series):
         uids = frozenset[str]().union(*(one.uids or () for one in series))
-    return Expectation(uids, counts=counts, series=tuple(series))
+    at_least = sum(one.owed or 0 for one in series)
+    return Expectation(uids, at_least=at_least, series=tuple(series))
+
+
+def _summed(expectation: Expectation) -> Expectation:
+    """Add the sum of the numbers of all series, if each has one."""
+    numbers = [one.count for one in expectation.series if one.count is not None]
+    if not numbers or len(numbers) < len(expectation.series):
+        return expectation
+    return replace(expectation, counts={**expectation.counts, SUMMED: sum(numbers)})
 
 
 def _of(rows: Sequence[QueryRow], key: str, uid: str) -> Sequence[QueryRow]:

@@ -89,22 +89,27 @@ def with_evidence(
 ) -> Expectation:
     """Add what was retrieved, and what an earlier verdict knew, to an expectation.
 
-    A list that the PACS did not prove is whole if nothing contradicts it and a request for the
-    complete study brought exactly these instances, or an earlier verdict rested on it.
+    A list that the PACS did not prove is whole if nothing contradicts it, and a request for the
+    complete study sent as many instances and brought exactly these, or an earlier verdict rested
+    on it.
     """
-    counts = dict(expectation.counts)
+    counts, at_least = dict(expectation.counts), expectation.at_least
     if retrieved is not None and retrieved.total is not None:
-        counts[SENT] = retrieved.total
-    elif earlier is not None and earlier.expected is not None and earlier.source not in ("", UIDS):
-        is_current = earlier.source == SENT or earlier.state in GOOD
-        if is_current and earlier.source not in counts:
-            counts[earlier.source] = earlier.expected
-    expectation = replace(expectation, counts=counts)
+        if retrieved.ended:
+            at_least = max(at_least, retrieved.total)  # what it tried until it failed
+        else:
+            counts[SENT] = retrieved.total
+    elif earlier is not None and earlier.expected is not None:
+        if earlier.state in GOOD and earlier.source not in ("", UIDS):
+            counts.setdefault(earlier.source, earlier.expected)
+        elif earlier.source == SENT:
+            at_least = max(at_least, earlier.expected)
+    expectation = replace(expectation, counts=counts, at_least=at_least)
     listed = expectation.uids
     if listed is None or expectation.proven or expectation.owed > len(listed):
         return expectation
     brought = retrieved is not None and retrieved.whole and listed == stored
-    agreed = brought and counts.get(SENT, len(listed)) == len(listed)
+    agreed = brought and counts.get(SENT) == len(listed)
     known = (
         earlier is not None
         and earlier.state in GOOD
@@ -143,12 +148,12 @@ def judge(
         and (expectation.proven or not expectation.counts)
     ):
         return _failed(expectation, ended or "the PACS lists no instance of it", comment)
-    if listed is None and not expectation.counts:
+    if listed is None and not (expectation.counts or expectation.at_least):
         return _unknown(expectation, stored, held, ended, comment)
     if listed is not None and expectation.proven:
         verdict = _by_list(expectation, listed, stored)
     else:
-        verdict = _by_number(expectation, listed or frozenset(), stored, ended)
+        verdict = _by_number(expectation, listed or frozenset(), stored)
     if verdict.state in GOOD:
         return verdict
     if verdict.state == "short" and not stored and not held:
@@ -156,7 +161,7 @@ def judge(
         if retrieved is not None and retrieved.availability:
             reason = f"{reason}; {retrieved.where}"
         return _failed(expectation, reason, comment, verdict.missing)
-    reasons = [verdict.reason, *held.of(frozenset(verdict.missing))]
+    reasons = [*filter(None, [verdict.reason]), *held.of(frozenset(verdict.missing))]
     if held.disputed:
         reasons.append(f"two senders sent different content: {len(held.disputed)}")
     if ended and verdict.state in ("short", "unverifiable"):
@@ -182,20 +187,16 @@ def _by_list(expectation: Expectation, listed: frozenset[str], stored: frozenset
     return _verdict(state, reason, len(listed), stored, UIDS, missing)
 
 
-def _by_number(
-    expectation: Expectation, listed: frozenset[str], stored: frozenset[str], ended: str
-) -> Verdict:
+def _by_number(expectation: Expectation, listed: frozenset[str], stored: frozenset[str]) -> Verdict:
     """Judge by the largest number, because there is no list, or it may be cut."""
     missing = listed - stored
     lacking = max(len(missing), expectation.owed - len(stored))
     expected = max(expectation.owed, len(stored | listed))
-    source = expectation.source or UIDS
-    if lacking > 0:
-        reason = f"{lacking} of {expected} instances missing"
+    source = expectation.source or (SENT if expectation.at_least else UIDS)
+    if lacking > 0 or not stored:
+        reason = f"{lacking} of {expected} instances missing" if lacking > 0 else ""
         return _verdict("short", reason, expected, stored, source, missing)
-    # A request that failed counts only what it tried so far.
-    supported = expectation.largest == len(stored) and (source != SENT or not ended)
-    if supported:
+    if expectation.largest == len(stored):
         return _verdict("complete-by-count", "", expected, stored, source, missing)
     if 0 < expectation.largest < len(stored):
         reason = f"the PACS counts {expectation.largest} instances, and {len(stored)} are stored"

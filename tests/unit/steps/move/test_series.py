@@ -175,15 +175,22 @@ def test_numbers_do_where_there_are_no_uids_and_one_refusal_is_enough():
     found = read(pacs)
 
     assert (found.uids, found.owed) == (None, 3)
-    assert found.counts == {"series-counts": 3, "instance-count": 3}
+    assert found.counts == {"instance-count": 3}
     assert [one.owed for one in found.series] == [2, 1]
     assert pacs.asked == ["SERIES", "IMAGE", "STUDY"]
 
 
 def test_the_numbers_of_the_series_add_up_where_the_study_has_none():
+    sizes = Sizes()
+    sizes.seen("SERIES", 9)
+
+    assert read(Pacs(study_count=""), sizes).counts == {"series-counts": 3}
+
+
+def test_numbers_of_series_whose_list_may_be_cut_are_only_the_least():
     found = read(Pacs(study_count=""))
 
-    assert found.counts == {"series-counts": 3}
+    assert (found.counts, found.at_least, found.owed) == ({}, 3, 3)
 
 
 def test_rows_of_other_studies_are_left_out():

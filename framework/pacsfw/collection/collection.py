@@ -176,6 +176,7 @@ class Collection:
             wanted = self._delivery.wanted
             self._moving = MoveStep(self._run, outputs, wanted, replace(settings, use=use))
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
+            self._notes += self._moving.refusals
 
     def parse(self, workers: int = 0) -> None:
         """Parse all stored instances again and deliver their rows, without moving anything.

@@ -56,8 +56,10 @@ class Judge:
         if expectation.uids is not None:
             whole = expectation.uids | vanished
             expectation = replace(expectation, uids=whole, count=len(whole))
+        disputed = self._ledger.instances.disputed(study_uid)
         held = self._ledger.instances.quarantined_uids(study_uid)
-        verdict = judge(expectation, here, held, outcome)
+        held |= self._ledger.instances.held_uids(study_uid) | disputed
+        verdict = judge(expectation, here - disputed, held, outcome)
         listed = {uid: uids - vanished for uid, uids in stored.items()}
         verdict = with_series(verdict, judge_series(expectation, listed))
         self.settle(study_uid, verdict, outcome)

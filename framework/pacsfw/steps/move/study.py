@@ -137,7 +137,9 @@ class StudyMover:
         if verdict.state in GOOD:
             return Attempt(again=False, strained=ending == "busy")
         # Instances in quarantine would arrive in the same state again; they are retried once.
-        held = self._ledger.instances.quarantined_uids(study_uid)
+        instances = self._ledger.instances
+        held = instances.quarantined_uids(study_uid) | instances.disputed(study_uid)
+        held |= instances.held_uids(study_uid)
         all_held = bool(verdict.missing) and set(verdict.missing) <= held and attempt > 1
         worth = verdict.state in ("short", "failed") and ending in MAY_HELP and not all_held
         nothing = ending == "done" and verdict.state == "failed"

@@ -51,11 +51,22 @@ def test_what_is_requested_is_stored_and_what_is_not_is_kept_apart(
     assert collected.spooled() == []
 
 
-def test_without_a_word_they_are_stored(pacs, collection, strangers):
-    collected = collection(pacs)
+def test_if_they_are_accepted_they_are_stored(pacs, collection, strangers):
+    collected = collection(pacs, changes=accepting("accept"))
     assert collected.run("find") == 0
     push(collected, strangers)
 
     collected.run("move")
 
     assert len(collected.files()) == len(pacs.uids("IMAGE")) + 1
+
+
+def test_without_a_word_they_are_kept_apart(pacs, collection, strangers):
+    collected = collection(pacs)
+    assert collected.run("find") == 0
+    push(collected, strangers)
+
+    collected.run("move")
+
+    assert len(collected.files()) == len(pacs.uids("IMAGE"))
+    assert len(list((collected.state / "quarantine").iterdir())) == 1

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacsfw.testing.pacs_faults import OTHER_STUDY
 from pacsfw.words import GOOD
 from support.documented import Collected
 
@@ -102,7 +103,7 @@ class Room:
         for path in self.collected.files():
             # PATIENT layout: PatientID/Study/Series/SOP.dcm
             _, study, _, name = path.split("/")
-            found.setdefault(study, set()).add(name.removesuffix(".dcm"))
+            found.setdefault(study.removesuffix(OTHER_STUDY), set()).add(name.removesuffix(".dcm"))
         return found
 
     def verdicts(self) -> dict[str, str]:

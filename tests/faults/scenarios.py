@@ -19,6 +19,9 @@ from peers.process import free_port
 PULLS_TOO = ("cmove", "cget")
 ONLY_PUSHED = ("cmove",)
 IN_ALL_DATES = {"    modality: CT\n": "    undated: true\n"}
+PACS_B_IS_KNOWN = {
+    "    called_node:\n": "        accept: {known_senders: [PACS_B@127.0.0.1]}\n    called_node:\n"
+}
 MORE_AT_A_TIME = {"    called_node:\n": "    called_node:\n        max_associations: 4\n"}
 
 
@@ -93,9 +96,13 @@ SCENARIOS = (
         "late, each by itself, from elsewhere",
         {"late": 0.2, "scatter": True, "sender": "PACS_B"},
         transfers=ONLY_PUSHED,
+        changes=PACS_B_IS_KNOWN,
     ),
     Scenario("each over an association of its own", {"scatter": True}, transfers=ONLY_PUSHED),
-    Scenario("from another AE title", {"sender": "PACS_B"}, transfers=ONLY_PUSHED),
+    # Nothing tells it from a stranger who knows the UIDs.
+    Scenario(
+        "from another AE title", {"sender": "PACS_B"}, "short", 1, lost=6, transfers=ONLY_PUSHED
+    ),
     Scenario("AE titles in lower case", {"lower_titles": True}, transfers=ONLY_PUSHED),
     Scenario("no answer, once", once(silent=True)),
     Scenario("never an answer", {"silent": True}, "failed", 1, lost=6, deadline=90),

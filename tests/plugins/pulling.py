@@ -35,6 +35,9 @@ class PullInbox:
     def news(self) -> int:
         return len(self.sealed)
 
+    def originates(self, message_id: int) -> None:
+        raise AssertionError("what is pulled has no Move Originator")
+
     def wait_for(self, count: int) -> None:
         with self._news:
             assert self._news.wait_for(lambda: len(self.sealed) >= count, 30)

@@ -29,7 +29,7 @@ from pacsfw.api.events import (
     StudyStarted,
     Waiting,
 )
-from pacsfw.api.listener import Accept, Limits, Tls, Unsolicited
+from pacsfw.api.listener import Accept, KnownSender, Limits, Tls, Unsolicited
 from pacsfw.api.objects import Converter, Header, Layout, OutputFile, Stored, TagCallback
 from pacsfw.api.profile import Profile
 from pacsfw.api.query import Level, Query, QueryProvider, QueryResult, QueryRow, is_uid
@@ -72,6 +72,7 @@ __all__ = [
     "Inbox",
     "InstanceIngested",
     "JSONSchema",
+    "KnownSender",
     "Layout",
     "Level",
     "Limits",

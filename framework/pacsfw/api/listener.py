@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, TypeAlias
 
 Unsolicited: TypeAlias = Literal["accept", "quarantine", "reject"]
+Senders: TypeAlias = Literal["learn", "strict"]
 TlsVersion: TypeAlias = Literal["1.2", "1.3"]
 
 
@@ -33,6 +34,14 @@ class Tls:
     min_version: TlsVersion = "1.2"
 
 
+@dataclass(frozen=True, slots=True)
+class KnownSender:
+    """A calling AE title, and the address or network that it belongs to."""
+
+    aetitle: str
+    network: IPv4Network | IPv6Network
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
     """What a listening node accepts; empty lists accept everyone."""
@@ -41,10 +50,17 @@ class Accept:
     """AE titles, in addition to its own, under which it may be called."""
     calling_aetitles: tuple[str, ...] = ()
     addresses: tuple[IPv4Network | IPv6Network, ...] = ()
-    unsolicited: Unsolicited = "accept"
+    unsolicited: Unsolicited = "quarantine"
     """Handling of instances of studies that were never requested."""
     deflated: bool = False
     """Whether Deflated Explicit VR Little Endian is accepted."""
+    senders: Senders = "learn"
+    """Handling of senders that are not known: ``learn`` accepts and holds what they send until
+    they are, ``strict`` rejects their associations."""
+    known_senders: tuple[KnownSender, ...] = ()
+    """Known in addition to the PACS."""
+    transfer_syntaxes: tuple[str, ...] = ()
+    """UIDs of transfer syntaxes that are accepted in addition, such as private ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,12 @@ class Inbox(Protocol):
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         """Begin an instance that the transfer itself downloads."""
 
+    def originates(self, message_id: int) -> None:
+        """Note the Message ID of a C-MOVE request.
+
+        A sender that names it as Move Originator Message ID acts on that request.
+        """
+
 
 class Transfer(Closing, ABC):
     """Retrieves the instances of a request into an inbox."""

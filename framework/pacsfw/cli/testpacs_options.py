@@ -136,6 +136,23 @@ OF_RETRIEVES = (
     click.option("--silent", is_flag=True, help="Never respond to a retrieve."),
     _seconds("--pending-every", "Send a pending response at this interval and never finish."),
     click.option("--deaf", is_flag=True, help="Ignore C-CANCEL."),
+    click.option(
+        "--senders",
+        metavar="AETITLE@ADDRESS",
+        multiple=True,
+        help="Send from these in turn; repeatable.",
+    ),
+    click.option("--no-originator", is_flag=True, help="Name no Move Originator."),
+    click.option(
+        "--stranger",
+        metavar="AETITLE@ADDRESS",
+        default="",
+        help="Send other content first, as somebody else.",
+    ),
+    click.option("--other-study", is_flag=True, help="Send headers of another study."),
+    click.option("--other-patient", is_flag=True, help="Send headers of another patient."),
+    click.option("--part10", is_flag=True, help="Send whole files as data sets."),
+    _last("--private-syntax", "are offered in a private transfer syntax only"),
 )
 
 

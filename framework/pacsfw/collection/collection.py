@@ -178,6 +178,7 @@ class Collection:
             levels = Levels(transfer.first_level)
             self._moving = MoveStep(self._run, outputs, wanted, replace(settings, use=use), levels)
             self._moving.run(uids, len(listed), ignore_window=ignore_window)
+            self._notes += self._moving.refusals
         if levels.replaced:
             self._notes.append(
                 f"failed requests replaced by smaller ones: {levels.replaced:,} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pacsfw.plugins import discover
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
 from pacsfw.steps.ingest.intake import Intake
+from pacsfw.steps.ingest.senders import configured
 from pacsfw.steps.receive import Receiver
 from pacsfw.steps.run import Run
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
@@ -33,8 +34,10 @@ class IngestSpec:
     sort_by: Use
     directory: Path
     state: Path
-    known: frozenset[str] | None = None
-    """The studies whose instances are stored; None: all studies."""
+    known: frozenset[str] = frozenset()
+    """The studies that the collection found or listed."""
+    unsolicited: bool = True
+    """Whether instances of other studies are stored, too."""
     durable: bool = False
     """A power cut must never lose an instance, because the sender may have deleted it."""
 
@@ -60,13 +63,12 @@ class IngestSpec:
             read_row,
             reader.headers(),
             self.known,
+            unsolicited=self.unsolicited,
             durable=self.durable,
         )
 
 
-def ingest_spec(
-    run: Run, wanted: tuple[Tag, ...], known: frozenset[str] | None = None
-) -> IngestSpec:
+def ingest_spec(run: Run, wanted: tuple[Tag, ...]) -> IngestSpec:
     """Return the spec of the ingest workers of a collection."""
     storage = run.storage
     reading = ReadingSpec(
@@ -76,7 +78,7 @@ def ingest_spec(
         charset=run.config.undeclared_charset,
         call_seconds=run.timing.call,
     )
-    return IngestSpec(reading, storage.sort_by, storage.directory, storage.state, known)
+    return IngestSpec(reading, storage.sort_by, storage.directory, storage.state)
 
 
 def make_spool(storage: Storage) -> Path:
@@ -93,14 +95,29 @@ def capacity_of(storage: Storage, spool: Path) -> Capacity:
 
 @contextmanager
 def receiving(
-    run: Run, spool: Path, receivers: int, intake: Intake, *, durable: bool = False
+    run: Run,
+    spool: Path,
+    receivers: int,
+    intake: Intake,
+    *,
+    durable: bool = False,
+    refused: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Receiver]:
     """Run a receiver that reports to ``intake``; stop it at the end.
 
     With ``durable``, it confirms an instance only once the instance survives a power cut.
+    ``refused`` takes what senders are refused.
     """
+    node = run.config.need_listener()
     receiver = Receiver(
-        run.config.need_listener(), spool, receivers, intake, durable=durable, digest=True
+        node,
+        spool,
+        receivers,
+        intake,
+        durable=durable,
+        digest=True,
+        senders=configured(run.config.net, run.ledger) if node.accept.senders == "strict" else None,
+        refused=refused,
     )
     receiver.start()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from pacsfw.api import Node
 from pacsfw.collection.components import callbacks_of
@@ -20,6 +21,7 @@ from pacsfw.config import Move, Tag
 from pacsfw.spool.writer import Spool
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.intake import Intake
+from pacsfw.steps.ingest.senders import Senders
 from pacsfw.steps.move.arrivals import Arrivals, Inboxes
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.mover import Mover, NothingArrives
@@ -66,7 +68,7 @@ class MoveStep:
         self._capacity = capacity_of(run.storage, self._spool)
         self._fatal: Exception | None = None
         self._mover: Mover | None = None
-        arrivals = Arrivals(run.clock, self)
+        arrivals = Arrivals(run.clock, self, self._patient_of)
         self._intake = Intake(
             run,
             self._spool,
@@ -74,7 +76,12 @@ class MoveStep:
             arrivals,
             self,
             workers=settings.workers,
-            spec=ingest_spec(run, wanted, self._known_studies()),
+            spec=replace(
+                ingest_spec(run, wanted),
+                known=run.ledger.studies.known(),
+                unsolicited=self._keeps_unsolicited(),
+            ),
+            senders=Senders(run, arrivals.is_running),
         )
         pulled = Spool(self._spool, lambda record: self._intake.take([record]), digest=True)
         net = run.config.net
@@ -105,6 +112,8 @@ class MoveStep:
         """
         if not uids and not any(self._spool.iterdir()):
             return
+        for uid, missing in self._run.ledger.studies.lacking():
+            self._inboxes.arrivals.lacks(uid, missing)
         self._intake.start()
         try:
             if uids and not self._run.stop.is_set():
@@ -115,6 +124,11 @@ class MoveStep:
             raise self._fatal
         if self._mover is not None:
             self._mover.judge_late()
+
+    @property
+    def refusals(self) -> Sequence[str]:
+        """What our receiver refused."""
+        return self._inboxes.arrivals.refusals()
 
     def cancel(self) -> None:
         """Cancel the running requests; called when the run is interrupted."""
@@ -190,7 +204,13 @@ class MoveStep:
         if not record.needs_receiver:
             yield
             return
-        with receiving(self._run, self._spool, self._settings.receivers, self._intake) as receiver:
+        with receiving(
+            self._run,
+            self._spool,
+            self._settings.receivers,
+            self._intake,
+            refused=self._inboxes.arrivals.refused,
+        ) as receiver:
             receiver.expect(False, linger=0)
             self._receiver = receiver
             yield
@@ -201,9 +221,11 @@ class MoveStep:
         net = self._run.config.net
         return net.called if net is not None and net.called is not None else Node(aetitle="")
 
-    def _known_studies(self) -> frozenset[str] | None:
-        """Return the studies whose instances are stored; None if unsolicited ones are, too."""
+    def _keeps_unsolicited(self) -> bool:
+        """Return whether instances of studies that nobody asked for are stored, too."""
         net = self._run.config.net
-        if net is None or net.dest is None or net.dest.accept.unsolicited == "accept":
-            return None
-        return self._run.ledger.studies.known()
+        return net is None or net.dest is None or net.dest.accept.unsolicited == "accept"
+
+    def _patient_of(self, study_uid: str) -> str:
+        study = self._run.ledger.studies.get(study_uid)
+        return study.patient_id if study is not None else ""

@@ -125,6 +125,14 @@ class ServeStep:
     def on_the_way(self, records: Sequence[SpoolRecord]) -> None:
         """Do nothing: no request waits for unsolicited instances."""
 
+    def listed(self, sop_uid: str) -> tuple[tuple[str, str], ...]:
+        """Return nothing: no study is waited for."""
+        return ()
+
+    def is_running(self, message_id: int) -> bool:
+        """Return False: nothing is requested."""
+        return False
+
     def arrived(self, instances: Sequence[tuple[Sealed, Instance, bool]]) -> None:
         """Note the studies that have new instances."""
         of_study: dict[str, bool] = {}

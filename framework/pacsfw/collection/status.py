@@ -17,7 +17,11 @@ from pacsfw.report.parsed import ParseSummary
 from pacsfw.report.plan import rates
 from pacsfw.report.summary import Summary
 from pacsfw.steps.convert.conversions import due
-from pacsfw.steps.ingest.ingest import QUARANTINE, VERSIONS
+from pacsfw.steps.ingest.ingest import HELD, QUARANTINE, VERSIONS
+from pacsfw.steps.ingest.senders import as_setting, shown
+
+_MOST_SENDERS = 10
+"""Senders that a note names."""
 
 
 def summarize(
@@ -33,6 +37,7 @@ def summarize(
     if unsolicited := origins.get("unsolicited", 0):
         notes.append(f"unsolicited studies, whose instances are kept: {unsolicited}")
     notes += _kept(storage, ledger)
+    notes += _held(storage, ledger)
     if last is not None:
         problems = [*problems, *last.problems]
         notes += last.notes
@@ -150,5 +155,30 @@ def _kept(storage: Storage, ledger: Ledger) -> list[str]:
             ledger.instances.versions(),
         ),
         ("instances that a rejection note names", "kept", flags.get("rejected", 0)),
+        (
+            "instances whose headers name another study than the PACS lists",
+            "kept in the study of the list",
+            ledger.instances.misnamed(),
+        ),
+        (
+            "instances of which two senders sent different content",
+            "their studies are not complete",
+            ledger.senders.disputes(),
+        ),
     )
     return [f"{what}: {number}; {then}" for what, then, number in kinds if number]
+
+
+def _held(storage: Storage, ledger: Ledger) -> list[str]:
+    """Return a note about the instances of senders that are not known."""
+    senders = ledger.senders.held_by_sender()
+    if not senders:
+        return []
+    named = list(senders)[:_MOST_SENDERS]
+    more = f" and {len(senders) - len(named)} more" if len(senders) > len(named) else ""
+    text = (
+        f"instances of senders that are not known: {sum(senders.values())} from "
+        f"{', '.join(map(shown, named))}{more}; held in {storage.state / HELD}; if these are the "
+        f"PACS, set {as_setting(named)}, and the next run takes them without fetching again"
+    )
+    return [text]

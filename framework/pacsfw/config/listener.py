@@ -23,6 +23,7 @@ NODES = ("local_node", "called_node", "dest_node")
 EXPIRES_SOON = timedelta(days=30)
 
 _FILES = ("certificate", "key", "ca")
+_LONGEST_TITLE = 16
 
 
 def hide_passwords(document: Document) -> None:
@@ -59,6 +60,8 @@ def accept(builder: ConfigBuilder, node: str) -> api.Accept:
             "called_aetitles": _titles(tree, "called_aetitles"),
             "calling_aetitles": _titles(tree, "calling_aetitles"),
             "addresses": tuple(_networks(builder, (*place, "addresses"))),
+            "known_senders": tuple(_known_senders(builder, (*place, "known_senders"))),
+            "transfer_syntaxes": tuple(_uids(builder, (*place, "transfer_syntaxes"))),
         }
     )
 
@@ -157,12 +160,40 @@ def _titles(tree: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _networks(builder: ConfigBuilder, place: KeyPath) -> Iterator[IPv4Network | IPv6Network]:
     for index, text in enumerate(builder.document.get(place) or ()):
-        try:
-            yield ip_network(text)
-        except ValueError:
-            hint = ""
-            with suppress(ValueError):
-                hint = f" (did you mean {ip_network(text, strict=False)}?)"
+        network = _network(builder, (*place, index), text)
+        if network is not None:
+            yield network
+
+
+def _network(builder: ConfigBuilder, place: KeyPath, text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text)
+    except ValueError:
+        hint = ""
+        with suppress(ValueError):
+            hint = f" (did you mean {ip_network(text, strict=False)}?)"
+        shown = builder.document.shown(place, text)
+        why = f"{shown} is not an address or a network such as 10.1.0.0/16{hint}"
+        builder.problems.add(place, why)
+        return None
+
+
+def _known_senders(builder: ConfigBuilder, place: KeyPath) -> Iterator[api.KnownSender]:
+    for index, text in enumerate(builder.document.get(place) or ()):
+        title, _, address = text.rpartition("@")
+        title = title.strip(" ")
+        if not 1 <= len(title) <= _LONGEST_TITLE:
+            builder.problems.add((*place, index), "does not begin with an AE title and @")
+            continue
+        network = _network(builder, (*place, index), address.strip())
+        if network is not None:
+            yield api.KnownSender(title, network)
+
+
+def _uids(builder: ConfigBuilder, place: KeyPath) -> Iterator[str]:
+    for index, text in enumerate(builder.document.get(place) or ()):
+        if api.is_uid(text):
+            yield text
+        else:
             shown = builder.document.shown((*place, index), text)
-            why = f"{shown} is not an address or a network such as 10.1.0.0/16{hint}"
-            builder.problems.add((*place, index), why)
+            builder.problems.add((*place, index), f"{shown} is not a UID")

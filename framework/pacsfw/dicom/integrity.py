@@ -112,9 +112,10 @@ def _walk(descriptor: int, path: Path, header: FileHeader) -> _Walk:
     syntax, offset = (extent.syntax, extent.start) if extent else _data_set(path)
     start = 0 if syntax in DEFLATED else offset
     source = _source(descriptor, syntax, offset)
-    walk = _Walk(source, start, encoding_of(syntax))
-    if not source.fetch(start, 1):
+    begin = source.fetch(start, 8)
+    if not begin:
         raise Damaged("it has no data set")
+    walk = _Walk(source, start, encoding_of(syntax, begin))
     walk.run()
     return walk
 

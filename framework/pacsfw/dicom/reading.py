@@ -29,6 +29,8 @@ IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"})
 
+_STANDARD = "1.2.840.10008."
+"""All transfer syntaxes of the standard begin with it."""
 _FIRST = 8192
 _MOST = 1 << 27
 """Maximum bytes in memory; a longer sequence is not read."""
@@ -100,19 +102,28 @@ def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
             raise Unusual
         if syntax in DEFLATED:
             window = _Window(b"", 0, False, Inflating(fetch, start).fetch)
-        encoding = encoding_of(syntax)
         first = 0 if syntax in DEFLATED else start
-        window.see_first(first, encoding)
+        encoding = window.see_first(first, syntax)
         end = window.walk(first, encoding, plan.dataset, found)
         return Extent(encoding, syntax, start, end)
     finally:
         os.close(descriptor)
 
 
-def encoding_of(syntax: str) -> Encoding:
-    """Return the encoding of data sets in a transfer syntax (PS3.5 annex A)."""
+def encoding_of(syntax: str, first: bytes) -> Encoding:
+    """Return the encoding of data sets in a transfer syntax (PS3.5 annex A).
+
+    That of a private one shows in the ``first`` bytes: an element with or without VR.
+    """
+    if not syntax.startswith(_STANDARD):
+        return EXPLICIT if _has_vr(first) else IMPLICIT
     kinds = {IMPLICIT_LITTLE: IMPLICIT, EXPLICIT_BIG_ENDIAN: EXPLICIT_BIG}
     return kinds.get(syntax, EXPLICIT)
+
+
+def _has_vr(first: bytes) -> bool:
+    letters = first[4:6]
+    return letters.isupper() and letters.isalpha()
 
 
 def skip_to_pixels(fetch: _Fetch, extent: Extent) -> int:
@@ -150,14 +161,16 @@ class _Window:
                 size = max(_FIRST if short.position else 4 * size, short.need - short.position)
                 self._move(offset, size)
 
-    def see_first(self, offset: int, encoding: Encoding) -> None:
-        """Check that the first element has a VR if and only if the encoding has VRs."""
+    def see_first(self, offset: int, syntax: str) -> Encoding:
+        """Return the encoding; the first element must not have a VR where it has none."""
         if offset + _HEAD > self._base + len(self._data) and not self._ended:
             self._move(offset, _FIRST)
-        at = offset - self._base + 4
-        letters = self._data[at : at + 2]
-        if encoding.implicit and letters.isupper() and letters.isalpha():
+        at = offset - self._base
+        first = self._data[at : at + _HEAD]
+        encoding = encoding_of(syntax, first)
+        if encoding.implicit and _has_vr(first):
             raise Unusual
+        return encoding
 
     def _move(self, offset: int, size: int) -> None:
         if size > _MOST:

@@ -8,7 +8,7 @@ and quotes them in warnings. It would also quadruple the start time of a receive
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pacsfw.api import Accept
@@ -16,6 +16,7 @@ from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from pacsfw.dicom.vr import PADDING
 from pacsfw.dimse.known_uids import KnownUids
 from pacsfw.dimse.pdu import HEADER, PduType, ProtocolError
+from pacsfw.words import said
 
 VERIFICATION = "1.2.840.10008.1.1"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -83,6 +84,8 @@ class Accepted:
     contexts: Mapping[int, Context]
     peer_max_pdu: int
     reply: bytes
+    refused: Sequence[str] = ()
+    """What the presentation contexts lack that were not accepted, one text for each reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,12 @@ class Rejected:
 
 
 def negotiate(
-    body: bytes, aetitle: str, max_pdu: int, known: KnownUids, accept: Accept = _ANYBODY
+    body: bytes,
+    aetitle: str,
+    max_pdu: int,
+    known: KnownUids,
+    accept: Accept = _ANYBODY,
+    is_known: Callable[[str], bool] = lambda _: True,
 ) -> Accepted | Rejected:
     """Respond to an association request as a Storage and Verification SCP.
 
@@ -114,7 +122,9 @@ def negotiate(
     known
         The UIDs of the dictionary.
     accept
-        Our additional AE titles, those of the peers, and whether to accept Deflated.
+        Our additional AE titles, those of the peers, and which transfer syntaxes to accept.
+    is_known
+        Returns whether the sender with this calling AE title is known; others are rejected.
 
     Raises
     ------
@@ -136,9 +146,15 @@ def negotiate(
     if accept.calling_aetitles and calling not in accept.calling_aetitles:
         reason = "its AE title is not in net.local_node.accept.calling_aetitles"
         return _reject(calling, reason, source=1, diagnostic=3)
-    contexts, results = _judge(request.contexts, known, deflated=accept.deflated)
+    if not is_known(calling):
+        reason = (
+            "its AE title and address are not in net.local_node.accept.known_senders "
+            "(accept.senders: strict)"
+        )
+        return _reject(calling, reason, source=1, diagnostic=3)
+    contexts, results, refused = _judge(request.contexts, known, accept)
     reply = _acceptance(body[_AE_TITLES], results, max_pdu)
-    return Accepted(calling, contexts, request.max_pdu, reply)
+    return Accepted(calling, contexts, request.max_pdu, reply, refused)
 
 
 def local_limit_exceeded() -> bytes:
@@ -146,15 +162,20 @@ def local_limit_exceeded() -> bytes:
     return _rejection(result=2, source=3, diagnostic=2)
 
 
-def choose_syntax(offered: list[str], known: KnownUids, *, deflated: bool = False) -> str | None:
+def choose_syntax(
+    offered: list[str], known: KnownUids, *, deflated: bool = False, others: Sequence[str] = ()
+) -> str | None:
     """Return the transfer syntax to accept, or None if none is acceptable."""
     acceptable = [
         syntax
         for syntax in offered
         # Deflated may be a bomb: it can inflate to a thousand times its size.
-        if syntax in known.syntaxes
-        and syntax not in _REFUSED_SYNTAXES
-        and (deflated or syntax != _DEFLATED)
+        if (
+            syntax in known.syntaxes
+            and syntax not in _REFUSED_SYNTAXES
+            and (deflated or syntax != _DEFLATED)
+        )
+        or syntax in others
     ]
     if not acceptable:
         return None
@@ -217,24 +238,37 @@ def _read_context(value: bytes, contexts: dict[int, _Proposed]) -> None:
 
 
 def _judge(
-    proposals: Mapping[int, _Proposed], known: KnownUids, *, deflated: bool
-) -> tuple[dict[int, Context], list[bytes]]:
+    proposals: Mapping[int, _Proposed], known: KnownUids, accept: Accept
+) -> tuple[dict[int, Context], list[bytes], list[str]]:
     accepted: dict[int, Context] = {}
     results: list[bytes] = []
+    refused: dict[str, None] = {}
     for context_id, proposed in proposals.items():
-        chosen = choose_syntax(proposed.transfer_syntaxes, known, deflated=deflated)
+        chosen = choose_syntax(
+            proposed.transfer_syntaxes,
+            known,
+            deflated=accept.deflated,
+            others=accept.transfer_syntaxes,
+        )
         abstract = proposed.abstract_syntax
         if abstract != VERIFICATION and abstract in known.not_storage:
             result = _NO_ABSTRACT_SYNTAX
+            refused[f"SOP class {said(abstract, longest=64)}, which is not for storage"] = None
         elif chosen is None:
             result = _NO_TRANSFER_SYNTAX
+            refused |= dict.fromkeys(map(_unacceptable, proposed.transfer_syntaxes))
         else:
             result = _ACCEPTANCE
             accepted[context_id] = Context(abstract, chosen)
         # The syntax of a rejected context has no meaning, but the field is required.
         syntax = chosen if result == _ACCEPTANCE and chosen else _IMPLICIT
         results.append(_context_result(context_id, result, syntax))
-    return accepted, results
+    return accepted, results, list(refused)
+
+
+def _unacceptable(syntax: str) -> str:
+    key = "deflated" if syntax == _DEFLATED else "transfer_syntaxes"
+    return f"transfer syntax {said(syntax, longest=64)} (net.local_node.accept.{key})"
 
 
 def _context_result(context_id: int, result: int, syntax: str) -> bytes:

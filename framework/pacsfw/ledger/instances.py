@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +19,12 @@ class Instance:
     """One instance that arrived.
 
     ``path`` is relative: to the dataset folder for a stored instance, to the state folder for a
-    quarantined one or a version (other content of a stored instance). ``row`` holds the cells, as
-    `pacsfw.ledger.cells.encode` returns them. ``rejects`` are the (study UID, SOP Instance UID)
-    that it names if it is a rejection note; the ledger records them as flags. ``address`` is that
-    of the sender. ``study_uid`` is the study in which the PACS lists the instance; if its data
-    set names another, that is ``named_study``.
+    quarantined one, a version (other content of a stored instance), or one held until its sender
+    is known. ``row`` holds the cells, as `pacsfw.ledger.cells.encode` returns them. ``rejects``
+    are the (study UID, SOP Instance UID) that it names if it is a rejection note; the ledger
+    records them as flags. ``address`` is that of the sender, empty if we fetched it ourselves.
+    ``study_uid`` is the study in which the PACS lists the instance; if its data set names
+    another, that is ``named_study``.
     """
 
     sop_uid: str
@@ -34,7 +35,7 @@ class Instance:
     syntax: str
     size: int
     path: str
-    state: Literal["stored", "quarantined", "version"]
+    state: Literal["stored", "quarantined", "version", "held"]
     reason: str = ""
     calling_ae: str = ""
     address: str = ""
@@ -67,6 +68,12 @@ _INSERT = (
     f" VALUES ({'?, ' * len(_COLUMNS)}?)"
 )
 
+DISPUTED = (
+    "GROUP BY study_uid, sop_uid HAVING count(*) > 1 AND (max(state = 'held')"
+    " OR count(DISTINCT nullif(calling_ae || '@' || address, calling_ae || '@')) > 1)"
+)
+"""Ends a query for instances with content of two senders; without an address we fetched it."""
+
 
 class Instances:
     """Rows of the tables ``instances`` and ``tag_errors``."""
@@ -75,13 +82,22 @@ class Instances:
         self._database = database
 
     def record(self, instance: Instance, at: datetime) -> bool:
-        """Record one instance; return whether it is new or its row, path or state changed."""
+        """Record one instance; return whether it is new or something of it changed.
+
+        A copy that arrived when the study list of the PACS was not at hand (late, or left in
+        the spool) stays in the study in which the PACS was seen to list the instance.
+        """
         with self._database.transaction() as connection:
             known = connection.execute(
-                "SELECT id, row, path, state FROM instances WHERE sop_uid = ? AND digest = ?",
+                "SELECT id, row, path, state, study_uid, named_study FROM instances"
+                " WHERE sop_uid = ? AND digest = ?",
                 (instance.sop_uid, instance.digest),
             ).fetchone()
-            if known and tuple(known)[1:] == (instance.row, instance.path, instance.state):
+            if known and known["named_study"] == instance.study_uid:
+                study, named = known["study_uid"], known["named_study"]
+                instance = replace(instance, study_uid=study, named_study=named)
+            now = (instance.row, instance.path, instance.state, instance.study_uid)
+            if known and tuple(known)[1:5] == now:
                 return False
             if known:
                 connection.execute("DELETE FROM instances WHERE id = ?", (known["id"],))
@@ -102,8 +118,8 @@ class Instances:
                 ),
             )
             connection.execute(
-                "UPDATE studies SET version = version + 1 WHERE study_uid = ?",
-                (instance.study_uid,),
+                "UPDATE studies SET version = version + 1 WHERE study_uid IN (?, ?)",
+                (instance.study_uid, known["study_uid"] if known else instance.study_uid),
             )
         return True
 
@@ -149,6 +165,39 @@ class Instances:
     def quarantined_uids(self, study_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a study that are in quarantine only."""
         return self._uids(study_uid, "quarantined") - self.stored_uids(study_uid)
+
+    def held_uids(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a study that are held only: their sender is not known."""
+        return self._uids(study_uid, "held") - self.stored_uids(study_uid)
+
+    def disputed(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a study with different content from two senders.
+
+        Other content from the same sender is a version: some PACS edit what they send.
+        """
+        return frozenset(
+            self._database.column(
+                "SELECT sop_uid FROM instances WHERE study_uid = ?"  # noqa: S608 - a constant
+                f" AND state IN ('stored', 'version', 'held') {DISPUTED}",
+                study_uid,
+            )
+        )
+
+    def held(self) -> Sequence[Instance]:
+        """Return the instances that are held until their senders are known."""
+        return self._read("SELECT * FROM instances WHERE state = 'held' ORDER BY id")
+
+    def has_stored(self, sop_uid: str, digest: str) -> bool:
+        """Return whether this content of an instance is stored."""
+        return self._database.value(
+            "SELECT state FROM instances WHERE sop_uid = ? AND digest = ?", sop_uid, digest
+        ) in ("stored", "version")
+
+    def misnamed(self) -> int:
+        """Return the number of stored instances whose data sets name another study."""
+        return self._database.number(
+            "SELECT count(*) FROM instances WHERE named_study != '' AND state = 'stored'"
+        )
 
     def of_study(self, study_uid: str) -> Sequence[Instance]:
         """Return the stored instances of a study, ordered by path, without ``errors``."""

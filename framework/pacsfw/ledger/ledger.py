@@ -21,6 +21,7 @@ from pacsfw.ledger.instances import Instances
 from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.schema import migrate
 from pacsfw.ledger.searches import Searches
+from pacsfw.ledger.senders import Senders
 from pacsfw.ledger.studies import Studies
 
 FILE_NAME = "ledger.sqlite"
@@ -43,6 +44,7 @@ class Ledger:
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)
         self.faults = Faults(database)
+        self.senders = Senders(database)
 
     def sync_commits(self) -> None:
         """Make every commit durable from now on (data that cannot be fetched again)."""

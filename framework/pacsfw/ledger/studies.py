@@ -187,6 +187,14 @@ class Studies:
         sql = f"SELECT study_uid FROM studies WHERE verdict IN ({marks})"  # noqa: S608 - only marks
         return frozenset(self._database.column(sql, *verdicts))
 
+    def lacking(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield the selected studies that lack instances, with the SOP Instance UIDs of these."""
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                "SELECT study_uid, missing FROM studies WHERE selected = 1 AND missing != '[]'"
+            )
+            yield from ((row[0], json.loads(row[1])) for row in rows)
+
     def rate(self) -> tuple[int, float, int] | None:
         """Return bytes, seconds and number of the complete studies; None if there are none.
 

@@ -16,7 +16,11 @@ log = logging.getLogger(__name__)
 
 UNREADABLE_SUFFIX = ".unreadable"
 
-_NAME = re.compile(r"[0-9a-f]{32}_(?P<originator>(?:[0-9a-f]{2})*)_(?P<message>[0-9a-f]{0,4})")
+_HEX = "(?:[0-9a-f]{2})*"
+_NAME = re.compile(
+    rf"[0-9a-f]{{32}}_(?P<originator>{_HEX})_(?P<message>[0-9a-f]{{0,4}})(?:_(?P<address>{_HEX}))?"
+)
+"""Without the address, earlier versions wrote it."""
 
 
 def adopt(folder: Path) -> list[Sealed]:
@@ -95,6 +99,7 @@ def sealed_from(path: Path) -> Sealed:
         bytes.fromhex(name["originator"]).decode("latin-1"),
         int(message, 16) if message else None,
         path.stat().st_size - meta.offset_of_dataset,
+        address=bytes.fromhex(name["address"] or "").decode("latin-1"),
     )
 
 

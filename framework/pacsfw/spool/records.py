@@ -21,6 +21,7 @@ class Begun(NamedTuple):
     calling_ae: str
     originator_ae: str
     originator_message_id: int | None
+    address: str = ""
 
     @property
     def path(self) -> Path:
@@ -32,7 +33,12 @@ class Sealed(NamedTuple):
     """An instance is complete.
 
     ``size`` counts the bytes of the data set, without the File Meta; ``digest`` is their
-    SHA-256, empty if it was not computed on arrival.
+    SHA-256, empty if it was not computed on arrival. ``address`` is that of the sender, empty if
+    we fetched the instance ourselves.
+
+    The driver adds, for ingest, ``listed``: StudyInstanceUID and PatientID ("": not known) of
+    the studies in which the PACS lists this SOP Instance UID; and ``hold``: its sender is not
+    known.
     """
 
     file: str
@@ -44,6 +50,9 @@ class Sealed(NamedTuple):
     originator_message_id: int | None
     size: int
     digest: str = ""
+    address: str = ""
+    listed: tuple[tuple[str, str], ...] = ()
+    hold: bool = False
 
     @property
     def path(self) -> Path:

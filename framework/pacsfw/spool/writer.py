@@ -29,7 +29,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _VECTORS = 1000
 """Maximum number of pieces in one write; Linux allows 1024."""
 
-_Facts: TypeAlias = tuple[str, str, str, str, int | None]
+_Facts: TypeAlias = tuple[str, str, str, str, int | None, str]
 
 
 class Spool:
@@ -75,6 +75,7 @@ class Spool:
         calling_ae: str,
         originator_ae: str = "",
         originator_message_id: int | None = None,
+        address: str = "",
     ) -> SpoolWriter:
         """Begin an instance.
 
@@ -84,6 +85,8 @@ class Spool:
             As the sender named them; they go into the File Meta only.
         originator_ae, originator_message_id
             The C-MOVE request behind the instance, if the sender names it.
+        address
+            The address of the sender; empty if we fetch the instance ourselves.
 
         Raises
         ------
@@ -93,16 +96,17 @@ class Spool:
             A text has characters beyond Latin-1; nothing was reported.
         """
         head = file_head(sop_class, sop_uid, syntax, calling_ae)
-        origin = _origin(originator_ae, originator_message_id)
+        origin = _origin(originator_ae, originator_message_id, address)
         stem = f"{self._prefix}{next(self._numbers):016x}{origin}"
-        facts = (sop_class, sop_uid, calling_ae, originator_ae, originator_message_id)
+        facts = (sop_class, sop_uid, calling_ae, originator_ae, originator_message_id, address)
         return SpoolWriter(self, stem, head, syntax, facts)
 
 
 @lru_cache(maxsize=256)
-def _origin(originator_ae: str, message_id: int | None) -> str:
+def _origin(originator_ae: str, message_id: int | None, address: str) -> str:
     message = "" if message_id is None else f"{message_id:04x}"
-    return f"_{originator_ae.encode('latin-1').hex()}_{message}"
+    originator, sender = (text.encode("latin-1").hex() for text in (originator_ae, address))
+    return f"_{originator}_{message}_{sender}"
 
 
 class SpoolWriter:
@@ -190,7 +194,7 @@ class SpoolWriter:
         os.rename(self._stem + PART_SUFFIX, sealed)  # faster than Path
         if self._spool.durable:
             sync_folder(Path(sealed).parent)
-        sop_class, sop_uid, calling, originator, message = self._facts
+        sop_class, sop_uid, calling, originator, message, address = self._facts
         with self._spool.one_at_a_time:
             self._ended = True
             self._spool.report(
@@ -204,6 +208,7 @@ class SpoolWriter:
                     message,
                     self._size,
                     self._digest.hexdigest() if self._digest is not None else "",
+                    address,
                 )
             )
 

@@ -43,6 +43,15 @@ class Arriving(Protocol):
         Each comes with its spool record, and with whether it is new to the ledger.
         """
 
+    def listed(self, sop_uid: str) -> tuple[tuple[str, str], ...]:
+        """Return StudyInstanceUID and PatientID of the studies that lack this instance.
+
+        The PatientID is empty if it is not known.
+        """
+
+    def is_running(self, message_id: int) -> bool:
+        """Return whether a C-MOVE request with this Message ID is being served."""
+
 
 class Supervisor(Protocol):
     """Ends a run that cannot continue."""

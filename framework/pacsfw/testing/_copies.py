@@ -12,8 +12,9 @@ from uuid import uuid4
 from pydicom import dcmread
 from pydicom.uid import UID
 
+from pacsfw.dicom.part10 import file_head, read_file_meta
 from pacsfw.testing._records import Instance
-from pacsfw.testing.pacs_faults import Faults
+from pacsfw.testing.pacs_faults import OTHER_STUDY, PRIVATE_SYNTAX, Faults
 
 _CUT = 40
 """Number of bytes missing at the end of a truncated instance."""
@@ -32,18 +33,24 @@ class Parcel:
     """It has been sent before, so its sub-operation is not counted."""
     extra: bool = False
     """It is sent under a new SOP Instance UID."""
+    private: bool = False
+    """It is offered in `PRIVATE_SYNTAX` only."""
+    foreign: bool = False
+    """Somebody else sends it, with other content."""
 
 
 def parcels(wanted: Iterable[Instance], faults: Faults, last: list[str]) -> Iterator[Parcel]:
     """Yield how to send each instance; ``last`` are the UIDs of the study in order."""
-    lost, failed, cut = (
+    lost, failed, cut, private = (
         frozenset(last[-number:] if number else ())
-        for number in (faults.lose, faults.fail, faults.truncate)
+        for number in (faults.lose, faults.fail, faults.truncate, faults.private_syntax)
     )
     for instance in wanted:
         uid = instance.key("IMAGE")
         fate: Fate = "lost" if uid in lost else "failed" if uid in failed else "sent"
-        yield Parcel(instance, fate, truncated=uid in cut)
+        if faults.stranger:
+            yield Parcel(instance, repeated=True, foreign=True)
+        yield Parcel(instance, fate, truncated=uid in cut, private=uid in private)
         if faults.duplicate and fate == "sent":
             yield Parcel(instance, fate, truncated=uid in cut, repeated=True)
 
@@ -62,9 +69,17 @@ class Copies:
         with self._lock:
             times = self._sent[uid] = self._sent.get(uid, 0) + 1
         copy = self._folder / f"{uuid4().hex}.dcm"
-        if faults.change and times > 1:
+        changes = {}
+        if (faults.change and times > 1) or parcel.foreign:
+            changes["InstitutionName"] = f"CHANGED {times}"
+        if faults.other_study:
+            changes["StudyInstanceUID"] = parcel.instance.key("STUDY") + OTHER_STUDY
+        if faults.other_patient:
+            changes["PatientID"] = "SOMEBODY ELSE"
+        if changes:
             dataset = dcmread(path)
-            dataset.InstitutionName = f"CHANGED {times}"
+            for keyword, value in changes.items():
+                setattr(dataset, keyword, value)
             dataset.save_as(copy, enforce_file_format=True)
             path = copy
         if parcel.extra:
@@ -72,6 +87,12 @@ class Copies:
             dataset.SOPInstanceUID = f"{uid}.{times}"
             dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{uid}.{times}")
             dataset.save_as(copy, enforce_file_format=True)
+            path = copy
+        if faults.part10 or parcel.private:
+            syntax = PRIVATE_SYNTAX if parcel.private else parcel.instance.syntax
+            offset = 0 if faults.part10 else read_file_meta(path).offset_of_dataset
+            head = file_head(parcel.instance.sop_class, uid, syntax, "")
+            copy.write_bytes(head + path.read_bytes()[offset:])
             path = copy
         if parcel.truncated:
             copy.write_bytes(path.read_bytes()[:-_CUT])

@@ -171,7 +171,7 @@ class Operation:
     def send(
         self,
         instances: list[Instance],
-        receiver: Callable[[Instance], Association | None],
+        receiver: Callable[[Parcel], Association | None],
         originator: str | None = None,
     ) -> None:
         """Send the instances, report each one, and end with the resulting status."""
@@ -211,7 +211,7 @@ class Operation:
             if route.open(instances):
                 for number, parcel in enumerate(self._parcels(instances), start=1):
                     if parcel.fate == "sent":
-                        self._store(parcel, route.association(parcel.instance), number, None)
+                        self._store(parcel, route.association(parcel), number, None)
                 route.close()
 
         threading.Thread(target=later, daemon=True).start()
@@ -231,13 +231,13 @@ class Operation:
     def _carry_out(
         self,
         parcel: Parcel,
-        receiver: Callable[[Instance], Association | None],
+        receiver: Callable[[Parcel], Association | None],
         number: int,
         originator: str | None,
     ) -> None:
         status: int | None = SUCCESS if parcel.fate == "lost" else None
         if parcel.fate == "sent":
-            status = self._store(parcel, receiver(parcel.instance), number, originator)
+            status = self._store(parcel, receiver(parcel), number, originator)
         if not parcel.repeated:
             self.tally.count(parcel.instance.key("IMAGE"), status)
 
@@ -269,7 +269,8 @@ class Operation:
     ) -> int | None:
         """Send one instance; None without a response or an accepted context."""
         status: int | None = None
-        named = None if self.faults.sender else originator
+        unnamed = self.faults.sender or self.faults.no_originator or parcel.foreign
+        named = None if unnamed else originator
         if receiver is not None:
             try:
                 answer = receiver.send_c_store(

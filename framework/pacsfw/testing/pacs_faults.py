@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass
 
+OTHER_STUDY = ".777"
+PRIVATE_SYNTAX = "1.2.840.113619.5.2"
 OPTIONAL = "optional"
 """In `Faults.ignore_keys`: all optional keys of STUDY queries."""
 
@@ -15,7 +17,7 @@ UNIQUE_KEYS = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUI
 
 _NUMBERS = (
     *("cap", "abort_after", "reject_after", "slow", "heals_after", "busy", "lose", "fail"),
-    *("truncate", "late", "die_after", "pending_every"),
+    *("truncate", "late", "die_after", "pending_every", "private_syntax"),
 )
 _NO_REFUSALS = (0x0000, 0xFF00, 0xFF01)
 
@@ -123,6 +125,23 @@ class Faults:
     availability: str = "ONLINE"
     """The InstanceAvailability of everything."""
 
+    # Senders and headers.
+    senders: tuple[str, ...] = ()
+    """Instances are sent from these in turn: ``AETITLE@address``. C-MOVE only."""
+    no_originator: bool = False
+    """C-STORE requests name no Move Originator."""
+    stranger: str = ""
+    """Somebody else, ``AETITLE@address``, sends each instance with other content before the PACS
+    does, without a Move Originator. C-MOVE only."""
+    other_study: bool = False
+    """Headers have another StudyInstanceUID than query results: `OTHER_STUDY` follows it."""
+    other_patient: bool = False
+    """Headers have another PatientID than query results."""
+    part10: bool = False
+    """A whole file is sent as the data set, with preamble and File Meta Information."""
+    private_syntax: int = 0
+    """Number of instances, from the end of each study, offered in `PRIVATE_SYNTAX` only."""
+
     def __post_init__(self) -> None:
         for name in _NUMBERS:
             value = getattr(self, name)
@@ -138,6 +157,10 @@ class Faults:
             raise ValueError(
                 f"sender: {self.sender!r} is not an AE title: 1 to 16 ASCII characters"
             )
+        for sender in filter(None, (*self.senders, self.stranger)):
+            title, at, address = sender.rpartition("@")
+            if not (at and title.isascii() and 1 <= len(title) <= 16 and address):
+                raise ValueError(f"senders, stranger: {sender!r} is not AETITLE@address")
         if self.cap_status not in CAP_STATUSES:
             raise ValueError(f"cap_status: {self.cap_status:04X} is not 0000, FE00 or A700")
         self._check_keywords()
@@ -224,6 +247,13 @@ class Faults:
                 f"retrieves send pending responses forever, every {self.pending_every:g} s",
             ),
             (self.deaf, "C-CANCEL is ignored"),
+            (self.senders, f"instances are sent from {', '.join(self.senders)} in turn"),
+            (self.no_originator, "no Move Originator is named"),
+            (self.stranger, f"{self.stranger} sends other content first"),
+            (self.other_study, "headers have another StudyInstanceUID than query results"),
+            (self.other_patient, "headers have another PatientID than query results"),
+            (self.part10, "whole files are sent as data sets"),
+            (self.private_syntax, f"the last {self.private_syntax} instances only private encoded"),
             (
                 self.heals_after is not None,
                 f"these retrieve faults end after {self.heals_after} retrieves of a study",

@@ -186,6 +186,8 @@ class Retrieve:
         data = identifier.encode(keys, self._association.syntax_of(self._model))
         command = {Element.COMMAND_FIELD: _FIELDS[self._service][0], Element.PRIORITY: _MEDIUM}
         self._message_id = self._association.send(self._model, {**command, **more}, data)
+        if self._service == "C-MOVE":
+            self._inbox.originates(self._message_id)
 
     def _wait(self) -> Outcome:
         """Wait for the final response; after a timeout cancel, then abort.

@@ -30,6 +30,7 @@ class Inbox:
     def __init__(self, aetitle: str = "PACSFW") -> None:
         self.aetitle = aetitle
         self.sealed: dict[str, Sealed] = {}
+        self.message_ids: list[int] = []
         self._news = threading.Condition()
 
     def take(self, records: Sequence[object]) -> None:
@@ -49,6 +50,9 @@ class Inbox:
 
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         raise NotImplementedError
+
+    def originates(self, message_id: int) -> None:
+        self.message_ids.append(message_id)
 
     def wait_for(self, count: int) -> None:
         with self._news:

@@ -20,6 +20,7 @@ from pacsfw.ledger.searches import Search
 from pacsfw.report.summary import Summary
 from pacsfw.testing import Study, make_studies
 from support.stored import NOW, complete, configured_run, own_storage, store
+from unit.ledger.records import instance
 
 FIND = "find: {start_date: 20200101, end_date: 20201231}\n"
 TAGS = "tags: [{tag_name: Modality}]\n"
@@ -276,3 +277,27 @@ def test_rows_are_files_but_those_that_could_not_be_read(ledger, config_of, tmp_
     assert found.cells == {"Modality: no value": 3}
     assert list(found.problems) == ["a sink failed"]
     assert found.exit_code == 1
+
+
+def test_what_is_held_is_told_with_the_line_that_releases_it(
+    ledger: Ledger, summary_of: Callable[[str], Summary]
+) -> None:
+    for number, sender in enumerate(("PACS_B", "PACS B\n")):
+        held = instance(f"1.{number}", state="held", calling_ae=sender, address="192.0.2.7")
+        ledger.instances.record(held, NOW)
+
+    (note,) = [note for note in summary_of().notes if "not known" in note]
+
+    assert note.startswith("instances of senders that are not known: 2 from PACS B? at 192.0.2.7")
+    line = 'net.local_node.accept.known_senders: ["PACS B\\n@192.0.2.7", PACS_B@192.0.2.7]'
+    assert line in note
+
+
+def test_headers_of_another_study_are_counted(
+    ledger: Ledger, summary_of: Callable[[str], Summary]
+) -> None:
+    ledger.instances.record(instance(named_study="1.7"), NOW)
+
+    (note,) = [note for note in summary_of().notes if "another study" in note]
+
+    assert note.startswith("instances whose headers name another study than the PACS lists: 1;")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pacsfw.api import Accept, Limits, Tls
+from pacsfw.api import Accept, KnownSender, Limits, Tls
 from pacsfw.config import shown
 from pacsfw.dimse.tls import Validity
 from peers.certificates import Certificates
@@ -37,7 +37,9 @@ def test_everything_that_can_be_said(desk: Desk, pem: Certificates) -> None:
     inner = (
         "tls: {certificate: good.pem, key: good.key, ca: ca.pem, min_version: '1.3'}, "
         "accept: {called_aetitles: [OLD], calling_aetitles: ['PACS ', B], "
-        "addresses: [10.1.0.0/16, '::1'], unsolicited: reject, deflated: true}, "
+        "addresses: [10.1.0.0/16, '::1'], unsolicited: reject, deflated: true, "
+        "senders: strict, known_senders: [PACS_B@10.1.2.7, 'C @10.2.0.0/16'], "
+        "transfer_syntaxes: [1.2.840.113619.5.2]}, "
         "limits: {associations: 4, associate_timeout: 2.5, object_size: 2 GB}"
     )
     net = desk.load(conf(inner, CALLED % "ca: ca.pem, hostname: pacs.example")).config.net
@@ -55,6 +57,12 @@ def test_everything_that_can_be_said(desk: Desk, pem: Certificates) -> None:
         addresses=(ip_network("10.1.0.0/16"), ip_network("::1")),
         unsolicited="reject",
         deflated=True,
+        senders="strict",
+        known_senders=(
+            KnownSender("PACS_B", ip_network("10.1.2.7")),
+            KnownSender("C", ip_network("10.2.0.0/16")),
+        ),
+        transfer_syntaxes=("1.2.840.113619.5.2",),
     )
     assert net.local.limits == Limits(
         associations=4, associate_timeout=2.5, object_size=2_000_000_000
@@ -106,6 +114,10 @@ def test_defaults_are_shown_and_the_password_is_not(desk: Desk, pem: Certificate
         ("accept: {calling_aetitles: []}", "accept.calling_aetitles: is empty"),
         ("accept: {calling_aetitles: [LONGER THAN SIXTEEN]}", "is not an AE title"),
         ("accept: {unsolicited: maybe}", "'maybe' is not one of accept, quarantine, reject"),
+        ("accept: {senders: all}", "'all' is not one of learn, strict"),
+        ("accept: {known_senders: [PACS_B@pacs]}", "'pacs' is not an address or a network"),
+        ("accept: {known_senders: ['@10.1.2.7']}", "does not begin with an AE title and @"),
+        ("accept: {transfer_syntaxes: [GE]}", "'GE' is not a UID"),
         ("limits: {associations: 0}", "limits.associations: 0 is not a number from 1 to 256"),
         ("limits: {idle_timeout: 0}", "is not a number of seconds"),
         ("limits: {object_size: 2 gigs}", "'2 gigs' is not a size such as 500 MB or 2 GiB"),

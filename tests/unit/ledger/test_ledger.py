@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from pacsfw.api import Query, QueryResult
+from pacsfw.api import Query, QueryResult, Verdict
 from pacsfw.dicom.cell_errors import CellError
 from pacsfw.errors import StateError
 from pacsfw.ledger import open_existing, open_ledger
 from pacsfw.ledger.cells import NO_CELLS, decode, encode
-from unit.ledger.records import NOW, instance, settle
+from unit.ledger.records import COMPLETE, NOW, instance, settle
 
 
 def test_the_same_object_again_is_no_news(ledger):
@@ -292,3 +292,76 @@ def test_a_dirty_sink_is_dirty_after_a_power_cut_too(ledger, tmp_path):
     assert survived is not None
     assert survived.deliveries.position("csv") is None
     survived.close()
+
+
+def test_an_instance_that_is_attributed_to_another_study_moves_there(ledger):
+    for uid in ("1.2", "1.7"):
+        ledger.studies.add(uid, {}, "find")
+    ledger.instances.record(instance(study_uid="1.7"), NOW)
+
+    assert ledger.instances.record(instance(study_uid="1.2", named_study="1.7"), NOW)
+
+    assert ledger.instances.stored_uids("1.2") == {"1.2.3"}
+    assert ledger.instances.stored_uids("1.7") == frozenset()
+    assert ledger.instances.misnamed() == 1
+    assert {ledger.studies.get(uid).version for uid in ("1.2", "1.7")} == {1, 2}
+
+
+def test_a_late_copy_stays_in_the_study_that_lists_the_instance(ledger):
+    ledger.instances.record(instance(study_uid="1.2", named_study="1.7"), NOW)
+
+    assert not ledger.instances.record(instance(study_uid="1.7"), NOW)
+
+    assert ledger.instances.stored_uids("1.2") == {"1.2.3"}
+
+
+PACS = {"calling_ae": "PACS", "address": "192.0.2.1"}
+OTHER = {"calling_ae": "OTHER", "address": "192.0.2.1"}
+FETCHED = {"calling_ae": "PACS", "address": ""}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "disputed"),
+    [
+        ({"state": "stored", **PACS}, {"state": "version", **PACS}, False),
+        ({"state": "stored", **PACS}, {"state": "version", **OTHER}, True),
+        ({"state": "stored", **FETCHED}, {"state": "version", **PACS}, False),
+        ({"state": "stored", **FETCHED}, {"state": "held", **OTHER}, True),
+        ({"state": "held", **OTHER}, {"state": "held", **OTHER}, True),
+        ({"state": "stored", **PACS}, {"state": "quarantined", **OTHER}, False),
+    ],
+)
+def test_other_content_is_disputed_if_it_is_of_another_sender_or_of_one_not_known(
+    ledger, first, second, disputed
+):
+    for number, facts in enumerate((first, second)):
+        ledger.instances.record(instance(digest=str(number), path=str(number), **facts), NOW)
+    ledger.instances.record(instance("1.2.4", **PACS), NOW)
+
+    assert ledger.instances.disputed("1.2") == ({"1.2.3"} if disputed else frozenset())
+    assert ledger.senders.disputes() == int(disputed)
+
+
+def test_what_is_held_is_neither_stored_nor_in_quarantine(ledger):
+    ledger.instances.record(instance(state="held", **OTHER), NOW)
+
+    assert ledger.instances.held_uids("1.2") == {"1.2.3"}
+    assert ledger.instances.stored_uids("1.2") == frozenset()
+    assert ledger.instances.quarantined_uids("1.2") == frozenset()
+    assert ledger.senders.held_by_sender() == {("OTHER", "192.0.2.1"): 1}
+
+
+def test_a_sender_is_learnt_once_and_for_later_runs(ledger):
+    for _ in range(2):
+        ledger.senders.learn("OTHER", "192.0.2.1", "Move Originator", NOW)
+
+    assert ledger.senders.learnt() == {("OTHER", "192.0.2.1")}
+
+
+def test_selected_studies_that_lack_instances_are_known_with_them(ledger):
+    short = Verdict(state="short", expected=2, stored=1, missing=("1.2.4",))
+    for uid, verdict in (("1.2", short), ("1.3", short), ("1.4", COMPLETE)):
+        ledger.studies.add(uid, {}, "find", selected=uid != "1.3")
+        settle(ledger, uid, verdict)
+
+    assert list(ledger.studies.lacking()) == [("1.2", ["1.2.4"])]

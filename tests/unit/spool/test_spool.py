@@ -202,3 +202,22 @@ def test_pieces_are_written_in_order_however_many_and_large(spool: Recorded) -> 
     (sealed,) = spool.records
     offset = read_file_meta(sealed.path).offset_of_dataset
     assert sealed.path.read_bytes()[offset:] == b"first" + b"".join(pieces)
+
+
+def test_the_address_of_a_sender_survives_a_restart(tmp_path: Path) -> None:
+    records: list[SpoolRecord] = []
+    spool = Spool(tmp_path, records.append)
+    spool.begin(CT, "1.2.3", EXPLICIT, "PACS", "ME", 7, "fe80::1").seal()
+    spool.begin(CT, "1.2.4", EXPLICIT, "PACS", "", None, "192.0.2.1").seal()
+
+    assert adopt(tmp_path) == records
+
+
+def test_a_spool_file_of_an_earlier_version_is_adopted_without_an_address(spool: Recorded) -> None:
+    spool.begin().seal()
+    (path,) = spool.folder.iterdir()
+    path.rename(path.with_name(path.name.replace("_.dcm", ".dcm")))
+
+    (sealed,) = adopt(spool.folder)
+
+    assert (sealed.originator_ae, sealed.originator_message_id, sealed.address) == ("ME", 7, "")

@@ -32,6 +32,8 @@ QUARANTINE = "quarantine"
 """Folder in the state folder for instances that could not be stored."""
 VERSIONS = "versions"
 """Folder in the state folder for other content of stored instances."""
+HELD = "held"
+"""Folder in the state folder for instances whose sender is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ class Ingest:
     reader
         Reads headers. It learns from the first instance which attributes the layout needs.
     known
-        The studies whose instances are stored; other instances are quarantined. None: all.
+        The studies that the collection found or listed.
+    unsolicited
+        Whether instances of other studies are stored, too; otherwise they are quarantined.
     durable
         No power cut may lose an instance at any time.
     """
@@ -86,8 +90,9 @@ class Ingest:
         layout_name: str,
         read_row: ReadRow,
         reader: HeaderReader | None = None,
-        known: frozenset[str] | None = None,
+        known: frozenset[str] = frozenset(),
         *,
+        unsolicited: bool = True,
         durable: bool = False,
     ) -> None:
         self._archive, self._state = archive, state
@@ -95,9 +100,9 @@ class Ingest:
         self._durable_below = archive if durable else None
         self._layout, self._layout_name = layout, layout_name
         self._read_row = read_row
-        self._known = known
+        self._known, self._unsolicited = known, unsolicited
         self._reader = reader or HeaderReader()
-        self._reader.want([*map(parse, _UIDS), *integrity.PATHS])
+        self._reader.want([*map(parse, (*_UIDS, "PatientID")), *integrity.PATHS])
 
     def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable | Vanished:
         """Do one job."""
@@ -116,13 +121,13 @@ class Ingest:
         record, spooled = _record(sealed), sealed.path
         try:
             header = self._reader.read(spooled)
-            record = _identify(record, header)
-            _check_identity(record, header)
-            if self._known is not None and record.study_uid not in self._known:
-                raise _InstanceRefused("unsolicited: its study was not requested")
+            record = self._attribute(_identify(record, header), sealed)
+            self._check_identity(record, sealed, header)
             header.warnings += integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
+            if sealed.hold:
+                return _hold(record, spooled, self._state)
             path = self._place(header)
             row, errors = self._read_row(header)
             rejects = rejected(header, record.sop_class)
@@ -151,13 +156,46 @@ class Ingest:
             rejects=rejects,
         )
 
+    def _attribute(self, record: Instance, sealed: Sealed) -> Instance:
+        """Attribute an instance to the study in which the PACS lists it.
+
+        Some PACS correct their database and not their files. The data set decides if the
+        collection knows the study that it names, or if several studies list the instance.
+        """
+        named = record.study_uid
+        listed = [study_uid for study_uid, _ in sealed.listed]
+        if (
+            len(listed) != 1
+            or named in listed
+            or named in self._known
+            or record.sop_uid != sealed.sop_uid
+        ):
+            return record
+        return replace(record, study_uid=listed[0], named_study=named)
+
+    def _check_identity(self, record: Instance, sealed: Sealed, header: FileHeader) -> None:
+        if not _text(header, "StudyInstanceUID"):
+            raise _InstanceRefused("it has no StudyInstanceUID")
+        if not header.get("SOPInstanceUID"):  # in this case `record` has the UID of the request
+            raise _InstanceRefused("it has no SOPInstanceUID")
+        if record.named_study:
+            [(_, listed)] = sealed.listed
+            named = _text(header, "PatientID")
+            if listed and named and named != listed.strip("\0 "):
+                raise _InstanceRefused(
+                    "its StudyInstanceUID and its PatientID are not those that the PACS lists"
+                )
+        if not self._unsolicited and record.study_uid not in self._known:
+            raise _InstanceRefused("unsolicited: its study was not requested")
+
     def _is_of_series(self, path: Path, record: Instance) -> bool:
         """Return whether the instance at ``path`` names the same study and series."""
         try:
             there = _identify(record, self._reader.read(path))
         except (UnreadableObject, OSError):
             return False
-        return (there.study_uid, there.series_uid) == (record.study_uid, record.series_uid)
+        named = record.named_study or record.study_uid
+        return (there.study_uid, there.series_uid) == (named, record.series_uid)
 
     def _reparse(self, instance: Instance) -> Instance:
         try:
@@ -202,6 +240,13 @@ def quarantine(
     )
 
 
+def _hold(record: Instance, spooled: Path, state: Path) -> Instance:
+    """Keep an instance until its sender is known."""
+    kept = keep(spooled, state / HELD, record.digest)
+    reason = "held: its sender is not known"
+    return replace(record, state="held", reason=reason, path=kept.relative_to(state).as_posix())
+
+
 def as_version(record: Instance, kept: Path) -> Instance:
     """Return an instance whose UID is stored with other content: it has no table row."""
     reason = "other content is stored under the same SOP Instance UID"
@@ -222,7 +267,7 @@ def _record(sealed: Sealed) -> Instance:
     return Instance(
         sop_uid=sealed.sop_uid,
         digest=sealed.digest or dataset_digest(sealed.path, sealed.size),
-        study_uid="",
+        study_uid=sealed.listed[0][0] if len(sealed.listed) == 1 else "",
         series_uid="",
         sop_class=sealed.sop_class,
         syntax=sealed.syntax,
@@ -230,25 +275,23 @@ def _record(sealed: Sealed) -> Instance:
         path="",
         state="stored",
         calling_ae=sealed.calling_ae,
+        address=sealed.address,
     )
 
 
 def _identify(record: Instance, header: FileHeader) -> Instance:
     """Take the UIDs from the data set: some PACS send others in the C-STORE request."""
-    uids = {keyword: str(header.get(keyword) or "").strip("\0 ") for keyword in _UIDS}
+    uids = {keyword: _text(header, keyword) for keyword in _UIDS}
     return replace(
         record,
-        study_uid=uids["StudyInstanceUID"],
+        study_uid=uids["StudyInstanceUID"] or record.study_uid,
         series_uid=uids["SeriesInstanceUID"],
         sop_uid=uids["SOPInstanceUID"] or record.sop_uid,
     )
 
 
-def _check_identity(record: Instance, header: FileHeader) -> None:
-    if not record.study_uid:
-        raise _InstanceRefused("it has no StudyInstanceUID")
-    if not header.get("SOPInstanceUID"):  # in this case `record` has the UID of the request
-        raise _InstanceRefused("it has no SOPInstanceUID")
+def _text(header: FileHeader, keyword: str) -> str:
+    return str(header.get(keyword) or "").strip("\0 ")
 
 
 def _as_stored(record: Instance, path: Path) -> Instance:

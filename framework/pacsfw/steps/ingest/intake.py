@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import queue
+import threading
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,16 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.spool.adoption import adopt
 from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.ingest.capacity import Capacity
-from pacsfw.steps.ingest.ingest import VERSIONS, Unwritable, Vanished, as_version, keep, quarantine
+from pacsfw.steps.ingest.ingest import (
+    HELD,
+    VERSIONS,
+    Unwritable,
+    Vanished,
+    as_version,
+    keep,
+    quarantine,
+)
+from pacsfw.steps.ingest.senders import Sender, Senders
 from pacsfw.steps.ports import Arriving, Supervisor
 from pacsfw.steps.run import Run
 from pacsfw.workers import Crashed, Spec, WorkerPool
@@ -33,6 +44,8 @@ class Intake:
         The folder in which the instances arrive.
     workers, spec
         The number of worker processes, and the recipe for an `Ingest` in each of them.
+    senders
+        Instances of others are held until their senders are known. None: nothing is held.
     """
 
     def __init__(
@@ -45,17 +58,35 @@ class Intake:
         *,
         workers: int,
         spec: Spec,
+        senders: Senders | None = None,
     ) -> None:
         self._run, self._ledger = run, run.ledger
         self._archive, self._state = run.storage.directory, run.storage.state
         self._spool, self._capacity = spool, capacity
         self._arriving, self._supervisor = arriving, supervisor
         self._pool = WorkerPool(workers, spec, self._guarded_done, ahead=AHEAD)
+        self._senders = senders
+        self._held: set[tuple[str, str]] = set()
+        """SOP Instance UID and digest of the held instances."""
+        self._learnt: queue.SimpleQueue[Sender | None] = queue.SimpleQueue()
+        self._releaser = threading.Thread(target=self._release_learnt, daemon=True)
 
     def start(self) -> None:
-        """Start the workers and take over the spool files of an earlier run."""
+        """Start the workers; take over the spool files of an earlier run, and what was held.
+
+        Returns once the held instances of senders that are known now are stored.
+        """
         self._pool.start()
+        held = self._ledger.instances.held()
+        self._held = {(each.sop_uid, each.digest) for each in held}
         self.take(adopt(self._spool))
+        if self._senders is None:
+            return
+        released = [each for each in held if self._senders.knows(_sender(each))]
+        if released:
+            self._release(released)
+            self.wait()
+        self._releaser.start()
 
     def take(self, records: Sequence[SpoolRecord]) -> None:
         """Take reports of a receiver or of a pulling transfer; blocks under back-pressure."""
@@ -63,7 +94,7 @@ class Intake:
         for record in records:
             if isinstance(record, Sealed):
                 self._capacity.enter(record.size)
-                self._pool.submit(record)
+                self._pool.submit(self._prepared(record))
             else:
                 assert isinstance(record, Begun | Discarded)  # noqa: S101 - the other two kinds
 
@@ -73,7 +104,38 @@ class Intake:
 
     def close(self) -> None:
         """Finish what is queued and end the workers."""
+        if self._releaser.ident is not None:
+            self._learnt.put(None)
+            self._releaser.join()
         self._pool.close()
+
+    def _prepared(self, record: Sealed) -> Sealed:
+        """Add what the worker cannot know: the studies that list it, and whether to hold it."""
+        listed, hold = self._arriving.listed(record.sop_uid), False
+        if self._senders is not None and record.address:
+            sender = (record.calling_ae, record.address)
+            if not self._senders.knows(sender):
+                hold = not self._senders.learns(record)
+                if not hold:
+                    self._learnt.put(sender)
+        return record._replace(listed=listed, hold=hold) if listed or hold else record
+
+    def _release_learnt(self) -> None:
+        """Release the instances of senders that become known; the body of a thread.
+
+        The threads of the pool must not wait for the queue that they empty.
+        """
+        while (sender := self._learnt.get()) is not None:
+            self._release(each for each in self._ledger.instances.held() if _sender(each) == sender)
+
+    def _release(self, held: Iterable[Instance]) -> None:
+        """Take held instances as if they had just arrived."""
+        for each in held:
+            path = self._state / each.path
+            if path.exists():
+                self.take([_as_sealed(each, path)])
+            else:
+                self._ledger.instances.forget(each)
 
     def _guarded_done(self, answers: Sequence[tuple[Sealed, Any]]) -> None:
         try:
@@ -92,6 +154,7 @@ class Intake:
                 instance = self._kept(job, outcome)
                 if instance is not None:
                     objects.append((job, instance, self._record(instance, now)))
+                    self._note_held(instance)
         for job, _, _ in objects:
             job.path.unlink(missing_ok=True)  # kept until the ledger knows the instance
         if objects:
@@ -101,7 +164,7 @@ class Intake:
                 InstanceIngested(
                     at=now,
                     study_uid=instance.study_uid,
-                    stored=instance.state != "quarantined",
+                    stored=instance.state in ("stored", "version"),
                     size=instance.size,
                 )
             )
@@ -121,14 +184,36 @@ class Intake:
             return None
         if isinstance(outcome, Crashed):
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
+        if outcome.state in ("quarantined", "held") and self._ledger.instances.has_stored(
+            outcome.sop_uid, outcome.digest
+        ):
+            # The same bytes are stored: this copy came late, or from somebody else.
+            (self._state / outcome.path).unlink(missing_ok=True)
+            self._arriving.on_the_way([Discarded(job.file, job.sop_uid, "it is stored already")])
+            return None
         if outcome.state == "stored" and self._is_version(outcome):
             outcome = self._set_aside(outcome)
         return outcome
+
+    def _note_held(self, instance: Instance) -> None:
+        """Remember an instance that is held, or remove the held copy of one that is not."""
+        key = (instance.sop_uid, instance.digest)
+        if instance.state == "held":
+            self._held.add(key)
+            if self._senders is not None:
+                self._senders.report(_sender(instance))
+                if self._senders.knows(_sender(instance)):  # learnt in the meantime
+                    self._learnt.put(_sender(instance))
+        elif key in self._held:
+            self._held.discard(key)
+            (self._state / HELD / f"{instance.digest}.dcm").unlink(missing_ok=True)
 
     def _record(self, instance: Instance, now: datetime) -> bool:
         if instance.study_uid:
             self._ledger.studies.add(instance.study_uid, {}, "unsolicited")
         for study_uid, sop_uid in instance.rejects:
+            if study_uid == instance.named_study:
+                study_uid = instance.study_uid
             self._ledger.evidence.flag(study_uid, [sop_uid], "rejected", now)
         return self._ledger.instances.record(instance, now)
 
@@ -144,3 +229,22 @@ class Intake:
         if path.exists() or not kept.exists():
             kept = keep(path, folder, instance.digest)
         return as_version(instance, kept.relative_to(self._state))
+
+
+def _sender(instance: Instance) -> Sender:
+    return instance.calling_ae, instance.address
+
+
+def _as_sealed(held: Instance, path: Path) -> Sealed:
+    return Sealed(
+        str(path),
+        held.sop_class,
+        held.sop_uid,
+        held.syntax,
+        held.calling_ae,
+        "",
+        None,
+        held.size,
+        held.digest,
+        held.address,
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from pacsfw.steps.ports import Expecting
 BEHIND = 4
 """Number of quiet periods to wait while instances of other studies arrive: instances of this
 study may still be in the queues behind them."""
+
+_MOST_REFUSALS = 50
+"""Texts that are kept; who wants to flood us can vary them."""
 
 
 @dataclass(slots=True)
@@ -39,10 +43,23 @@ class Arrivals:
     ----------
     receiver
         Informed each time the first study is tracked or the last one untracked.
+    patient_of
+        Returns the PatientID of a study; empty if it is not known.
     """
 
-    def __init__(self, clock: Clock, receiver: Expecting | None = None) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Clock,
+        receiver: Expecting | None = None,
+        patient_of: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        self._clock, self._patient_of = clock, patient_of
+        self._listed: dict[str, tuple[tuple[str, str], ...]] = {}
+        """SOP Instance UID to the studies that lack it, with their PatientIDs."""
+        self._requests: dict[int, str] = {}
+        """Message ID of each C-MOVE request to its study."""
+        self._strayed: Counter[str] = Counter()
+        self._refused: dict[str, float] = {}
         self._receiver = receiver
         self._news = threading.Condition()
         self._on_the_way: dict[str, SpoolRecord] = {}
@@ -67,6 +84,9 @@ class Arrivals:
         with self._news:
             for sealed, instance, news in objects:
                 self._on_the_way.pop(spool_id(sealed), None)
+                asked = self._requests.get(sealed.originator_message_id or -1)
+                if asked is not None and asked != instance.study_uid:
+                    self._strayed[asked] += 1
                 tracked = self._tracked.get(instance.study_uid)
                 if tracked is not None:
                     tracked.last_news = self._clock.monotonic()
@@ -89,6 +109,43 @@ class Arrivals:
         """Set the expected instances of a tracked study; None if they are not known."""
         with self._news:
             self._tracked[study_uid].expected = expected
+            if expected is not None:
+                self._list(study_uid, expected)
+
+    def lacks(self, study_uid: str, sop_uids: Iterable[str]) -> None:
+        """Note instances that an earlier run did not get: they may have come since."""
+        with self._news:
+            self._list(study_uid, sop_uids)
+
+    def listed(self, sop_uid: str) -> tuple[tuple[str, str], ...]:
+        """Return StudyInstanceUID and PatientID of the studies that lack this instance."""
+        return self._listed.get(sop_uid, ())
+
+    def originates(self, study_uid: str, message_id: int) -> None:
+        """Note the Message ID of a C-MOVE request for a tracked study."""
+        with self._news:
+            self._requests[message_id] = study_uid
+
+    def is_running(self, message_id: int) -> bool:
+        """Return whether a tracked study is requested under this Message ID."""
+        return message_id in self._requests
+
+    def strayed(self, study_uid: str) -> int:
+        """Return how many instances of other studies came by the requests for this one."""
+        with self._news:
+            return self._strayed[study_uid]
+
+    def refused(self, text: str) -> None:
+        """Note what the receiver refused: ``an association: ...``."""
+        with self._news:
+            if text in self._refused or len(self._refused) < _MOST_REFUSALS:
+                self._refused[text] = self._clock.monotonic()
+
+    def refusals(self, since: float = 0.0) -> Sequence[str]:
+        """Return what we refused since a moment on the monotonic clock, once each."""
+        with self._news:
+            texts = [text for text, at in self._refused.items() if at >= since]
+        return [f"we refused {text}" for text in texts]
 
     def news(self, study_uid: str) -> int:
         """Return a number that grows with everything that arrives for a study.
@@ -111,7 +168,12 @@ class Arrivals:
     def untrack(self, study_uid: str) -> None:
         """Stop following a study; its further instances count as late."""
         with self._news:
-            self._tracked.pop(study_uid, None)
+            tracked = self._tracked.pop(study_uid, None)
+            if tracked is not None:
+                self._unlist(study_uid, tracked.stored)
+            asked = self._requests.items()
+            self._requests = {number: uid for number, uid in asked if uid != study_uid}
+            self._strayed.pop(study_uid, None)
             if not self._tracked:
                 self._expect(False)
 
@@ -168,6 +230,19 @@ class Arrivals:
                         break
                 self._news.wait(min(1.0, max(0.01, quiet_seconds - quiet)))
             return self._stored(study_uid)
+
+    def _list(self, study_uid: str, sop_uids: Iterable[str]) -> None:
+        entry = (study_uid, self._patient_of(study_uid))
+        for sop_uid in sop_uids:
+            there = self._listed.get(sop_uid, ())
+            if entry not in there:
+                self._listed[sop_uid] = (*there, entry)
+
+    def _unlist(self, study_uid: str, sop_uids: Iterable[str]) -> None:
+        for sop_uid in sop_uids:
+            left = tuple(each for each in self._listed.pop(sop_uid, ()) if each[0] != study_uid)
+            if left:
+                self._listed[sop_uid] = left
 
     def _expect(self, expected: bool) -> None:
         if self._receiver is not None:
@@ -236,6 +311,10 @@ class RequestInbox:
     def news(self) -> int:
         """Return a number that grows with everything that arrives for this request."""
         return self._arrivals.news(self._study_uid)
+
+    def originates(self, message_id: int) -> None:
+        """Note the Message ID of the request: whoever repeats it was told by the PACS."""
+        self._arrivals.originates(self._study_uid, message_id)
 
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         """Begin an instance that the transfer pulls."""

@@ -60,7 +60,7 @@ class Judge:
         vanished = self._vanished(study_uid, expectation, here, earlier)
         if expectation.uids is not None:
             expectation = replace(expectation, uids=expectation.uids | vanished)
-        held = Held(self._ledger.instances.quarantined_uids(study_uid))
+        held = self._held(study_uid)
         verdict = judge(expectation, here, held, retrieved)
         listed = {uid: uids - vanished for uid, uids in stored.items()}
         verdict = with_series(verdict, judge_series(expectation, listed))
@@ -83,6 +83,14 @@ class Judge:
         )
         if self._settled is not None:
             self._settled.settled(study_uid)
+
+    def _held(self, study_uid: str) -> Held:
+        instances = self._ledger.instances
+        return Held(
+            quarantined=instances.quarantined_uids(study_uid),
+            waiting=instances.held_uids(study_uid),
+            disputed=instances.disputed(study_uid),
+        )
 
     def with_known(self, study_uid: str, expectation: Expectation) -> Expectation:
         """Add what an earlier verdict knew to an expectation."""

@@ -130,6 +130,7 @@ class StudyMover:
         if self._judge.knows_less(study_uid, expectation):
             self.ledger.studies.checked(study_uid, self._run.clock.now())
             return Attempt(again=False)
+        begun = self._run.clock.monotonic()
         retrieved = self._retrieve(study, expectation, attempt)
         if self._stop.is_set():
             return Attempt(again=False)
@@ -141,7 +142,11 @@ class StudyMover:
             # a weaker one than before.
             now = self._read(study)
             expectation = now if now.strength >= expectation.strength else expectation
-            retrieved = self._with_availability(study, retrieved)
+            retrieved = replace(
+                self._with_availability(study, retrieved),
+                refusals=tuple(self.arrivals.refusals(begun)),
+                strayed=self.arrivals.strayed(study_uid),
+            )
         verdict = self._judge.conclude(study_uid, expectation, retrieved)
         return self._what_next(study_uid, verdict, retrieved, attempt)
 
@@ -156,7 +161,9 @@ class StudyMover:
             again = disagrees and attempt == 1
             return Attempt(again=again, strained=ending == "busy", came=came)
         # Instances in quarantine would arrive in the same state again; they are retried once.
-        held = self.ledger.instances.quarantined_uids(study_uid)
+        instances = self.ledger.instances
+        held = instances.quarantined_uids(study_uid) | instances.disputed(study_uid)
+        held |= instances.held_uids(study_uid)
         all_held = bool(verdict.missing) and set(verdict.missing) <= held and attempt > 1
         # A PACS that could not connect to us may say that it does not know us (A801).
         unknown = retrieved is not None and retrieved.outcome.status == UNKNOWN_DESTINATION

@@ -10,6 +10,8 @@ from pacsfw.steps.move.expected import SENT, UIDS, Expectation, expectation_prov
 from pacsfw.steps.move.statuses import SUCCESS
 from pacsfw.words import GOOD
 
+_REFUSALS_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
@@ -30,6 +32,10 @@ class Retrieved:
         Whether anything arrived.
     availability
         Where the PACS keeps the study, if that is not ``ONLINE`` (PS3.3 C.4.23.1.1).
+    refusals
+        What our receiver refused meanwhile.
+    strayed
+        The number of instances of other studies that the requests brought.
     """
 
     outcome: Outcome
@@ -38,6 +44,8 @@ class Retrieved:
     tried: bool = True
     came: bool = True
     availability: str = ""
+    refusals: tuple[str, ...] = ()
+    strayed: int = 0
 
     @property
     def ended(self) -> str:
@@ -45,9 +53,14 @@ class Retrieved:
         return "" if self.outcome.status == SUCCESS else self.outcome.status_text
 
     @property
-    def where(self) -> str:
-        """Where the PACS keeps a study that is not online."""
-        return f"the PACS keeps the study {self.availability}: a recall may take hours"
+    def circumstances(self) -> list[str]:
+        """What else may explain that instances are missing."""
+        found = [f"meanwhile {text}" for text in self.refusals[:_REFUSALS_SHOWN]]
+        if self.strayed:
+            found.append(f"instances of other studies came instead: {self.strayed}")
+        if self.availability:
+            found.append(f"the PACS keeps the study {self.availability}: a recall may take hours")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +153,7 @@ def judge(
     """
     ended = retrieved.ended if retrieved else ""
     comment = retrieved.outcome.comment if retrieved else ""
+    around = retrieved.circumstances if retrieved else []
     listed = expectation.uids
     stored -= held.disputed
     if (
@@ -157,18 +171,14 @@ def judge(
     if verdict.state in GOOD:
         return verdict
     if verdict.state == "short" and not stored and not held:
-        reason = ended or "the PACS reported success and sent nothing"
-        if retrieved is not None and retrieved.availability:
-            reason = f"{reason}; {retrieved.where}"
+        reason = "; ".join([ended or "the PACS reported success and sent nothing", *around])
         return _failed(expectation, reason, comment, verdict.missing)
     reasons = [*filter(None, [verdict.reason]), *held.of(frozenset(verdict.missing))]
     if held.disputed:
         reasons.append(f"two senders sent different content: {len(held.disputed)}")
     if ended and verdict.state in ("short", "unverifiable"):
         reasons.append(ended)
-    if retrieved is not None and retrieved.availability:
-        reasons.append(retrieved.where)
-    return replace(verdict, reason="; ".join(reasons), comment=comment)
+    return replace(verdict, reason="; ".join([*reasons, *around]), comment=comment)
 
 
 def _by_list(expectation: Expectation, listed: frozenset[str], stored: frozenset[str]) -> Verdict:

@@ -16,6 +16,7 @@ from pacsfw.dimse.command import Command, Element, Field
 from pacsfw.dimse.known_uids import KnownUids
 from pacsfw.dimse.negotiation import VERIFICATION, Accepted, Context, Rejected, negotiate
 from pacsfw.dimse.pdu_reader import PduReader
+from pacsfw.dimse.senders import KnownSenders, plain_address
 from pacsfw.dimse.tls import end_of_stream
 from pacsfw.spool.writer import Spool
 from pacsfw.steps.receive.responses import Responses
@@ -44,6 +45,10 @@ class Association:
         The bytes received already: the A-ASSOCIATE-RQ PDU.
     wanted
         Returns whether instances are accepted at the moment.
+    refused
+        Takes what the sender was refused; called from the serving thread.
+    senders
+        If given, others are rejected.
     """
 
     def __init__(
@@ -55,13 +60,15 @@ class Association:
         note: Callable[[int, str], None],
         request: bytes | bytearray = b"",
         wanted: Callable[[], bool] = lambda: True,
+        refused: Callable[[str], None] = lambda _: None,
+        senders: KnownSenders | None = None,
     ) -> None:
         self._socket = sock
         self._peer = _address(sock)
         self._node = node
         self._spool, self._known = spool, known
         self._log = note
-        self._wanted = wanted
+        self._wanted, self._refused, self._senders = wanted, refused, senders
         limits = node.limits
         self._reader = PduReader(
             sock,
@@ -104,6 +111,7 @@ class Association:
             ending = "the sender violated the protocol"
             reply = pdu.abort(error.reason)
             self._note(logging.WARNING, f"aborted: {error}")
+            self._refused(f"the rest of an association: {error}")
         except pdu.PeerTooSlow as error:
             ending = "the sender was too slow"
             reply = pdu.abort(pdu.AbortReason.NOT_SPECIFIED)
@@ -137,14 +145,25 @@ class Association:
         if kind != pdu.PduType.ASSOCIATE_RQ:
             raise _unexpected(kind)
         answer = negotiate(
-            bytes(body), self._node.aetitle, pdu.MAX_PDU, self._known, self._node.accept
+            bytes(body),
+            self._node.aetitle,
+            pdu.MAX_PDU,
+            self._known,
+            self._node.accept,
+            self._is_known,
         )
         self._calling = answer.calling_ae
         if isinstance(answer, Rejected):
             self._note(logging.WARNING, f"rejected: {answer.reason}")
+            self._refused(f"an association: {answer.reason}")
             return answer.reply
+        for text in answer.refused:
+            self._refused(text)
         self._accept(answer)
         return b""
+
+    def _is_known(self, calling: str) -> bool:
+        return self._senders is None or self._senders.includes(calling, self._peer)
 
     def _accept(self, answer: Accepted) -> None:
         self._contexts = answer.contexts
@@ -220,7 +239,7 @@ class Association:
         elif not self._wanted() and message.request.has_data_set:
             message.status, message.comment = status.NOT_AUTHORIZED, "nothing is requested"
         else:
-            message.store(self._spool, context, self._calling)
+            message.store(self._spool, context, self._calling, self._peer)
 
     def _take_data(self, context_id: int, is_last: bool, fragment: memoryview) -> None:
         message = self._message
@@ -237,7 +256,10 @@ class Association:
 
     def _end(self, message: Message) -> None:
         message.write_out()
-        self.objects += message.end()
+        if message.end():
+            self.objects += 1
+        elif message.status != status.SUCCESS:
+            self._refused(f"an instance: {message.status:04X} ({message.comment})")
         self._message = None
         self._send(self._responses.to(message))
 
@@ -275,6 +297,6 @@ def _unexpected(kind: pdu.PduType) -> pdu.ProtocolError:
 
 def _address(sock: socket.socket) -> str:
     try:
-        return str(sock.getpeername()[0])
-    except OSError:
+        return plain_address(str(sock.getpeername()[0]))
+    except (OSError, ValueError):
         return "a closed connection"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import ipaddress
 import logging
 import os
 import queue
@@ -13,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -21,10 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pacsfw.api import Node
+from pacsfw.dimse.senders import KnownSenders, is_in
 from pacsfw.steps.receive.load import Load, Loads
 from pacsfw.steps.receive.notes import Notes
 from pacsfw.steps.receive.progress import Progress
-from pacsfw.steps.receive.reports import Note, Ready, Report, Stop, encode
+from pacsfw.steps.receive.reports import Note, Ready, Refused, Report, Stop, encode
 from pacsfw.workers.frames import write_frame
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class ReceiverPlan:
     durable: bool
     digest: bool
     """As for `pacsfw.spool.writer.Spool`."""
+    senders: KnownSenders | None = None
+    """If given, others are rejected."""
 
 
 def main(
@@ -171,6 +173,9 @@ class _Process:
         if self._notes.take():
             self._deferred.put(partial(self._report, Note(level, text)))
 
+    def _refused(self, text: str) -> None:
+        self._deferred.put(partial(self._report, Refused(text)))
+
     def _report_deferred(self) -> None:
         """Send the reports that no other thread has to wait for.
 
@@ -213,8 +218,10 @@ class _Process:
             self._note(logging.ERROR, f"a connection had to wait: {error.strerror}")
             time.sleep(0.1)
             return False
-        if not _is_allowed(host, self._plan.node.accept.addresses):
+        allowed = self._plan.node.accept.addresses
+        if allowed and not is_in(host, allowed):
             self._note(logging.WARNING, f"connection from {host}: closed: not an allowed address")
+            self._refused("a connection: its address is not in net.local_node.accept.addresses")
             sock.close()
             return True
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -237,6 +244,8 @@ class _Process:
             self._note,
             bytes(connection.request),
             self._is_wanted,
+            self._refused,
+            self._plan.senders,
         )
         visit = _Visit(connection.address, Progress(association, time.monotonic()))
         with self._open_lock:
@@ -333,18 +342,3 @@ class _Process:
                 self._wake.recv(4096)
             except TimeoutError:
                 return
-
-
-def _is_allowed(
-    host: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
-) -> bool:
-    """Return whether an address is in one of the networks; without networks all are allowed.
-
-    An IPv4-mapped IPv6 address (``::ffff:192.0.2.1``) counts as its IPv4 address.
-    """
-    if not networks:
-        return True
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    return any(address in network for network in networks)

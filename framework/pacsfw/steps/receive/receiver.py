@@ -11,17 +11,18 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
 from pacsfw.api import Node
 from pacsfw.dimse.known_uids import known_uids
+from pacsfw.dimse.senders import KnownSenders
 from pacsfw.errors import StateError
 from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.ports import RecordTaker
 from pacsfw.steps.receive.process import ReceiverPlan
-from pacsfw.steps.receive.reports import Note, Ready, Report
+from pacsfw.steps.receive.reports import Note, Ready, Refused, Report
 from pacsfw.steps.receive.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,10 @@ class Receiver:
         what they have sent.
     digest
         Compute the SHA-256 of each data set as it arrives.
+    senders
+        If given, others are rejected.
+    refused
+        Takes what senders are refused, from one thread; quick.
     """
 
     def __init__(
@@ -70,14 +75,24 @@ class Receiver:
         *,
         durable: bool = False,
         digest: bool = False,
+        senders: KnownSenders | None = None,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         # Shared memory, not a message: an instance must not overtake the news of its request.
         self._wanted_until = _spawn.RawValue("d", math.inf)
         loads = _spawn.RawArray("i", processes)
         self._plan = ReceiverPlan(
-            node, spool, processes, self._wanted_until, loads, known_uids(), durable, digest
+            node,
+            spool,
+            processes,
+            self._wanted_until,
+            loads,
+            known_uids(),
+            durable,
+            digest,
+            senders,
         )
-        self._taker = taker
+        self._taker, self._refused = taker, refused
         self._listener: socket.socket | None = None
         self._workers: list[Worker] = []
         self._selector = selectors.DefaultSelector()
@@ -195,6 +210,8 @@ class Receiver:
             for report in reports:
                 if isinstance(report, Note):
                     log.log(report.level, "%s", report.text)
+                elif isinstance(report, Refused):
+                    self._refused(report.text)
                 elif isinstance(report, Ready):
                     worker.ready = True
                     self._changed.notify_all()

@@ -23,9 +23,15 @@ class Note(NamedTuple):
     text: str
 
 
-Report: TypeAlias = "Begun | Sealed | Discarded | Ready | Note"
+class Refused(NamedTuple):
+    """What a sender was refused, for verdicts: ``we refused ...``. It names no patient."""
 
-_TYPES = (Begun, Sealed, Discarded, Ready, Note)
+    text: str
+
+
+Report: TypeAlias = "Begun | Sealed | Discarded | Ready | Note | Refused"
+
+_TYPES = (Begun, Sealed, Discarded, Ready, Note, Refused)
 _NUMBERS = {kind: number for number, kind in enumerate(_TYPES)}
 
 

@@ -27,11 +27,11 @@ class Message(StoreRequest[SpoolWriter]):
     _unwritten: list[memoryview] = field(default_factory=list)
     """Fragments that are still in the buffer of the reader."""
 
-    def store(self, spool: Spool, context: Context, calling_ae: str) -> None:
+    def store(self, spool: Spool, context: Context, calling_ae: str, address: str) -> None:
         """Begin to store the data set."""
         request = self.request
         originator, number = request.text(_ORIGINATOR)[:16], _originator_message_id(request)
-        self.begin(context, spool.begin, calling_ae, originator, number)
+        self.begin(context, spool.begin, calling_ae, originator, number, address)
 
     def take(self, fragment: memoryview) -> None:
         """Take a fragment of the data set; the next `write_out` writes it."""

@@ -76,6 +76,9 @@ class Manifest:
                 "sha256": checked.sha256,
                 "flags": list(flags),
                 "dataset_sha256": instance.digest,
+                "named_study_instance_uid": instance.named_study,
+                "calling_aetitle": instance.calling_ae,
+                "address": instance.address,
             },
             verdict,
         )

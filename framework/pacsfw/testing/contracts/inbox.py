@@ -65,6 +65,9 @@ class RecordingInbox:
         self.files.append(RecordingFile(self, uid))
         return self.files[-1]
 
+    def originates(self, message_id: int) -> None:
+        """Do nothing: every sender is accepted."""
+
     def take(self, uid: str, data: bytes) -> None:
         """Record an instance."""
         with self._news:

@@ -52,3 +52,21 @@ def build_storing(folder: Any) -> Callable[[Any], Any]:
         )  # fmt: skip
 
     return work
+
+
+def build_holding(folder: Any) -> Callable[[Any], Any]:
+    """Every object is moved into a folder, or held if it is told."""
+
+    def work(job: Any) -> Any:
+        place = folder / "state" / "held" if job.hold else folder
+        place.mkdir(exist_ok=True)
+        path = place / f"{job.digest}.dcm"
+        job.path.replace(path)
+        return Instance(
+            sop_uid=job.sop_uid, digest=job.digest, study_uid="1", series_uid=job.digest,
+            sop_class="", syntax="", size=1, path=path.relative_to(place.parent).as_posix()
+            if job.hold else path.name, state="held" if job.hold else "stored",
+            calling_ae=job.calling_ae, address=job.address,
+        )  # fmt: skip
+
+    return work

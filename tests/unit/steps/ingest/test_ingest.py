@@ -339,3 +339,97 @@ def test_the_state_may_be_on_another_file_system_than_the_archive(room, source, 
     assert dataset_bytes(path) == dataset_bytes(source[0])
     assert path.stat().st_mode & 0o777 == 0o600
     assert list((room / "state" / "spool").iterdir()) == []
+
+
+def renamed(source: Path, **values: str) -> bytes:
+    """The data set of a file with other values in its header."""
+    dataset = dcmread(source)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    copy = source.with_suffix(".renamed")
+    dataset.save_as(copy, enforce_file_format=True)
+    return dataset_bytes(copy)
+
+
+def test_an_object_is_attributed_to_the_study_that_lists_it(room, source):
+    header = dcmread(source[0])
+    sealed = spooled(room, source[0], data=renamed(source[0], StudyInstanceUID="1.7"))
+
+    stored = ingest(room)(sealed._replace(listed=(("1.2", header.PatientID),)))
+
+    assert (stored.state, stored.study_uid, stored.named_study) == ("stored", "1.2", "1.7")
+    assert dcmread(room / "archive" / stored.path).StudyInstanceUID == "1.7"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [(), (("1.2", ""), ("1.3", "")), (("1.2", ""), ("1.7", ""))],
+    ids=["no study", "two studies", "two, and one is that of the header"],
+)
+def test_the_header_decides_if_it_is_not_clear_which_study_lists_it(room, source, listed):
+    sealed = spooled(room, source[0], data=renamed(source[0], StudyInstanceUID="1.7"))
+
+    stored = ingest(room)(sealed._replace(listed=listed))
+
+    assert (stored.study_uid, stored.named_study) == ("1.7", "")
+
+
+def test_the_header_decides_if_the_collection_knows_the_study_that_it_names(room, source):
+    sealed = spooled(room, source[0], data=renamed(source[0], StudyInstanceUID="1.7"))
+    worker = Ingest(
+        room / "archive", room / "state", LAYOUT, "a layout", lambda header: ("[]", []),
+        known=frozenset({"1.2", "1.7"}), unsolicited=False,
+    )  # fmt: skip
+
+    stored = worker(sealed._replace(listed=(("1.2", ""),)))
+
+    assert (stored.state, stored.study_uid, stored.named_study) == ("stored", "1.7", "")
+
+
+def test_an_object_of_another_study_and_patient_is_quarantined_in_the_study_that_lists_it(
+    room, source
+):
+    data = renamed(source[0], StudyInstanceUID="1.7", PatientID="SOMEBODY")
+
+    kept = ingest(room)(spooled(room, source[0], data=data)._replace(listed=(("1.2", "P"),)))
+
+    assert (kept.state, kept.study_uid, kept.named_study) == ("quarantined", "1.2", "1.7")
+    assert "PatientID" in kept.reason
+    assert "SOMEBODY" not in kept.reason
+
+
+def test_an_object_of_another_patient_in_its_study_is_stored(room, source):
+    header = dcmread(source[0])
+
+    stored = ingest(room)(
+        spooled(room, source[0])._replace(listed=((header.StudyInstanceUID, "SOMEBODY"),))
+    )
+
+    assert (stored.state, stored.named_study) == ("stored", "")
+
+
+@pytest.mark.parametrize("wrap", [lambda data: bytes(128) + b"DICM" + data, lambda _: b"no data"])
+def test_what_cannot_be_read_is_quarantined_in_the_study_that_lists_it(room, source, wrap):
+    data = wrap(dataset_bytes(source[0]))
+
+    kept = ingest(room)(spooled(room, source[0], data=data)._replace(listed=(("1.2", "P"),)))
+
+    assert (kept.state, kept.study_uid) == ("quarantined", "1.2")
+
+
+def test_an_object_of_a_sender_that_is_not_known_is_held_under_its_own_uid(room, source):
+    uid = dcmread(source[0]).SOPInstanceUID
+
+    kept = ingest(room)(spooled(room, source[0], uid="1.2.3")._replace(hold=True))
+
+    assert (kept.state, kept.sop_uid) == ("held", uid)
+    assert read_file_meta(room / "state" / kept.path).sop_uid == uid
+    assert not any((room / "archive").rglob("*.dcm"))
+
+
+def test_a_damaged_object_of_a_sender_that_is_not_known_is_quarantined(room, source):
+    data = dataset_bytes(source[0])[:-10]
+
+    kept = ingest(room)(spooled(room, source[0], data=data)._replace(hold=True))
+
+    assert kept.state == "quarantined"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pacsfw.api import Accept, Limits, Node, Tls
+from pacsfw.dimse.senders import KnownSenders
 from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.receive import Receiver
 from unit.dimse.wire import Sender
@@ -24,6 +25,7 @@ class Listening:
         accept: Accept | None = None,
         tls: Tls | None = None,
         port: int = 0,
+        senders: KnownSenders | None = None,
     ) -> None:
         self.spool = spool
         self.records: list[SpoolRecord] = []
@@ -36,13 +38,21 @@ class Listening:
             accept=accept or Accept(),
             tls=tls,
         )
-        self.receiver = Receiver(node, spool, processes, self)
+        self.refused: list[str] = []
+        self.receiver = Receiver(
+            node, spool, processes, self, senders=senders, refused=self._refused
+        )
         self.receiver.start()
         self.aetitle, self.host, self.port = "PACSFW", "127.0.0.1", self.receiver.port
 
     def take(self, records: Sequence[SpoolRecord]) -> None:
         with self._news:
             self.records += records
+            self._news.notify_all()
+
+    def _refused(self, text: str) -> None:
+        with self._news:
+            self.refused.append(text)
             self._news.notify_all()
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacsfw.api import Accept, Limits
+from pacsfw.dimse.senders import KnownSenders
 from unit.dimse import wire
 from unit.dimse.wire import CT, EXPLICIT, Sender, p_data, pdv, store_request
 from unit.steps.receive.listening import Listening
@@ -100,3 +101,71 @@ def test_an_object_of_more_than_the_allowed_size_is_aborted_and_removed(start) -
         assert sender.pdu()[0] == wire.ABORT
     listening.wait_for(lambda: listening.discarded)
     assert len(list(listening.spool.iterdir())) == 1
+
+
+GE_PRIVATE = "1.2.840.113619.5.2"
+
+
+def test_a_private_transfer_syntax_is_refused_and_that_is_told(start) -> None:
+    listening = start()
+    sender = listening.connect()
+    with sender.socket:
+        contexts = wire.context(1, CT, [GE_PRIVATE]) + wire.context(3, CT, [EXPLICIT])
+        assert sender.associate(contexts)[1][0] == 4
+        sender.release()
+    listening.wait_for(lambda: listening.refused)
+    assert listening.refused == [
+        f"transfer syntax {GE_PRIVATE} (net.local_node.accept.transfer_syntaxes)"
+    ]
+
+
+def test_a_private_transfer_syntax_that_is_allowed_is_stored_as_it_comes(start) -> None:
+    listening = start(accept=Accept(transfer_syntaxes=(GE_PRIVATE,)))
+    sender = listening.connect()
+    with sender.socket:
+        assert sender.associate(wire.context(1, CT, [GE_PRIVATE])) == {1: (0, GE_PRIVATE)}
+        assert store(sender) == 0
+        sender.release()
+    listening.wait_for(lambda: listening.sealed)
+    assert listening.sealed[0].syntax == GE_PRIVATE
+    assert listening.refused == []
+
+
+def test_an_instance_of_more_than_the_allowed_size_is_told(start) -> None:
+    listening = start(limits=Limits(object_size=10))
+    sender = listening.connect()
+    with sender.socket:
+        sender.associate(wire.context(1, CT, [EXPLICIT]))
+        sender.send(p_data(pdv(1, 3, store_request("1.2.9")), pdv(1, 0, bytes(11))))
+        assert sender.pdu()[0] == wire.ABORT
+    listening.wait_for(lambda: listening.refused)
+    assert listening.refused == ["the rest of an association: an instance of more than 10 bytes"]
+
+
+def test_a_sender_that_is_not_known_is_rejected_where_that_is_wanted(start) -> None:
+    known = KnownSenders(frozenset({("SENDER", "127.0.0.1")}))
+    listening = start(senders=known)
+    for calling, address, kind in [
+        (b"SENDER", "127.0.0.1", 2),
+        (b"SENDER", "127.0.0.2", 3),
+        (b"OTHER", "127.0.0.1", 3),
+    ]:
+        where = (listening.host, listening.port)
+        sender = Sender(socket.create_connection(where, source_address=(address, 0)))
+        with sender.socket:
+            sender.send(wire.associate(called=b"PACSFW".ljust(16), calling=calling.ljust(16)))
+            assert sender.pdu()[0] == kind
+    listening.wait_for(lambda: len(listening.refused) == 2)
+    assert all("accept.known_senders" in text for text in listening.refused)
+
+
+def test_what_arrives_names_the_address_of_its_sender(start) -> None:
+    listening = start()
+    where = (listening.host, listening.port)
+    sender = Sender(socket.create_connection(where, source_address=("127.0.0.3", 0)))
+    with sender.socket:
+        sender.associate(wire.context(1, CT, [EXPLICIT]))
+        store(sender)
+        sender.release()
+    listening.wait_for(lambda: listening.sealed)
+    assert listening.sealed[0].address == "127.0.0.3"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pacsfw.dimse import command, pdu, status
 from pacsfw.spool.records import Begun, Discarded, Sealed
-from pacsfw.steps.receive.reports import Note, Ready, decode, encode
+from pacsfw.steps.receive.reports import Note, Ready, Refused, decode, encode
 from pacsfw.steps.receive.responses import Responses
 from pacsfw.steps.receive.store_request import Message
 from pacsfw.steps.receive.worker import _Numbers
@@ -23,6 +23,7 @@ REPORT = st.one_of(
     st.builds(Sealed, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, MESSAGE_ID, st.integers(0, 1 << 40)),
     st.builds(Discarded, TEXT, TEXT, TEXT),
     st.builds(Note, st.integers(0, 50), TEXT),
+    st.builds(Refused, TEXT),
     st.just(Ready()),
 )
 UID = st.from_regex(r"[0-9.]{1,64}", fullmatch=True)

@@ -9,14 +9,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from faults import of_move, of_senders
+from faults import of_move, of_senders, of_web
 from faults.disk import fill_up
 from faults.kills import PAIRS, Tally, blocked_peers, second_collector, stop_at_random
 from faults.network import bad_network
 from faults.scenarios import SCENARIOS as USUAL
 from faults.scenarios import Result, play
 
-SCENARIOS = (*USUAL, *of_move.SCENARIOS, *of_senders.SCENARIOS)
+SCENARIOS = (*USUAL, *of_move.SCENARIOS, *of_senders.SCENARIOS, *of_web.SCENARIOS)
 TRANSFERS = ("cmove", "cget", "wado")
 
 

@@ -6,7 +6,7 @@ Each scenario names the traps it stands for. Studies have two series of three ob
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,8 @@ class Scenario:
     runs: int = 1
     deadline: float = 40.0
     """Seconds for each run."""
+    peer: Callable[..., Any] = FaultyPACS
+    """What makes the PACS; one with a ``url`` is a DICOMweb server."""
 
 
 def once(**faults: Any) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def play(scenario: Scenario, transfer: str = "cmove") -> Result:
     port = free_port()
     with (
         tempfile.TemporaryDirectory(prefix="pacsfw-faults-") as folder,
-        FaultyPACS(
+        scenario.peer(
             scenario.studies,
             aetitle="theirtitle",
             destinations={"mytitle": ("127.0.0.1", port)},
@@ -180,6 +182,7 @@ def play(scenario: Scenario, transfer: str = "cmove") -> Result:
             receiver_port=port,
             use=transfer,
             changes=scenario.changes,
+            dicomweb=getattr(pacs, "url", ""),
         )
         runs = [room.run(scenario.deadline) for _ in range(scenario.runs)]
         truth = Truth.of(pacs)

@@ -37,6 +37,7 @@ class Archive:
     """Called with the number of every question before it is answered."""
     asked: list[Query] = field(default_factory=list)
     requires_patient_id: bool = False
+    is_unlimited: bool = False
 
     def put(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         self.before(len(self.asked))

@@ -102,7 +102,7 @@ def random_faults(dice: random.Random, uids: list[str]) -> Faults:
 class ModelPacs(Transfer):
     """A PACS with one study, as query provider and transfer."""
 
-    requires_patient_id = False
+    requires_patient_id = is_unlimited = False
 
     def __init__(self, series: dict[str, list[str]], faults: Faults, store) -> None:
         self.series, self.faults, self._store = series, faults, store

@@ -90,6 +90,14 @@ class QueryProvider(Closing, ABC):
         """
         return False
 
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether no limit of rows exists: then a complete query result needs no further proof.
+
+        True for sources that are read as a whole, such as a folder; never for a server.
+        """
+        return False
+
     @abstractmethod
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one query. Rows are passed to ``emit``; they count once the result is complete.

@@ -37,7 +37,7 @@ def encodings(declared: str) -> list[str]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        names = convert_encodings(declared.split("\\"))
+        names = convert_encodings(_split(declared))
     return [name if _is_of_dicom(name) else _LATIN_1 for name in names]
 
 
@@ -137,9 +137,14 @@ def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
 def _is_known(name: str) -> bool:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = convert_encodings(name.split("\\"))
+        found = convert_encodings(_split(name))
     unknown = any(str(warning.message).startswith("Unknown encoding") for warning in caught)
     return not unknown and all(map(_is_of_dicom, found))
+
+
+def _split(declared: str) -> list[str]:
+    # A NUL in a name makes pydicom raise an exception; such a set is unknown.
+    return declared.replace("\0", "?").split("\\")
 
 
 def _is_of_dicom(name: str) -> bool:

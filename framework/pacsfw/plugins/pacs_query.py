@@ -29,6 +29,11 @@ class PacsQuery:
         """Whether every query below PATIENT level must name a patient; may connect."""
         return self._provider.requires_patient_id
 
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether no limit of rows exists: then a complete query result needs no proof."""
+        return self._provider.is_unlimited
+
     def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Send a query; pass its rows to ``emit`` as they arrive.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.utils
 import logging
-import ssl
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,21 +19,39 @@ import urllib3
 
 from pacsfw.api import Clock, DicomWeb, Net
 from pacsfw.errors import ConfigError, RemoteError
+from pacsfw_plugins.dicomweb import _failures, _said
 
 _REDIRECTS = 5
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _ATTEMPTS = 4
+_FAILED = {
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.GATEWAY_TIMEOUT,
+}
+"""After these, a GET may be repeated, which changes nothing on the server."""
+_SHORT_PAUSE = 1.0
 _LONGEST_PAUSE = 300.0
 _USUAL_PAUSE = 5.0
 """Seconds: the limit for the pause that a server requests, and the pause if it names none."""
 
 
 class NoAnswer(Exception):
-    """There is no usable response; the message gives the reason and quotes nothing."""
+    """There is no usable response; the message gives the reason and quotes nothing.
 
-    def __init__(self, ended: str, status: int | None = None) -> None:
+    ``comment`` is what the server said, and ``keys`` are the keywords that it named.
+    """
+
+    def __init__(
+        self,
+        ended: str,
+        status: int | None = None,
+        *,
+        comment: str = "",
+        keys: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(ended)
-        self.status = status
+        self.status, self.comment, self.keys = status, comment, keys
 
 
 class NoService(NoAnswer):
@@ -44,8 +61,8 @@ class NoService(NoAnswer):
 class Refused(RemoteError):
     """The server rejects the credentials (401), or does not permit the request (403)."""
 
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int, comment: str) -> None:
+        super().__init__(message, comment=comment)
         self.status = status
 
 
@@ -93,6 +110,8 @@ class Connection:
         Sent with every request; configured headers take precedence.
     stop
         Once it is set, there is no further pause for a busy server.
+    retries
+        How often a request is repeated that failed (500, 502, 504).
     """
 
     def __init__(
@@ -102,8 +121,11 @@ class Connection:
         doing: str,
         headers: dict[str, str],
         stop: threading.Event | None = None,
+        *,
+        retries: int,
     ) -> None:
         self._settings, self._clock, self._doing = settings, clock, doing
+        self._retries = retries
         self._stop = stop or threading.Event()
         self._session = requests.Session()
         self._session.headers.update(headers)
@@ -151,17 +173,28 @@ class Connection:
                 response.close()
                 self._session.cookies.clear()
                 response = self._response(f"{self._settings.url}/{path}", headers)
-            if response.status_code not in _BUSY:
-                return self._admitted(response)
-            response.close()
-            pause = self._pause(response)
+            is_busy = response.status_code in _BUSY
+            if not is_busy and response.status_code not in _FAILED:
+                return self._admitted(response, path)
+            pause = self._pause(response) if is_busy else _SHORT_PAUSE
             longest = min(_LONGEST_PAUSE, deadline - self._clock.monotonic())
-            if attempt == _ATTEMPTS or pause > longest or self._clock.wait(self._stop, pause):
+            is_last = attempt == (_ATTEMPTS if is_busy else self._retries + 1)
+            if is_last or pause > longest or self._clock.wait(self._stop, pause):
                 break
+            response.close()
+        if not is_busy:
+            return response
+        comment = self.comment(response, path)
+        response.close()
         raise Busy(
             f"{self._settings.url}: {in_words(response.status_code)}: the server is busy or "
-            "limits the rate of requests; try again later"
+            "limits the rate of requests; try again later",
+            comment=comment,
         )
+
+    def comment(self, response: requests.Response, path: str) -> str:
+        """Return what the body of an error says, for a terminal."""
+        return _said.comment(_said.reason(_said.body_text(response)), path)
 
     def pieces(self, response: requests.Response, size: int) -> Iterator[bytes]:
         """Yield the body in pieces of at most ``size`` bytes as they arrive; close the response.
@@ -177,13 +210,13 @@ class Connection:
             while piece := response.raw.read1(size, decode_content=encoded):
                 yield piece
         except (urllib3.exceptions.HTTPError, OSError) as err:
-            if any(isinstance(each, TimeoutError) for each in _causes(err)):
+            if any(isinstance(each, TimeoutError) for each in _failures.causes(err)):
                 raise NoAnswer(f"no more data within {self._settings.timeout:g} s") from None
             raise NoAnswer("the response ended early") from None
         finally:
             response.close()
 
-    def _admitted(self, response: requests.Response) -> requests.Response:
+    def _admitted(self, response: requests.Response, path: str) -> requests.Response:
         if response.status_code == HTTPStatus.UNAUTHORIZED:
             why = (
                 "the credentials are missing, wrong or expired; "
@@ -196,9 +229,10 @@ class Connection:
             )
         else:
             return response
+        comment = self.comment(response, path)
         response.close()
         status = in_words(response.status_code)
-        raise Refused(f"{self._settings.url}: {status}: {why}", response.status_code)
+        raise Refused(f"{self._settings.url}: {status}: {why}", response.status_code, comment)
 
     def _pause(self, response: requests.Response) -> float:
         """Return the seconds that the server requests us to wait (RFC 9110 section 10.2.3)."""
@@ -232,7 +266,7 @@ class Connection:
         try:
             return self._get(url, headers)
         except requests.ConnectionError as err:
-            if not _was_dropped(err):
+            if not _failures.was_dropped(err):
                 raise self._unreachable(err) from None
         except requests.RequestException as err:
             raise self._unreachable(err) from None
@@ -264,10 +298,10 @@ class Connection:
         if isinstance(err, requests.ConnectTimeout):
             return NoService(f"no connection within {self._settings.timeout:g} s: check {_WHERE}")
         if isinstance(err, requests.exceptions.SSLError):
-            return NoService(f"{_tls_failure(err)}: check net.dicomweb.url and verify")
+            return NoService(f"{_failures.tls_failure(err)}: check net.dicomweb.url and verify")
         if isinstance(err, requests.exceptions.ProxyError):
             return NoService(f"the proxy did not connect to the server: check {_WHERE}")
-        return NoService(f"no connection ({_reason(err)}): check {_WHERE}")
+        return NoService(f"no connection ({_failures.reason(err)}): check {_WHERE}")
 
 
 _WHERE = "net.dicomweb.url, that the server runs, and the proxy settings"
@@ -283,33 +317,3 @@ def in_words(status: int) -> str:
 
 def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _causes(err: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes; requests and urllib3 nest them in arguments."""
-    waiting: list[object] = [err]
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            waiting += [*each.args, getattr(each, "reason", None), each.__cause__, each.__context__]
-
-
-def _was_dropped(err: requests.ConnectionError) -> bool:
-    return any(isinstance(each, ConnectionResetError | BrokenPipeError) for each in _causes(err))
-
-
-def _tls_failure(err: Exception) -> str:
-    for each in _causes(err):
-        if isinstance(each, ssl.SSLCertVerificationError):
-            return f"the certificate of the server is refused ({each.verify_message})"
-    return "no TLS connection"
-
-
-def _reason(err: Exception) -> str:
-    for each in _causes(err):
-        if isinstance(each, OSError) and each.errno and each.strerror:
-            return each.strerror
-    return "the response is not HTTP"

@@ -47,6 +47,8 @@ class Pages:
         self.status: int | None = None
         self.problem = ""
         """The first reason why the query result is incomplete."""
+        self.warning = ""
+        """The ``Warning`` header, if the server did not follow the query."""
         self._announced = 0
         self._widest = 0
         self._first = self._last = ""
@@ -95,6 +97,7 @@ class Pages:
         for more in _MORE.finditer(reply.warning):
             self._announced = max(self._announced, self.rows + int(more[1] or 1))
         if _WARNS.search(_MORE.sub("", reply.warning)):
+            self.warning = self.warning or reply.warning
             self._fail("the server warns (Warning: 299) that it did not follow the query")
 
     def _read(self, row: Any) -> dict[str, str]:

@@ -20,7 +20,7 @@ _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _PLAIN = "*,/:?@!$'()"
 """Allowed in the query of a URL in addition to letters and digits, without a meaning (RFC 3986)."""
 
-_TAG = re.compile("[0-9A-Fa-f]{8}")
+TAG = re.compile("[0-9A-Fa-f]{8}")
 
 
 class Malformed(Exception):
@@ -48,8 +48,13 @@ def resource(query: Query) -> tuple[str, dict[str, str]]:
     return path + _COLLECTIONS[query.level], above
 
 
-def parameters(query: Query, above: Mapping[str, str]) -> str:
+def parameters(query: Query, above: Mapping[str, str], *, by_tag: bool = False) -> str:
     """Return the query of the URL, without the keys that are in the path.
+
+    Parameters
+    ----------
+    by_tag
+        Name attributes by tag (``00100020``) instead of keyword; both are standard.
 
     Raises
     ------
@@ -59,10 +64,21 @@ def parameters(query: Query, above: Mapping[str, str]) -> str:
     match = {key: value for key, value in query.match.items() if key not in above}
     pairs = [(key, _value(key, value)) for key, value in match.items() if value]
     returned = dict.fromkeys((*query.returns, *(key for key, value in match.items() if not value)))
-    for keyword in returned:
-        _tag(keyword)
-    pairs += [("includefield", keyword) for keyword in returned]
+    pairs = [(attribute(key, by_tag=by_tag), value) for key, value in pairs]
+    pairs += [("includefield", attribute(keyword, by_tag=by_tag)) for keyword in returned]
     return "&".join(f"{key}={value}" for key, value in pairs)
+
+
+def attribute(keyword: str, *, by_tag: bool) -> str:
+    """Return the name of an attribute in a URL.
+
+    Raises
+    ------
+    ValueError
+        The keyword is unknown.
+    """
+    tag = f"{_tag(keyword):08X}"
+    return tag if by_tag else keyword
 
 
 def encoded(query: Query, above: Mapping[str, str]) -> list[str]:
@@ -99,7 +115,7 @@ def texts(row: Any) -> dict[str, str]:
         raise Malformed("a row is not a JSON object")
     found = {}
     for name, element in row.items():
-        keyword = keyword_for_tag(int(name, 16)) if _TAG.fullmatch(name) else ""
+        keyword = keyword_for_tag(int(name, 16)) if TAG.fullmatch(name) else ""
         if keyword:
             text = _element(keyword, element)
             if text is not None:

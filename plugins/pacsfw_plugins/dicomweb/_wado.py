@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import socket
 import threading
@@ -32,26 +33,40 @@ _ACCEPT = (
     'multipart/related; type="application/dicom"; transfer-syntax=*',
     "multipart/related; type=application/dicom; transfer-syntax=*",
     "application/dicom; transfer-syntax=*",
+    'multipart/related; type="application/dicom"',
+    "application/dicom",
 )
-"""Tried in this order: some servers respond 406 to quotes, or return single instances only. Without
-``transfer-syntax=*`` the server would convert instances (PS3.18 section 8.7.3.5.2)."""
+"""Tried in this order: some servers refuse quotes, or return single instances only. Without
+``transfer-syntax=*``, which some refuse as well, the server may convert instances (PS3.18 section
+8.7.3.5.2)."""
+_OTHER_ACCEPT = {400, 406, 415}
+"""Statuses after which another Accept header may work; servers do not only use 406."""
 
 _STATUS = {
     200: dimse.SUCCESS,
     204: dimse.SUCCESS,
     206: PARTLY,
     400: dimse.WRONG_IDENTIFIER,
-    403: dimse.NOT_AUTHORIZED,
+    403: dimse.WRONG_IDENTIFIER,
     404: NO_SUCH_INSTANCE,
-    406: dimse.SOP_CLASS_NOT_SUPPORTED,
+    405: dimse.WRONG_IDENTIFIER,
+    406: dimse.WRONG_IDENTIFIER,
     410: NO_SUCH_INSTANCE,
-    413: dimse.OUT_OF_RESOURCES,
+    413: dimse.WRONG_IDENTIFIER,
+    415: dimse.WRONG_IDENTIFIER,
+    422: dimse.WRONG_IDENTIFIER,
+    501: dimse.WRONG_IDENTIFIER,
 }
-"""HTTP status to the equivalent DIMSE status; all others become 0110."""
+"""HTTP status to the equivalent DIMSE status; all others become `_FAILURE`. A900 says that requests
+at another level may work: servers refuse whole studies by any of these."""
+_converting: set[str] = set()
+"""The runs in which it was said that the server may convert instances: one instance per thread."""
+_FAILURE = 0x0110
+"""DIMSE status "processing failure" (PS3.7 annex C)."""
 _ADVICE = {
     206: ": the server sent only a part",
-    404: " (not stored there, or net.dicomweb.url is wrong)",
-    406: " (the server does not return application/dicom as stored)",
+    404: " (not stored there, or not served at this level)",
+    406: " (the server offers none of the media types)",
 }
 
 
@@ -63,6 +78,7 @@ class _Came:
     refused: list[str] = field(default_factory=list)
     """UIDs of instances that were not stored; empty for an unknown UID."""
     why: str = ""
+    comment: str = ""
 
 
 class _Cancelled(Exception):
@@ -84,7 +100,9 @@ class Wado(Transfer):
         self._total, self._max_size = total_timeout, int(max_object_size)
         self._clock = Clock()
         self._connection: Connection | None = None
-        self._accept = 0
+        self._accept = _ACCEPT[0]
+        self._has_served = False
+        self._log, self._run_id = logging.getLogger("pacsfw"), ""
         self._cancelled = threading.Event()
         self._running: requests.Response | None = None
         self._lock = threading.Lock()
@@ -98,10 +116,12 @@ class Wado(Transfer):
             The configuration names no server.
         """
         settings = server_of(context.net, "wado")
-        self._clock = context.clock
+        self._clock, self._log, self._run_id = context.clock, context.log, context.run_id
         # Orthanc compresses responses if allowed, which takes ten times as long.
         headers = {"Accept-Encoding": "identity"}
-        self._connection = Connection(settings, context.clock, "retrieve", headers, self._cancelled)
+        self._connection = Connection(
+            settings, context.clock, "retrieve", headers, self._cancelled, retries=1
+        )
 
     def close(self) -> None:
         if self._connection is not None:
@@ -143,16 +163,23 @@ class Wado(Transfer):
             status, ended = self._receive(path, inbox, came, deadline)
         except _Cancelled:
             status, ended = None, "cancelled"
-        except (NoAnswer, _multipart.Malformed) as err:
+        except NoAnswer as err:
             if isinstance(err, NoService):
-                raise RemoteError(f"wado: {err}") from None
+                raise RemoteError(f"wado: {err}", comment=err.comment) from None
             status, ended = None, "cancelled" if self._cancelled.is_set() else str(err)
+        except _multipart.Malformed as err:
+            # A body that broke off may come whole next time; another one would be the same.
+            is_cut = isinstance(err, _multipart.Truncated)
+            status, ended = None if is_cut else _FAILURE, str(err)
         except Refused as err:
             if err.status not in _STATUS:  # 401: every request would fail
                 raise
-            status, ended = _STATUS[err.status], str(err)
+            # Nothing is smaller than an instance: the server permits no request at all.
+            nothing_allowed = bool(uid) and not self._has_served
+            status = dimse.NOT_AUTHORIZED if nothing_allowed else _STATUS[err.status]
+            ended, came.comment = str(err), err.comment
         except Busy as err:
-            status, ended = dimse.OUT_OF_RESOURCES, str(err)
+            status, ended, came.comment = dimse.OUT_OF_RESOURCES, str(err), err.comment
         except OSError as err:
             status = dimse.OUT_OF_RESOURCES
             ended = f"an instance could not be written: {err.strerror}"
@@ -167,35 +194,64 @@ class Wado(Transfer):
             status_text=ended,
             failed=max(len(came.refused), len(failed)) or None,
             failed_uids=tuple(failed),
+            comment=came.comment,
         )
 
     def _receive(
         self, path: str, inbox: Inbox, came: _Came, deadline: float
     ) -> tuple[int | None, str]:
-        response = self._ask(path, deadline)
+        connection = self._connected()
+        response = self._ask(connection, path, deadline)
         with response, self._interruptible(response):
             code = response.status_code
             if code not in (200, 206):
-                return _STATUS.get(code, 0x0110), f"{in_words(code)}{_ADVICE.get(code, '')}"
+                came.comment = connection.comment(response, path)
+                return _STATUS.get(code, _FAILURE), f"{in_words(code)}{_ADVICE.get(code, '')}"
             for body in self._bodies(response, deadline):
                 try:
                     keep(body, inbox, self._max_size)
                     came.sealed += 1
+                    self._has_served = True
                 except NotKept as err:
                     came.refused.append(err.uid)
                     came.why = came.why or str(err)
         return _STATUS[code], f"{in_words(code)}{_ADVICE.get(code, '')}: {came.sealed} instances"
 
-    def _ask(self, path: str, deadline: float) -> requests.Response:
+    def _connected(self) -> Connection:
         if self._connection is None:
             raise RemoteError("wado: requested before it was opened")
-        while True:
-            headers = {"Accept": _ACCEPT[self._accept]}
-            response = self._connection.get(path, deadline, headers)
-            if response.status_code != 406 or self._accept + 1 == len(_ACCEPT):
+        return self._connection
+
+    def _ask(self, connection: Connection, path: str, deadline: float) -> requests.Response:
+        """Request with the Accept header that worked, then with the others.
+
+        If none works, the refusal of the first one is returned.
+        """
+        first: requests.Response | None = None
+        for accept in (self._accept, *(each for each in _ACCEPT if each != self._accept)):
+            response = connection.get(path, deadline, {"Accept": accept})
+            code = response.status_code
+            if code not in _OTHER_ACCEPT or (code == 400 and self._has_served):
+                if first is not None:
+                    first.close()
+                if code in (200, 206):
+                    self._keep_accept(accept)
                 return response
-            response.close()
-            self._accept += 1
+            if first is None:
+                first = response
+            else:
+                response.close()
+        assert first is not None  # noqa: S101 - there are several headers
+        return first
+
+    def _keep_accept(self, accept: str) -> None:
+        if "transfer-syntax" not in accept and self._run_id not in _converting:
+            _converting.add(self._run_id)
+            self._log.warning(
+                "wado: the server refuses 'transfer-syntax=*', so it may convert instances to "
+                "another transfer syntax before it sends them"
+            )
+        self._accept = accept
 
     @contextlib.contextmanager
     def _interruptible(self, response: requests.Response) -> Iterator[None]:
@@ -212,8 +268,10 @@ class Wado(Transfer):
     ) -> Iterator[Iterator[bytes | memoryview]]:
         kind = _multipart.content_type(response.headers.get("Content-Type", ""))
         pieces = self._pieces(response, deadline)
-        if kind.boundary:
-            for part in _multipart.parts(pieces, kind.boundary):
+        if kind.is_multipart:
+            # Otherwise the end of the body is that of the connection, and may be anywhere.
+            has_length = bool(response.headers.keys() & {"Content-Length", "Transfer-Encoding"})
+            for part in _multipart.parts(pieces, kind.boundary, end_is_proven=has_length):
                 yield part.body
             # The connection can be used again only after its end, which has no meaning.
             with contextlib.suppress(NoAnswer):
@@ -229,8 +287,7 @@ class Wado(Transfer):
             )
 
     def _pieces(self, response: requests.Response, deadline: float) -> Iterator[bytes]:
-        assert self._connection is not None  # noqa: S101 - it has answered
-        for piece in self._connection.pieces(response, _PIECE):
+        for piece in self._connected().pieces(response, _PIECE):
             if self._cancelled.is_set():
                 raise _Cancelled
             if self._clock.monotonic() > deadline:

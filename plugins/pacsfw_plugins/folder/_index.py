@@ -78,14 +78,18 @@ _PLACES = {
 
 
 class Study:
-    """One study: its attributes, its series by UID, its instances by UID."""
+    """One study: its attributes, its series by UID, its instances by UID.
 
-    __slots__ = ("attributes", "instances", "series")
+    ``copies`` are the paths of further files of an instance, whose content may differ.
+    """
+
+    __slots__ = ("attributes", "copies", "instances", "series")
 
     def __init__(self) -> None:
         self.attributes = Attributes(len(OF_STUDY))
         self.series: dict[str, Attributes] = {}
         self.instances: dict[str, Instance] = {}
+        self.copies: dict[str, list[str]] = {}
 
 
 @dataclass(slots=True)
@@ -94,7 +98,7 @@ class ScanTally:
 
     files: int = 0
     copies: int = 0
-    """Files that repeat an instance of the same study."""
+    """Files with the SOP Instance UID of another file of the same study."""
     not_dicom: int = 0
     without_study: int = 0
     """DICOMDIR files, and instances of classes that belong to no study."""
@@ -145,6 +149,7 @@ class Index:
         study = self.studies.setdefault(study_uid, Study())
         if uid in study.instances:
             self.tally.copies += 1
+            study.copies.setdefault(uid, []).append(os.path.join(folder, name))
             return
         sop_class, number = (
             pool.setdefault(text, text)

@@ -42,14 +42,21 @@ _PLAIN = {"AE", "CS", "LO", "SH", "UI"}
 class Folder(Indexed, QueryProvider):
     """Answers queries from the headers of the files below a folder, which are read once.
 
-    A damaged or unreadable file may hold a match. With such a file no query result is complete,
-    and narrower queries would not help (evidence ``narrower_helps``).
+    A damaged or unreadable file may be of a study that no other file represents. With such a
+    file no list of studies is complete, unless it was asked for by UIDs that are all there, and
+    narrower queries would not help (evidence ``narrower_helps``). The content of a study is
+    that of its readable files.
 
     Parameters
     ----------
     path
         The folder.
     """
+
+    @property
+    def is_unlimited(self) -> bool:
+        """True: every file is looked at."""
+        return True
 
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one query; the first one waits until every file is scanned.
@@ -76,24 +83,35 @@ class Folder(Indexed, QueryProvider):
         except _Unanswerable as err:
             problem, status = err.args
         ignored = len(supported) < len(keys)
-        return _result(index, rows, problem, status, ignored=ignored)
+        doubt = "" if _names_known_studies(index, query) else index.tally.doubt
+        doubt = doubt or ("" if index.studies else "the folder has no DICOM files")
+        return _result(
+            index, rows, problem or doubt, status, is_doubtful=bool(doubt), ignored=ignored
+        )
 
 
 class _Unanswerable(Exception):
     """The query is malformed, or a file cannot be read any more; carries a text and a status."""
 
 
-def _result(index: Index, rows: int, problem: str, status: int, *, ignored: bool) -> QueryResult:
+def _names_known_studies(index: Index, query: Query) -> bool:
+    """Return whether a query is about studies by UID that are all in the index."""
+    wanted = query.match.get("StudyInstanceUID", "")
+    return all(uid.strip() in index.studies for uid in wanted.split("\\"))
+
+
+def _result(
+    index: Index, rows: int, problem: str, status: int, *, is_doubtful: bool, ignored: bool
+) -> QueryResult:
     tally = index.tally
-    doubt = tally.doubt or ("" if index.studies else "the folder has no DICOM files")
     return QueryResult(
-        complete=not (problem or doubt),
-        status_text=problem or doubt or f"{tally.files:,} files scanned",
+        complete=not problem,
+        status_text=problem or f"{tally.files:,} files scanned",
         status=status,
         evidence={
             "rows": rows,
             "optional_keys_ignored": ignored,
-            "narrower_helps": not doubt,
+            "narrower_helps": not is_doubtful,
             "files": tally.files,
             "copies": tally.copies,
             "not_dicom": tally.not_dicom,

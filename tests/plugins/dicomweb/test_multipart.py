@@ -20,8 +20,9 @@ def cut(data: bytes, size: int) -> list[bytes]:
     return [data[start : start + size] for start in range(0, len(data), size)]
 
 
-def read(data: bytes, size: int = 7, boundary: bytes = b"b") -> list[bytes]:
-    return [b"".join(part.body) for part in parts(cut(data, size), boundary)]
+def read(data: bytes, size: int = 7, boundary: bytes = b"b", proven: bool = False) -> list[bytes]:
+    reading = parts(cut(data, size), boundary, end_is_proven=proven)
+    return [b"".join(part.body) for part in reading]
 
 
 @given(
@@ -69,6 +70,47 @@ def test_every_cut_of_a_body_is_noticed_and_keeps_what_is_whole() -> None:
             assert got == contents[: len(got)]
 
 
+@pytest.mark.parametrize("length", [True, False])
+def test_the_end_of_a_whole_body_ends_its_last_part(length: bool) -> None:
+    whole = body(b"first", b"second", length=length)
+    for at in range(whole.rindex(b"second") + 6, len(whole) + 1):
+        assert read(whole[:at], 5, proven=True) == [b"first", b"second"]
+
+
+def test_a_part_that_is_shorter_than_its_content_length_is_cut_even_so() -> None:
+    whole = body(b"first", b"second")
+    with pytest.raises(Truncated):
+        read(whole[: whole.rindex(b"d")], proven=True)
+
+
+def test_a_whole_body_without_parts_is_malformed() -> None:
+    with pytest.raises(Malformed, match="has no parts"):
+        read(b"", proven=True)
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+@pytest.mark.parametrize(
+    ("data", "boundary"),
+    [
+        (b"\n--b\nX: y\n\none\n--b\nX: y\n\ntwo\n--b--\n", b"b"),
+        (b"--b\nContent-Length: 3\n\none\n--b\n\ntwo\n--b--", b"b"),
+        (b"--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--", b"--b"),
+        (b"----b\r\n\r\none\r\n----b\r\n\r\ntwo\r\n----b--", b"--b"),
+        (b"\r\n--b:1\r\n\r\none\r\n--b:1\r\n\r\ntwo\r\n--b:1--", b""),
+        (b"--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b\r\n", b"b"),
+    ],
+    ids=["lf", "lf, length", "dashes", "dashes of its own", "no boundary", "closed without dashes"],
+)
+def test_the_first_delimiter_shows_how_a_server_writes_the_others(
+    data: bytes, boundary: bytes, size: int
+) -> None:
+    assert read(data, size, boundary, proven=True) == [b"one", b"two"]
+
+
+def test_a_line_end_of_another_kind_is_content() -> None:
+    assert read(b"--b\r\n\r\none\n--b\ntwo\r\n--b--") == [b"one\n--b\ntwo"]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -101,6 +143,8 @@ def test_the_boundary_may_be_quoted_or_not(text: str, boundary: bytes) -> None:
     assert content_type(text).boundary == boundary
 
 
-def test_multipart_without_a_boundary_is_malformed() -> None:
+def test_a_boundary_may_be_missing_but_not_endless() -> None:
+    kind = content_type("multipart/related; type=application/dicom")
+    assert (kind.is_multipart, kind.boundary) == (True, b"")
     with pytest.raises(Malformed):
-        content_type("multipart/related; type=application/dicom")
+        content_type(f"multipart/related; boundary={'b' * 300}")

@@ -47,7 +47,7 @@ def test_each_level_has_its_resource(level: Any, upper: dict[str, str], path: st
     (request,) = asked_for(Query(level=level, match=upper | {"Modality": "CT"})).asked
     assert request.path == path
     assert request.query == {"Modality": ["CT"], "limit": ["200"], "offset": ["0"]}
-    assert request.headers["Accept"] == "application/dicom+json"
+    assert request.headers["Accept"] == "application/dicom+json, application/json;q=0.9"
 
 
 @pytest.mark.parametrize(

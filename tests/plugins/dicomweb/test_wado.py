@@ -13,6 +13,7 @@ import pytest
 from pacsfw.api import Clock, DicomWeb, Net, Node, Outcome, Request
 from pacsfw.errors import ConfigError, RemoteError
 from pacsfw.testing import Study, make_studies, write_studies
+from pacsfw_plugins.dicomweb import _wado
 from pacsfw_plugins.dicomweb.wado import pacsfw_transfers
 from peers.orthanc import Orthanc
 from peers.readback import dataset_bytes
@@ -169,8 +170,7 @@ def test_a_busy_server_is_asked_again_when_it_says(files: Any, inbox: Any):
 # --- what goes wrong --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("length", [True, False])
-@pytest.mark.parametrize("promised", [True, False])
+@pytest.mark.parametrize(("length", "promised"), [(True, True), (False, True), (True, False)])
 def test_a_truncated_answer_keeps_what_is_whole(
     files: Any, inbox: Any, length: bool, promised: bool
 ):
@@ -189,6 +189,103 @@ def test_a_truncated_answer_keeps_what_is_whole(
     ) in outcome.status_text
     assert inbox.uids == set(STUDY.sop_uids[:2])
     assert len(inbox.discarded) == 1
+
+
+def test_the_last_object_needs_no_delimiter_if_the_answer_came_whole(files: Any, inbox: Any):
+    content = body(*(path.read_bytes() for path in files), length=False)
+    sent = Sent(body=content[: content.rindex(b"\r\n--b")], headers={"Content-Type": MULTIPART})
+    outcome, _ = fetch(sent, inbox)
+    assert outcome.status == 0
+    assert inbox.content == dict(zip(STUDY.sop_uids, map(dataset_bytes, files), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "the response is multipart, but has no parts"),
+        (b"x" * 100_000, "no part begins within 65536 bytes"),
+    ],
+)
+def test_what_would_be_as_broken_again_is_a_failure(inbox: Any, content: bytes, why: str):
+    outcome, _ = fetch(Sent(body=content, headers={"Content-Type": MULTIPART}), inbox)
+    assert (outcome.status, outcome.status_text) == (0x0110, why)
+
+
+@pytest.mark.parametrize("status", [400, 406, 415])
+@pytest.mark.parametrize("disliked", ['"', "multipart", "transfer-syntax"])
+def test_a_refused_accept_header_leads_to_another(
+    files: Any, inbox: Any, status: int, disliked: str
+):
+    def script(asked: Asked) -> Sent:
+        if disliked in asked.headers["Accept"]:
+            return Sent(status=status, body=b"no such Accept")
+        if "multipart" not in asked.headers["Accept"]:
+            return Sent(body=files[0].read_bytes(), headers={"Content-Type": "application/dicom"})
+        return whole(files)
+
+    with serving(script) as server, opened(COMPONENT, web(server.url)) as wado:
+        assert wado.fetch(REQUEST, inbox).status == 0
+        tried = len(server.asked)
+        assert wado.fetch(REQUEST, inbox).status == 0
+    assert len(server.asked) == tried + 1
+
+
+def test_the_accept_header_that_worked_is_kept_though_a_request_is_bad(files: Any, inbox: Any):
+    bad = Request(study_uid="1.2.3")
+
+    def script(asked: Asked) -> Sent:
+        return Sent(status=400, body=b"") if "1.2.3" in asked.path else whole(files)
+
+    with serving(script) as server, opened(COMPONENT, web(server.url)) as wado:
+        wado.fetch(REQUEST, inbox)
+        assert wado.fetch(bad, inbox).status == 0xA900
+        wado.fetch(REQUEST, inbox)
+    assert len({each.headers["Accept"] for each in server.asked}) == 1
+
+
+def test_a_server_that_may_convert_is_named_once(
+    files: Any, inbox: Any, caplog: pytest.LogCaptureFixture
+):
+    _wado._converting.clear()
+
+    def script(asked: Asked) -> Sent:
+        refuses = "transfer-syntax" in asked.headers["Accept"]
+        return Sent(status=406, body=b"") if refuses else whole(files)
+
+    with serving(script) as server, opened(COMPONENT, web(server.url)) as wado:
+        assert [wado.fetch(REQUEST, inbox).status for _ in range(2)] == [0, 0]
+    (record,) = caplog.records
+    assert record.message.startswith("wado: the server refuses 'transfer-syntax=*', so it may")
+
+
+def test_a_forbidden_study_says_nothing_about_its_instances(files: Any, inbox: Any):
+    objects = Request(
+        study_uid=STUDY.uid, series_uid=STUDY.series_uid(1), sop_uids=STUDY.sop_uids[:1]
+    )
+    allowed = False
+
+    def script(asked: Asked) -> Sent:
+        return whole(files[:1]) if allowed else Sent(status=403, body=b"")
+
+    with serving(script) as server, opened(COMPONENT, web(server.url)) as wado:
+        assert wado.fetch(REQUEST, inbox).status == 0xA900
+        refused = wado.fetch(objects, inbox)
+        assert refused.status == 0x0124
+        assert "does not allow pacsfw to retrieve" in refused.status_text
+        allowed = True
+        wado.fetch(objects, inbox)
+        allowed = False
+        assert wado.fetch(objects, inbox).status == 0xA900
+
+
+def test_a_failure_is_tried_once_more_and_what_the_server_said_is_kept(files: Any, inbox: Any):
+    answers = [Sent(status=502), whole(files)]
+    clock = Waited()
+    outcome, _ = fetch(lambda asked: answers.pop(0), inbox, clock=clock)
+    assert (outcome.status, clock.waits) == (0, [1.0])
+    problem = Sent({"title": "Offline", "detail": "tape 7", "status": 504}, status=504)
+    outcome, asked = fetch(problem, inbox, clock=clock)
+    assert (outcome.status, outcome.comment, len(asked)) == (0x0110, "Offline; tape 7", 2)
 
 
 def test_a_part_that_is_no_dicom_file_costs_that_part_only(files: Any, inbox: Any):
@@ -213,10 +310,21 @@ def test_an_object_beyond_the_limit_costs_that_object_only(files: Any, inbox: An
 
 @pytest.mark.parametrize(
     ("status", "means"),
-    [(206, 0xB000), (400, 0xA900), (403, 0x0124), (404, 0x0112), (406, 0x0122), (500, 0x0110)],
+    [
+        (206, 0xB000),
+        (400, 0xA900),
+        (403, 0xA900),
+        (404, 0x0112),
+        (406, 0xA900),
+        (413, 0xA900),
+        (500, 0x0110),
+        (501, 0xA900),
+        (502, 0x0110),
+        (504, 0x0110),
+    ],
 )
 def test_statuses(files: Any, inbox: Any, status: int, means: int):
-    outcome, _ = fetch(whole(files, status=status), inbox)
+    outcome, _ = fetch(whole(files, status=status), inbox, clock=Waited())
     assert outcome.status == means
     assert f"{status} " in outcome.status_text
     assert len(inbox.sealed) == (3 if status == 206 else 0)

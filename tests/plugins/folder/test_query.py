@@ -379,6 +379,16 @@ def test_what_is_gone_when_it_is_read_again_is_not_passed_over(
 # --- what may hide a study -------------------------------------------------------------------
 
 
+def test_a_nul_in_the_character_set_costs_no_instance(one: tuple[Path, Study, list[Path]]) -> None:
+    path, study, files = one
+    content = files[0].read_bytes().replace(b"ISO_IR 192", b"ISO\0_IR 10")
+    name = study.patient_name.encode()
+    files[0].write_bytes(content.replace(name, name[:-1] + b"\xe9"))
+    assert files[0].read_bytes() != content
+    answer, (row,) = ask_folder(path)
+    assert (answer.complete, row["NumberOfStudyRelatedInstances"]) == (True, "4")
+
+
 def doubtful(path: Path, study: Study) -> QueryResult:
     answer, rows = ask_folder(path)
     assert uids(rows) == {study.uid}
@@ -476,6 +486,22 @@ def test_what_is_forbidden_may_hide_a_study(one: tuple[Path, Study, list[Path]])
     finally:
         (path / "closed").chmod(0o700)
     assert answer.status_text == "files cannot be read: 1, folders cannot be listed: 1"
+
+
+def test_a_damaged_file_takes_nothing_from_the_studies_that_are_known(
+    one: tuple[Path, Study, list[Path]],
+) -> None:
+    path, study, _ = one
+    damage(path, b"")
+    with folder(path) as asked:
+        for level in ("STUDY", "SERIES"):
+            answer, _ = ask(asked, Query(level=level, match={"StudyInstanceUID": study.uid}))
+            assert answer.complete
+        of_series = {"StudyInstanceUID": study.uid, "SeriesInstanceUID": study.series_uid(1)}
+        answer, rows = ask(asked, Query(level="IMAGE", match=of_series))
+        assert (answer.complete, len(rows)) == (True, 2)
+        unknown, _ = ask(asked, study_slice(StudyInstanceUID=f"{study.uid}\\1.2.3"))
+    assert unknown.status_text == "DICOM files are damaged: 1"
 
 
 def test_nothing_that_is_said_names_a_file(one: tuple[Path, Study, list[Path]]) -> None:

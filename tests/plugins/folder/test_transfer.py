@@ -59,6 +59,21 @@ def test_what_is_asked_for_is_copied(folder: Any, inbox: Any, request_: Request,
     assert not _shared._held
 
 
+def test_files_of_one_uid_are_copied_once_for_each_content(folder: Any, inbox: Any):
+    first = source(folder)[0]
+    content = first.read_bytes()
+    (folder / "same.dcm").write_bytes(b"II" + content[2:])  # another preamble is no other content
+    (folder / "other.dcm").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with opened(COMPONENT, None, path=str(folder)) as transfer:
+        outcome = transfer.fetch(Request(study_uid=STUDY.uid), inbox)
+    assert outcome.status == 0
+    assert outcome.status_text == (
+        "5 files, of which repeat a SOP Instance UID with other content: 1"
+    )
+    copied = [each.path for each in inbox.sealed if each.sop_uid == STUDY.sop_uids[0]]
+    assert len({dataset_bytes(path) for path in copied}) == len(copied) == 2
+
+
 def test_what_is_not_there_is_told(folder: Any, inbox: Any):
     with opened(COMPONENT, None, path=str(folder)) as transfer:
         outcome = transfer.fetch(Request(study_uid="1.2.3"), inbox)

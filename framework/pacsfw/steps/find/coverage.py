@@ -71,6 +71,9 @@ class Coverage:
         if self._journal.state_of(region)[0]:
             self.cover(region)  # an interrupted search may not have settled all its parts
             return
+        if self._questions.is_unlimited:
+            self.cover(region)
+            return
         # Some PACS treat an empty date as earlier than any other.
         early = self._questions.put(replace(region, days=(EARLIEST, EARLIEST + 1)))
         if self._is_whole(early) and early.tally.has_empty_date:
@@ -84,7 +87,8 @@ class Coverage:
             self._close(region, "StudyDate", "studies without a StudyDate", reply, named=False)
 
     def _is_whole(self, reply: Reply) -> bool:
-        return reply.answer.complete and reply.tally.rows < self._questions.largest
+        is_below = self._questions.is_unlimited or reply.tally.rows < self._questions.largest
+        return reply.answer.complete and is_below
 
     def _settle(self, region: Region, reply: Reply, *, named: bool) -> set[str] | None:
         whole = reply.answer.complete

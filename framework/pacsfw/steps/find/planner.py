@@ -25,6 +25,8 @@ class Planner:
     ----------
     requires_patient_id
         Whether every query must name a patient.
+    is_unlimited
+        Whether complete results need no proof, because there is no limit of rows.
     """
 
     def __init__(
@@ -35,6 +37,8 @@ class Planner:
         profile: Profile,
         found: Matches,
         journal: Journal,
+        *,
+        is_unlimited: bool = False,
     ) -> None:
         self._criteria, self._profile = criteria, profile
         self._pacs, self._requires_patient_id = pacs, requires_patient_id
@@ -47,6 +51,7 @@ class Planner:
             criteria.returns,
             modalities=MODALITIES in profile.before_limit,
             ignored=profile.ignored,
+            is_unlimited=is_unlimited,
         )
 
     def run(self) -> None:

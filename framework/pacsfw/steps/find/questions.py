@@ -115,6 +115,8 @@ class Questions:
         Whether ModalitiesInStudy may be sent as a matching key.
     ignored
         Matching keys that the PACS is known to ignore.
+    is_unlimited
+        Whether complete results need no proof, because there is no limit of rows.
     """
 
     def __init__(
@@ -127,10 +129,12 @@ class Questions:
         level: str = "STUDY",
         modalities: bool = False,
         ignored: Collection[str] = (),
+        is_unlimited: bool = False,
     ) -> None:
         self._pacs, self._found, self._journal = pacs, found, journal
         self._returns, self._level = returns, level
         self.modalities = modalities
+        self.is_unlimited = is_unlimited
         # No PACS limits its results to a single row, so a result of one row is complete.
         self.largest = 2
         """Studies (patients) in the largest result: no limit is lower."""

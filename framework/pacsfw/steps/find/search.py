@@ -84,7 +84,15 @@ def search(
     counted = _Counted(pacs, run, matches)
     counted.report()  # a resumed search has found some already
     matches.check_limit()
-    Planner(criteria, counted, pacs.requires_patient_id, profile, matches, journal).run()
+    Planner(
+        criteria,
+        counted,
+        pacs.requires_patient_id,
+        profile,
+        matches,
+        journal,
+        is_unlimited=pacs.is_unlimited,
+    ).run()
     ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
     return begun
 

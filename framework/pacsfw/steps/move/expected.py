@@ -170,7 +170,8 @@ class Expecting:
         expectation = self._sized(expectation)
         if self._sizes.is_whole("SERIES", expectation.rows):
             expectation = _summed(expectation)
-        if expectation.uids is not None and self._agrees(expectation):
+        whole = self._pacs.is_unlimited or self._agrees(expectation)
+        if expectation.uids is not None and whole:
             return expectation_proven(expectation)
         return self._with_study(expectation, keys)
 

@@ -195,6 +195,17 @@ def test_undated_studies_are_proven_where_empty_dates_count_as_early(tmp_path):
     assert (len(came.uids), came.unproven) == (55, [])
 
 
+def test_whole_answers_need_no_proof_where_there_is_no_limit(tmp_path):
+    rows = [study(f"1.{n}", StudyDate="20200301", StudyTime="12") for n in range(30)]
+    rows += [study(f"2.{n}", StudyDate="") for n in range(5)]
+    criteria = Criteria(start=FIRST, end=LAST, modality="", search_fields=(), undated=True)
+    archive = Archive(rows, is_unlimited=True)
+
+    came = looked_for(archive, criteria, tmp_path)
+
+    assert (len(came.uids), came.unproven, len(archive.asked)) == (35, [], 2)
+
+
 def test_a_date_that_is_none_does_not_stand_for_the_undated_studies(tmp_path):
     """``00000000`` matches a range of early dates wherever an empty date does not."""
     rows = [*spread(8), study("2.1", StudyDate="00000000"), study("2.2", StudyDate="")]

@@ -86,7 +86,7 @@ def test_a_failed_study_stays_what_it_is():
 class Pacs:
     """Answers at the levels it knows, with at most ``limit`` rows."""
 
-    requires_patient_id = False
+    requires_patient_id = is_unlimited = False
 
     def __init__(self, images=None, counts=(2, 1), study_count="3", limit=100):
         self.images, self.counts, self.study_count = images, counts, study_count

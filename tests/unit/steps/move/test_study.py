@@ -46,7 +46,7 @@ class Pacs(Transfer):
         self.levels, self.status, self.stumbles_at = levels, status, stumbles_at
         self.requests = []
 
-    requires_patient_id = False
+    requires_patient_id = is_unlimited = False
 
     def release(self):
         """It holds no connection."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from pydicom.datadict import dictionary_VR
@@ -33,6 +34,10 @@ class Archive:
     """Empty dates and times match ranges without a lower bound."""
     leaves_out: str = ""
     """The day that ranges do not include: "first" or "last"."""
+    longest_range: int | None = None
+    """Ranges of more days than this find nothing, and that is a success."""
+    warns: int = 0
+    """Final status of every whole answer instead of success."""
     before: Callable[[int], None] = lambda _: None
     """Called with the number of every question before it is answered."""
     asked: list[Query] = field(default_factory=list)
@@ -52,9 +57,13 @@ class Archive:
             return QueryResult(
                 complete=False, status_text=f"{self.cap_status:04X}", status=self.cap_status
             )
+        if self.warns:
+            return QueryResult(complete=False, status_text=f"{self.warns:04X}", status=self.warns)
         return SUCCESS
 
     def _matches(self, question: Query, row: Mapping[str, str]) -> bool:
+        if _is_longer(question.match.get("StudyDate", ""), self.longest_range):
+            return False
         for key, value in question.match.items():
             text = row.get(key, "")
             if key in self.ignores or (self.open_ranges and not text and value.startswith("-")):
@@ -68,6 +77,16 @@ class Archive:
     def _leaves_out(self, day: str, span: str) -> bool:
         first, _, last = span.partition("-")
         return day == {"first": first, "last": last}.get(self.leaves_out)
+
+
+def _is_longer(dates: str, longest: int | None) -> bool:
+    first, hyphen, last = dates.partition("-")
+    if longest is None or not hyphen:
+        return False
+    if not (first and last):
+        return True
+    begin, end = (date(int(day[:4]), int(day[4:6]), int(day[6:])) for day in (first, last))
+    return (end - begin).days + 1 > longest
 
 
 @dataclass

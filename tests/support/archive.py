@@ -12,6 +12,7 @@ from pydicom.datadict import dictionary_VR
 from pacsfw.api import Profile, Query, QueryResult, QueryRow
 from pacsfw.dicom.matching import matches
 from pacsfw.ledger import open_ledger
+from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.search import search
 from support.run import make_run
@@ -100,12 +101,17 @@ class Came:
 
 
 def looked_for(
-    archive: Archive, criteria: Criteria, state: Path, *, requires_patient_id: bool = False
+    archive: Archive | PacsQuery,
+    criteria: Criteria,
+    state: Path,
+    *,
+    requires_patient_id: bool = False,
 ) -> Came:
     """Search an archive with a ledger in this folder."""
     ledger = open_ledger(state)
     try:
-        archive.requires_patient_id = requires_patient_id
+        if requires_patient_id:
+            archive.requires_patient_id = True
         begun = search(make_run(ledger), criteria, "query", archive, Profile())
         ended = ledger.searches.get(begun.id)
         return Came(

@@ -9,11 +9,11 @@ would contain rows that it does not have.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS, Division, by_text, divide
-from pacsfw.steps.find.emptiness import WIDER, Emptiness
+from pacsfw.steps.find.emptiness import OLDEST, WIDER, Emptiness
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.questions import Questions, Reply
 from pacsfw.steps.find.region import EARLIEST, LATEST, Region
@@ -208,15 +208,22 @@ class Coverage:
         """Return whether a wider query has more rows; it is stopped as soon as it has."""
         if self._questions.cut or not self._may_widen or region.seconds:
             return False
-        days = region.days
-        if region.keys:
-            wider = Region(days=days)
-        elif days:
-            wider = Region(days=(max(days[0] - WIDER, EARLIEST), min(days[1] + WIDER, LATEST)))
-        else:
-            return False
-        self._may_widen = self._questions.put(wider, max_rows=reply.tally.rows + 1).was_enough
+        for wider in self._wider(region):
+            if reply.tally.rows < self._questions.largest:
+                return True
+            self._may_widen = self._questions.put(wider, max_rows=reply.tally.rows + 1).was_enough
         return reply.tally.rows < self._questions.largest
+
+    def _wider(self, region: Region) -> Iterator[Region]:
+        """Yield queries that should return more rows; each has a StudyDate."""
+        days = region.days
+        everything = Region(days=(OLDEST, self._journal.tomorrow()))
+        if region.keys and days:
+            yield Region(days=days)
+        elif days:
+            yield Region(days=(max(days[0] - WIDER, EARLIEST), min(days[1] + WIDER, LATEST)))
+        if region.keys or days:
+            yield everything
 
     def _close(
         self, region: Region, axis: str, gap: str, reply: Reply | None, *, named: bool

@@ -123,7 +123,7 @@ class Emptiness:
             if region.days and "*" not in dict(region.keys).get("PatientID", "*"):
                 yield replace(region, days=None, seconds=None)
             return
-        tomorrow = self._journal.clock.now().date().toordinal() + 1
+        tomorrow = self._journal.tomorrow()
         days = region.days or (OLDEST, tomorrow)
         if days[0] >= OLDEST and days[1] < LATEST:
             yield Region(days=(max(days[0] - WIDER, OLDEST), min(days[1] + WIDER, LATEST - 1)))

@@ -59,6 +59,10 @@ class Journal:
         """Return the state and detail of a region from this or an interrupted search."""
         return self._settled.get(region.text, (None, ""))
 
+    def tomorrow(self) -> int:
+        """Return the day after today, in case the clock of the PACS is ahead."""
+        return self.clock.now().date().toordinal() + 1
+
     def known_days(self) -> list[int]:
         """Return some days on which the PACS had studies, from earlier searches."""
         days = (day_of({"StudyDate": text}) for text in self._ledger.studies.dates())

@@ -22,6 +22,7 @@ from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.schema import migrate
 from pacsfw.ledger.searches import Searches
 from pacsfw.ledger.studies import Studies
+from pacsfw.ledger.traits import Traits
 
 FILE_NAME = "ledger.sqlite"
 _NETWORK_TYPES = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "lustre", "ceph")
@@ -43,6 +44,7 @@ class Ledger:
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)
         self.faults = Faults(database)
+        self.traits = Traits(database)
 
     def sync_commits(self) -> None:
         """Make every commit durable from now on (data that cannot be fetched again)."""

@@ -130,10 +130,13 @@ def test_studies_without_date_are_found_if_asked_for_or_doubted(find, few):
     assert "without a StudyDate" in come.said
 
 
-def test_studies_without_date_that_match_open_ranges_are_proven(find, studies):
-    come, truth, _ = find(studies, YEAR, undated=True, open_ranges=True)
+@pytest.mark.parametrize("some", [False, True])
+def test_some_studies_without_date_are_no_proof_of_all(find, studies, some):
+    come, truth, _ = find(studies, YEAR, undated=True, open_ranges=True, some_undated=some)
 
-    assert_all(come, truth)
+    assert come.listed == truth
+    assert not come.proven
+    assert "nothing shows that there are no others" in come.said
 
 
 def test_studies_without_date_are_not_listed_if_not_asked_for(find, studies):

@@ -12,15 +12,20 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pacsfw.api import QueryResult
 from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS, Division, by_text, divide
-from pacsfw.steps.find.emptiness import OLDEST, WIDER, Emptiness
+from pacsfw.steps.find.emptiness import EMPTY, NO_ROWS, OLDEST, WIDER, Emptiness
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.questions import Questions, Reply
-from pacsfw.steps.find.region import EARLIEST, LATEST, Region
+from pacsfw.steps.find.region import EARLIEST, LATEST, Region, RowTally
 
 IGNORED = "the PACS ignores a key of the question"
 """Reason of a region that only a wider query can cover. An interrupted search is compared
 with it, so the text must not change."""
+
+NO_REPLY = Reply(
+    QueryResult(complete=True, status_text=""), RowTally(), was_enough=False, ignored=set()
+)
 
 SOME_UNDATED = (
     "studies without a StudyDate were found, and nothing shows that there are no others; a cohort "
@@ -137,13 +142,30 @@ class Coverage:
         known = None if to_compare else replies
         return self._conquer(region, division, reply, known, named=named)
 
-    def _prove(self, region: Region, reply: Reply, *, named: bool) -> set[str] | None:
-        """Settle a region whose result is smaller than others; an empty one is checked."""
-        doubt: Division | str = reply.warning
-        if not (reply.tally.rows or doubt):
-            doubt = self._emptiness.doubt(region, reply.tally.margin)
-        if isinstance(doubt, Division):
-            return self._conquer(region, doubt, reply, None, named=named)
+    def check_empty(self) -> None:
+        """Check the empty results that nothing had shown to be true when they came.
+
+        What other queries returned meanwhile may show it. Otherwise some more are sent.
+        """
+        checked: set[str] = set()
+        while unchecked := [
+            region
+            for region in self._journal.unproven(EMPTY)
+            if region.level == self._questions.level and region.text not in checked
+        ]:
+            for region in unchecked:
+                checked.add(region.text)
+                doubt = self._emptiness.doubt(region)
+                if isinstance(doubt, Division):
+                    self._conquer(region, doubt, NO_REPLY, None, named=False)
+                else:
+                    self._journal.settle(region, "unproven" if doubt else "proven", doubt)
+
+    def _prove(self, region: Region, reply: Reply, *, named: bool) -> set[str]:
+        """Settle a region whose result is smaller than others, or empty."""
+        doubt = reply.warning
+        if not (reply.tally.rows or self._emptiness.is_shown(region, reply.tally.margin)):
+            doubt = doubt or NO_ROWS  # until `check_empty`
         if doubt:
             self._journal.settle(region, "unproven", "" if named else doubt)
         else:

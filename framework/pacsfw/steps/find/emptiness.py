@@ -30,13 +30,17 @@ DAYS = 366
 MOST_PARTS = 4000
 """Maximum number of ranges into which a range is divided because longer ones find nothing."""
 
+EMPTY = "the result is empty"
+"""The beginning of both reasons. A resumed search is compared with it: it must not change."""
 NO_ROWS = (
-    "no query returned a study, so the empty result proves nothing: is the PACS empty, or does it "
-    "find nothing by such queries? A search for a day with studies shows it"
+    f"{EMPTY}, and no other query returned a study: is the PACS empty, or does it find nothing by "
+    "such queries? A search for a day that has studies shows it"
 )
-NOT_SHOWN = (
-    "the result is empty, and no query of this form returned a study: the PACS may not support it"
-)
+NOT_SHOWN = f"{EMPTY}, and no query of this form returned a study: the PACS may not support it"
+
+
+MARGIN = 1
+"""The greatest margin that the query of a range of dates may have had."""
 
 
 class Emptiness:
@@ -56,20 +60,19 @@ class Emptiness:
     def _forms(self) -> Forms:
         return self._questions.forms
 
-    def doubt(self, region: Region, margin: int) -> Division | str:
-        """Return why the empty result for a region proves nothing; "" if it does prove.
+    def is_shown(self, region: Region, margin: int) -> bool:
+        """Return whether a query like the one for a region, with this margin, returned rows."""
+        return self._forms.are_shown(_asked(region, margin))
 
-        Parameters
-        ----------
-        margin
-            That of its query.
+    def doubt(self, region: Region) -> Division | str:
+        """Return why the empty result for a region proves nothing; "" if it does prove.
 
         Returns
         -------
         Division or str
             A division into ranges short enough for this PACS, or a reason.
         """
-        asked = replace(region, days=region.days and region.asked_days(margin))
+        asked = _asked(region, MARGIN)
         if self._forms.are_shown(asked):
             return ""
         self._seek(asked)
@@ -81,16 +84,16 @@ class Emptiness:
             failed |= shown is not None and not self._questions.probe(shown)
         if self._forms.are_shown(asked):
             return ""
-        if failed and self._may_widen and (parts := self._shorter(region, margin)):
+        if failed and self._may_widen and (parts := self._shorter(region)):
             return Division("StudyDate", parts, independent=False)
         return NOT_SHOWN if self._forms.samples else NO_ROWS
 
-    def _shorter(self, region: Region, margin: int) -> tuple[Region, ...]:
+    def _shorter(self, region: Region) -> tuple[Region, ...]:
         """Divide a range of days into ranges of the greatest length that finds a known study."""
         if region.days is None or form_of(region).dates != "range":
             return ()
         low, high = region.days
-        lengths = [length - 2 * margin for length in SHORTER if length <= high - low]
+        lengths = [length - 2 * MARGIN for length in SHORTER if length <= high - low]
         for length in (*(each for each in lengths if each > 1), 1):
             if high - low >= MOST_PARTS * length:
                 return ()
@@ -137,3 +140,7 @@ class Emptiness:
         within = range(high, low - 1, -1)[:DAYS] if region.days else ()
         for day in [*recent, *within]:
             yield Region(days=(day, day))
+
+
+def _asked(region: Region, margin: int) -> Region:
+    return replace(region, days=region.days and region.asked_days(margin))

@@ -68,6 +68,14 @@ class Journal:
         days = (day_of({"StudyDate": text}) for text in self._ledger.studies.dates())
         return [day for day in days if day is not None]
 
+    def unproven(self, beginning: str) -> list[Region]:
+        """Return the unproven regions whose reason begins with a text."""
+        return [
+            Region.parse(text)
+            for text, (state, reason) in self._settled.items()
+            if state == "unproven" and reason.startswith(beginning)
+        ]
+
     def forget(self, level: str) -> None:
         """Forget all regions of a level, so that they are queried again."""
         for text in [text for text in self._settled if Region.parse(text).level == level]:

@@ -78,6 +78,8 @@ class Planner:
             for region, members in wider.items():
                 self._matches.members = members
                 self._cover(region, coverage)
+            self._matches.members = self._criteria.members
+            coverage.check_empty()
             # Not earlier: a search resumed after a kill must see that these are not covered.
             for region in in_vain:
                 self._mark_covered(region)
@@ -135,7 +137,9 @@ class Planner:
         # The ledger does not keep the patients that an interrupted search found.
         self._journal.forget("PATIENT")
         questions = Questions(self._pacs, found, self._journal, ("PatientID",), level="PATIENT")
-        Coverage(questions, self._journal, may_widen=False).cover(everyone)
+        coverage = Coverage(questions, self._journal, may_widen=False)
+        coverage.cover(everyone)
+        coverage.check_empty()
         patients = found.ids
         nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]
         if nameless:

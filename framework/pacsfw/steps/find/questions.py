@@ -147,7 +147,7 @@ class Questions:
         ignored: Collection[str] = (),
     ) -> None:
         self._pacs, self._found, self._journal = pacs, found, journal
-        self._returns, self._level = returns, level
+        self._returns, self.level = returns, level
         self.modalities = modalities
         # No PACS limits its results to a single row, so a result of one row is complete.
         self.largest = 2
@@ -233,7 +233,7 @@ class Questions:
     def learn(self, *, cut: bool) -> None:
         """Note an incomplete result, also for a search that resumes this one."""
         self.cut |= cut
-        if self._level == "STUDY":
+        if self.level == "STUDY":
             self._journal.learned(self.largest, cut=self.cut)
 
     def _watch(self, region: Region, reply: Reply) -> None:

@@ -182,7 +182,7 @@ def test_an_empty_archive_proves_nothing(tmp_path):
     came = looked_for(archive, YEAR, tmp_path)
 
     ((_, reason),) = came.unproven
-    assert "no query returned a study" in reason
+    assert "no other query returned a study" in reason
     assert all(question.match.get("StudyDate") for question in archive.asked)
 
 

@@ -11,7 +11,7 @@ from pacsfw.dimse.identifier import UNIQUE_KEYS
 from pacsfw.errors import RemoteError
 from pacsfw_plugins.dicomweb._client import NoAnswer, NoService, in_words, server_of
 from pacsfw_plugins.dicomweb._qido_http import Connection, Reply
-from pacsfw_plugins.dicomweb._qido_paging import Pages
+from pacsfw_plugins.dicomweb._qido_paging import WARNED, Pages
 from pacsfw_plugins.dicomweb._qido_rows import encoded, parameters, resource
 
 _NOT_FOUND = 404
@@ -87,6 +87,8 @@ class Qido(QueryProvider):
         evidence: dict[str, Any] = {"pages": pages.pages, "rows": pages.rows}
         if unsent:
             evidence["keys_not_sent"] = unsent
+        if ended and pages.problem == WARNED:
+            evidence["warned"] = True
         complete = bool(ended) and not pages.problem
         text = ended if complete else pages.problem
         return QueryResult(

@@ -139,6 +139,11 @@ class Planner:
         questions = Questions(self._pacs, found, self._journal, ("PatientID",), level="PATIENT")
         coverage = Coverage(questions, self._journal, may_widen=False)
         coverage.cover(everyone)
+        if not found.ids:
+            # Some PACS refuse a query at this level without a key.
+            self._journal.settle(everyone, "unproven")
+            everyone = replace(everyone, keys=(("PatientID", "*"),))
+            coverage.cover(everyone)
         coverage.check_empty()
         patients = found.ids
         nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]

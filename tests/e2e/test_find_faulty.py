@@ -130,10 +130,58 @@ def test_studies_without_date_are_found_if_asked_for_or_doubted(find, few):
     assert "without a StudyDate" in come.said
 
 
-def test_studies_without_date_that_match_open_ranges_are_proven(find, studies):
-    come, truth, _ = find(studies, YEAR, undated=True, open_ranges=True)
+@pytest.mark.parametrize("some", [False, True])
+def test_some_studies_without_date_are_no_proof_of_all(find, studies, some):
+    come, truth, _ = find(studies, YEAR, undated=True, open_ranges=True, some_undated=some)
+
+    assert come.listed == truth
+    assert not come.proven
+    assert "nothing shows that there are no others" in come.said
+
+
+def test_patients_are_asked_for_by_a_wildcard_where_no_key_is_refused(find, few):
+    come, truth, _ = find(few, YEAR, models=("patient",), wild_patients=True)
+
+    assert_honest(come, truth)
+    assert come.listed >= {study.uid for study in few if study.patient_id} & truth
+
+
+@pytest.mark.parametrize("unnamed", [False, True])
+def test_a_refused_key_is_left_out_and_named(find, studies, unnamed):
+    refused = frozenset({"ModalitiesInStudy", "NumberOfStudyRelatedInstances"})
+    come, truth, pacs = find(studies, YEAR, refuse_keys=refused, unnamed=unnamed)
 
     assert_all(come, truth)
+    assert "refuses these keys" in come.said
+    assert "ModalitiesInStudy, NumberOfStudyRelatedInstances" in come.said
+    assert len(questions(pacs)) < 20
+
+
+@pytest.mark.parametrize("status", [0x0001, 0x0107, 0x0116, 0xB000])
+def test_what_comes_with_a_warning_is_listed_and_not_proven(find, studies, status):
+    come, truth, pacs = find(studies, YEAR, warn=status)
+
+    assert come.listed == truth
+    assert not come.proven
+    assert f"{status:04X}" in come.said
+    assert len(questions(pacs)) <= 4
+
+
+@pytest.mark.parametrize("longest", [1, 31])
+def test_studies_that_only_short_ranges_find_are_found(find, studies, longest):
+    come, truth, _ = find(studies, YEAR, longest_range=longest)
+
+    assert_honest(come, truth)
+    assert come.listed == truth
+    # No single day has more studies than the busiest one, so nothing proves that one.
+    assert come.proven is (longest > 1)
+
+
+def test_the_row_that_comes_with_the_success_is_one(find, studies):
+    come, truth, pacs = find(studies, YEAR, last_with_success=True)
+
+    assert_all(come, truth)
+    assert len(questions(pacs)) <= 3
 
 
 def test_studies_without_date_are_not_listed_if_not_asked_for(find, studies):

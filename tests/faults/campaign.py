@@ -16,7 +16,12 @@ from faults.network import bad_network
 from faults.scenarios import SCENARIOS as USUAL
 from faults.scenarios import Result, play
 
-SCENARIOS = (*USUAL, *of_move.SCENARIOS, *of_senders.SCENARIOS, *of_web.SCENARIOS)
+SCENARIOS = (
+    *USUAL,
+    *of_move.SCENARIOS,
+    *of_senders.SCENARIOS,
+    *of_web.SCENARIOS,
+)
 TRANSFERS = ("cmove", "cget", "wado")
 
 

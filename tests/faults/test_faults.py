@@ -6,13 +6,11 @@ import signal
 
 import pytest
 
-from faults import of_move, of_senders, of_web
+from faults.campaign import SCENARIOS
 from faults.kills import blocked_peers, second_collector, stop_at_random
 from faults.network import bad_network
-from faults.scenarios import SCENARIOS as USUAL
 from faults.scenarios import play
 
-SCENARIOS = (*USUAL, *of_move.SCENARIOS, *of_senders.SCENARIOS, *of_web.SCENARIOS)
 SHORT = ("awkward data, dies once", "a limit of images, dies once", "C000 for studies")
 """Each takes seconds; all are in `make faults`."""
 

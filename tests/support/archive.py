@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from pydicom.datadict import dictionary_VR
@@ -11,6 +12,7 @@ from pydicom.datadict import dictionary_VR
 from pacsfw.api import Profile, Query, QueryResult, QueryRow
 from pacsfw.dicom.matching import matches
 from pacsfw.ledger import open_ledger
+from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.search import search
 from support.run import make_run
@@ -33,6 +35,10 @@ class Archive:
     """Empty dates and times match ranges without a lower bound."""
     leaves_out: str = ""
     """The day that ranges do not include: "first" or "last"."""
+    longest_range: int | None = None
+    """Ranges of more days than this find nothing, and that is a success."""
+    warns: int = 0
+    """Final status of every whole answer instead of success."""
     before: Callable[[int], None] = lambda _: None
     """Called with the number of every question before it is answered."""
     asked: list[Query] = field(default_factory=list)
@@ -53,9 +59,13 @@ class Archive:
             return QueryResult(
                 complete=False, status_text=f"{self.cap_status:04X}", status=self.cap_status
             )
+        if self.warns:
+            return QueryResult(complete=False, status_text=f"{self.warns:04X}", status=self.warns)
         return SUCCESS
 
     def _matches(self, question: Query, row: Mapping[str, str]) -> bool:
+        if _is_longer(question.match.get("StudyDate", ""), self.longest_range):
+            return False
         for key, value in question.match.items():
             text = row.get(key, "")
             if key in self.ignores or (self.open_ranges and not text and value.startswith("-")):
@@ -71,6 +81,16 @@ class Archive:
         return day == {"first": first, "last": last}.get(self.leaves_out)
 
 
+def _is_longer(dates: str, longest: int | None) -> bool:
+    first, hyphen, last = dates.partition("-")
+    if longest is None or not hyphen:
+        return False
+    if not (first and last):
+        return True
+    begin, end = (date(int(day[:4]), int(day[4:6]), int(day[6:])) for day in (first, last))
+    return (end - begin).days + 1 > longest
+
+
 @dataclass
 class Came:
     """What came of a search."""
@@ -82,12 +102,17 @@ class Came:
 
 
 def looked_for(
-    archive: Archive, criteria: Criteria, state: Path, *, requires_patient_id: bool = False
+    archive: Archive | PacsQuery,
+    criteria: Criteria,
+    state: Path,
+    *,
+    requires_patient_id: bool = False,
 ) -> Came:
     """Search an archive with a ledger in this folder."""
     ledger = open_ledger(state)
     try:
-        archive.requires_patient_id = requires_patient_id
+        if requires_patient_id:
+            archive.requires_patient_id = True
         begun = search(make_run(ledger), criteria, "query", archive, Profile())
         ended = ledger.searches.get(begun.id)
         return Came(

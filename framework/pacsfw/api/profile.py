@@ -35,6 +35,8 @@ class Profile:
     before_limit: frozenset[str] = frozenset()
     """Honoured keys that are proven to be applied before any limit of rows. An optional key is
     sent for matching only if it is one of these."""
+    refused_keys: frozenset[str] = frozenset()
+    """Return keys of STUDY queries that are refused: a query with one of them fails."""
     folds_case: bool | None = None
     """Whether PatientName matching ignores case."""
     limit: int | None = None

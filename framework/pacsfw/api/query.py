@@ -59,7 +59,8 @@ class QueryResult:
     ``complete`` is True only if the peer reported it (DIMSE final status 0000). ``status`` is
     the final status of DIMSE or HTTP; None if none arrived because the response was aborted.
     ``status_text`` describes the end in words. ``evidence`` is recorded; ``narrower_helps:
-    False`` in it means that the parts of an incomplete query would be incomplete as well.
+    False`` in it means that the parts of an incomplete query would be incomplete as well, and
+    ``warned: True`` that the peer returned what it had, with a warning that is no status.
     ``comment`` is what the peer itself said (Error Comment, ``Warning``, the body of an HTTP
     error), as `pacsfw.words.said` returns it: it may name a patient, so only terminals show it.
     ``refused_keys`` are the keywords that the peer named as the reason of a refusal (Offending

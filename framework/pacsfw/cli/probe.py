@@ -73,6 +73,8 @@ def _named(config: Config) -> Path | None:
 def _probe(loaded: Loaded, net: Net, clock: Clock) -> Findings:
     from rich.console import Console
 
+    from pacsfw.plugins.pacs_query import PacsQuery
+    from pacsfw.plugins.refused_keys import RefusedKeys
     from pacsfw.probe import probe
 
     config = loaded.config
@@ -87,15 +89,17 @@ def _probe(loaded: Loaded, net: Net, clock: Clock) -> Findings:
             clock=clock,
             log=logging.getLogger("pacsfw.plugins"),
         )
-        provider = _opened(stack, loaded, "cfind", context)
+        provider, keys = _opened(stack, loaded, "cfind", context), RefusedKeys()
+        pacs = PacsQuery(provider, "cfind", keys)
         web = None if net.dicomweb is None else _opened(stack, loaded, "qido", context)
         status = stack.enter_context(Console(stderr=True).status("probing"))
         return probe(
             net,
-            provider.ask,
+            pacs.put,
             today=clock.now().date(),
             dates=(find.start, find.end) if find and find.start and find.end else None,
             ask_web=web.ask if web else None,
+            refused=lambda: keys.at("STUDY"),
             release=provider.release,
             tell=lambda what: status.update(f"probing: {what}"),
         )

@@ -39,7 +39,7 @@ class FindStep:
             answered = answered_at(query, self._ledger)
             if answered and list_exists and not again:
                 return answered
-            found = self._search(criteria, query)
+            found = self._search(criteria, query, only_new=not again)
             write(
                 self._run,
                 found,
@@ -75,11 +75,11 @@ class FindStep:
             free=shutil.disk_usage(self._run.storage.directory).free,
         )
 
-    def _search(self, criteria: Criteria, query: str) -> Search:
+    def _search(self, criteria: Criteria, query: str, *, only_new: bool = False) -> Search:
         net = self._run.config.net
         profile = net.called.profile if net and net.called else Profile()
         with open_query(self._run, self._settings.use) as pacs:
-            return search(self._run, criteria, query, pacs, profile)
+            return search(self._run, criteria, query, pacs, profile, only_new=only_new)
 
     def _criteria(self) -> Criteria:
         settings = self._settings

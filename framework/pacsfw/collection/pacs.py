@@ -9,7 +9,9 @@ from pacsfw.api import Net, Transfer
 from pacsfw.config import Config, Use
 from pacsfw.config.schemas import AUTO
 from pacsfw.errors import PluginError
+from pacsfw.ledger.traits import REFUSED_KEYS
 from pacsfw.plugins.pacs_query import PacsQuery
+from pacsfw.plugins.refused_keys import RefusedKeys
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.move.choice import choose
 from pacsfw.steps.move.expected import Sizes
@@ -23,7 +25,28 @@ def open_query(run: Run, use: Use) -> PacsQuery:
     """Build and open a query provider."""
     provider = run.registry.build("query", use.name, use.options)
     provider.open(run.context)
-    return PacsQuery(provider, run.registry.describe("query", use.name))
+    component = run.registry.describe("query", use.name)
+    return PacsQuery(provider, component, _refused_keys(run, use.name))
+
+
+def peer_of(net: Net | None, use: str) -> str:
+    """Return the peer of a query provider, as the ledger names it in ``traits``."""
+    if net is not None and net.dicomweb is not None and (use == WEB_QUERY or not net.called):
+        return net.dicomweb.url
+    if net is not None and net.called is not None:
+        return f"{net.called.aetitle} {net.called.ip}:{net.called.port}"
+    return use
+
+
+def _refused_keys(run: Run, use: str) -> RefusedKeys:
+    """Return what is known of the keys that the PACS refuses; the same for all threads."""
+    net, traits = run.config.net, run.ledger.traits
+    peer = peer_of(net, use)
+    known = {level: set(keys) for level, keys in (traits.get(peer, REFUSED_KEYS) or {}).items()}
+    if net is not None and net.called is not None and use == PACS_QUERY:
+        known.setdefault("STUDY", set()).update(net.called.profile.refused_keys)
+    made = RefusedKeys(known, lambda refused: traits.set(peer, REFUSED_KEYS, refused))
+    return run.refused.setdefault(peer, made)
 
 
 def ask_pacs(run: Run, transfer: Transfer | None) -> PacsQuery:

@@ -11,6 +11,7 @@ from pacsfw.config import Config, Storage
 from pacsfw.config.values import is_url, sibling, without_password
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.evidence import TRIALS
+from pacsfw.ledger.traits import REFUSED_KEYS
 from pacsfw.report.estimate import Estimate
 from pacsfw.report.forecast import Forecast, forecast
 from pacsfw.report.parsed import ParseSummary
@@ -38,6 +39,7 @@ def summarize(
         notes.append(f"unsolicited studies, whose instances are kept: {unsolicited}")
     notes += _kept(storage, ledger)
     notes += _held(storage, ledger)
+    notes += _refused(ledger)
     if last is not None:
         problems = [*problems, *last.problems]
         notes += last.notes
@@ -137,6 +139,15 @@ def summarize_rows(
         tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
         problems=problems,
     )
+
+
+def _refused(ledger: Ledger) -> list[str]:
+    """Return a note about the keys that the PACS refuses."""
+    found = {
+        key for each in ledger.traits.all(REFUSED_KEYS) for keys in each.values() for key in keys
+    }
+    names = ", ".join(sorted(found))
+    return [f"the PACS refuses these keys, so it does not return them: {names}"] if names else []
 
 
 def _kept(storage: Storage, ledger: Ledger) -> list[str]:

@@ -17,7 +17,7 @@ _CALLED: KeyPath = ("net", "called_node")
 _PROFILE: KeyPath = (*_CALLED, "profile")
 _MOST: KeyPath = (*_CALLED, "max_associations")
 
-_KEYWORDS = ("returned", "not_returned", "honoured", "ignored")
+_KEYWORDS = ("returned", "not_returned", "honoured", "ignored", "refused_keys")
 _PROVEN = ("wildcards", "ranges", "before_limit")
 _OPPOSITES = (("returned", "not_returned"), ("honoured", "ignored"))
 

@@ -14,6 +14,14 @@ REQUIRED_STUDY_KEYS = frozenset(
 """Keys, in addition to the UID, that every PACS must match in a STUDY query of the Study Root
 model (types R and U of PS3.4 tables C.6-2 and C.6-5); all others are optional."""
 
+REQUIRED_RETURNS: Mapping[str, frozenset[str]] = {
+    "PATIENT": frozenset({"PatientID", "PatientName"}),
+    "STUDY": frozenset({"StudyInstanceUID", *REQUIRED_STUDY_KEYS}),
+    "SERIES": frozenset({"SeriesInstanceUID", "Modality", "SeriesNumber"}),
+    "IMAGE": frozenset({"SOPInstanceUID", "InstanceNumber"}),
+}
+"""Level to the keys that every PACS must return (types U and R of PS3.4 C.6)."""
+
 _NAMES = {
     "PATIENT": "PatientName PatientID IssuerOfPatientID PatientBirthDate PatientBirthTime "
     "PatientSex OtherPatientIDs OtherPatientNames EthnicGroup PatientComments",

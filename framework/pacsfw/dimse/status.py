@@ -17,6 +17,8 @@ WRONG_IDENTIFIER = 0xA900
 OUT_OF_RESOURCES = 0xA700
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 UNRECOGNIZED_OPERATION = 0x0211
+AT_LIMIT = 0xB001
+"""Of C-FIND: matching reached the response limit."""
 CANNOT_STORE = 0xC210
 """Our own, in the range of "cannot understand": the instance could not be written."""
 
@@ -53,7 +55,7 @@ _OF_SERVICE: Mapping[Service, Mapping[int, str]] = {
     "C-FIND": {
         OUT_OF_RESOURCES: "Refused: out of resources",
         WRONG_IDENTIFIER: "Failure: the identifier does not match the SOP class",
-        0xB001: "Warning: matching reached the response limit",
+        AT_LIMIT: "Warning: matching reached the response limit",
         0xFF01: "Pending, optional keys were not matched",
         CANCELLED: "Cancelled: matching ended early (some PACS return this at their limit of rows)",
     },
@@ -115,6 +117,16 @@ def describe(status: int | None, service: Service) -> str:
         return "no final response"
     text = _OF_SERVICE[service].get(status) or _GENERAL.get(status) or _by_range(status, service)
     return f"{status:04X}: {text}"
+
+
+def is_warning(status: int | None) -> bool:
+    """Return whether a query result ended with a warning: it may be complete (PS3.7 annex C).
+
+    B001 is not one of them: it says that rows are missing.
+    """
+    if status is None or status == AT_LIMIT:
+        return False
+    return status in (0x0001, 0x0107, 0x0116) or status & 0xF000 == 0xB000
 
 
 def _by_range(status: int, service: Service) -> str:

@@ -23,6 +23,7 @@ from pacsfw.ledger.schema import migrate
 from pacsfw.ledger.searches import Searches
 from pacsfw.ledger.senders import Senders
 from pacsfw.ledger.studies import Studies
+from pacsfw.ledger.traits import Traits
 
 FILE_NAME = "ledger.sqlite"
 _NETWORK_TYPES = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "afs", "lustre", "ceph")
@@ -45,6 +46,7 @@ class Ledger:
         self.conversions = Conversions(database)
         self.faults = Faults(database)
         self.senders = Senders(database)
+        self.traits = Traits(database)
 
     def sync_commits(self) -> None:
         """Make every commit durable from now on (data that cannot be fetched again)."""

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
 from pacsfw.ledger.database import Database
@@ -33,6 +33,8 @@ class Search:
     problems: tuple[str, ...]
     notes: tuple[str, ...]
     seen: Mapping[str, Any]
+    valid_until: date | None = None
+    """Later studies are not part of the proof; None: there can be none."""
 
 
 class Searches:
@@ -63,6 +65,28 @@ class Searches:
             f"{PLAN}%",
         )
         return row and _search(row)
+
+    def finished(self, query: str) -> Search | None:
+        """Return the latest search of a query that ended."""
+        row = self._database.one(
+            "SELECT * FROM searches WHERE query = ? AND finished_at IS NOT NULL"
+            " ORDER BY id DESC LIMIT 1",
+            query,
+        )
+        return row and _search(row)
+
+    def is_proven(self, search: Search) -> bool:
+        """Return whether a finished search has neither problems nor unproven regions."""
+        return not (search.finished_at is None or search.problems or self.unproven(search.id))
+
+    def adopt(self, search: Search, earlier: Search) -> None:
+        """Add the studies that an earlier search found to those of a search."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO answers"
+            " SELECT ?, member, study_uid FROM answers WHERE search = ?",
+            search.id,
+            earlier.id,
+        )
 
     def get(self, search: int) -> Search:
         """Return the current state of a search."""
@@ -96,11 +120,13 @@ class Searches:
                 "UPDATE searches SET problems = ?, notes = ? WHERE id = ?", (*both, search)
             )
 
-    def finish(self, search: Search, now: datetime) -> None:
+    def finish(self, search: Search, now: datetime, valid_until: date | None = None) -> None:
         """Close a search and delete earlier searches of the same query."""
+        until = valid_until and valid_until.isoformat()
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE searches SET finished_at = ? WHERE id = ?", (now.isoformat(), search.id)
+                "UPDATE searches SET finished_at = ?, valid_until = ? WHERE id = ?",
+                (now.isoformat(), until, search.id),
             )
             connection.execute(
                 "DELETE FROM searches WHERE query = ? AND id < ?", (search.query, search.id)
@@ -178,4 +204,5 @@ def _search(row: sqlite3.Row) -> Search:
         problems=tuple(json.loads(row["problems"])),
         notes=tuple(json.loads(row["notes"])),
         seen=json.loads(row["seen"]),
+        valid_until=date.fromisoformat(row["valid_until"]) if row["valid_until"] else None,
     )

@@ -260,6 +260,13 @@ class Studies:
             )
         )
 
+    def dates(self) -> Sequence[str]:
+        """Return the StudyDates that most studies have; three at most."""
+        return self._database.column(
+            "SELECT json_extract(attributes, '$.StudyDate') AS day FROM studies"
+            " WHERE origin = 'find' AND day != '' GROUP BY day ORDER BY count(*) DESC, day LIMIT 3"
+        )
+
     def origins(self) -> Mapping[str, int]:
         """Return the number of studies, by origin."""
         return dict(self._database.rows("SELECT origin, count(*) FROM studies GROUP BY origin"))

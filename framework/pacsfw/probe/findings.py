@@ -13,6 +13,7 @@ from pacsfw.api.profile import Profile
 Topic: TypeAlias = Literal[
     "model",
     "returned",
+    "refused",
     "match",
     "wildcard",
     "range",
@@ -86,6 +87,7 @@ class Findings:
             models=self.subjects("model"),
             returned=self.subjects("returned"),
             not_returned=self.subjects("returned", result=False),
+            refused_keys=self.subjects("refused"),
             honoured=self.subjects("match"),
             ignored=self.subjects("match", result=False),
             wildcards=self.subjects("wildcard"),

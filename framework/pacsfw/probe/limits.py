@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pacsfw.dimse.status import CANCELLED
+from pacsfw.dimse.status import AT_LIMIT, CANCELLED
 from pacsfw.probe.findings import Findings
 from pacsfw.probe.keys import values_of
 from pacsfw.probe.prober import UID, Prober, Reply, Row
@@ -17,7 +17,6 @@ ENOUGH = 3000
 
 WHEN = ("StudyDate", "StudyTime")
 _SOME = 2
-_AT_LIMIT = 0xB001
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def _limit_of_patients(prober: Prober, findings: Findings) -> None:
 def is_cut(reply: Reply) -> bool:
     """Return whether a result with rows ended in a status that PACS use for a limit."""
     status = reply.status or 0
-    is_limit = status in (CANCELLED, _AT_LIMIT) or status & 0xFF00 == 0xA700
+    is_limit = status in (CANCELLED, AT_LIMIT) or status & 0xFF00 == 0xA700
     return bool(reply.rows) and not reply.stopped and is_limit
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 
 from pacsfw.api import Net
@@ -23,6 +23,7 @@ def probe(
     today: date,
     dates: tuple[date, date] | None = None,
     ask_web: Ask | None = None,
+    refused: Callable[[], Collection[str]] = frozenset,
     release: Callable[[], None] = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Findings:
@@ -40,7 +41,10 @@ def probe(
         A range of dates in which studies are expected.
     ask_web
         Sends a query by QIDO-RS, if configured.
-    rest
+    refused
+        Returns the keys that ``ask`` leaves out of queries for studies, because the PACS
+        refused them.
+    release
         Ends the association of ``ask``, which would count among those that are open.
     tell
         Called with a description of the current experiment.
@@ -58,6 +62,10 @@ def probe(
     if findings.subjects("model") & {"study-find", "patient-find"}:
         requires_patient_id = "study-find" not in findings.subjects("model")
         _ask_all(Prober(ask, requires_patient_id=requires_patient_id), today, dates, findings, tell)
+        for keyword in sorted(refused()):
+            findings.note(
+                "refused", keyword, True, "a query with it failed, and without it did not"
+            )
     else:
         for keyword in MATCHING:
             findings.note("match", keyword, None, _NO_FIND)

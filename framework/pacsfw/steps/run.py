@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pacsfw.api import Clock, Event, RunContext
 from pacsfw.config import Config, Storage
 from pacsfw.ledger import Ledger
+from pacsfw.plugins.refused_keys import RefusedKeys
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.ports import Notifier
 
@@ -34,6 +35,8 @@ class Run:
     ----------
     stop
         Set when the run must end: nothing new is begun.
+    refused
+        The keys that a PACS refuses, by peer.
     """
 
     config: Config
@@ -43,6 +46,7 @@ class Run:
     observers: Notifier
     stop: threading.Event = field(default_factory=threading.Event)
     timing: Timing = field(default_factory=Timing)
+    refused: dict[str, RefusedKeys] = field(default_factory=dict)
 
     @property
     def clock(self) -> Clock:

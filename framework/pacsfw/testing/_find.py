@@ -12,6 +12,7 @@ from contextlib import suppress
 from io import BytesIO
 from itertools import chain
 
+from pydicom.datadict import tag_for_keyword
 from pynetdicom.dimse_messages import C_FIND_RSP
 from pynetdicom.dimse_primitives import C_FIND
 from pynetdicom.dsutils import encode
@@ -27,7 +28,7 @@ from pacsfw.testing._request import read
 from pacsfw.testing._state import State
 
 SUCCESS, PENDING, PENDING_UNSUPPORTED_KEYS = 0x0000, 0xFF00, 0xFF01
-CANCELLED, BAD_IDENTIFIER = 0xFE00, 0xA900
+CANCELLED, BAD_IDENTIFIER, NEEDS_KEY = 0xFE00, 0xA900, 0xC001
 
 _COMMAND, _IDENTIFIER = b"\x03", b"\x02"
 """Message control headers: the last fragment of either (PS3.8 E.2)."""
@@ -55,26 +56,44 @@ class Find:
         state, asked = self._state, self._asked
         entry = state.begin("C-FIND", asked)
         status: int | None = BAD_IDENTIFIER
+        last, refused = b"", self._refused()
         with suppress(BadIdentifier):
-            if asked.level == "IMAGE" and state.faults.no_image_level:
+            if refused or (asked.level == "IMAGE" and state.faults.no_image_level):
                 raise BadIdentifier
             entities = state.archive.entities(asked.root, asked.level, asked.keys)
             question = Question(asked.level, asked.keys, state.faults, fold_names=state.fold_names)
-            status = self._send_rows(question, entities)
+            if state.faults.wild_patients and asked.level == "PATIENT" and not question.has_keys:
+                status = NEEDS_KEY
+            else:
+                status, last = self._send_rows(question, entities)
         state.end(entry, status)
         if status is not None:
-            self._service.dimse.send_msg(self._response(status), self._context_id)
+            response = self._response(status, last)
+            if refused and not state.faults.unnamed:
+                response.OffendingElement = tag_for_keyword(refused)  # type: ignore[assignment]
+                response.ErrorComment = f"Unsupported key {refused}"  # type: ignore[assignment]
+            self._service.dimse.send_msg(response, self._context_id)
 
-    def _send_rows(self, question: Question, entities: Sequence[Entity]) -> int | None:
-        """Send the rows and return the final status; None if the association has ended."""
+    def _refused(self) -> str:
+        """Return a key of the query that is refused, or nothing."""
+        return min(self._state.faults.refuse_keys & self._asked.keys.keys(), default="")
+
+    def _send_rows(
+        self, question: Question, entities: Sequence[Entity]
+    ) -> tuple[int | None, bytes]:
+        """Send the rows; return the final status and the row that comes with it.
+
+        The status is None if the association has ended.
+        """
         faults, association = self._state.faults, self._service.assoc
         encoder = self._encoder(question)
         pending = PENDING if question.all_supported else PENDING_UNSUPPORTED_KEYS
+        last = b""
         for sent, entity in enumerate(chain(question.rows(entities), [None])):
             if sent == faults.abort_after:
                 self._state.count("aborted")
                 association.abort()
-                return None
+                return None, b""
             if entity is None:
                 break
             if faults.slow:
@@ -82,11 +101,17 @@ class Find:
             if sent % _ROWS_AT_ONCE == 0:
                 self._let_go()
             if self._service.is_cancelled(self._request.MessageID or 0):
-                return CANCELLED
+                return CANCELLED, b""
             if association.acse.is_aborted() or not association.dul.is_alive():
-                return None
+                return None, b""
+            if faults.last_with_success:
+                if last:
+                    self._send_row(pending, last)
+                last = encoder.encode(entity)
+                continue
             self._send_row(pending, encoder.encode(entity))
-        return faults.cap_status if question.truncated else SUCCESS
+        status = SUCCESS if faults.warn is None else faults.warn
+        return faults.cap_status if question.truncated else status, last
 
     def _encoder(self, question: Question) -> Encoder:
         constants = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import cache, partial
 from itertools import islice
 
@@ -57,6 +58,7 @@ class Question:
         self.all_supported = self.returned == asked
         self.truncated = False
         """Whether the limit of rows cut the result; known after all rows were taken."""
+        self.has_keys = any(keys[keyword].strip("\0 ") for keyword in supported)
         self._required: list[Test] = []
         self._optional: list[Test] = []
         for keyword in supported:
@@ -99,13 +101,34 @@ class Question:
         except ValueError as error:
             raise BadIdentifier(f"{keyword} at {self.level} level: {error}") from error
         at_start = vr in RANGE_VRS and pattern.startswith("-") and self._faults.open_ranges
+        too_long = keyword == "StudyDate" and _is_longer(pattern, self._faults.longest_range)
 
         @cache
         def fit(values: Texts) -> bool:
             texts = [value.upper() for value in values] if folds else values
-            return fits(texts) or (at_start and not values)
+            return not too_long and (fits(texts) or (at_start and not values))
 
+        if at_start and self._faults.some_undated:
+            return lambda entity: (
+                fit(entity.texts(keyword))
+                and (bool(entity.texts(keyword)) or _ends_evenly(entity.texts("StudyInstanceUID")))
+            )
         return lambda entity: fit(entity.texts(keyword))
+
+
+def _ends_evenly(uid: Texts) -> bool:
+    return uid[0][-1:] in "02468"
+
+
+def _is_longer(dates: str, longest: int | None) -> bool:
+    """Return whether this is a range of more days; one without a bound has no end."""
+    first, hyphen, last = dates.partition("-")
+    if longest is None or not hyphen:
+        return False
+    if not (first and last):
+        return True
+    begin, end = (datetime.strptime(day, "%Y%m%d") for day in (first, last))  # noqa: DTZ007
+    return (end - begin).days + 1 > longest
 
 
 def _filtered(entities: Iterable[Entity], tests: list[Test]) -> Iterator[Entity]:

@@ -10,6 +10,7 @@ PRIVATE_SYNTAX = "1.2.840.113619.5.2"
 OPTIONAL = "optional"
 """In `Faults.ignore_keys`: all optional keys of STUDY queries."""
 
+WARNINGS = frozenset({0x0001, 0x0107, 0x0116, *range(0xB000, 0xC000)})
 CAP_STATUSES = (0x0000, 0xFE00, 0xA700)
 MODELS = ("study", "patient")
 RETRIEVE_LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
@@ -17,7 +18,7 @@ UNIQUE_KEYS = frozenset({"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUI
 
 _NUMBERS = (
     *("cap", "abort_after", "reject_after", "slow", "heals_after", "busy", "lose", "fail"),
-    *("truncate", "late", "die_after", "pending_every", "private_syntax"),
+    *("truncate", "late", "die_after", "pending_every", "private_syntax", "longest_range"),
 )
 _NO_REFUSALS = (0x0000, 0xFF00, 0xFF01)
 
@@ -142,6 +143,22 @@ class Faults:
     private_syntax: int = 0
     """Number of instances, from the end of each study, offered in `PRIVATE_SYNTAX` only."""
 
+    # Faults of C-FIND.
+    last_with_success: bool = False
+    """The last row of a query result comes with the final response."""
+    longest_range: int | None = None
+    """Ranges of more days than this find nothing, and that is a success; 1: all ranges."""
+    some_undated: bool = False
+    """With ``open_ranges``: only studies whose UID ends with an even digit match this way."""
+    warn: int | None = None
+    """Final status of every query result instead of success, a warning: 0x0001 or 0xB000."""
+    refuse_keys: Set[str] = frozenset()
+    """Keys (keywords) that a query must not have, at any level: it ends with A900."""
+    unnamed: bool = False
+    """This refusal has neither an Offending Element nor an Error Comment."""
+    wild_patients: bool = False
+    """Queries at PATIENT level without a key end with C001; ``*`` is one."""
+
     def __post_init__(self) -> None:
         for name in _NUMBERS:
             value = getattr(self, name)
@@ -157,17 +174,22 @@ class Faults:
             raise ValueError(
                 f"sender: {self.sender!r} is not an AE title: 1 to 16 ASCII characters"
             )
-        for sender in filter(None, (*self.senders, self.stranger)):
-            title, at, address = sender.rpartition("@")
-            if not (at and title.isascii() and 1 <= len(title) <= 16 and address):
-                raise ValueError(f"senders, stranger: {sender!r} is not AETITLE@address")
+        self._check_senders()
         if self.cap_status not in CAP_STATUSES:
             raise ValueError(f"cap_status: {self.cap_status:04X} is not 0000, FE00 or A700")
+        if self.warn is not None and self.warn not in WARNINGS:
+            raise ValueError(f"warn: {self.warn:04X} is not 0001, 0107, 0116 or Bxxx")
         self._check_keywords()
         if self.cap_before_filter and self.cap is None:
             raise ValueError("cap_before_filter: requires cap")
         if not self.models or not set(self.models) <= set(MODELS):
             raise ValueError(f"models: use one or both of {', '.join(MODELS)}")
+
+    def _check_senders(self) -> None:
+        for sender in filter(None, (*self.senders, self.stranger)):
+            title, at, address = sender.rpartition("@")
+            if not (at and title.isascii() and 1 <= len(title) <= 16 and address):
+                raise ValueError(f"senders, stranger: {sender!r} is not AETITLE@address")
 
     def _check_keywords(self) -> None:
         named = self.ignore_keys - {OPTIONAL}
@@ -199,9 +221,25 @@ class Faults:
             (self.lying_counts, "the numbers of series and instances are one too high"),
             (set(self.models) != set(MODELS), f"only the {self.models[0].title()} Root model"),
             (self.no_image_level, "queries at IMAGE level are refused"),
+            *self._of_queries(),
             *self._of_retrieves(),
         )
         return [line for there, line in lines if there]
+
+    def _of_queries(self) -> tuple[tuple[object, str], ...]:
+        refused = ", ".join(sorted(self.refuse_keys))
+        return (
+            (self.last_with_success, "the last row comes with the final response"),
+            (
+                self.longest_range is not None,
+                f"ranges of more than {self.longest_range} days find nothing",
+            ),
+            (self.some_undated, "ranges without a beginning find only some undated studies"),
+            (self.warn is not None, f"query results end with {self.warn or 0:04X}"),
+            (self.refuse_keys, f"queries with one of these keys are refused: {refused}"),
+            (self.unnamed, "refusals do not name the key"),
+            (self.wild_patients, "queries for patients need a key, such as *"),
+        )
 
     def _of_retrieves(self) -> tuple[tuple[object, str], ...]:
         levels = ", ".join(self.retrieve_levels)

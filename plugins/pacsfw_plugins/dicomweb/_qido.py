@@ -14,7 +14,7 @@ from pacsfw_plugins.dicomweb import _said
 from pacsfw_plugins.dicomweb._client import NoAnswer, NoService, in_words, server_of
 from pacsfw_plugins.dicomweb._qido_dialect import PAGE_LIMIT, Dialect, others
 from pacsfw_plugins.dicomweb._qido_http import Connection, Reply
-from pacsfw_plugins.dicomweb._qido_paging import Pages
+from pacsfw_plugins.dicomweb._qido_paging import WARNED, Pages
 from pacsfw_plugins.dicomweb._qido_rows import attribute, encoded, parameters, resource
 
 _NOT_FOUND = 404
@@ -106,6 +106,8 @@ class Qido(QueryProvider):
         evidence: dict[str, Any] = {"pages": pages.pages, "rows": pages.rows}
         if unsent:
             evidence["keys_not_sent"] = unsent
+        if ended and pages.problem == WARNED:
+            evidence["warned"] = True
         complete = bool(ended) and not pages.problem
         return QueryResult(
             complete=complete,

@@ -21,6 +21,8 @@ from pacsfw_plugins.dicomweb._qido_rows import Malformed, texts
 _MORE = re.compile(r"299 [^,]*?There are (\d{1,9} )?additional results that can be requested", re.I)
 """By which the standard announces a further page (PS3.18 section 8.3.4.4.1)."""
 
+WARNED = "the server warns (Warning: 299) that it did not follow the query"
+
 _WARNS = re.compile(r"(?:^|[\s,])299 ")
 
 
@@ -98,7 +100,7 @@ class Pages:
             self._announced = max(self._announced, self.rows + int(more[1] or 1))
         if _WARNS.search(_MORE.sub("", reply.warning)):
             self.warning = self.warning or reply.warning
-            self._fail("the server warns (Warning: 299) that it did not follow the query")
+            self._fail(WARNED)
 
     def _read(self, row: Any) -> dict[str, str]:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Literal
 
 from pacsfw.api import Level, Net, Node, Query, QueryProvider, QueryResult, QueryRow, RunContext
@@ -179,6 +180,7 @@ class _Request:
         self._keys = identifier.encode(keys, association.syntax_of(self._model))
         self._rows = self._rows_beyond = 0
         self._keys_ignored = False
+        self._last: bytes | bytearray | None = None
         self._problem = ""
 
     @property
@@ -201,6 +203,7 @@ class _Request:
             message = self._next(response_timeout, until, total_timeout)
             status = _status(message)
             if status not in PENDING:
+                self._take_last(message)
                 return status
             if self._max_rows and self._rows == self._max_rows:
                 # Only this row proves that there are more, and that the result is incomplete.
@@ -251,7 +254,25 @@ class _Request:
         if self._needs_key and not row.get(self._own_key):
             self._problem = f"a row had no {self._own_key}"
             return
+        self._last = message.data
         self._emit(QueryRow(row))
+
+    def _take_last(self, message: Message) -> None:
+        """Take a row that comes with the final status, which has none in the standard.
+
+        Some PACS repeat the row before, or the identifier of the request, which has no value
+        for the unique key.
+        """
+        if not message.data or message.data == self._last:
+            return
+        if self._max_rows and self._rows >= self._max_rows:
+            self._rows_beyond += 1
+            return
+        with suppress(ValueError):
+            row = rows.read(message.data, message.transfer_syntax, self._undeclared)
+            if not row.get(self._own_key):
+                return
+        self._take(message)
 
 
 def _status(message: Message) -> int:

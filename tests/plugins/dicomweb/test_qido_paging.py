@@ -178,6 +178,7 @@ def test_any_other_warning_on_any_page_is_not_whole(page: int) -> None:
     got, rows, _ = read(answer)
     assert not got.complete
     assert "Warning: 299" in got.status_text
+    assert got.evidence["warned"] is True
     assert "Doe" not in got.status_text
     assert len(rows) == 9
 

@@ -230,6 +230,52 @@ def test_counts_can_lie(faulty: Start, ask: Ask) -> None:
     )
 
 
+# --- answers that are whole and odd -----------------------------------------------------
+
+
+@pytest.mark.parametrize("keys", [ALL, ALL | {"StudyDate": STUDIES[0].study_date or ""}])
+def test_the_last_row_can_come_with_the_success(faulty: Start, keys: dict[str, str]) -> None:
+    plain, odd = by_provider(faulty(), keys), by_provider(faulty(last_with_success=True), keys)
+    assert (odd.status, odd.rows) == (0x0000, plain.rows)
+
+
+def test_long_ranges_can_find_nothing(faulty: Start, ask: Ask) -> None:
+    first, last = (
+        min(s.study_date or "9" for s in STUDIES),
+        max(s.study_date or "" for s in STUDIES),
+    )
+    pacs = faulty(longest_range=2)
+    assert ask(pacs, ALL | {"StudyDate": f"{first}-{last}"}) == Asked(0x0000)
+    assert ask(pacs, ALL | {"StudyDate": f"{first}-"}) == Asked(0x0000)
+    assert ask(pacs, ALL | {"StudyDate": f"{first}-{first}"}).rows
+    assert ask(pacs, ALL | {"StudyDate": first}).rows
+
+
+def test_every_answer_can_end_with_a_warning(faulty: Start) -> None:
+    asked = by_provider(faulty(warn=0xB000), ALL)
+    assert (asked.status, asked.uids) == (0xB000, set(UIDS))
+
+
+def test_a_key_can_be_refused(faulty: Start) -> None:
+    pacs = faulty(refuse_keys=frozenset({"ModalitiesInStudy"}))
+    assert by_provider(pacs, ALL).uids == set(UIDS)
+    assert by_provider(pacs, ALL | {"ModalitiesInStudy": ""}) == Asked(0xA900)
+
+
+def test_patients_may_need_a_key(faulty: Start) -> None:
+    pacs = faulty(wild_patients=True)
+    assert not by_provider(pacs, {"PatientID": ""}, level="PATIENT", root="patient").rows
+    assert by_provider(pacs, {"PatientID": "*"}, level="PATIENT", root="patient").rows
+
+
+def test_a_range_without_a_beginning_can_find_some_undated_studies(faulty: Start) -> None:
+    until = ALL | {"StudyDate": "-19000101"}
+    found = by_provider(faulty(open_ranges=True, some_undated=True), until).uids
+    undated = {study.uid for study in STUDIES if not study.study_date}
+    assert found == {uid for uid in undated if uid[-1] in "02468"}
+    assert by_provider(faulty(open_ranges=True), until).uids == undated
+
+
 # --- associations -----------------------------------------------------------------------
 
 

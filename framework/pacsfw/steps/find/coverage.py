@@ -9,20 +9,28 @@ would contain rows that it does not have.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from pacsfw.api import QueryResult
 from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS, Division, by_text, divide
+from pacsfw.steps.find.emptiness import EMPTY, NO_ROWS, OLDEST, WIDER, Emptiness
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.questions import Questions, Reply
-from pacsfw.steps.find.region import EARLIEST, LATEST, Region
+from pacsfw.steps.find.region import EARLIEST, LATEST, Region, RowTally
 
 IGNORED = "the PACS ignores a key of the question"
 """Reason of a region that only a wider query can cover. An interrupted search is compared
 with it, so the text must not change."""
 
-WIDER = 183
-"""Days by which a single day is widened in order to see a larger result."""
+NO_REPLY = Reply(
+    QueryResult(complete=True, status_text=""), RowTally(), was_enough=False, ignored=set()
+)
+
+SOME_UNDATED = (
+    "studies without a StudyDate were found, and nothing shows that there are no others; a cohort "
+    "can name them"
+)
 
 
 class Coverage:
@@ -37,6 +45,7 @@ class Coverage:
     def __init__(self, questions: Questions, journal: Journal, *, may_widen: bool) -> None:
         self._questions, self._journal = questions, journal
         self._may_widen = may_widen
+        self._emptiness = Emptiness(questions, journal, may_widen=may_widen)
 
     def cover(self, region: Region, *, named: bool = False) -> set[str] | None:
         """Query a region until it is proven, or its unproven parts are named.
@@ -74,26 +83,26 @@ class Coverage:
         if self._questions.is_unlimited:
             self.cover(region)
             return
-        # Some PACS treat an empty date as earlier than any other.
+        # Some PACS treat an empty date as earlier than any other, but not a missing one.
         early = self._questions.put(replace(region, days=(EARLIEST, EARLIEST + 1)))
-        if self._is_whole(early) and early.tally.has_empty_date:
-            self._journal.settle(region, "proven")
-            return
         reply = self._questions.put(region)
-        if reply.is_final:
+        if early.tally.has_empty_date and not self._is_smaller(reply):
+            # Searching all dates for the others would cost too much.
+            self._journal.settle(region, "unproven", reply.warning or SOME_UNDATED)
+        elif reply.is_final:
             self._settle(region, reply, named=False)
         else:
             self._questions.learn(cut=True)
             self._close(region, "StudyDate", "studies without a StudyDate", reply, named=False)
 
-    def _is_whole(self, reply: Reply) -> bool:
+    def _is_smaller(self, reply: Reply) -> bool:
         is_below = self._questions.is_unlimited or reply.tally.rows < self._questions.largest
-        return reply.answer.complete and is_below
+        return reply.is_whole and is_below
 
     def _settle(self, region: Region, reply: Reply, *, named: bool) -> set[str] | None:
-        whole = reply.answer.complete
-        if self._is_whole(reply):
-            return self._prove(region, reply)
+        whole = reply.is_whole
+        if self._is_smaller(reply):
+            return self._prove(region, reply, named=named)
         if reply.is_final and not whole:
             self._journal.settle(region, "unproven", "" if named else reply.answer.status_text)
             return reply.tally.uids
@@ -113,7 +122,7 @@ class Coverage:
             )
         by_days = division is not None and division.axis == "StudyDate" and division.independent
         if whole and not by_days and self._wider_is_larger(region, reply):
-            return self._prove(region, reply)
+            return self._prove(region, reply, named=named)
         if division is None:
             self._give_up(region, reply, named=named)
             return reply.tally.uids
@@ -128,13 +137,44 @@ class Coverage:
             self._questions.ignored.add(division.axis)
             return self._settle(region, self._with_texts(region, reply), named=named)
         if self._adds_up(region, division, reply, replies):
-            self._close(region, division.axis, division.gap, reply, named=named)
+            warnings = filter(None, (each.warning for each in (reply, *replies)))
+            if warning := next(warnings, ""):
+                self._journal.settle(region, "unproven", "" if named else warning)
+            else:
+                self._close(region, division.axis, division.gap, reply, named=named)
             return reply.tally.uids
         known = None if to_compare else replies
         return self._conquer(region, division, reply, known, named=named)
 
-    def _prove(self, region: Region, reply: Reply) -> set[str]:
-        self._journal.settle(region, "proven")
+    def check_empty(self) -> None:
+        """Check the empty results that nothing had shown to be true when they came.
+
+        What other queries returned meanwhile may show it. Otherwise some more are sent.
+        """
+        checked: set[str] = set()
+        while unchecked := [
+            region
+            for region in self._journal.unproven(EMPTY)
+            if region.level == self._questions.level and region.text not in checked
+        ]:
+            for region in unchecked:
+                checked.add(region.text)
+                doubt = self._emptiness.doubt(region)
+                if isinstance(doubt, Division):
+                    self._conquer(region, doubt, NO_REPLY, None, named=False)
+                else:
+                    self._journal.settle(region, "unproven" if doubt else "proven", doubt)
+
+    def _prove(self, region: Region, reply: Reply, *, named: bool) -> set[str]:
+        """Settle a region whose result is smaller than others, or empty."""
+        doubt = reply.warning
+        needs_check = not (reply.tally.rows or self._questions.is_unlimited)
+        if needs_check and not self._emptiness.is_shown(region, reply.tally.margin):
+            doubt = doubt or NO_ROWS  # until `check_empty`
+        if doubt:
+            self._journal.settle(region, "unproven", "" if named else doubt)
+        else:
+            self._journal.settle(region, "proven")
         return reply.tally.uids
 
     def _conquer(
@@ -176,7 +216,7 @@ class Coverage:
         self, region: Region, division: Division, reply: Reply, replies: Sequence[Reply]
     ) -> bool:
         """Return whether the parts prove the whole; if not, settle them one by one."""
-        if not all(part.answer.complete for part in replies):
+        if not all(part.is_whole for part in replies):
             self._questions.learn(cut=True)
             return False
         if _has_all(replies, reply):
@@ -186,11 +226,7 @@ class Coverage:
             return True
         # The PACS may have received studies between the queries: query the whole once more.
         again = self._questions.put(region)
-        if (
-            again.answer.complete
-            and not _has_all(replies, again)
-            and _is_sum(replies, again, spare)
-        ):
+        if again.is_whole and not _has_all(replies, again) and _is_sum(replies, again, spare):
             return True
         self._questions.learn(cut=True)
         return False
@@ -199,15 +235,22 @@ class Coverage:
         """Return whether a wider query has more rows; it is stopped as soon as it has."""
         if self._questions.cut or not self._may_widen or region.seconds:
             return False
-        days = region.days
-        if region.keys:
-            wider = Region(days=days)
-        elif days:
-            wider = Region(days=(max(days[0] - WIDER, EARLIEST), min(days[1] + WIDER, LATEST)))
-        else:
-            return False
-        self._may_widen = self._questions.put(wider, max_rows=reply.tally.rows + 1).was_enough
+        for wider in self._wider(region):
+            if reply.tally.rows < self._questions.largest:
+                return True
+            self._may_widen = self._questions.put(wider, max_rows=reply.tally.rows + 1).was_enough
         return reply.tally.rows < self._questions.largest
+
+    def _wider(self, region: Region) -> Iterator[Region]:
+        """Yield queries that should return more rows; each has a StudyDate."""
+        days = region.days
+        everything = Region(days=(OLDEST, self._journal.tomorrow()))
+        if region.keys and days:
+            yield Region(days=days)
+        elif days:
+            yield Region(days=(max(days[0] - WIDER, EARLIEST), min(days[1] + WIDER, LATEST)))
+        if region.keys or days:
+            yield everything
 
     def _close(
         self, region: Region, axis: str, gap: str, reply: Reply | None, *, named: bool
@@ -239,7 +282,7 @@ class Coverage:
         return reply if reply is not None and reply.tally.texts else self._questions.put(region)
 
     def _give_up(self, region: Region, reply: Reply, *, named: bool) -> None:
-        if reply.answer.complete and not self._questions.cut:
+        if reply.is_whole and not self._questions.cut:
             # No sign of a limit, but one at exactly this size cannot be ruled out.
             reason = f"no larger result than these {reply.tally.rows} rows was ever seen"
         else:

@@ -74,13 +74,13 @@ def regions(criteria: Criteria, profile: Profile) -> dict[Region, list[cohort.Me
     found: dict[Region, list[cohort.Member]] = {}
     for member in criteria.members:
         keys = cohort.match_keys(member, profile)
-        days = criteria.days or _days(member.keys.get("StudyDate", ""))
+        days = criteria.days or days_of(member.keys.get("StudyDate", ""))
         region = Region(keys=tuple(sorted(keys.items())), days=days)
         found.setdefault(region, []).append(member)
     return found
 
 
-def _days(key: str) -> Span | None:
+def days_of(key: str) -> Span | None:
     """Return the range of days of a key of StudyDate; None if an end is open."""
     first, _, last = key.partition("-")
     try:

@@ -7,7 +7,7 @@ from typing import Protocol
 from pacsfw.api import Clock, Query, QueryResult
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.searches import RegionState, Search
-from pacsfw.steps.find.region import Region
+from pacsfw.steps.find.region import Region, day_of
 
 
 class Flushes(Protocol):
@@ -58,6 +58,23 @@ class Journal:
     def state_of(self, region: Region) -> tuple[RegionState | None, str]:
         """Return the state and detail of a region from this or an interrupted search."""
         return self._settled.get(region.text, (None, ""))
+
+    def tomorrow(self) -> int:
+        """Return the day after today, in case the clock of the PACS is ahead."""
+        return self.clock.now().date().toordinal() + 1
+
+    def known_days(self) -> list[int]:
+        """Return some days on which the PACS had studies, from earlier searches."""
+        days = (day_of({"StudyDate": text}) for text in self._ledger.studies.dates())
+        return [day for day in days if day is not None]
+
+    def unproven(self, beginning: str) -> list[Region]:
+        """Return the unproven regions whose reason begins with a text."""
+        return [
+            Region.parse(text)
+            for text, (state, reason) in self._settled.items()
+            if state == "unproven" and reason.startswith(beginning)
+        ]
 
     def forget(self, level: str) -> None:
         """Forget all regions of a level, so that they are queried again."""

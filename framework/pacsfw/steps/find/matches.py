@@ -17,7 +17,7 @@ from pacsfw.errors import StateError
 from pacsfw.ledger import Ledger
 from pacsfw.steps.find import cohort, filters
 from pacsfw.steps.find.criteria import Criteria
-from pacsfw.steps.find.region import day_of
+from pacsfw.steps.find.region import day_of, has_odd_date
 
 FLUSH_AT = 1000
 """Number of studies collected before they are written to the ledger."""
@@ -32,6 +32,7 @@ class Seen:
     """Counts for the notes and problems of a search."""
 
     undated: int = 0
+    odd_dates: int = 0
     outside: int = 0
     not_uids: int = 0
     examined: Counter[str] = field(default_factory=Counter)
@@ -178,6 +179,7 @@ class Matches:
 
     def _is_in_time(self, attributes: Mapping[str, str], *, first: bool) -> bool:
         day = day_of(attributes)
+        self.seen.odd_dates += first and has_odd_date(attributes)
         if day is None:
             self.seen.undated += first
             return self._days is None or self._criteria.undated

@@ -83,6 +83,8 @@ class Planner:
             for region, members in wider.items():
                 self._matches.members = members
                 self._cover(region, coverage)
+            self._matches.members = self._criteria.members
+            coverage.check_empty()
             # Not earlier: a search resumed after a kill must see that these are not covered.
             for region in in_vain:
                 self._mark_covered(region)
@@ -140,7 +142,14 @@ class Planner:
         # The ledger does not keep the patients that an interrupted search found.
         self._journal.forget("PATIENT")
         questions = Questions(self._pacs, found, self._journal, ("PatientID",), level="PATIENT")
-        Coverage(questions, self._journal, may_widen=False).cover(everyone)
+        coverage = Coverage(questions, self._journal, may_widen=False)
+        coverage.cover(everyone)
+        if not found.ids:
+            # Some PACS refuse a query at this level without a key.
+            self._journal.settle(everyone, "unproven")
+            everyone = replace(everyone, keys=(("PatientID", "*"),))
+            coverage.cover(everyone)
+        coverage.check_empty()
         patients = found.ids
         nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]
         if nameless:

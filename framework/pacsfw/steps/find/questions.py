@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +13,11 @@ from pacsfw.dimse.status import (
     OUT_OF_RESOURCES,
     SOP_CLASS_NOT_SUPPORTED,
     WRONG_IDENTIFIER,
+    is_warning,
 )
 from pacsfw.errors import RemoteError
 from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS
+from pacsfw.steps.find.forms import SAMPLES, Forms
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.region import Region, RowTally
 
@@ -37,6 +39,9 @@ class TakesRows(Protocol):
 REFUSALS = 40
 """Maximum number of refusals in a row, without a single row, before the search fails."""
 
+PROBE_ROWS = 5
+"""Rows after which a query that only shows how the PACS behaves is stopped."""
+
 COMPARED = ("StudyDate", "StudyTime")
 """The attributes that show, in addition to the UID, whether a row matches the query."""
 
@@ -55,9 +60,22 @@ class Reply:
     """Keys of the query that the PACS ignores, as the rows show."""
 
     @property
+    def warning(self) -> str:
+        """What the PACS warned of at the end, although it answered; "" without a warning."""
+        answer = self.answer
+        if answer.complete or not (is_warning(answer.status) or answer.evidence.get("warned")):
+            return ""
+        return f"{answer.status_text}{f' ({answer.comment})' if answer.comment else ''}"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the PACS says that these are all rows, if only with a warning."""
+        return self.answer.complete or bool(self.warning)
+
+    @property
     def is_final(self) -> bool:
         """Whether narrower queries would have no better results."""
-        return self.answer.complete or self.answer.evidence.get("narrower_helps") is False
+        return self.is_whole or self.answer.evidence.get("narrower_helps") is False
 
     @property
     def is_refused(self) -> bool:
@@ -132,7 +150,7 @@ class Questions:
         is_unlimited: bool = False,
     ) -> None:
         self._pacs, self._found, self._journal = pacs, found, journal
-        self._returns, self._level = returns, level
+        self._returns, self.level = returns, level
         self.modalities = modalities
         self.is_unlimited = is_unlimited
         # No PACS limits its results to a single row, so a result of one row is complete.
@@ -145,6 +163,7 @@ class Questions:
         self.ignored = set(ignored)
         """Matching keys that the PACS ignores, as known before or seen."""
         self.bounds = Bounds()
+        self.forms = Forms()
         self.untimed_seen = False
         """Whether there are studies without a StudyTime."""
         self.ranges_take_untimed = False
@@ -175,11 +194,17 @@ class Questions:
                 raise RemoteError(
                     f"find: the PACS did not answer a query at {region.level} level, twice: "
                     f"{again.answer.status_text}; check that net.called_node is a PACS, and check "
-                    "its log"
+                    "its log",
+                    comment=again.answer.comment,
                 )
             reply = max(again, reply, key=lambda each: (each.answer.complete, each.tally.rows))
         self._watch(region, reply)
         return reply
+
+    def probe(self, region: Region, keys: tuple[str, ...] = ()) -> bool:
+        """Return whether a query for a region returns any row; a refusal counts for nothing."""
+        returns = tuple(dict.fromkeys((*COMPARED, *TEXT_KEYS, *dict(region.keys), *keys)))
+        return bool(self._put_once(region, returns, PROBE_ROWS).tally.rows)
 
     def _put_once(self, region: Region, returns: tuple[str, ...], max_rows: int) -> Reply:
         texts = (*TEXT_KEYS, *([MODALITIES] if self.modalities else []))
@@ -187,12 +212,15 @@ class Questions:
         # A result that is divided by days may be large, and its texts are not needed.
         margin = self.bounds.margin
         tally = RowTally(margin=margin, texts={} if by_days else {key: [] for key in texts})
+        first: list[Mapping[str, str]] = []
         own_key = "PatientID" if region.level == "PATIENT" else "StudyInstanceUID"
 
         def emit(found: QueryRow) -> None:
             uid = found.attributes.get(own_key, "")
             tally.add(region, uid, found.attributes)
-            if returns is not COMPARED:
+            if len(first) < SAMPLES:
+                first.append({**found.attributes, own_key: uid})
+            if returns is self._returns:
                 self._found.take(uid, found)
 
         query = region.as_query(returns, margin=margin, max_rows=max_rows)
@@ -201,12 +229,15 @@ class Questions:
         seconds = self._journal.clock.monotonic() - started
         self._journal.question(query, answer, tally.rows, seconds)
         was_enough = bool(max_rows) and tally.rows >= max_rows
-        return Reply(answer, tally, was_enough, tally.ignored(region))
+        reply = Reply(answer, tally, was_enough, tally.ignored(region))
+        if first and not reply.ignored:
+            self.forms.learn(region, margin, first)
+        return reply
 
     def learn(self, *, cut: bool) -> None:
         """Note an incomplete result, also for a search that resumes this one."""
         self.cut |= cut
-        if self._level == "STUDY":
+        if self.level == "STUDY":
             self._journal.learned(self.largest, cut=self.cut)
 
     def _watch(self, region: Region, reply: Reply) -> None:
@@ -228,5 +259,6 @@ class Questions:
         if self._refusals >= REFUSALS or hopeless:
             raise RemoteError(
                 f"find: the PACS refuses the query: {answer.status_text}; check its log, and "
-                "whether our AE title may query"
+                "whether it lets us query",
+                comment=answer.comment,
             )

@@ -19,6 +19,8 @@ from pacsfw.dicom.matching import matches
 EARLIEST, LATEST = date.min.toordinal(), date.max.toordinal()
 LAST_SECOND = 24 * 3600 - 1
 
+_FIRST_IMAGE = date(1895, 1, 1).toordinal()
+
 Span = tuple[int, int]
 """First and last of a range, both included."""
 
@@ -181,6 +183,12 @@ def day_of(attributes: Mapping[str, str]) -> int | None:
         return date(int(text[:4]), int(text[4:6]), int(text[6:])).toordinal()
     except ValueError:
         return None
+
+
+def has_odd_date(attributes: Mapping[str, str]) -> bool:
+    """Return whether a StudyDate is none that every PACS matches: not YYYYMMDD, or too early."""
+    text = attributes.get("StudyDate", "")
+    return bool(text) and (not text.isdecimal() or (day_of(attributes) or 0) < _FIRST_IMAGE)
 
 
 def second_of(attributes: Mapping[str, str]) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.journal import Journal
 from pacsfw.steps.find.matches import Matches, Seen
 from pacsfw.steps.find.planner import Planner
+from pacsfw.steps.find.validity import valid_until, what_is_new
 from pacsfw.steps.run import Run
+from pacsfw.words import count
 
 
 def fingerprint(criteria: Criteria, level: Level, net: Net | None, use: str) -> str:
@@ -54,6 +57,8 @@ def search(
     query: str,
     pacs: PacsQuery,
     profile: Profile,
+    *,
+    only_new: bool = False,
 ) -> Search:
     """Search the PACS for all studies that match the criteria; they go to the ledger.
 
@@ -63,6 +68,8 @@ def search(
     ----------
     query
         The `fingerprint`, under which the evidence is kept.
+    only_new
+        Do not repeat what the last search has proven for good.
 
     Returns
     -------
@@ -77,7 +84,14 @@ def search(
         More studies match than ``find.max_studies``.
     """
     ledger, clock = run.ledger, run.clock
+    before = ledger.searches.finished(query)
     begun = ledger.searches.begin(query, clock.now())
+    until = valid_until(criteria, begun.started_at)
+    if only_new and before and ledger.searches.is_proven(before):
+        new = what_is_new(criteria, before)
+        if new is not None:
+            ledger.searches.adopt(begun, before)
+            criteria = new
     matches = Matches(criteria, ledger, begun.id)
     journal = Journal(ledger, begun, clock, matches)
 
@@ -93,7 +107,8 @@ def search(
         journal,
         is_unlimited=pacs.is_unlimited,
     ).run()
-    ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
+    notes = [*_notes(matches.seen), *_news(ledger, begun, before, until)]
+    ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=notes)
     return begun
 
 
@@ -141,16 +156,15 @@ def write(
         problems = _write_outcomes(outcomes, criteria, begun, ledger)
         ledger.searches.remark(begun.id, problems=problems)
     # Last, so that the next run resumes a search that was killed before.
-    ledger.searches.finish(begun, run.clock.now())
+    ledger.searches.finish(begun, run.clock.now(), valid_until(criteria, begun.started_at))
 
 
 def answered_at(query: str, ledger: Ledger) -> str | None:
-    """Return when this search was last finished and proven, or None."""
+    """Return when this search was last finished and proven for good, or None."""
     last = ledger.searches.last(query)
-    if last is None or last.finished_at is None:
+    if last is None or last.finished_at is None or last.valid_until is not None:
         return None
-    doubtful = last.problems or ledger.searches.unproven(last.id)
-    return None if doubtful else last.finished_at.isoformat()
+    return last.finished_at.isoformat() if ledger.searches.is_proven(last) else None
 
 
 def _write_outcomes(path: Path, criteria: Criteria, begun: Search, ledger: Ledger) -> list[str]:
@@ -195,5 +209,21 @@ def _notes(seen: Seen) -> Iterator[str]:
         )
     if seen.undated:
         yield f"studies without a StudyDate that were seen: {seen.undated:,}"
+    if seen.odd_dates:
+        yield (
+            "studies whose StudyDate is no date of the form YYYYMMDD: "
+            f"{seen.odd_dates:,}; no query is certain to find all such studies"
+        )
     if seen.outside:
         yield f"studies of other dates that the PACS returned, skipped: {seen.outside:,}"
+
+
+def _news(
+    ledger: Ledger, begun: Search, before: Search | None, until: date | None
+) -> Iterator[str]:
+    if before is not None and before.finished_at is not None:
+        new = len(ledger.searches.uids(begun.id) - ledger.searches.uids(before.id))
+        if new:
+            yield f"new since the search of {before.finished_at:%Y-%m-%d}: {count(new, 'study')}"
+    if until is not None:
+        yield f"studies after {until} may still arrive: the next `pacsfw run` searches them again"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pacsfw.api import QueryResult
 from pacsfw.errors import RemoteError
+from pacsfw.steps.find.cohort import Member
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.questions import REFUSALS
 from support.archive import Archive, looked_for, study
@@ -158,12 +159,87 @@ def test_one_day_costs_two_questions_where_other_days_have_more(tmp_path):
     assert archive.asked[1].max_rows == 11
 
 
-def test_an_empty_answer_and_a_single_study_need_no_proof(tmp_path):
-    assert looked_for(Archive([]), YEAR, tmp_path / "none").unproven == []
+def test_a_single_study_needs_no_proof(tmp_path):
     alone = Archive([study()])
 
-    assert looked_for(alone, YEAR, tmp_path / "one").uids == {"1.2"}
+    assert looked_for(alone, YEAR, tmp_path).uids == {"1.2"}
     assert len(alone.asked) == 1
+
+
+def test_an_empty_answer_is_proven_where_a_wider_range_finds_something(tmp_path):
+    archive = Archive([study(StudyDate="20210302")])
+
+    came = looked_for(archive, YEAR, tmp_path)
+
+    assert (came.uids, came.unproven) == (frozenset(), [])
+    assert len(archive.asked) == 2
+    assert archive.asked[1].max_rows
+
+
+def test_an_empty_archive_proves_nothing(tmp_path):
+    archive = Archive([])
+
+    came = looked_for(archive, YEAR, tmp_path)
+
+    ((_, reason),) = came.unproven
+    assert "no other query returned a study" in reason
+    assert all(question.match.get("StudyDate") for question in archive.asked)
+
+
+@pytest.mark.parametrize("longest", [1, 7, 31, 200])
+def test_studies_that_only_short_ranges_find_are_all_found(tmp_path, longest):
+    archive = Archive(spread(9), longest_range=longest)
+
+    came = looked_for(archive, YEAR, tmp_path)
+
+    assert (len(came.uids), came.unproven) == (9, [])
+
+
+def test_days_known_from_earlier_searches_show_that_ranges_find_nothing(tmp_path):
+    rows = [*spread(9), *(study(f"2.{n}", StudyDate=f"19990{n}05") for n in range(1, 9))]
+    old = Criteria(start=date(1999, 1, 5), end=date(1999, 1, 5), modality="", search_fields=())
+    looked_for(Archive(rows), old, tmp_path)
+    archive = Archive(rows, longest_range=1)
+
+    years = Criteria(start=date(1999, 1, 1), end=date(2000, 12, 31), modality="", search_fields=())
+    came = looked_for(archive, years, tmp_path)
+
+    assert {f"2.{n}" for n in range(1, 9)} <= came.uids
+    assert came.unproven == []
+
+
+def test_a_cohort_of_which_nothing_is_found_is_proven_where_its_key_finds_others(tmp_path):
+    members = [Member(1, "c.csv:2", {"AccessionNumber": "B1"})]
+    wanted = Criteria(
+        start=None, end=None, modality="", search_fields=(), members=members, has_cohort=True
+    )
+
+    assert looked_for(Archive(spread(9)), wanted, tmp_path / "finds").unproven == []
+
+    class Blind(Archive):
+        def _matches(self, question, row):
+            return "AccessionNumber" not in question.match and super()._matches(question, row)
+
+    assert looked_for(Blind(spread(9)), wanted, tmp_path / "blind").unproven
+
+
+@pytest.mark.parametrize("status", [0x0001, 0x0107, 0x0116, 0xB000, 0xBFFF])
+@pytest.mark.parametrize("count", [0, 3, 200])
+def test_where_every_answer_warns_the_rows_count_and_nothing_is_proven(tmp_path, status, count):
+    archive = Archive(spread(count), warns=status)
+
+    came = looked_for(archive, YEAR, tmp_path)
+
+    assert len(came.uids) == count
+    assert [reason for _, reason in came.unproven] == [f"{status:04X}"]
+    assert len(archive.asked) <= 3
+
+
+@pytest.mark.parametrize("status", [0xB000, 0xB001])
+def test_a_limit_that_is_a_warning_hides_nothing(tmp_path, status):
+    archive = Archive(spread(200), cap=10, cap_status=status)
+
+    assert len(looked_for(archive, YEAR, tmp_path).uids) == 200
 
 
 def test_studies_of_one_second_are_told_apart_by_patient(tmp_path):
@@ -186,13 +262,36 @@ def test_an_archive_that_counts_empty_times_as_early_leaves_no_hole(tmp_path):
     assert (len(came.uids), came.unproven) == (91, [])
 
 
-def test_undated_studies_are_proven_where_empty_dates_count_as_early(tmp_path):
+@pytest.mark.parametrize("cap", [None, 20])
+def test_some_undated_studies_are_no_proof_of_all(tmp_path, cap):
+    """An open range finds those with an empty date, but not those without the attribute."""
+
+    class ByIndex(Archive):
+        def _matches(self, question, row):
+            dates = question.match.get("StudyDate", "")
+            return not (dates and row.get("Lacks")) and super()._matches(question, row)
+
     rows = [*spread(50), *(study(f"2.{n}", StudyDate="") for n in range(5))]
+    rows += [study("3.1", StudyDate="", Lacks="StudyDate")]
     criteria = Criteria(start=FIRST, end=LAST, modality="", search_fields=(), undated=True)
 
-    came = looked_for(Archive(rows, cap=20, open_ranges=True), criteria, tmp_path)
+    came = looked_for(ByIndex(rows, cap=cap, open_ranges=True), criteria, tmp_path)
 
-    assert (len(came.uids), came.unproven) == (55, [])
+    assert len(came.uids) == (56 if cap is None else 55)
+    assert [reason for _, reason in came.unproven if "nothing shows" in reason]
+
+
+def test_undated_studies_are_proven_where_they_are_few(tmp_path):
+    rows = [study("2.1", StudyDate="")]
+    members = [Member(1, "c.csv:2", {"AccessionNumber": "A2.1"})]
+    criteria = Criteria(
+        start=FIRST, end=LAST, modality="", search_fields=(), undated=True, has_cohort=True,
+        members=members,
+    )  # fmt: skip
+
+    came = looked_for(Archive([*spread(50), *rows], open_ranges=True), criteria, tmp_path)
+
+    assert (came.uids, came.unproven) == ({"2.1"}, [])
 
 
 def test_whole_answers_need_no_proof_where_there_is_no_limit(tmp_path):

@@ -91,6 +91,15 @@ def test_a_study_outside_the_range_is_left_out_whatever_the_pacs_says(tmp_path, 
     assert len(came.notes) == 1
 
 
+@pytest.mark.parametrize("odd", ["0095.07.24", "2020", "20201399", "00000000", "2020.06.15"])
+def test_a_date_that_no_query_finds_for_certain_is_told_of(tmp_path, odd):
+    archive = Archive([study(), study("1.3", StudyDate=odd)], ignores=frozenset({"StudyDate"}))
+
+    came = looked_for(archive, criteria(), tmp_path)
+
+    assert any("no query is certain to find all such studies" in note for note in came.notes)
+
+
 def test_studies_that_capitals_kept_from_matching_are_told_of(tmp_path):
     rows = [study(f"1.{n}", StudyDescription=text) for n, text in enumerate(["CHEST", "chest"])]
     wanted = replace(criteria(), filters=(Filter(keyword="StudyDescription", wanted=("*chest*",)),))

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 from faults import of_move, of_senders, of_web
 from faults.disk import fill_up
+from faults.histories import play_all as search_histories
 from faults.kills import PAIRS, Tally, blocked_peers, second_collector, stop_at_random
+from faults.move_histories import play_all as study_histories
 from faults.network import bad_network
 from faults.scenarios import SCENARIOS as USUAL
 from faults.scenarios import Result, play
@@ -34,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wrong += scenarios(asked.scenarios, asked.only)
     for number, cycles in ((signal.SIGKILL, asked.kills), (signal.SIGTERM, asked.terms)):
         wrong += stops(number, cycles, asked.seed)
+    if asked.histories:
+        wrong += histories(asked.histories, asked.seed)
     if asked.disks:
         wrong += disks(asked.disks, asked.seed)
     if asked.offsets:
@@ -66,6 +70,16 @@ def scenarios(most: int, only: str = "") -> list[str]:
     say("falsely called complete", str(sum("FALSELY" in text for text in wrong)))
     say("not retrieved though retrievable", str(sum("not retrieved" in text for text in wrong)))
     return wrong
+
+
+def histories(count: int, seed: int) -> list[str]:
+    """Let random PACS answer, and compare the words with the truth."""
+    words, of_searches = search_histories(count, seed)
+    said = ", ".join(f"{word} {number:,}" for word, number in sorted(words.items()))
+    say(f"{count:,} searches of random PACS", f"{said}; {len(of_searches)} false or missing")
+    of_studies = study_histories(count, seed)
+    say(f"{count:,} studies of random PACS", f"{len(of_studies)} false or missing words")
+    return [*of_searches, *of_studies]
 
 
 def stops(number: signal.Signals, cycles: int, seed: int) -> list[str]:
@@ -140,6 +154,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="faults", description=__doc__)
     for name, default, what in (
         ("scenarios", len(SCENARIOS), "scripted scenarios, the first so many"),
+        ("histories", 20_000, "searches and studies of random PACS"),
         ("kills", 200, "SIGKILL at random moments"),
         ("terms", 50, "SIGTERM at random moments"),
         ("disks", 20, "disks that are full"),
@@ -150,7 +165,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="", help="only scenarios whose name contains this")
     asked = parser.parse_args(arguments)
     if asked.only:
-        asked.kills = asked.terms = asked.disks = asked.offsets = 0
+        asked.kills = asked.terms = asked.disks = asked.offsets = asked.histories = 0
     return asked
 
 

@@ -155,7 +155,7 @@ def _kept(storage: Storage, ledger: Ledger) -> list[str]:
     flags = ledger.evidence.flags()
     kinds = (
         (
-            f"studies no longer requested, after {TRIALS} runs in vain",
+            f"studies no longer requested, after {TRIALS} days in vain",
             "`pacsfw move --retry-given-up` requests them again",
             ledger.studies.given_up(),
         ),

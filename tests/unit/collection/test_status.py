@@ -193,7 +193,7 @@ def test_a_study_that_is_given_up_says_how_to_ask_once_more(ledger, summary_of, 
 
     [note] = summary_of().notes
     assert "`pacsfw move --retry-given-up`" in note
-    assert f"after {TRIALS} runs in vain: 1" in note
+    assert f"after {TRIALS} days in vain: 1" in note
 
 
 def convert(ledger: Ledger, study: Study, state: str, reason: str = "") -> None:

@@ -206,7 +206,8 @@ class Mover:
                     "the PACS is busy or sends nothing: now requesting %d at a time", limit
                 )
         self._answered(done)
-        return done.again and not self._postponed(uid, done, number)
+        postponed = self._postponed(uid, done, number)
+        return done.again and not postponed
 
     def _not_reached(self, err: RemoteError) -> None:
         """Count the failure, and wait a while if the PACS answered before.
@@ -251,7 +252,7 @@ class Mover:
                     f"{self._advice}, then run again",
                     comment=done.comment,
                 )
-            if self.worked or number > 1 or number >= self._attempts:
+            if self.worked or not done.again or number > 1 or number >= self._attempts:
                 return False
             self._made[uid] = number
         self._queue.put(uid)

@@ -14,7 +14,14 @@ from pacsfw.errors import PacsfwError, RemoteError
 from pacsfw.ledger.instances import Instance
 from pacsfw.spool.records import Begun, Discarded, Sealed
 from pacsfw.steps.move.arrivals import Arrivals
-from pacsfw.steps.move.mover import REFUSED_LIMIT, UNREACHED_LIMIT, Mover
+from pacsfw.steps.move.mover import (
+    IN_VAIN_LIMIT,
+    REFUSED_LIMIT,
+    UNREACHED_LIMIT,
+    WORKED_LIMIT,
+    Mover,
+    NothingArrives,
+)
 from pacsfw.steps.move.study import Attempt
 from support.run import make_run
 
@@ -86,6 +93,7 @@ def mover(
     stop=None,
     arrivals=None,
     lacking=lambda: "",
+    worked=True,
 ):
     run = make_run(None, clock=clock, stop=stop, events=events)
     return Mover(
@@ -96,6 +104,8 @@ def mover(
         window=window,
         threads=1,
         attempts=attempts,
+        worked=worked,
+        advice="check this",
     )
 
 
@@ -395,3 +405,54 @@ def test_an_error_of_the_file_system_does_not_quote_the_path():
         mover(worker, clock).move(["1"], total=1)
 
     assert worker.closed == 1
+
+
+NOTHING = Attempt(again=True, in_vain="C000: it cannot reach us", comment="no route")
+UIDS = [str(number) for number in range(1, 31)]
+
+
+@pytest.mark.parametrize(("worked", "limit"), [(False, IN_VAIN_LIMIT), (True, WORKED_LIMIT)])
+def test_a_cause_that_all_studies_share_ends_the_run_after_a_few(worked, limit):
+    clock = TestClock(NOON)
+    worker = Worker(clock, {uid: [NOTHING] for uid in UIDS})
+
+    with pytest.raises(NothingArrives) as caught:
+        mover(worker, clock, worked=worked).move(UIDS, total=30)
+
+    assert str(caught.value) == (
+        f"nothing arrived of {limit} studies in a row: C000: it cannot reach us; check this, then "
+        "run again"
+    )
+    assert caught.value.comment == "no route"
+    assert len(dict(worker.moved)) == limit
+
+
+def test_without_any_arrival_others_are_tried_before_a_study_is_tried_again():
+    clock = TestClock(NOON)
+    arrives = Attempt(again=False, came=True)
+    worker = Worker(clock, {"1": [NOTHING, arrives], "2": [NOTHING, arrives], "3": [arrives]})
+
+    mover(worker, clock, worked=False).move(["1", "2", "3"], total=3)
+
+    order = list(zip([uid for uid, _ in worker.moved], worker.attempts, strict=True))
+    assert order == [("1", 1), ("2", 1), ("3", 1), ("1", 2), ("2", 2)]
+
+
+def test_one_arrival_shows_that_the_cause_is_not_common():
+    clock = TestClock(NOON)
+    script = {uid: [NOTHING] for uid in UIDS} | {"4": [Attempt(again=False, came=True)]}
+    worker = Worker(clock, script)
+
+    mover(worker, clock, worked=False, attempts=1).move(UIDS[:8], total=8)
+
+    assert [uid for uid, _ in worker.moved] == UIDS[:8]
+
+
+def test_different_reasons_are_not_a_common_cause():
+    clock = TestClock(NOON)
+    script = {uid: [Attempt(again=False, in_vain=f"reason {int(uid) % 2}")] for uid in UIDS}
+    worker = Worker(clock, script)
+
+    mover(worker, clock).move(UIDS, total=30)
+
+    assert len(worker.moved) == 30

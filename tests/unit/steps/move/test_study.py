@@ -40,10 +40,13 @@ class Pacs(Transfer):
         levels=("STUDY", "SERIES", "IMAGE"),
         status=0,
         stumbles_at=(),
+        fails_at=None,
+        where="ONLINE",
     ):
         self.room, self.holds, self.sends = room, holds, sends
         self.mute_afterwards, self.mute = mute_afterwards, False
         self.levels, self.status, self.stumbles_at = levels, status, stumbles_at
+        self.fails_at, self.where = fails_at or {}, where
         self.requests = []
 
     requires_patient_id = is_unlimited = False
@@ -59,13 +62,17 @@ class Pacs(Transfer):
             row = {"SeriesInstanceUID": "1.2.9", "NumberOfSeriesRelatedInstances": number}
             return WHOLE, [QueryRow(row)] if self.holds else []
         if query.level == "STUDY":
-            return WHOLE, [QueryRow({"NumberOfStudyRelatedInstances": number})]
+            row = {"NumberOfStudyRelatedInstances": number, "InstanceAvailability": self.where}
+            return WHOLE, [QueryRow(row)]
         return WHOLE, [QueryRow({"SOPInstanceUID": uid}) for uid in self.holds]
 
     def fetch(self, request, inbox):
         self.requests.append(request)
         if request.level not in self.levels:
             return Outcome(status=0xA900, status_text="A900")
+        if request.level in self.fails_at:
+            status = self.fails_at[request.level]
+            return Outcome(status=status, status_text=f"{status:04X}", completed=0)
         sent = 0
         for uid in self.sends:
             if request.sop_uids and uid not in request.sop_uids:
@@ -368,3 +375,77 @@ def test_every_series_has_its_verdict_in_the_ledger(room):
 
     assert (series.uid, series.state, series.missing) == ("1.2.9", "short", ("1.2",))
     assert room.ledger.evidence.series_counts() == {"short": 1}
+
+
+@pytest.mark.parametrize("status", [0xC000, 0x0110, 0xA702, 0xFE00])
+def test_a_study_that_fails_as_a_whole_is_asked_for_by_series_at_once(room, status):
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=["1.1", "1.2"], fails_at={"STUDY": status})
+
+    _, verdict = room.move(pacs)
+
+    assert [level for level, _ in requested(pacs)] == ["STUDY", "SERIES"]
+    assert verdict.state == "complete"
+
+
+@pytest.mark.parametrize("status", [0xA700, 0xA701, 0xA801, 0x0213, 0x0122])
+def test_smaller_requests_are_no_answer_to_a_pacs_that_is_busy_or_refuses(room, status):
+    pacs = Pacs(room, holds=["1.1"], sends=["1.1"], fails_at={"STUDY": status})
+
+    room.move(pacs)
+
+    assert [level for level, _ in requested(pacs)] == ["STUDY"]
+
+
+def test_what_fails_at_every_level_is_left_after_a_few_requests(room):
+    holds = [f"1.{number}" for number in range(1, 400)]
+    pacs = Pacs(
+        room, holds=holds, sends=holds, fails_at=dict.fromkeys(("STUDY", "SERIES", "IMAGE"), 0xC000)
+    )
+    for attempt in (1, 2, 3):
+        room.move(pacs, attempt=attempt)
+
+    assert len(pacs.requests) < 20
+
+
+def test_a_destination_out_of_reach_is_not_tried_with_every_series(room):
+    pacs = Pacs(
+        room, holds=["1.1"], sends=["1.1"], fails_at=dict.fromkeys(("STUDY", "SERIES"), 0xA702)
+    )
+
+    room.move(pacs)
+
+    assert [level for level, _ in requested(pacs)] == ["STUDY", "SERIES"]
+
+
+def test_a_run_may_begin_with_series(room):
+    room.levels = Levels("SERIES")
+    pacs = Pacs(room, holds=["1.1"], sends=["1.1"])
+
+    _, verdict = room.move(pacs)
+
+    assert [level for level, _ in requested(pacs)] == ["SERIES"]
+    assert verdict.state == "complete"
+
+
+def test_a_study_that_is_being_recalled_says_so_and_does_not_look_like_a_common_cause(room):
+    pacs = Pacs(
+        room,
+        holds=["1.1"],
+        sends=[],
+        where="NEARLINE",
+        fails_at=dict.fromkeys(("STUDY", "SERIES"), 0xA702),
+    )
+
+    _, verdict = room.move(pacs)
+
+    assert verdict.reason == "A702; the PACS keeps the study NEARLINE: a recall may take hours"
+
+
+def test_trials_of_a_run_whose_cause_was_common_do_not_count(room):
+    evidence = room.ledger.evidence
+    for day in range(2):
+        evidence.tried(STUDY, ["1.1"], f"run-{day}", NOW + timedelta(days=day))
+    evidence.uncharge("run-1")
+    evidence.tried(STUDY, ["1.1"], "run-2", NOW + timedelta(days=2))
+
+    assert evidence.given_up(STUDY) == frozenset()

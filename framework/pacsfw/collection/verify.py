@@ -17,7 +17,7 @@ from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.report.verified import Verified
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.ingest import QUARANTINE, keep
-from pacsfw.steps.move.expected import Expecting
+from pacsfw.steps.move.expected import Expecting, found_number
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
 from pacsfw.steps.verify.disk import Checked, check_files, unknown_files
@@ -121,7 +121,8 @@ class VerifyStep:
         assert study.verdict is not None  # noqa: S101 - checked by the caller
         before = study.verdict
         if pacs is not None:
-            expectation = Expecting(pacs, self._sizes).read(study.uid, study.patient_id)
+            expecting = Expecting(pacs, self._sizes)
+            expectation = expecting.read(study.uid, study.patient_id, found_number(study))
             self._result.asked += 1
             if expectation.strength and not self._judge.knows_less(study.uid, expectation):
                 verdict = self._judge.conclude(study.uid, expectation, None)

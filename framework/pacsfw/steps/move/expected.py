@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pacsfw.api import Level, Query, QueryResult, QueryRow
+from pacsfw.dimse.status import is_warning
 from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 
@@ -189,9 +190,9 @@ class Expecting:
         answer, rows = self._ask(query)
         own = _of(rows, "StudyInstanceUID", keys["StudyInstanceUID"])
         listed = {row.attributes.get("SeriesInstanceUID", ""): row for row in own}
-        if not answer.complete or "" in listed:
+        if not _is_usable(answer) or "" in listed:
             return Expectation()
-        return replace(_of_series(self._series(keys, listed)), rows=len(rows))
+        return replace(_of_series(self._series(keys, listed)), rows=_size(answer, rows))
 
     def _series(
         self, keys: Mapping[str, str], rows: Mapping[str, QueryRow]
@@ -213,9 +214,10 @@ class Expecting:
         own = _of(own, "SeriesInstanceUID", one.uid)
         uids = frozenset(row.attributes.get("SOPInstanceUID", "") for row in own)
         # A row without its unique key proves that there is an instance, but not which one.
-        if not answer.complete or "" in uids:
+        if not _is_usable(answer) or "" in uids:
             return one
-        return replace(one, uids=uids, proven=len(uids) == one.count, rows=len(rows))
+        proven = len(uids) == one.count
+        return replace(one, uids=uids, proven=proven, rows=_size(answer, rows))
 
     def _ask(self, query: Query) -> tuple[QueryResult, list[QueryRow]]:
         """Query, once more if there was no final status, and note the size of the result."""
@@ -249,7 +251,7 @@ class Expecting:
         answer, rows = self._ask(Query(level="STUDY", match=keys, returns=returns))
         counts = dict(expectation.counts)
         series, number = len(expectation.series), None
-        if answer.complete and len(rows) == 1:
+        if _is_usable(answer) and len(rows) == 1:
             counts.pop(COUNTED, None)  # the search may be older
             count, number = _number(rows[0], STUDY_COUNT), _number(rows[0], STUDY_SERIES)
             counts |= {} if count is None else {COUNTED: count}
@@ -291,6 +293,16 @@ def _summed(expectation: Expectation) -> Expectation:
     if not numbers or len(numbers) < len(expectation.series):
         return expectation
     return replace(expectation, counts={**expectation.counts, SUMMED: sum(numbers)})
+
+
+def _is_usable(answer: QueryResult) -> bool:
+    """Return whether the rows are an answer, if only with a warning."""
+    return answer.complete or is_warning(answer.status) or bool(answer.evidence.get("warned"))
+
+
+def _size(answer: QueryResult, rows: Sequence[QueryRow]) -> int:
+    """Return the size of a result; 0 after a warning: then its size proves nothing."""
+    return len(rows) if answer.complete else 0
 
 
 def _of(rows: Sequence[QueryRow], key: str, uid: str) -> Sequence[QueryRow]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pacsfw.api import QueryResult, QueryRow, Verdict
@@ -191,6 +193,23 @@ def test_numbers_of_series_whose_list_may_be_cut_are_only_the_least():
     found = read(Pacs(study_count=""))
 
     assert (found.counts, found.at_least, found.owed) == ({}, 3, 3)
+
+
+def test_lists_that_end_with_a_warning_count_and_their_size_proves_nothing():
+    class Warns(Pacs):
+        def ask(self, query):
+            answer, rows = super().ask(query)
+            return replace(answer, complete=False, status=0xB000), rows
+
+    sizes = Sizes()
+    for level in ("SERIES", "IMAGE"):
+        sizes.seen(level, 9)
+
+    agreed = read(Warns(images={"1.1": "ab", "1.2": "c"}), sizes)
+    doubtful = read(Warns(images={"1.1": "ab", "1.2": "c"}, counts=(3, 3), study_count=""), sizes)
+
+    assert (agreed.uids, agreed.proven) == (uids("abc"), True)
+    assert (doubtful.uids, doubtful.proven) == (uids("abc"), False)
 
 
 def test_rows_of_other_studies_are_left_out():

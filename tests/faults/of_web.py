@@ -25,7 +25,7 @@ SCENARIOS = (
     served("web: small pages only", web.SmallPages),
     served("web: one row is no list", web.SingleRows),
     served("web: a key is refused and named", web.NoTimes),
-    served("web: a warning in every answer", web.WarnsAlways, "complete-by-count", 1),
+    served("web: a warning in every answer", web.WarnsAlways, "complete", 1),
     served("web: 500 now and then", web.FailsNowAndThen),
     served("web: 400 for transfer-syntax=*", web.PickyAccept),
     served("web: 415 for transfer-syntax=*", web.PickyAccept415),

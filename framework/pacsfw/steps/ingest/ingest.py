@@ -126,7 +126,7 @@ class Ingest:
             header.warnings += integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
-            if sealed.hold:
+            if sealed.hold and record.study_uid in self._known:
                 return _hold(record, spooled, self._state)
             path = self._place(header)
             row, errors = self._read_row(header)

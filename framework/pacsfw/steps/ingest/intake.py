@@ -106,7 +106,7 @@ class Intake:
 
     def close(self) -> None:
         """Finish what is queued and end the workers."""
-        if self._releaser.ident is not None:
+        if self._releaser.is_alive():
             self._pool.wait()  # what is queued may have to be taken again
             self._again.put(None)
             self._releaser.join()

@@ -20,6 +20,7 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.report.observers import Observers
 from pacsfw.spool.records import Sealed, SpoolRecord
 from pacsfw.steps.ingest.intake import Intake
+from pacsfw.steps.ingest.senders import Senders
 from pacsfw.steps.move.arrivals import Arrivals
 from pacsfw.steps.run import Run
 
@@ -92,6 +93,7 @@ class Everything:
             self,
             workers=workers,
             spec=ingest_spec(run, ()),
+            senders=Senders(run, self.is_running),
         )
 
     def __enter__(self) -> Everything:
@@ -104,6 +106,12 @@ class Everything:
 
     def on_the_way(self, records: Sequence[SpoolRecord]) -> None:
         self._arrivals.on_the_way(records)
+
+    def listed(self, sop_uid: str) -> tuple[tuple[str, str], ...]:
+        return self._arrivals.listed(sop_uid)
+
+    def is_running(self, message_id: int) -> bool:
+        return self._arrivals.is_running(message_id)
 
     def stop_because(self, err: Exception) -> None:
         _die(err)

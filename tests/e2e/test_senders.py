@@ -75,3 +75,18 @@ def test_the_manifest_names_who_sent_an_instance_and_the_study_of_its_header(fau
         assert (each["calling_aetitle"], each["address"]) == ("theirtitle", "127.0.0.1")
         assert each["named_study_instance_uid"] == f"{each['study_instance_uid']}.777"
         assert each["study_instance_uid"] in pacs.uids("STUDY")
+
+
+def test_a_dispute_is_settled_by_deleting_the_content_that_is_wrong(faulty, collection, capfd):
+    pacs = faulty(stranger="STRANGER@127.0.0.1")
+    collected = collection(pacs)
+    assert collected.run() == 1
+    assert "two senders" in capfd.readouterr().out
+    assert len(collected.files()) == 8
+    assert collected.run("verify") == 1
+
+    for path in (collected.state / "held").iterdir():
+        path.unlink()
+
+    assert collected.run("verify") == 1  # it tells what is gone
+    assert collected.run("verify") == 0

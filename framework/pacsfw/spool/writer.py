@@ -140,6 +140,11 @@ class SpoolWriter:
             self._discarded("its spool file could not be created")
             raise
 
+    @property
+    def id(self) -> str:
+        """The ID that the records of this instance share, as `spool_id` returns it."""
+        return self._stem.rpartition("/")[2].partition("_")[0]
+
     def announce(self) -> None:
         """Report `Begun`, unless it or the end was already reported. From any thread."""
         with self._spool.one_at_a_time:

@@ -28,6 +28,7 @@ ReadRow = Callable[[FileHeader], tuple[str, Sequence[CellError]]]
 
 _LONGEST_PATH = 4095  # bytes: Linux's PATH_MAX without the final NUL
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+UNSOLICITED = "unsolicited: its study was not requested"
 QUARANTINE = "quarantine"
 """Folder in the state folder for instances that could not be stored."""
 VERSIONS = "versions"
@@ -122,11 +123,13 @@ class Ingest:
         try:
             header = self._reader.read(spooled)
             record = self._attribute(_identify(record, header), sealed)
-            self._check_identity(record, sealed, header)
+            _check_identity(record, sealed, header)
             header.warnings += integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
-            if sealed.hold:
+            if not self._unsolicited and record.study_uid not in self._known:
+                raise _InstanceRefused(UNSOLICITED)
+            if sealed.hold and record.study_uid in self._known:
                 return _hold(record, spooled, self._state)
             path = self._place(header)
             row, errors = self._read_row(header)
@@ -172,21 +175,6 @@ class Ingest:
         ):
             return record
         return replace(record, study_uid=listed[0], named_study=named)
-
-    def _check_identity(self, record: Instance, sealed: Sealed, header: FileHeader) -> None:
-        if not _text(header, "StudyInstanceUID"):
-            raise _InstanceRefused("it has no StudyInstanceUID")
-        if not header.get("SOPInstanceUID"):  # in this case `record` has the UID of the request
-            raise _InstanceRefused("it has no SOPInstanceUID")
-        if record.named_study:
-            [(_, listed)] = sealed.listed
-            named = _text(header, "PatientID")
-            if listed and named and named != listed.strip("\0 "):
-                raise _InstanceRefused(
-                    "its StudyInstanceUID and its PatientID are not those that the PACS lists"
-                )
-        if not self._unsolicited and record.study_uid not in self._known:
-            raise _InstanceRefused("unsolicited: its study was not requested")
 
     def _is_of_series(self, path: Path, record: Instance) -> bool:
         """Return whether the instance at ``path`` names the same study and series."""
@@ -288,6 +276,20 @@ def _identify(record: Instance, header: FileHeader) -> Instance:
         series_uid=uids["SeriesInstanceUID"],
         sop_uid=uids["SOPInstanceUID"] or record.sop_uid,
     )
+
+
+def _check_identity(record: Instance, sealed: Sealed, header: FileHeader) -> None:
+    if not _text(header, "StudyInstanceUID"):
+        raise _InstanceRefused("it has no StudyInstanceUID")
+    if not header.get("SOPInstanceUID"):  # in this case `record` has the UID of the request
+        raise _InstanceRefused("it has no SOPInstanceUID")
+    if record.named_study:
+        [(_, listed)] = sealed.listed
+        named = _text(header, "PatientID")
+        if listed and named and named != listed.strip("\0 "):
+            raise _InstanceRefused(
+                "its StudyInstanceUID and its PatientID are not those that the PACS lists"
+            )
 
 
 def _text(header: FileHeader, keyword: str) -> str:

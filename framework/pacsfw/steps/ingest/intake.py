@@ -17,6 +17,7 @@ from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import (
     HELD,
+    UNSOLICITED,
     VERSIONS,
     Unwritable,
     Vanished,
@@ -68,8 +69,9 @@ class Intake:
         self._senders = senders
         self._held: set[tuple[str, str]] = set()
         """SOP Instance UID and digest of the held instances."""
-        self._learnt: queue.SimpleQueue[Sender | None] = queue.SimpleQueue()
-        self._releaser = threading.Thread(target=self._release_learnt, daemon=True)
+        self._again: queue.SimpleQueue[Sender | Sealed | None] = queue.SimpleQueue()
+        """Senders that became known, and instances to be taken once more."""
+        self._releaser = threading.Thread(target=self._take_again, daemon=True)
 
     def start(self) -> None:
         """Start the workers; take over the spool files of an earlier run, and what was held.
@@ -104,8 +106,9 @@ class Intake:
 
     def close(self) -> None:
         """Finish what is queued and end the workers."""
-        if self._releaser.ident is not None:
-            self._learnt.put(None)
+        if self._releaser.is_alive():
+            self._pool.wait()  # what is queued may have to be taken again
+            self._again.put(None)
             self._releaser.join()
         self._pool.close()
 
@@ -117,16 +120,20 @@ class Intake:
             if not self._senders.knows(sender):
                 hold = not self._senders.learns(record)
                 if not hold:
-                    self._learnt.put(sender)
+                    self._again.put(sender)
         return record._replace(listed=listed, hold=hold) if listed or hold else record
 
-    def _release_learnt(self) -> None:
-        """Release the instances of senders that become known; the body of a thread.
+    def _take_again(self) -> None:
+        """Take instances once more; the body of a thread.
 
         The threads of the pool must not wait for the queue that they empty.
         """
-        while (sender := self._learnt.get()) is not None:
-            self._release(each for each in self._ledger.instances.held() if _sender(each) == sender)
+        while (what := self._again.get()) is not None:
+            if isinstance(what, Sealed):
+                self.take([what])
+            else:
+                held = self._ledger.instances.held()
+                self._release(each for each in held if _sender(each) == what)
 
     def _release(self, held: Iterable[Instance]) -> None:
         """Take held instances as if they had just arrived."""
@@ -184,6 +191,11 @@ class Intake:
             return None
         if isinstance(outcome, Crashed):
             outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
+        if self._is_recognised(job, outcome):
+            self._again.put(_as_sealed(outcome, self._state / outcome.path))
+            why = "it is taken again under the UID of its data set"
+            self._arriving.on_the_way([Discarded(job.file, job.sop_uid, why)])
+            return None
         if outcome.state in ("quarantined", "held") and self._ledger.instances.has_stored(
             outcome.sop_uid, outcome.digest
         ):
@@ -195,6 +207,15 @@ class Intake:
             outcome = self._set_aside(outcome)
         return outcome
 
+    def _is_recognised(self, job: Sealed, outcome: Instance) -> bool:
+        """Return whether a study lists an instance that its C-STORE request named otherwise."""
+        return (
+            outcome.reason == UNSOLICITED
+            and outcome.sop_uid != job.sop_uid
+            and self._releaser.is_alive()
+            and bool(self._arriving.listed(outcome.sop_uid))
+        )
+
     def _note_held(self, instance: Instance) -> None:
         """Remember an instance that is held, or remove the held copy of one that is not."""
         key = (instance.sop_uid, instance.digest)
@@ -203,7 +224,7 @@ class Intake:
             if self._senders is not None:
                 self._senders.report(_sender(instance))
                 if self._senders.knows(_sender(instance)):  # learnt in the meantime
-                    self._learnt.put(_sender(instance))
+                    self._again.put(_sender(instance))
         elif key in self._held:
             self._held.discard(key)
             (self._state / HELD / f"{instance.digest}.dcm").unlink(missing_ok=True)

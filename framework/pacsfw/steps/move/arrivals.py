@@ -58,6 +58,8 @@ class Arrivals:
         """SOP Instance UID to the studies that lack it, with their PatientIDs."""
         self._requests: dict[int, str] = {}
         """Message ID of each C-MOVE request to its study."""
+        self._pulled: dict[str, str] = {}
+        """Spool ID of each instance that a transfer pulls to the study it was requested for."""
         self._strayed: Counter[str] = Counter()
         self._refused: dict[str, float] = {}
         self._receiver = receiver
@@ -73,6 +75,7 @@ class Arrivals:
             for record in records:
                 if isinstance(record, Discarded):
                     self._on_the_way.pop(spool_id(record), None)
+                    self._pulled.pop(spool_id(record), None)
                 else:
                     self._on_the_way[spool_id(record)] = record
                 for tracked in self._tracked.values():
@@ -84,7 +87,8 @@ class Arrivals:
         with self._news:
             for sealed, instance, news in objects:
                 self._on_the_way.pop(spool_id(sealed), None)
-                asked = self._requests.get(sealed.originator_message_id or -1)
+                pulled = self._pulled.pop(spool_id(sealed), None)
+                asked = pulled or self._requests.get(sealed.originator_message_id or -1)
                 if asked is not None and asked != instance.study_uid:
                     self._strayed[asked] += 1
                 tracked = self._tracked.get(instance.study_uid)
@@ -125,6 +129,11 @@ class Arrivals:
         """Note the Message ID of a C-MOVE request for a tracked study."""
         with self._news:
             self._requests[message_id] = study_uid
+
+    def pulls(self, study_uid: str, file: str) -> None:
+        """Note the spool ID of an instance that a transfer pulls for a tracked study."""
+        with self._news:
+            self._pulled[file] = study_uid
 
     def is_running(self, message_id: int) -> bool:
         """Return whether a tracked study is requested under this Message ID."""
@@ -319,5 +328,6 @@ class RequestInbox:
     def create(self, sop_class: str, uid: str, syntax: str) -> SpoolFile:
         """Begin an instance that the transfer pulls."""
         writer = self._spool.begin(sop_class, uid, syntax, self._source)
+        self._arrivals.pulls(self._study_uid, writer.id)
         writer.announce()
         return writer

@@ -10,7 +10,7 @@ from typing import Any
 
 from pacsfw.ledger.cells import encode
 from pacsfw.ledger.instances import Instance
-from pacsfw.steps.ingest.ingest import Vanished
+from pacsfw.steps.ingest.ingest import UNSOLICITED, Vanished
 
 
 def build_crashing(spec: Any) -> Callable[[Any], Any]:
@@ -67,6 +67,26 @@ def build_holding(folder: Any) -> Callable[[Any], Any]:
             sop_class="", syntax="", size=1, path=path.relative_to(place.parent).as_posix()
             if job.hold else path.name, state="held" if job.hold else "stored",
             calling_ae=job.calling_ae, address=job.address,
+        )  # fmt: skip
+
+    return work
+
+
+def build_recognising(folder: Any) -> Callable[[Any], Any]:
+    """Every object is 1.1, and unsolicited unless a study lists it."""
+
+    def work(job: Any) -> Any:
+        place = folder if job.listed else folder / "state" / "quarantine"
+        place.mkdir(exist_ok=True)
+        path = place / "it.dcm"
+        job.path.replace(path)
+        return Instance(
+            sop_uid="1.1", digest="it", study_uid="1" if job.listed else "7", series_uid="",
+            sop_class="", syntax="", size=1, path=path.relative_to(
+                folder if job.listed else folder / "state"
+            ).as_posix(),
+            state="stored" if job.listed else "quarantined",
+            reason="" if job.listed else UNSOLICITED,
         )  # fmt: skip
 
     return work

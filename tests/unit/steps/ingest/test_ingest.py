@@ -39,8 +39,8 @@ def source(room):
     return study.write(room / "source")
 
 
-def ingest(room, layout=LAYOUT, read_row=lambda header: (encode([header.Modality]), [])):
-    return Ingest(room / "archive", room / "state", layout, "a layout", read_row)
+def ingest(room, layout=LAYOUT, read_row=lambda header: (encode([header.Modality]), []), **options):
+    return Ingest(room / "archive", room / "state", layout, "a layout", read_row, **options)
 
 
 def spooled(room, path: Path, *, data=None, uid=None, syntax=None) -> Sealed:
@@ -376,10 +376,7 @@ def test_the_header_decides_if_it_is_not_clear_which_study_lists_it(room, source
 
 def test_the_header_decides_if_the_collection_knows_the_study_that_it_names(room, source):
     sealed = spooled(room, source[0], data=renamed(source[0], StudyInstanceUID="1.7"))
-    worker = Ingest(
-        room / "archive", room / "state", LAYOUT, "a layout", lambda header: ("[]", []),
-        known=frozenset({"1.2", "1.7"}), unsolicited=False,
-    )  # fmt: skip
+    worker = ingest(room, known=frozenset({"1.2", "1.7"}), unsolicited=False)
 
     stored = worker(sealed._replace(listed=(("1.2", ""),)))
 
@@ -418,9 +415,10 @@ def test_what_cannot_be_read_is_quarantined_in_the_study_that_lists_it(room, sou
 
 
 def test_an_object_of_a_sender_that_is_not_known_is_held_under_its_own_uid(room, source):
-    uid = dcmread(source[0]).SOPInstanceUID
+    header = dcmread(source[0])
+    uid, requested = header.SOPInstanceUID, frozenset({header.StudyInstanceUID})
 
-    kept = ingest(room)(spooled(room, source[0], uid="1.2.3")._replace(hold=True))
+    kept = ingest(room, known=requested)(spooled(room, source[0], uid="1.2.3")._replace(hold=True))
 
     assert (kept.state, kept.sop_uid) == ("held", uid)
     assert read_file_meta(room / "state" / kept.path).sop_uid == uid
@@ -433,3 +431,12 @@ def test_a_damaged_object_of_a_sender_that_is_not_known_is_quarantined(room, sou
     kept = ingest(room)(spooled(room, source[0], data=data)._replace(hold=True))
 
     assert kept.state == "quarantined"
+
+
+@pytest.mark.parametrize(
+    ("unsolicited", "state"), [(True, "stored"), (False, "quarantined")], ids=["kept", "not kept"]
+)
+def test_an_object_that_nobody_asked_for_is_never_held(room, source, unsolicited, state):
+    worker = ingest(room, known=frozenset({"1.2"}), unsolicited=unsolicited)
+
+    assert worker(spooled(room, source[0])._replace(hold=True)).state == state

@@ -16,7 +16,13 @@ from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.ingest.senders import Senders
 from support.jobs import Spec
 from support.run import make_run
-from unit.steps.ingest.jobs import build_crashing, build_holding, build_storing, build_vanishing
+from unit.steps.ingest.jobs import (
+    build_crashing,
+    build_holding,
+    build_recognising,
+    build_storing,
+    build_vanishing,
+)
 
 
 @pytest.fixture
@@ -254,3 +260,18 @@ def test_two_contents_of_two_senders_are_disputed_whoever_came_first(ledger, int
 
     assert ledger.instances.disputed("1") == {"1.1", "1.2"}
     assert ledger.senders.disputes() == 2
+
+
+def test_an_instance_whose_request_named_another_uid_is_recognised_by_its_data_set(
+    ledger, intake_of, told, tmp_path
+):
+    told.lacking = {"1.1": (("1", "P"),)}
+    intake = intake_of(build_recognising, Accept())
+
+    intake.take([sent_by(tmp_path, "it", "PACS", "192.0.2.1", sop_uid="1.1.99")])
+    intake.wait()
+    intake.close()
+
+    assert ledger.instances.stored_uids("1") == {"1.1"}
+    assert ledger.studies.get("7") is None
+    assert list((tmp_path / "state" / "quarantine").iterdir()) == []

@@ -7,6 +7,7 @@ import pytest
 from pacsfw.api import Clock
 from pacsfw.ledger.instances import Instance
 from pacsfw.spool.records import Sealed
+from pacsfw.spool.writer import Spool
 from pacsfw.steps.move.arrivals import Arrivals, Inboxes
 
 
@@ -85,3 +86,20 @@ def test_refusals_are_told_once_each_and_not_without_end(arrivals):
 
     assert len(arrivals.refusals()) == 50
     assert arrivals.refusals(later) == ["we refused an association: 3"]
+
+
+def test_instances_of_other_studies_that_a_transfer_pulls_are_counted(arrivals, tmp_path):
+    records = []
+    inbox = Inboxes(arrivals, Spool(tmp_path, records.append), "US", "PACS").of("1")
+    arrivals.track("1", frozenset())
+    for uid in ("1.1", "5.1"):
+        inbox.create("1.2", uid, "1.2.840.10008.1.2.1").seal()
+
+    for record, study_uid in zip([r for r in records if isinstance(r, Sealed)], "15", strict=True):
+        instance = Instance(
+            sop_uid=record.sop_uid, digest="", study_uid=study_uid, series_uid="", sop_class="",
+            syntax="", size=1, path="", state="stored",
+        )  # fmt: skip
+        arrivals.arrived([(record, instance, True)])
+
+    assert arrivals.strayed("1") == 1

@@ -92,6 +92,7 @@ def search(
         matches,
         journal,
         is_unlimited=pacs.is_unlimited,
+        advice=pacs.advice,
     ).run()
     ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=_notes(matches.seen))
     return begun

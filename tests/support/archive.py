@@ -44,6 +44,7 @@ class Archive:
     asked: list[Query] = field(default_factory=list)
     requires_patient_id: bool = False
     is_unlimited: bool = False
+    advice: str = "check the archive"
 
     def put(self, question: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         self.before(len(self.asked))

@@ -99,6 +99,11 @@ class QueryProvider(Closing, ABC):
         """
         return False
 
+    @property
+    def advice(self) -> str:
+        """What to check if queries are refused or not answered, for the end of a message."""
+        return "check its log"
+
     @abstractmethod
     def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Answer one query. Rows are passed to ``emit``; they count once the result is complete.

@@ -47,6 +47,11 @@ class PacsQuery:
         """Whether no limit of rows exists: then a complete query result needs no proof."""
         return self._provider.is_unlimited
 
+    @property
+    def advice(self) -> str:
+        """What to check if queries are refused or not answered."""
+        return self._provider.advice
+
     def put(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
         """Send a query, without the keys that the PACS refuses; pass its rows to ``emit``.
 

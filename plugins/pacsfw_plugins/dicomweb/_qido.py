@@ -65,6 +65,10 @@ class Qido(QueryProvider):
         self._clock, self._url = context.clock, settings.url
         self._connection = Connection(settings, context.clock)
 
+    @property
+    def advice(self) -> str:
+        return "check its log, and whether the credentials in net.dicomweb allow searches"
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()

@@ -54,6 +54,10 @@ class CFind(QueryProvider):
         self._accepted: tuple[Root, ...] = ()
 
     @property
+    def advice(self) -> str:
+        return "check that net.called_node is a PACS, its log, and whether our AE title may query"
+
+    @property
     def requires_patient_id(self) -> bool:
         """Whether Patient Root is the only model; may open an association to find out."""
         if self._root == "auto" and not self._accepted:

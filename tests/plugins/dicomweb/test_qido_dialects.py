@@ -192,3 +192,9 @@ def test_a_failure_of_the_server_is_tried_again() -> None:
         answer, _ = ask(asked)
     assert answer.complete
     assert clock.waits == [1.0, 1.0]
+
+
+def test_the_advice_is_not_that_of_another_protocol() -> None:
+    with qido("http://pacs.invalid/dicom-web") as asked:
+        assert "net.dicomweb" in asked.advice
+        assert "AE title" not in asked.advice

@@ -27,6 +27,8 @@ class Planner:
         Whether every query must name a patient.
     is_unlimited
         Whether complete results need no proof, because there is no limit of rows.
+    advice
+        What to check if the PACS refuses queries.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class Planner:
         journal: Journal,
         *,
         is_unlimited: bool = False,
+        advice: str = "",
     ) -> None:
         self._criteria, self._profile = criteria, profile
         self._pacs, self._requires_patient_id = pacs, requires_patient_id
         self._matches, self._journal = found, journal
         self._patients: list[str] | None = None
+        self._advice = advice
         self._questions = Questions(
             self,
             found,
@@ -52,6 +56,7 @@ class Planner:
             modalities=MODALITIES in profile.before_limit,
             ignored=profile.ignored,
             is_unlimited=is_unlimited,
+            advice=advice,
         )
 
     def run(self) -> None:
@@ -141,7 +146,14 @@ class Planner:
         everyone = Region(level="PATIENT")
         # The ledger does not keep the patients that an interrupted search found.
         self._journal.forget("PATIENT")
-        questions = Questions(self._pacs, found, self._journal, ("PatientID",), level="PATIENT")
+        questions = Questions(
+            self._pacs,
+            found,
+            self._journal,
+            ("PatientID",),
+            level="PATIENT",
+            advice=self._advice,
+        )
         coverage = Coverage(questions, self._journal, may_widen=False)
         coverage.cover(everyone)
         if not found.ids:

@@ -135,6 +135,8 @@ class Questions:
         Matching keys that the PACS is known to ignore.
     is_unlimited
         Whether complete results need no proof, because there is no limit of rows.
+    advice
+        What to check if the PACS refuses queries.
     """
 
     def __init__(
@@ -148,11 +150,12 @@ class Questions:
         modalities: bool = False,
         ignored: Collection[str] = (),
         is_unlimited: bool = False,
+        advice: str = "",
     ) -> None:
         self._pacs, self._found, self._journal = pacs, found, journal
         self._returns, self.level = returns, level
         self.modalities = modalities
-        self.is_unlimited = is_unlimited
+        self.is_unlimited, self._advice = is_unlimited, advice
         # No PACS limits its results to a single row, so a result of one row is complete.
         self.largest = 2
         """Studies (patients) in the largest result: no limit is lower."""
@@ -193,8 +196,7 @@ class Questions:
             if again.broke_off and not (reply.tally.rows or again.tally.rows):
                 raise RemoteError(
                     f"find: the PACS did not answer a query at {region.level} level, twice: "
-                    f"{again.answer.status_text}; check that net.called_node is a PACS, and check "
-                    "its log",
+                    f"{again.answer.status_text}; {self._advice}",
                     comment=again.answer.comment,
                 )
             reply = max(again, reply, key=lambda each: (each.answer.complete, each.tally.rows))
@@ -258,7 +260,6 @@ class Questions:
         hopeless = answer.status in _HOPELESS and not self._has_answered
         if self._refusals >= REFUSALS or hopeless:
             raise RemoteError(
-                f"find: the PACS refuses the query: {answer.status_text}; check its log, and "
-                "whether it lets us query",
+                f"find: the PACS refuses the query: {answer.status_text}; {self._advice}",
                 comment=answer.comment,
             )

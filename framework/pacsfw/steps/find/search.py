@@ -106,6 +106,7 @@ def search(
         matches,
         journal,
         is_unlimited=pacs.is_unlimited,
+        advice=pacs.advice,
     ).run()
     notes = [*_notes(matches.seen), *_news(ledger, begun, before, until)]
     ledger.searches.remark(begun.id, problems=_problems(matches.seen), notes=notes)

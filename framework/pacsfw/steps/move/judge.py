@@ -72,9 +72,11 @@ class Judge:
         evidence, now = self._ledger.evidence, self._run.clock.now()
         lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
         tried = verdict.state == "over" if retrieved is None else retrieved.tried
+        # What is held has arrived, and waits for the configuration.
+        vain = set(lacking) - self._ledger.instances.held_uids(study_uid)
         with self._ledger.transaction():
             if tried:
-                evidence.tried(study_uid, lacking, self._run.context.run_id, now)
+                evidence.tried(study_uid, vain, self._run.context.run_id, now)
             self._ledger.studies.settle(study_uid, verdict, now, self._components)
             evidence.judge(study_uid, verdict.series)
             evidence.settle_trials(study_uid, lacking)

@@ -16,7 +16,6 @@ from pacsfw.durable import replacing, sync_folder
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _URI = "urn:ietf:rfc:3986"
-_WHOLE = ("complete", "complete-by-count")
 
 SCHEMA = {
     "type": "object",
@@ -162,7 +161,7 @@ def _identifiers(uid: str, accession: str) -> list[dict[str, Any]]:
 
 
 def _status(verdict: Verdict | None) -> str:
-    return "available" if verdict is not None and verdict.state in _WHOLE else "unknown"
+    return "available" if verdict is not None and verdict.is_complete else "unknown"
 
 
 def _coding(system: str, code: str) -> dict[str, str]:

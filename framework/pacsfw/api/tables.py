@@ -102,6 +102,11 @@ class Verdict:
     comment: str = ""
     """What the PACS itself said. It may name a patient: only terminals show it."""
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether this is one of the verdicts that need nobody's attention."""
+        return self.state.startswith("complete")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

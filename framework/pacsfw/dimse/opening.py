@@ -1,6 +1,7 @@
 """Opening an association with the PACS (PS3.8 sections 7.1 and 9.3.2, PS3.7 annex D).
 
-The PDUs are encoded and decoded by pynetdicom's classes; the connection is ours.
+The request is encoded by pynetdicom's classes; the response is read by our own code, because
+theirs reject what the standard says to skip. The connection is ours.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
+from pynetdicom.pdu import A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
     ImplementationClassUIDNotification,
@@ -24,7 +25,7 @@ from pynetdicom.pdu_primitives import (
 
 from pacsfw.api import Node
 from pacsfw.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from pacsfw.dimse import pdu
+from pacsfw.dimse import association_reply, pdu
 from pacsfw.dimse.negotiation import APPLICATION_CONTEXT, Context
 from pacsfw.dimse.pdu import MAX_PDU, PduType, PeerSilent
 from pacsfw.dimse.pdu_reader import PduReader
@@ -167,19 +168,13 @@ def _answer(reader: PduReader, proposed: Sequence[Proposal]) -> tuple[dict[int, 
 
 
 def _accepted(body: bytes, proposed: Sequence[Proposal]) -> tuple[dict[int, Context], int]:
-    answer = A_ASSOCIATE_AC()
-    try:
-        answer.decode(bytes((PduType.ASSOCIATE_AC, 0)) + len(body).to_bytes(4, "big") + body)
-        contexts = {
-            item.context_id: Context(
-                proposed[item.context_id // 2].abstract_syntax, str(item.transfer_syntax)
-            )
-            for item in answer.presentation_context
-            if item.context_id and item.result == 0 and item.transfer_syntax
-        }
-        peer_max_pdu = answer.user_information.maximum_length if answer.user_information else 0
-    except Exception as err:  # pynetdicom raises anything on malformed bytes
-        raise Ended(f"an unreadable response to the association request: {NO_DICOM}") from err
-    if not contexts:
+    by_id = {
+        2 * number + 1: (each.abstract_syntax, each.transfer_syntaxes)
+        for number, each in enumerate(proposed)
+    }
+    reply = association_reply.read(body, by_id)
+    if reply is None:
+        raise Ended(f"an unreadable response to the association request: {NO_DICOM}")
+    if not reply.contexts:
         raise Unsupported
-    return contexts, int(peer_max_pdu or 0)
+    return dict(reply.contexts), reply.max_pdu

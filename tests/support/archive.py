@@ -17,7 +17,7 @@ from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.search import search
 from support.run import make_run
 
-QUESTIONS = 3000
+QUESTIONS = 6000
 """More than any search of these tests needs."""
 
 SUCCESS = QueryResult(complete=True, status_text="0000: Success", status=0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pacsfw.cli import main
-from pacsfw.testing import EmbeddedPACS, make_studies, write_studies
+from pacsfw.testing import EmbeddedPACS, FaultyPACS, make_studies, write_studies
 from peers.process import free_port
 
 
@@ -53,6 +53,16 @@ def test_the_profile_is_written_shown_and_accepted(pacs, conf, tmp_path, capsys)
     assert main(["config", "check", conf(pacs.port, "pacs.profile.yaml")]) == 0
     assert "warning" not in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_keys_that_the_pacs_refuses_are_found_out_and_accepted_in_the_profile(conf, tmp_path):
+    refused = frozenset({"ModalitiesInStudy", "PatientAge"})
+    with FaultyPACS(make_studies(12), aetitle="theirtitle", refuse_keys=refused) as pacs:
+        assert main(["probe", conf(pacs.port)]) == 0
+        text = (tmp_path / "pacs.profile.yaml").read_text()
+        assert "refused_keys:\n  - ModalitiesInStudy  # a query with it failed" in text
+        assert "  - PatientAge  # a query with it failed" in text
+        assert main(["config", "check", conf(pacs.port, "pacs.profile.yaml")]) == 0
 
 
 def test_an_existing_profile_is_left_alone_and_the_pacs_is_not_asked(pacs, conf, tmp_path, capsys):

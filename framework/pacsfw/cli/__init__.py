@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from pacsfw import __version__
-from pacsfw.errors import INTERRUPTED, ComponentConflict, PacsfwError, PluginError
+from pacsfw.errors import INTERRUPTED, ComponentConflict, PacsfwError, PluginError, RemoteError
 from pacsfw.plugins import discover
 from pacsfw.plugins.discovery import NO_PLUGINS_VARIABLE, PluginPlan
 from pacsfw.plugins.records import CommandOffer, PluginFailure
@@ -155,6 +155,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return err.exit_code
     except PacsfwError as err:
         print(err, file=sys.stderr)  # noqa: T201 - the only place that prints our errors
+        if isinstance(err, RemoteError) and err.comment:
+            print(f"the PACS says: {err.comment}", file=sys.stderr)  # noqa: T201
         return err.exit_code
     except (click.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)  # noqa: T201

@@ -66,7 +66,7 @@ def _carry_out(
         if summary is not None:
             render(summary, console)
             if isinstance(err, RemoteError):
-                raise RemoteError(f"{err}\n{RESUME}") from err
+                raise RemoteError(f"{err}\n{RESUME}", comment=err.comment) from err
         raise
     if not (collection.interrupted or summary.found or command == "move"):
         summary = replace(summary, notes=[*summary.notes, NOTHING_MATCHES])

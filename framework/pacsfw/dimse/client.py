@@ -14,9 +14,11 @@ from pynetdicom import _config
 
 from pacsfw.api import Net, Node
 from pacsfw.dimse.command import Element, Field
+from pacsfw.dimse.messages import Message
 from pacsfw.dimse.negotiation import VERIFICATION
 from pacsfw.dimse.opening import CONNECT_SECONDS, Proposal, Rejected, Unsupported, request
-from pacsfw.dimse.requestor import Ended, Message, Requestor
+from pacsfw.dimse.requestor import Ended, Requestor
+from pacsfw.dimse.response import comment_of
 from pacsfw.dimse.status import SUCCESS, describe
 from pacsfw.errors import RemoteError
 
@@ -125,12 +127,13 @@ def echo(net: Net) -> None:
             association.send(VERIFICATION, {Element.COMMAND_FIELD: Field.C_ECHO_RQ})
             message = association.receive(ECHO_SECONDS)
             status = None if message is None else _status(message, Field.C_ECHO_RSP)
+            comment = "" if message is None else comment_of(message.command)
         except Ended as err:
             raise RemoteError(f"{name}: C-ECHO: {err}") from err
     if status is None:
         raise RemoteError(f"{name}: C-ECHO: no valid response within {ECHO_SECONDS:.0f} s")
     if status != SUCCESS:
-        raise RemoteError(f"{name}: C-ECHO: {describe(status, 'C-ECHO')}")
+        raise RemoteError(f"{name}: C-ECHO: {describe(status, 'C-ECHO')}", comment=comment)
 
 
 def _status(message: Message, expected: Field) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -30,6 +30,7 @@ class Element(IntEnum):
     PRIORITY = 0x0700
     DATA_SET_TYPE = 0x0800
     STATUS = 0x0900
+    OFFENDING_ELEMENT = 0x0901
     ERROR_COMMENT = 0x0902
     AFFECTED_SOP_INSTANCE = 0x1000
     COMPLETED = 0x1021
@@ -81,6 +82,11 @@ class Command:
             raise ValueError(f"command element (0000,{element:04X}) is not two bytes long")
         return int.from_bytes(value, "little")
 
+    def hint(self, element: int) -> int | None:
+        """Return a number that is not essential; None if it is absent or not understood."""
+        value = self.elements.get(element, b"")
+        return int.from_bytes(value, "little") if len(value) in (2, 4) else None
+
     def required(self, element: int) -> int:
         """Return a required US value.
 
@@ -103,6 +109,32 @@ class Command:
         """Whether a data set follows."""
         return self.required(_DATA_SET_TYPE) != NO_DATA_SET
 
+    @property
+    def announces_data_set(self) -> bool:
+        """Whether a response says that a data set follows; without a word, none does."""
+        return self.number(_DATA_SET_TYPE) not in (None, NO_DATA_SET)
+
+
+def decode_response(data: bytes | bytearray) -> tuple[Command, bool]:
+    """Decode the command set of a response; return also whether anything was skipped.
+
+    Elements of other groups (an Orthanc puts (0008,0058) into responses of C-GET) and repeated
+    ones are skipped.
+
+    Raises
+    ------
+    ValueError
+        An element is truncated.
+    """
+    elements: dict[int, bytes] = {}
+    odd = False
+    for group, element, value in _elements(data):
+        if group != 0 or element in elements:
+            odd = True
+        else:
+            elements[element] = value
+    return Command(elements), odd
+
 
 def decode(data: bytes | bytearray) -> Command:
     """Decode a complete command set.
@@ -113,21 +145,33 @@ def decode(data: bytes | bytearray) -> Command:
         An element is truncated, of another group or duplicate.
     """
     elements: dict[int, bytes] = {}
+    for group, element, value in _elements(data):
+        if group != 0:
+            raise ValueError(f"command set with an element of group {group:04X}")
+        if element in elements:
+            raise ValueError(f"command element (0000,{element:04X}) occurs twice")
+        elements[element] = value
+    return Command(elements)
+
+
+def _elements(data: bytes | bytearray) -> Iterator[tuple[int, int, bytes]]:
+    """Yield group, element number and value.
+
+    Raises
+    ------
+    ValueError
+        An element is truncated.
+    """
     position = 0
     while position < len(data):
         if position + _ELEMENT.size > len(data):
             raise ValueError("truncated command set")
         group, element, length = _ELEMENT.unpack_from(data, position)
         start = position + _ELEMENT.size
-        if group != 0:
-            raise ValueError(f"command set with an element of group {group:04X}")
-        if start + length > len(data):
-            raise ValueError(f"command element (0000,{element:04X}) reaches beyond the end")
-        if element in elements:
-            raise ValueError(f"command element (0000,{element:04X}) occurs twice")
-        elements[element] = bytes(data[start : start + length])
         position = start + length
-    return Command(elements)
+        if position > len(data):
+            raise ValueError(f"command element ({group:04X},{element:04X}) reaches beyond the end")
+        yield group, element, bytes(data[start:position])
 
 
 class Decoder:

@@ -10,36 +10,26 @@ queries). A proof of completeness cannot rely on that.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import socket
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 from pacsfw.api import SpoolFile
 from pacsfw.dimse import command, pdu
-from pacsfw.dimse.command import MAX_COMMAND, Command, Element, Field
+from pacsfw.dimse.command import Command, Element, Field
+from pacsfw.dimse.messages import Message, Messages
 from pacsfw.dimse.negotiation import Context
 from pacsfw.dimse.pdu import PduType, PeerSilent, ProtocolError
 from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.storing import Create, StoreRequest, marking_last
 
 RELEASE_SECONDS = 5.0
-MAX_IDENTIFIER = 16 << 20
-"""Maximum bytes of one response."""
 
 
 class Ended(Exception):
     """The association is over; the text describes how it ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One DIMSE message: command set and, if there is one, the encoded data set."""
-
-    command: Command
-    data: bytes | None
-    transfer_syntax: str
 
 
 class Requestor:
@@ -64,10 +54,9 @@ class Requestor:
     ) -> None:
         self._socket, self._reader = sock, reader
         self._contexts, self._peer_max_pdu = contexts, peer_max_pdu
-        self._command, self._data = bytearray(), bytearray()
-        self._pending: Command | None = None
-        self._last, self._last_bytes = Command({}), b""
-        self._message_id = 0
+        self._messages = Messages(contexts)
+        # Random: whoever repeats it as Move Originator Message ID was told by the PACS.
+        self._message_id = secrets.randbelow(0xFFFF)
         self._create: Create | None = None
         self._storing: StoreRequest[SpoolFile] | None = None
         self.is_open = True
@@ -76,6 +65,11 @@ class Requestor:
     def received(self) -> int:
         """Bytes received; grows while the peer sends, even during one long message."""
         return self._reader.received
+
+    @property
+    def next_message_id(self) -> int:
+        """The message ID of the next request."""
+        return self._message_id % 0xFFFF + 1
 
     def take_objects(self, create: Create) -> None:
         """Accept instances by C-STORE over this association while `receive` waits.
@@ -101,7 +95,7 @@ class Requestor:
             The association is over.
         """
         context_id = self._context_id(abstract_syntax)
-        self._message_id = self._message_id % 0xFFFF + 1
+        self._message_id = self.next_message_id
         request: dict[int, bytes | int] = {
             Element.AFFECTED_SOP_CLASS: abstract_syntax.encode("ascii"),
             Element.MESSAGE_ID: self._message_id,
@@ -129,7 +123,7 @@ class Requestor:
             for number, each in self._contexts.items()
             if (each.abstract_syntax, each.transfer_syntax) == (sop_class, transfer_syntax)
         )
-        self._message_id = self._message_id % 0xFFFF + 1
+        self._message_id = self.next_message_id
         request: dict[int, bytes | int] = {
             Element.AFFECTED_SOP_CLASS: sop_class.encode("latin-1"),
             Element.COMMAND_FIELD: Field.C_STORE_RQ,
@@ -185,19 +179,22 @@ class Requestor:
         """
         deadline = time.monotonic() + seconds
         while True:
+            message = self._messages.take()
+            if message is not None:
+                return message
             try:
                 kind, body = self._reader.read()
-                message = self._collect(body) if kind is PduType.P_DATA else self._other(kind)
+                if kind is not PduType.P_DATA:
+                    self._other(kind)
+                self._collect(body)
             except PeerSilent:
-                message = None
+                self._messages.end_without_data()
             except pdu.PduError as err:
                 self._end(in_words(err), abort=True)
             except ValueError as err:
                 self._end(f"the association was aborted: {err}", abort=True)
-            if message is not None:
-                return message
             if time.monotonic() >= deadline:
-                return None
+                return self._messages.take()
 
     def _other(self, kind: PduType) -> NoReturn:
         """Handle a PDU that ends the association, or is unexpected."""
@@ -232,24 +229,25 @@ class Requestor:
             self._send_abort()
             self._close()
 
-    def _collect(self, body: memoryview) -> Message | None:
-        """Add one P-DATA PDU; at most one message may end in it."""
-        message = None
+    def _collect(self, body: memoryview) -> None:
+        """Add one P-DATA PDU."""
         for context_id, is_command, is_last, fragment in pdu.pdvs(body):
-            if message is not None:
-                raise ProtocolError("two messages in one P-DATA PDU")
             if self._storing is not None and not is_command:
                 self._store(self._storing, context_id, fragment, is_last=is_last)
                 continue
-            target, limit = (
-                (self._command, MAX_COMMAND) if is_command else (self._data, MAX_IDENTIFIER)
+            request = self._messages.add(
+                context_id, fragment, is_command=is_command, is_last=is_last
             )
-            target += fragment
-            if len(target) > limit:
-                raise ProtocolError(f"a message of more than {limit} bytes")
-            if is_last:
-                message = self._finished(context_id, is_command=is_command)
-        return message
+            if request is not None:
+                self._begin_storing(request, context_id)
+
+    def _begin_storing(self, request: Command, context_id: int) -> None:
+        if self._create is None or self._storing is not None:
+            raise ProtocolError("a C-STORE request that was not asked for")
+        self._storing = StoreRequest(request, context_id)
+        self._storing.begin(self._contexts[context_id], self._create)
+        if not request.has_data_set:
+            self._store(self._storing, context_id, memoryview(b""), is_last=True)
 
     def _store(
         self,
@@ -263,36 +261,10 @@ class Requestor:
             raise ProtocolError("data set in a different presentation context than its command")
         storing.write(fragment)
         if is_last:
-            self._storing = self._pending = None
+            self._storing = None
             storing.end()
             answer = command.response(storing.request, storing.status, storing.comment)
             self._write(pdu.p_data(context_id, answer, self._peer_max_pdu))
-
-    def _finished(self, context_id: int, *, is_command: bool) -> Message | None:
-        if context_id not in self._contexts:
-            raise ProtocolError("a message on a presentation context that was not accepted")
-        if is_command:
-            if self._pending is not None:
-                raise ProtocolError("a command instead of the data set of the one before")
-            if self._command != self._last_bytes:  # those of pending responses are identical
-                self._last = command.decode(self._command)
-                self._last_bytes = bytes(self._command)
-            self._pending = self._last
-            self._command.clear()
-            if self._create and self._pending.number(Element.COMMAND_FIELD) == Field.C_STORE_RQ:
-                self._storing = StoreRequest(self._pending, context_id)
-                self._storing.begin(self._contexts[context_id], self._create)
-            if self._pending.has_data_set:
-                return None
-            if self._storing is not None:
-                self._store(self._storing, context_id, memoryview(b""), is_last=True)
-                return None
-        if self._pending is None:
-            raise ProtocolError("a data set without a command")
-        pending, self._pending = self._pending, None
-        data = None if is_command else bytes(self._data)
-        self._data.clear()
-        return Message(pending, data, self._contexts[context_id].transfer_syntax)
 
     def _context_id(self, abstract_syntax: str) -> int:
         for context_id, context in self._contexts.items():

@@ -7,13 +7,14 @@ only text.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pydicom.valuerep import STR_VR
 
 from pacsfw.dicom import charset
@@ -59,6 +60,33 @@ def read(data: bytes, transfer_syntax: str, undeclared: str = "") -> dict[str, s
         raise ValueError("malformed data set: truncated") from None
 
 
+def read_as_sent(
+    data: bytes, transfer_syntax: str, undeclared: str = ""
+) -> tuple[dict[str, str], bool]:
+    """Read a data set that may not be in the transfer syntax agreed on.
+
+    Returns
+    -------
+    tuple
+        The row like `read`, and whether it is in the other of the two syntaxes.
+
+    Raises
+    ------
+    ValueError
+        It is malformed in both.
+    """
+    try:
+        return read(data, transfer_syntax, undeclared), False
+    except ValueError:
+        is_implicit = transfer_syntax == ImplicitVRLittleEndian
+        other = ExplicitVRLittleEndian if is_implicit else ImplicitVRLittleEndian
+        with contextlib.suppress(ValueError):
+            row = read(data, other, undeclared)
+            if row:
+                return row, True
+        raise
+
+
 def _walk(data: bytes, implicit: bool, undeclared: str) -> dict[str, str]:
     header = _implicit if implicit else _explicit
     found: dict[str, str] = {}
@@ -76,7 +104,7 @@ def _walk(data: bytes, implicit: bool, undeclared: str) -> dict[str, str]:
         if not keyword:
             continue
         if keyword in found:
-            raise ValueError(f"malformed data set: {keyword} occurs twice")
+            continue  # some PACS return an element twice; the first one is in order
         value = data[start:position]
         if kind in NUMBERS:
             found[keyword] = _numbers(value, NUMBERS[kind])

@@ -7,12 +7,24 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
-from pacsfw.api import Level, Net, Node, Query, QueryProvider, QueryResult, QueryRow, RunContext
+from pacsfw.api import (
+    Level,
+    Net,
+    Node,
+    Query,
+    QueryProvider,
+    QueryResult,
+    QueryRow,
+    RunContext,
+    is_uid,
+)
 from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.identifier import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Root
-from pacsfw.dimse.requestor import Ended, Message, Requestor
+from pacsfw.dimse.messages import Message
+from pacsfw.dimse.requestor import Ended, Requestor
+from pacsfw.dimse.response import comment_of, offending_keys
 from pacsfw.dimse.status import CANCELLED, PENDING, SUCCESS, describe
 from pacsfw.errors import ConfigError, RemoteError
 
@@ -185,7 +197,9 @@ class _Request:
         self._rows = self._rows_beyond = 0
         self._keys_ignored = False
         self._last: bytes | bytearray | None = None
-        self._problem = ""
+        self._problem = self._comment = ""
+        self._refused_keys: tuple[str, ...] = ()
+        self._sent = tuple(query.match.values())
 
     @property
     def heard(self) -> bool:
@@ -208,6 +222,8 @@ class _Request:
             status = _status(message)
             if status not in PENDING:
                 self._take_last(message)
+                self._comment = comment_of(message.command, self._sent)
+                self._refused_keys = offending_keys(message.command)
                 return status
             if self._max_rows and self._rows == self._max_rows:
                 # Only this row proves that there are more, and that the result is incomplete.
@@ -233,7 +249,14 @@ class _Request:
             ended = (
                 f"cancelled at the limit of {self._rows} rows{'' if is_usual else f' ({ended})'}"
             )
-        return QueryResult(complete=complete, status_text=ended, status=status, evidence=evidence)
+        return QueryResult(
+            complete=complete,
+            status_text=ended,
+            status=status,
+            evidence=evidence,
+            comment=self._comment,
+            refused_keys=self._refused_keys,
+        )
 
     def _next(self, response_timeout: float, until: float, total_timeout: float) -> Message:
         left = until - time.monotonic()
@@ -250,9 +273,14 @@ class _Request:
     def _take(self, message: Message) -> None:
         self._rows += 1
         try:
-            row = rows.read(message.data or b"", message.transfer_syntax, self._undeclared)
+            row, is_other = rows.read_as_sent(
+                message.data or b"", message.transfer_syntax, self._undeclared
+            )
         except ValueError:
             self._problem = "a row could not be decoded"
+            return
+        if is_other and self._needs_key and not is_uid(row.get(self._own_key, "")):
+            self._problem = "a row is not in the transfer syntax agreed on"
             return
         row.pop("QueryRetrieveLevel", None)
         if self._needs_key and not row.get(self._own_key):
@@ -273,7 +301,7 @@ class _Request:
             self._rows_beyond += 1
             return
         with suppress(ValueError):
-            row = rows.read(message.data, message.transfer_syntax, self._undeclared)
+            row, _ = rows.read_as_sent(message.data, message.transfer_syntax, self._undeclared)
             if not row.get(self._own_key):
                 return
         self._take(message)

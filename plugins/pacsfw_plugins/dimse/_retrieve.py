@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,10 @@ from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.identifier import STUDY_ROOT_MOVE
+from pacsfw.dimse.messages import Message
 from pacsfw.dimse.opening import Proposal
-from pacsfw.dimse.requestor import Ended, Message, Requestor
+from pacsfw.dimse.requestor import Ended, Requestor
+from pacsfw.dimse.response import comment_of
 from pacsfw.dimse.status import PENDING, describe
 from pacsfw.errors import RemoteError
 from pacsfw_plugins.dimse._cfind import nodes_of
@@ -185,9 +188,9 @@ class Retrieve:
     def _send(self, keys: Dataset, more: Mapping[Element, bytes | int]) -> None:
         data = identifier.encode(keys, self._association.syntax_of(self._model))
         command = {Element.COMMAND_FIELD: _FIELDS[self._service][0], Element.PRIORITY: _MEDIUM}
-        self._message_id = self._association.send(self._model, {**command, **more}, data)
         if self._service == "C-MOVE":
-            self._inbox.originates(self._message_id)
+            self._inbox.originates(self._association.next_message_id)
+        self._message_id = self._association.send(self._model, {**command, **more}, data)
 
     def _wait(self) -> Outcome:
         """Wait for the final response; after a timeout cancel, then abort.
@@ -267,17 +270,18 @@ def _response(message: Message, service: Service) -> Outcome:
     try:
         if command.number(Element.COMMAND_FIELD) != _FIELDS[service][1]:
             raise Ended(f"the PACS sent a message that is not a {service} response")
-        if message.data:
-            row = rows.read(message.data, message.transfer_syntax)
+        with contextlib.suppress(ValueError):  # only a hint
+            row, _ = rows.read_as_sent(message.data or b"", message.transfer_syntax)
             failed = row.get("FailedSOPInstanceUIDList", "")
         status = command.required(Element.STATUS)
         return Outcome(
             status=status,
             status_text=describe(status, service),
-            completed=command.number(Element.COMPLETED),
-            failed=command.number(Element.FAILED),
-            warning=command.number(Element.WARNING),
+            completed=command.hint(Element.COMPLETED),
+            failed=command.hint(Element.FAILED),
+            warning=command.hint(Element.WARNING),
             failed_uids=tuple(filter(None, failed.split("\\"))),
+            comment=comment_of(command),
         )
     except ValueError as error:
         raise Ended(f"the PACS sent a malformed {service} response: {error}") from error

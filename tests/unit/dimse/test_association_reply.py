@@ -30,21 +30,22 @@ def user(*items):
     return item(0x50, b"".join(items))
 
 
-USER = user(item(0x51, struct.pack(">L", 16384)))
+MAXIMUM = item(0x51, struct.pack(">L", 16384))
+USER = user(MAXIMUM)
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        user(item(0x51, struct.pack(">L", 16384)), item(0x55, b"A version name of 40 characters, M\xfcnchen")),
-        user(item(0x52, b"1.2.PACS.v7"), item(0x51, struct.pack(">L", 16384)), item(0x5A, b"?")),
+        user(MAXIMUM, item(0x55, b"More than 16 letters, M\xfcnchen")),
+        user(item(0x52, b"1.2.PACS.v7"), MAXIMUM, item(0x5A, b"?")),
         item(0x99, b"unknown") + USER,
         context(77) + USER,
         context(3, result=3, syntax=None) + USER,
         context(4, IMPLICIT) + USER,
         USER + b"\x50\x00\xff\xff cut",
     ],
-    ids=["long name", "bad class UID", "unknown item", "not proposed", "rejected", "even ID", "cut"],
+    ids=["name", "class UID", "unknown item", "not proposed", "rejected", "even ID", "cut"],
 )  # fmt: skip
 def test_what_the_standard_says_to_skip_is_skipped(more):
     reply = read(FIXED + context(1) + more, PROPOSED)

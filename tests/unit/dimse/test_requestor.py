@@ -1,3 +1,4 @@
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,8 @@ import pytest
 from pacsfw.api import Net
 from pacsfw.dimse import client
 from pacsfw.dimse.command import Element
-from pacsfw.dimse.requestor import MAX_IDENTIFIER, Ended, Message, Requestor
+from pacsfw.dimse.messages import MAX_IDENTIFIER, Message, note
+from pacsfw.dimse.requestor import Ended, Requestor
 from unit.dimse import wire
 from unit.dimse.rawpacs import PATIENT_FIND, STUDY_FIND, Peer, raw_pacs, response, study
 
@@ -88,16 +90,13 @@ def test_parts_without_end_do_not_hold_it() -> None:
         (wire.p_data(wire.pdv(5, 3, response(0))), "context that was not accepted"),
         (wire.p_data(wire.pdv(1, 2, b"")), "a data set without a command"),
         (wire.p_data(wire.pdv(1, 3, b"garbage")), "truncated command set"),
-        (wire.p_data(wire.pdv(1, 3, b"")), "(0000,0800) is missing"),
         (wire.p_data(wire.pdv(1, 3, bytes(20_000))), "a message of more than"),
         (wire.p_data(), "P-DATA PDU without a presentation data value"),
         (
-            wire.p_data(*[wire.pdv(1, 3, response(0, has_data=False))] * 2),
-            "two messages in one P-DATA PDU",
-        ),
-        (
-            wire.p_data(wire.pdv(1, 3, response(0xFF00))) * 2,
-            "a command instead of the data set of the one before",
+            wire.p_data(
+                wire.pdv(1, 3, response(0xFF00)), wire.pdv(1, 0, b"12"), wire.pdv(1, 3, response(0))
+            ),
+            "a command in the middle of a data set",
         ),
         (wire.RELEASE_RP, "unexpected RELEASE_RP PDU"),
         (wire.RELEASE_RQ, "the PACS released the association"),
@@ -112,6 +111,47 @@ def test_what_should_not_come_ends_the_association(sent: bytes, words: str) -> N
             association.receive(10)
     assert words in str(raised.value)
     assert not association.is_open
+
+
+def test_two_messages_in_one_pdu_are_two_messages() -> None:
+    sent = wire.p_data(*[wire.pdv(1, 3, response(0, has_data=False))] * 2)
+
+    with raw_pacs(lambda peer: peer.send(sent)) as nodes:
+        association = client.associate(nodes, [STUDY_FIND])
+        assert [one.data for one in messages(association, 2)] == [None, None]
+        association.abort()
+
+
+def test_a_data_set_that_is_announced_and_does_not_come_is_not_waited_for(caplog) -> None:
+    note.cache_clear()
+    go_on = threading.Event()
+    sent = wire.p_data(wire.pdv(1, 3, response(0xFF00))) + wire.p_data(wire.pdv(1, 3, response(0)))
+
+    def script(peer: Peer) -> None:
+        peer.send(sent)
+        assert go_on.wait(20)
+
+    with raw_pacs(script) as nodes:
+        association = client.associate(nodes, [STUDY_FIND])
+        got = messages(association, 2)
+        go_on.set()
+        association.abort()
+    assert [one.command.required(0x0900) for one in got] == [0xFF00, 0]
+    assert [one.data for one in got] == [None, None]
+    [record] = [each for each in caplog.records if "data set" in each.message]
+    assert record.levelname == "WARNING"
+
+
+def test_what_does_not_belong_into_a_command_set_is_skipped() -> None:
+    uids = struct.pack("<HHL", 0x0008, 0x0058, 6) + b"1.2.3\0"
+    twice = struct.pack("<HHLH", 0, 0x0900, 2, 0xA700)
+    sent = wire.p_data(wire.pdv(1, 3, response(0, has_data=False) + uids + twice))
+
+    with raw_pacs(lambda peer: peer.send(sent)) as nodes:
+        association = client.associate(nodes, [STUDY_FIND])
+        [one] = messages(association, 1)
+        association.abort()
+    assert one.command.required(0x0900) == 0
 
 
 def test_an_answer_has_a_largest_size() -> None:

@@ -261,10 +261,27 @@ def test_unknown_value_representations_are_taken_from_the_dictionary() -> None:
     assert rows.read(data, EXPLICIT) == {"PatientID": "A"}
 
 
+def test_the_first_of_two_equal_elements_counts() -> None:
+    data = encoded((element("PatientID", "A"), element("PatientID", "B")), implicit=True)
+
+    assert rows.read(data, IMPLICIT) == {"PatientID": "A"}
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_row_in_the_other_transfer_syntax_is_read(implicit: bool) -> None:
+    data = encoded(
+        (element("PatientID", "A"), element("StudyInstanceUID", "1.2")), implicit=implicit
+    )
+
+    agreed = EXPLICIT if implicit else IMPLICIT
+    assert rows.read_as_sent(data, agreed) == ({"PatientID": "A", "StudyInstanceUID": "1.2"}, True)
+    other = IMPLICIT if implicit else EXPLICIT
+    assert rows.read_as_sent(data, other)[1] is False
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (encoded((element("PatientID", "A"),) * 2, implicit=True), "PatientID occurs twice"),
         (_delimiter(0xE00D), "an item outside a sequence"),
         (
             struct.pack("<HHL", 0x0008, 0x1032, UNDEFINED) + bytes(8),

@@ -31,3 +31,23 @@ def seconds_option(default: float, description: str) -> JSONSchema:
         "default": default,
         "description": description,
     }
+
+
+def choice_option(description: str, default: str, *others: str) -> JSONSchema:
+    """Return the schema of a choice between words."""
+    return {"enum": [default, *others], "default": default, "description": description}
+
+
+ROOT = choice_option(
+    "The information model: Study Root or Patient Root. auto: Study Root, unless the PACS accepts"
+    " Patient Root only.",
+    "auto",
+    "study",
+    "patient",
+)
+LEVEL = choice_option(
+    "The level at which retrieves begin: SERIES if the PACS fails at whole studies.",
+    "STUDY",
+    "SERIES",
+    "IMAGE",
+)

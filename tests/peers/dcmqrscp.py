@@ -33,7 +33,11 @@ class Dcmqrscp:
     """A dcmqrscp of its own, empty at first. It takes uncompressed objects only."""
 
     def __init__(
-        self, folder: Path, aetitle: str, destinations: Mapping[str, tuple[str, int]]
+        self,
+        folder: Path,
+        aetitle: str,
+        destinations: Mapping[str, tuple[str, int]],
+        *options: str,
     ) -> None:
         require("dcmqrscp", "dcmsend")
         self.aetitle = aetitle
@@ -56,7 +60,7 @@ class Dcmqrscp:
                 studies=MAX_STUDIES,
             )
         )
-        command = ["dcmqrscp", "+B", "-dhl", "-c", configuration]
+        command = ["dcmqrscp", "+B", "-dhl", *options, "-c", configuration]
         self._server = Server(command, self.port, folder / "dcmqrscp.log")
 
     def start(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import requests
 
-from pacsfw.api import Clock, Inbox, Outcome, Request, RunContext, Transfer
+from pacsfw.api import Clock, Inbox, Level, Outcome, Request, RunContext, Transfer
 from pacsfw.dimse import status as dimse
 from pacsfw.errors import RemoteError
 from pacsfw_plugins._incoming import NO_SUCH_INSTANCE, PARTLY, NotKept, keep
@@ -94,9 +94,17 @@ class Wado(Transfer):
         Seconds after which a request is abandoned.
     max_object_size
         Limit of one instance in bytes; a larger one is not stored.
+    level
+        The level at which retrieves begin.
     """
 
-    def __init__(self, total_timeout: float = 86400, max_object_size: int = 16 << 30) -> None:
+    def __init__(
+        self,
+        total_timeout: float = 86400,
+        max_object_size: int = 16 << 30,
+        level: Level = "STUDY",
+    ) -> None:
+        self.first_level = level
         self._total, self._max_size = total_timeout, int(max_object_size)
         self._clock = Clock()
         self._connection: Connection | None = None

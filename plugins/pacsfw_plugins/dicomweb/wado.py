@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
-from pacsfw_plugins._options import options, seconds_option
+from pacsfw_plugins._options import LEVEL, options, seconds_option
 
 SCHEMA = options(
     {
@@ -17,6 +17,7 @@ SCHEMA = options(
             "default": 16 << 30,
             "description": "Limit of one instance in bytes; a larger one is reported as missing.",
         },
+        "level": LEVEL,
     }
 )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pacsfw.api import Inbox, Outcome, Query, QueryRow, Request, RunContext, is_uid
-from pacsfw.dimse.identifier import STUDY_ROOT_GET
+from pacsfw.dimse.identifier import PATIENT_ROOT_GET, STUDY_ROOT_GET, Root
 from pacsfw.dimse.requestor import Requestor
 from pacsfw.dimse.status import CANCELLED, SUCCESS
 from pacsfw.errors import RemoteError
@@ -32,13 +32,12 @@ class CGet(Retrieving):
     """
 
     service: ClassVar[Service] = "C-GET"
-    sop_class: ClassVar[str] = STUDY_ROOT_GET
-    model: ClassVar[str] = "study-get"
+    models: ClassVar[Mapping[Root, str]] = {"STUDY": STUDY_ROOT_GET, "PATIENT": PATIENT_ROOT_GET}
     use: ClassVar[str] = "cget"
 
-    def __init__(self, **clocks: float) -> None:
-        super().__init__(**clocks)
-        self._query = CFind()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._query = CFind(options.get("root", "auto"))
         self._listed: tuple[str, dict[str, dict[str, str]]] = ("", {})
         """The last study of which instances were listed."""
 
@@ -65,12 +64,9 @@ class CGet(Retrieving):
 
     def _get(self, request: Request, classes: Collection[str], inbox: Inbox) -> Outcome:
         def prepare(association: Requestor) -> None:
-            if not association.accepts(STUDY_ROOT_GET):
-                association.release()
-                raise RemoteError("cget: the PACS does not accept C-GET (Study Root) from pacsfw")
             association.take_objects(inbox.create)
 
-        return self._request(request, inbox, contexts(classes), {}, prepare)
+        return self._request(request, inbox, {}, contexts(classes), prepare)
 
     def _steps(self, request: Request) -> Sequence[tuple[Request, Collection[str]]]:
         """Return the requests to send, and the classes to propose for each."""
@@ -88,14 +84,13 @@ class CGet(Retrieving):
             (step, batch)
             for first in range(0, len(ordered), MOST)
             for batch in [ordered[first : first + MOST]]
-            for step in _of_classes(request.study_uid, instances, batch)
+            for step in _of_classes(request, instances, batch)
         ]
 
     def _classes_of_study(self, request: Request) -> Sequence[str]:
         """Return the SOP Classes in Study (PS3.4 C.3.4), which few PACS support."""
         key = "SOPClassesInStudy"
-        match = {"StudyInstanceUID": request.study_uid}
-        rows = self._ask(Query(level="STUDY", match=match, returns=(key,)))
+        rows = self._ask(Query(level="STUDY", match=self._keys(request), returns=(key,)))
         if len(rows) != 1:
             return ()
         classes = rows[0].attributes.get(key, "").split("\\")
@@ -107,12 +102,12 @@ class CGet(Retrieving):
         if study != request.study_uid:
             listed = {}
             self._listed = (request.study_uid, listed)
-        series = [request.series_uid] if request.series_uid else self._series(request.study_uid)
+        series = [request.series_uid] if request.series_uid else self._series(request)
         instances: dict[str, dict[str, str]] = {}
         for uid in series:
             wanted = set(request.sop_uids)
             if uid not in listed or not wanted <= listed[uid].keys() or not wanted:
-                listed[uid] = self._of_series(request.study_uid, uid)
+                listed[uid] = self._of_series(request, uid)
             if not wanted <= listed[uid].keys() or not listed[uid]:
                 return {}
             instances[uid] = {
@@ -122,14 +117,23 @@ class CGet(Retrieving):
             }
         return instances
 
-    def _series(self, study_uid: str) -> list[str]:
-        match = {"StudyInstanceUID": study_uid}
-        rows = self._ask(Query(level="SERIES", match=match, returns=("SeriesInstanceUID",)))
+    def _keys(self, request: Request) -> dict[str, str]:
+        """Return the unique keys of the study in the model of the queries."""
+        keys = {"StudyInstanceUID": request.study_uid}
+        try:
+            needs_patient = self._query.requires_patient_id
+        except RemoteError:
+            return keys  # if the PACS is unreachable, the request reports it
+        return {**keys, "PatientID": request.patient_id} if needs_patient else keys
+
+    def _series(self, request: Request) -> list[str]:
+        keys = self._keys(request)
+        rows = self._ask(Query(level="SERIES", match=keys, returns=("SeriesInstanceUID",)))
         uids = [row.attributes.get("SeriesInstanceUID", "") for row in rows]
         return list(dict.fromkeys(uids)) if all(map(is_uid, uids)) else []
 
-    def _of_series(self, study_uid: str, series_uid: str) -> dict[str, str]:
-        match = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid}
+    def _of_series(self, request: Request, series_uid: str) -> dict[str, str]:
+        match = {**self._keys(request), "SeriesInstanceUID": series_uid}
         returns = ("SOPInstanceUID", "SOPClassUID")
         rows = self._ask(Query(level="IMAGE", match=match, returns=returns))
         found = {}
@@ -150,14 +154,14 @@ class CGet(Retrieving):
 
 
 def _of_classes(
-    study_uid: str, instances: _Instances, classes: Collection[str]
+    request: Request, instances: _Instances, classes: Collection[str]
 ) -> Iterator[Request]:
     """Yield requests, by UID, for the instances of these classes."""
     for series_uid, uids in instances.items():
         wanted = [uid for uid, sop_class in uids.items() if sop_class in classes]
         for first in range(0, len(wanted), _BATCH):
             batch = tuple(wanted[first : first + _BATCH])
-            yield Request(study_uid=study_uid, series_uid=series_uid, sop_uids=batch)
+            yield replace(request, series_uid=series_uid, sop_uids=batch)
 
 
 def _lacks(outcome: Outcome) -> bool:

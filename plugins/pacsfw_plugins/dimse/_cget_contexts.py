@@ -7,11 +7,10 @@ from collections.abc import Collection, Sequence
 import pydicom.uid
 from pynetdicom import AllStoragePresentationContexts, StoragePresentationContexts
 
-from pacsfw.dimse.identifier import STUDY_ROOT_GET
 from pacsfw.dimse.opening import Proposal
 
-MOST = 127
-"""Classes in one association: of 128 presentation contexts (PS3.8 9.3.2.2), GET needs one."""
+MOST = 126
+"""Classes in one association: of 128 presentation contexts (PS3.8 9.3.2.2), GET needs two."""
 
 USUAL: Sequence[str] = tuple(str(each.abstract_syntax) for each in StoragePresentationContexts)
 """The first proposal for a study of unknown SOP classes."""
@@ -54,19 +53,16 @@ _SYNTAXES = (
 
 
 def contexts(classes: Collection[str]) -> list[Proposal]:
-    """Return the contexts for C-GET of instances of these classes, at most `MOST`.
+    """Return the contexts for instances of these classes, at most `MOST`.
 
     The PACS chooses one transfer syntax per context, and may convert instances that it has in
     another. So as many syntaxes as possible have their own context.
     """
     each = max(1, MOST // max(1, len(classes)))
     return [
-        Proposal(STUDY_ROOT_GET),
-        *(
-            Proposal(sop_class, tuple(map(str, syntaxes)), receives=True)
-            for syntaxes in _grouped(each)
-            for sop_class in classes
-        ),
+        Proposal(sop_class, tuple(map(str, syntaxes)), receives=True)
+        for syntaxes in _grouped(each)
+        for sop_class in classes
     ]
 
 

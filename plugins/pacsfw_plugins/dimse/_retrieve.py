@@ -11,16 +11,16 @@ from typing import ClassVar, Literal
 
 from pydicom.dataset import Dataset
 
-from pacsfw.api import Clock, Inbox, Net, Outcome, Request, RunContext, Transfer
+from pacsfw.api import Clock, Inbox, Level, Net, Outcome, Request, RunContext, Transfer
 from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
-from pacsfw.dimse.identifier import STUDY_ROOT_MOVE
+from pacsfw.dimse.identifier import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, Root
 from pacsfw.dimse.messages import Message
 from pacsfw.dimse.opening import Proposal
 from pacsfw.dimse.requestor import Ended, Requestor
 from pacsfw.dimse.response import comment_of
-from pacsfw.dimse.status import PENDING, describe
+from pacsfw.dimse.status import PENDING, WRONG_IDENTIFIER, describe
 from pacsfw.errors import RemoteError
 from pacsfw_plugins.dimse._cfind import nodes_of
 
@@ -30,6 +30,11 @@ _FIELDS = {
     "C-GET": (Field.C_GET_RQ, Field.C_GET_RSP),
     "C-MOVE": (Field.C_MOVE_RQ, Field.C_MOVE_RSP),
 }
+
+_NO_PATIENT = (
+    "the PACS supports only the Patient Root model, and the study list has no PatientID for this "
+    "study"
+)
 
 Service = Literal["C-GET", "C-MOVE"]
 
@@ -52,12 +57,15 @@ class Retrieving(Transfer):
         Seconds after which the request is cancelled.
     cancel_grace
         Seconds between C-CANCEL and A-ABORT.
+    root
+        The information model; ``auto``: Study Root unless the PACS accepts Patient Root only.
+    level
+        The level at which retrieves begin.
     """
 
     service: ClassVar[Service]
-    sop_class: ClassVar[str]
-    model: ClassVar[str]
-    """Its name in a profile, such as ``study-move``."""
+    models: ClassVar[Mapping[Root, str]]
+    """The SOP class of each information model."""
     use: ClassVar[str]
 
     def __init__(
@@ -65,7 +73,11 @@ class Retrieving(Transfer):
         inactivity_timeout: float = 900,
         total_timeout: float = 86400,
         cancel_grace: float = 15,
+        root: Literal["auto", "study", "patient"] = "auto",
+        level: Level = "STUDY",
     ) -> None:
+        self.first_level = level
+        self._root = root
         self._timeouts = Timeouts(inactivity_timeout, total_timeout, cancel_grace)
         self._net: Net | None = None
         self._clock = Clock()
@@ -83,13 +95,22 @@ class Retrieving(Transfer):
         """
         self._net, called = nodes_of(context.net, self.use)
         self._clock = context.clock
-        if called.profile.models and self.model not in called.profile.models:
+        if called.profile.models and not self._roots():
             when = f" of {called.profile.probed_at}" if called.profile.probed_at else ""
             raise RemoteError(
                 f"{self.use}: {called.aetitle} at {called.ip}:{called.port} does not accept "
-                f"{self.service} (Study Root) from pacsfw, according to net.called_node.profile"
+                f"{self.service} from pacsfw, according to net.called_node.profile"
                 f"{when}: have it allowed there and probe again, or choose another move.use"
             )
+
+    def _roots(self) -> tuple[Root, ...]:
+        """Return the models to propose, the preferred one first."""
+        wanted: tuple[Root, ...] = ("STUDY", "PATIENT")
+        if self._root != "auto":
+            wanted = ("STUDY",) if self._root == "study" else ("PATIENT",)
+        known = self._net.called.profile.models if self._net and self._net.called else frozenset()
+        name = self.service.removeprefix("C-").lower()
+        return tuple(root for root in wanted if not known or f"{root.lower()}-{name}" in known)
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -109,11 +130,13 @@ class Retrieving(Transfer):
         self,
         request: Request,
         inbox: Inbox,
-        proposals: Sequence[str | Proposal],
         more: Mapping[Element, bytes | int],
+        storage: Sequence[Proposal] = (),
         prepare: Callable[[Requestor], None] = lambda _: None,
     ) -> Outcome:
         """Send one request over a new association, which ``prepare`` sets up.
+
+        ``storage`` are the contexts that it proposes in addition to its own.
 
         Raises
         ------
@@ -122,30 +145,40 @@ class Retrieving(Transfer):
         """
         if self._net is None:
             raise RemoteError(f"{self.use}: requested before it was opened")
+        roots = self._roots()
         try:
-            association = associate(self._net, proposals)
+            association = associate(self._net, [*(self.models[each] for each in roots), *storage])
         except RemoteError as error:
-            return Outcome(status=None, status_text=str(error), reached=False)
+            return Outcome(
+                status=None, status_text=str(error), reached=False, comment=error.comment
+            )
+        accepted = [each for each in roots if association.accepts(self.models[each])]
+        if not accepted:
+            association.release()
+            raise RemoteError(f"{self.use}: the PACS does not accept {self.service} from pacsfw")
+        root = accepted[0]
+        if root == "PATIENT" and not request.patient_id:
+            association.release()
+            return Outcome(status=WRONG_IDENTIFIER, status_text=_NO_PATIENT)
         prepare(association)
         return Retrieve(
-            self.service, self.sop_class, association, inbox, self._clock, self._timeouts,
+            self.service, self.models[root], association, inbox, self._clock, self._timeouts,
             self._cancelled,
-        ).run(request, more)  # fmt: skip
+        ).run(request, root, more)  # fmt: skip
 
 
 class CMove(Retrieving):
     """Makes the PACS send to our own receiver; parameters are those of `Retrieving`."""
 
     service: ClassVar[Service] = "C-MOVE"
-    sop_class: ClassVar[str] = STUDY_ROOT_MOVE
-    model: ClassVar[str] = "study-move"
+    models: ClassVar[Mapping[Root, str]] = {"STUDY": STUDY_ROOT_MOVE, "PATIENT": PATIENT_ROOT_MOVE}
     use: ClassVar[str] = "cmove"
 
     def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
         destination = inbox.aetitle.encode("latin-1")
         padded = destination + b" " * (len(destination) % 2)
         more = {Element.MOVE_DESTINATION: padded}
-        return self._request(request, inbox, [STUDY_ROOT_MOVE], more)
+        return self._request(request, inbox, more)
 
 
 class Retrieve:
@@ -171,10 +204,10 @@ class Retrieve:
         """The last pending response."""
         self._message_id = 0
 
-    def run(self, request: Request, more: Mapping[Element, bytes | int]) -> Outcome:
+    def run(self, request: Request, root: Root, more: Mapping[Element, bytes | int]) -> Outcome:
         """Send the request with ``more`` command elements; wait for its end, or a timeout."""
         try:
-            self._send(_identifier(request), more)
+            self._send(_identifier(request, root), more)
             outcome = self._wait()
         except Ended as error:
             self._association.abort()  # after a malformed response it is still open
@@ -249,13 +282,15 @@ class Retrieve:
         return replace(self._last, status=None, status_text=ended, failed_uids=())
 
 
-def _identifier(request: Request) -> Dataset:
+def _identifier(request: Request, root: Root) -> Dataset:
     match = {"StudyInstanceUID": request.study_uid}
+    if root == "PATIENT":
+        match["PatientID"] = request.patient_id
     if request.series_uid is not None:
         match["SeriesInstanceUID"] = request.series_uid
     if request.sop_uids:
         match["SOPInstanceUID"] = "\\".join(request.sop_uids)
-    return identifier.build(request.level, match)
+    return identifier.build(request.level, match, root=root)
 
 
 def _response(message: Message, service: Service) -> Outcome:

@@ -6,16 +6,11 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import QueryProvider
-from pacsfw_plugins._options import options, seconds_option
+from pacsfw_plugins._options import ROOT, options, seconds_option
 
 SCHEMA = options(
     {
-        "root": {
-            "enum": ["auto", "study", "patient"],
-            "default": "auto",
-            "description": "The information model: Study Root or Patient Root. auto: Study Root,"
-            " unless the PACS accepts Patient Root only.",
-        },
+        "root": ROOT,
         "response_timeout": seconds_option(300, "Seconds to wait for each response of the PACS."),
         "total_timeout": seconds_option(3600, "Seconds after which a query is abandoned."),
     }

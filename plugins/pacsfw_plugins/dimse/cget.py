@@ -1,4 +1,4 @@
-"""The transfer ``cget``: retrieves by C-GET, Study Root (``move.use``)."""
+"""The transfer ``cget``: retrieves by C-GET (``move.use``)."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def pacsfw_transfers() -> Iterable[Component[Transfer]]:
         name="cget",
         factory=lazy("pacsfw_plugins.dimse._cget:CGet"),
         schema=SCHEMA,
-        summary="C-GET, Study Root: the PACS sends over the association that pacsfw opens",
+        summary="C-GET: the PACS sends over the association that pacsfw opens",
     )

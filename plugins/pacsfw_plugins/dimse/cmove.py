@@ -1,4 +1,4 @@
-"""The transfer ``cmove``: retrieves by C-MOVE, Study Root (``move.use``)."""
+"""The transfer ``cmove``: retrieves by C-MOVE (``move.use``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pacsfw import Component, hookimpl, lazy
 from pacsfw.api import Transfer
-from pacsfw_plugins._options import options, seconds_option
+from pacsfw_plugins._options import LEVEL, ROOT, options, seconds_option
 
 SCHEMA = options(
     {
@@ -17,6 +17,8 @@ SCHEMA = options(
         "cancel_grace": seconds_option(
             15, "Seconds between the cancellation of a request and the abort of its association."
         ),
+        "root": ROOT,
+        "level": LEVEL,
     }
 )
 """The options of C-MOVE and C-GET."""
@@ -29,6 +31,6 @@ def pacsfw_transfers() -> Iterable[Component[Transfer]]:
         name="cmove",
         factory=lazy("pacsfw_plugins.dimse._retrieve:CMove"),
         schema=SCHEMA,
-        summary="C-MOVE, Study Root: the PACS sends to the Storage SCP of pacsfw",
+        summary="C-MOVE: the PACS sends to the Storage SCP of pacsfw",
         needs_receiver=True,
     )

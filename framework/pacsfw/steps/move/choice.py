@@ -46,7 +46,7 @@ def _wado(net: Net | None) -> tuple[bool, str]:
 
 def _cget(net: Net | None) -> tuple[bool, str]:
     models = _models(net)
-    if "study-get" in models:
+    if models & {"study-get", "patient-get"}:
         return True, "its profile shows that it accepts C-GET"
     if models:
         return False, "its profile does not show that it accepts C-GET"
@@ -59,7 +59,7 @@ def _cmove(net: Net | None) -> tuple[bool, str]:
         return False, "net.called_node is not configured"
     if net.dest is None or not net.dest.port:
         return False, "there is no port to receive on (net.local_node.port)"
-    if models and "study-move" not in models:
+    if models and not models & {"study-move", "patient-move"}:
         return False, "its profile does not show that it accepts C-MOVE"
     return True, _evidence(models, "it accepts C-MOVE", "nearly every PACS accepts C-MOVE")
 

@@ -162,9 +162,9 @@ class Expecting:
         RemoteError
             The PACS could not be queried.
         """
-        keys = {"StudyInstanceUID": study_uid}
-        if self._pacs.requires_patient_id:
-            keys["PatientID"] = patient_id
+        keys = self._keys(study_uid, patient_id)
+        if not keys:
+            return Expectation()
         expectation = self._listed(keys)
         if found is not None:
             expectation = replace(expectation, counts={**expectation.counts, COUNTED: found})
@@ -178,11 +178,19 @@ class Expecting:
 
     def availability(self, study_uid: str, patient_id: str = "") -> str:
         """Return where the PACS keeps the study: ``ONLINE``, ``NEARLINE``, ``OFFLINE`` or ""."""
-        keys = {"StudyInstanceUID": study_uid}
-        if self._pacs.requires_patient_id:
-            keys["PatientID"] = patient_id
+        keys = self._keys(study_uid, patient_id)
+        if not keys:
+            return ""
         _, rows = self._pacs.ask(Query(level="STUDY", match=keys, returns=(AVAILABILITY,)))
         return rows[0].attributes.get(AVAILABILITY, "").strip() if rows else ""
+
+    def _keys(self, study_uid: str, patient_id: str) -> dict[str, str]:
+        """Return the unique keys of a study; none if the PACS requires a PatientID to name."""
+        keys = {"StudyInstanceUID": study_uid}
+        if not self._pacs.requires_patient_id:
+            return keys
+        can_be_named = patient_id and not set(patient_id) & set("*?\\")
+        return {**keys, "PatientID": patient_id} if can_be_named else {}
 
     def _listed(self, keys: Mapping[str, str]) -> Expectation:
         """Return what the lists of series and instances say."""

@@ -32,6 +32,8 @@ class Tls:
     hostname: str = ""
     """The name that its certificate must have; empty: its ``ip``."""
     min_version: TlsVersion = "1.2"
+    profile: Literal["modern", "legacy"] = "modern"
+    """legacy: also TLS 1.0 and the weak ciphers of the classic profile (PS3.15 annex B)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,11 @@ def tls_warnings(builder: ConfigBuilder, node: str, found: api.Tls | None) -> It
             f"{_where(builder, (*place, 'verify'))}: any certificate is accepted, so anyone can "
             "impersonate the PACS; set ca to the file of its certificate instead"
         )
+    if found.profile == "legacy":
+        yield (
+            f"{_where(builder, (*place, 'profile'))}: the classic TLS profile is weak: what is "
+            "sent may be read or changed on the way"
+        )
     for key, path in (("certificate", found.certificate), ("ca", found.ca)):
         for validity in validities(Path(path)) if path else ():
             if why := _why_not_valid(validity.begins, validity.ends, datetime.now(UTC)):

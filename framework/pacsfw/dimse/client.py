@@ -30,6 +30,10 @@ _config.LOG_RESPONSE_IDENTIFIERS = False
 logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
 
 ECHO_SECONDS = 30.0
+_NO_COMMON_TLS = (
+    "handshake failure", "protocol version", "unsupported protocol", "no shared cipher",
+    "no cipher", "wrong version number", "dh key too small",
+)  # fmt: skip
 _NAMED = 6
 """Maximum number of services to name if none is accepted."""
 
@@ -37,7 +41,11 @@ _REJECTIONS = {
     (1, 1): "no reason given",
     (1, 2): "application context name not supported",
     (1, 3): "calling AE title not recognized: register our AE title {ours} at the PACS",
-    (1, 7): "called AE title not recognized: check that {theirs} is the AE title of the PACS",
+    (
+        1,
+        7,
+    ): "called AE title not recognized: check that {theirs} is the AE title of the PACS, and that"
+    " it knows ours, {ours}: some PACS reject an unknown caller so",
     (2, 1): "no reason given",
     (2, 2): "protocol version not supported",
     (3, 1): "temporary congestion: the PACS is busy",
@@ -47,11 +55,11 @@ _REJECTIONS = {
 
 _BUSY = tenacity.Retrying(
     retry=tenacity.retry_if_exception(lambda err: isinstance(err, Rejected) and err.is_transient),
-    stop=tenacity.stop_after_attempt(4),
-    wait=tenacity.wait_exponential_jitter(multiplier=0.25, max=2),
+    stop=tenacity.stop_after_delay(60),
+    wait=tenacity.wait_exponential_jitter(multiplier=0.25, max=5),
     reraise=True,
 )
-"""A PACS may briefly count an association after its release."""
+"""A PACS may count an association for some seconds after its release."""
 
 
 def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
@@ -170,7 +178,13 @@ def _why_no_tls(err: OSError) -> str:
             "check ca and hostname in net.called_node.tls"
         )
     reason = (getattr(err, "reason", None) or err.strerror or type(err).__name__).lower()
-    reason = reason.partition(" (_ssl")[0]  # without the line of OpenSSL's source
+    # Without the line of OpenSSL's source, which also names reasons with underscores.
+    reason = reason.partition(" (_ssl")[0].replace("_", " ")
+    if any(word in reason for word in _NO_COMMON_TLS):
+        return (
+            f"no TLS version or cipher in common ({reason}): the PACS may speak only the classic "
+            "DICOM TLS profile; `net.called_node.tls.profile: legacy` allows it, and is weak"
+        )
     if "alert" in reason:
         return f"the PACS rejects our TLS ({reason}): check certificate in net.called_node.tls"
     return (

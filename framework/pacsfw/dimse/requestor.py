@@ -26,6 +26,8 @@ from pacsfw.dimse.pdu_reader import PduReader
 from pacsfw.dimse.storing import Create, StoreRequest, marking_last
 
 RELEASE_SECONDS = 5.0
+_NEVER_RELEASE: set[object] = set()
+"""The peers that did not respond to a release request: they are not waited for again."""
 
 
 class Ended(Exception):
@@ -209,19 +211,24 @@ class Requestor:
         """Release the association, without a long wait."""
         if not self.is_open:
             return
-        try:
+        with contextlib.suppress(Ended, pdu.PduError, OSError):  # it is over anyway
+            peer = self._socket.getpeername()
             self._write(pdu.release_request())
-            deadline = time.monotonic() + RELEASE_SECONDS
-            while time.monotonic() < deadline:
-                try:
-                    kind, _ = self._reader.read()
-                except PeerSilent:
-                    continue
-                if kind in (PduType.RELEASE_RP, PduType.ABORT):
-                    break
-        except (Ended, pdu.PduError):
-            pass  # it is over anyway
+            if peer not in _NEVER_RELEASE and not self._is_released():
+                _NEVER_RELEASE.add(peer)
         self._close()
+
+    def _is_released(self) -> bool:
+        """Wait for the response to a release request; return whether it came."""
+        deadline = time.monotonic() + RELEASE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                kind, _ = self._reader.read()
+            except PeerSilent:
+                continue
+            if kind in (PduType.RELEASE_RP, PduType.ABORT):
+                return True
+        return False
 
     def abort(self) -> None:
         """Abort the association immediately."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from pacsfw.api import Tls
 
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 _VERSION, _UTC_TIME, _GENERALIZED_TIME = 0xA0, 0x17, 0x18
+_LEGACY_CIPHERS = "DEFAULT:AES128-SHA:AES256-SHA:DHE-RSA-AES128-SHA:@SECLEVEL=0"
+"""The classic DICOM profile requires TLS_RSA_WITH_AES_128_CBC_SHA (PS3.15 B.3, retired)."""
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -41,7 +44,14 @@ def client_context(tls: Tls) -> ssl.SSLContext:
         As for `server_context`.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if tls.profile == "legacy":
+        # Before certificates are loaded: small keys and SHA-1 are not accepted otherwise.
+        context.set_ciphers(_LEGACY_CIPHERS)
     _prepare(context, tls)
+    if tls.profile == "legacy":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # it is the user's choice
+            context.minimum_version = ssl.TLSVersion.TLSv1
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -2,6 +2,7 @@ import socket
 import threading
 
 import pytest
+import tenacity
 from pynetdicom import evt
 
 from pacsfw.api import Net, Node
@@ -47,6 +48,7 @@ def test_a_wrong_called_ae_title_is_told() -> None:
         words = why(nodes)
     assert "permanently: called AE title not recognized" in words
     assert "OTHER is the AE title of the PACS" in words
+    assert "it knows ours, PACSFW" in words
 
 
 def test_a_calling_ae_title_that_is_not_known_is_told() -> None:
@@ -55,7 +57,8 @@ def test_a_calling_ae_title_that_is_not_known_is_told() -> None:
     assert "register our AE title PACSFW at the PACS" in words
 
 
-def test_a_busy_pacs_is_told() -> None:
+def test_a_busy_pacs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_BUSY", client._BUSY.copy(stop=tenacity.stop_after_attempt(2)))
     with scripted(maximum_associations=1) as nodes, client.connect(nodes, [client.VERIFICATION]):
         assert "for now: local limit exceeded" in why(nodes)
 

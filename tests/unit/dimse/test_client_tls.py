@@ -92,3 +92,19 @@ def test_certificates_that_no_ca_of_this_system_signed_are_refused(storescp: Sta
 def test_a_port_without_tls_is_told(storescp: Start) -> None:
     with pytest.raises(RemoteError, match="this port has no TLS"):
         echo(net(storescp(), Tls(verify=False)))
+
+
+def test_the_classic_profile_is_named_and_may_be_allowed(
+    storescp: Start, certificates: Certificates
+) -> None:
+    port = storescp("good", "-ic", "--profile-aes")
+    ca = certificates.certificate("ca")
+
+    with pytest.raises(RemoteError) as raised:
+        echo(net(port, Tls(ca=ca)))
+
+    assert "the classic DICOM TLS profile; `net.called_node.tls.profile: legacy`" in str(
+        raised.value
+    )
+    assert "certificate" not in str(raised.value)
+    echo(net(port, Tls(ca=ca, profile="legacy")))

@@ -79,6 +79,8 @@ class Net:
 
     local: Node
     called: Node | None = None
+    retrieve: Node | None = None
+    """From where instances are retrieved, if that is not ``called``."""
     dest: Node | None = None
     dicomweb: DicomWeb | None = None
 

@@ -45,5 +45,7 @@ class Profile:
     """The most rows in one query result."""
     charset: str = ""
     """Most frequent Specific Character Set of the query results."""
+    retrieve_aetitle: str = ""
+    """The AE title from which its query results say that studies can be retrieved."""
     associations: int = 0
     """Number of associations open at the same time before one was rejected."""

@@ -58,7 +58,7 @@ def settings_of(net: Net | None) -> str:
     """Return a text that identifies the settings by which instances arrive."""
     if net is None:
         return ""
-    called, dest, web = net.called, net.dest, net.dicomweb
+    called, dest, web = net.retrieve or net.called, net.dest, net.dicomweb
     parts = [
         net.local.aetitle,
         *([called.aetitle, called.ip, called.port] if called else []),

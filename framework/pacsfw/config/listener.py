@@ -19,7 +19,7 @@ from pacsfw.config.components import ConfigBuilder
 from pacsfw.config.document import Document, KeyPath, spell
 from pacsfw.config.values import size
 
-NODES = ("local_node", "called_node", "dest_node")
+NODES = ("local_node", "called_node", "dest_node", "retrieve_node")
 EXPIRES_SOON = timedelta(days=30)
 
 _FILES = ("certificate", "key", "ca")
@@ -46,7 +46,7 @@ def tls(builder: ConfigBuilder, node: str) -> api.Tls | None:
     if builder.problems.at(*place):
         return None
     found = api.Tls(**builder.document.get(place))
-    _check_loads(builder, place, found, client=node == "called_node")
+    _check_loads(builder, place, found, client=node in ("called_node", "retrieve_node"))
     return found
 
 

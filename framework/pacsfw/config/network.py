@@ -35,9 +35,11 @@ def net(builder: ConfigBuilder) -> api.Net | None:
     local = _node(tree["local_node"], guards["local_node"])
     # The same node under another AE title: it inherits the settings it does not repeat.
     inherited = {**guards["local_node"], **guards["dest_node"]}
+    called = _called(tree, guards["called_node"], found) if "called_node" in tree else None
     return api.Net(
         local=local,
-        called=_called(tree, guards["called_node"], found) if "called_node" in tree else None,
+        called=called,
+        retrieve=_retrieve(tree, guards["retrieve_node"], called),
         dest=_node(tree["dest_node"], inherited) if "dest_node" in tree else local,
         dicomweb=web,
     )
@@ -57,6 +59,20 @@ def _called(tree: dict[str, Any], guards: dict[str, Any], found: api.Profile) ->
     called = tree["called_node"]
     most = allowed_associations(called["max_associations"], found)
     return replace(_node(called, {**guards, "profile": found}), max_associations=int(most))
+
+
+def _retrieve(
+    tree: dict[str, Any], guards: dict[str, Any], called: api.Node | None
+) -> api.Node | None:
+    """Return the node to retrieve from: the called one, with what differs."""
+    if "retrieve_node" not in tree or called is None:
+        return None
+    given = dict(tree["retrieve_node"])
+    if "aetitle" in given:
+        given["aetitle"] = given["aetitle"].strip(" ")
+    if "port" in given:
+        given["port"] = int(given["port"])
+    return replace(called, **{**given, **guards})
 
 
 def _node(tree: dict[str, Any], more: dict[str, Any]) -> api.Node:
@@ -91,7 +107,9 @@ def net_warnings(builder: ConfigBuilder, found: api.Net | None) -> list[str]:
 
 
 def _tls_warnings(builder: ConfigBuilder, found: api.Net) -> Iterator[str]:
-    for node, meant in zip(listener.NODES, (found.local, found.called, found.dest), strict=True):
+    for node, meant in zip(
+        listener.NODES, (found.local, found.called, found.dest, found.retrieve), strict=True
+    ):
         # Settings that dest_node inherits are warned of at their own place.
         if meant is not None and builder.document.get(("net", node, "tls")) is not None:
             yield from listener.tls_warnings(builder, node, meant.tls)

@@ -119,6 +119,7 @@ def _profile(tree: dict[str, Any]) -> api.Profile:
         limit=None if limit is None else int(limit),
         rows_seen=int(tree.get("rows_seen", 0)),
         charset=tree.get("charset", ""),
+        retrieve_aetitle=tree.get("retrieve_aetitle", "").strip(" "),
         associations=int(tree.get("associations", 0)),
         **{key: frozenset(tree.get(key, [])) for key in ("models", *_KEYWORDS, *_PROVEN)},
     )

@@ -62,7 +62,7 @@ _BUSY = tenacity.Retrying(
 """A PACS may count an association for some seconds after its release."""
 
 
-def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
+def associate(net: Net, contexts: Iterable[str | Proposal], *, waits: bool = True) -> Requestor:
     """Open an association from ``net.local`` to ``net.called``.
 
     Parameters
@@ -72,6 +72,8 @@ def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
     contexts
         The proposals, at most 128; a plain UID is an abstract syntax with Explicit and
         Implicit VR Little Endian. At least one must be accepted.
+    waits
+        Whether to try again for a minute if the PACS rejects it for now.
 
     Returns
     -------
@@ -87,6 +89,8 @@ def associate(net: Net, contexts: Iterable[str | Proposal]) -> Requestor:
     proposed = [each if isinstance(each, Proposal) else Proposal(each) for each in contexts]
     ours, name = net.local.aetitle, _name(called)
     try:
+        if not waits:
+            return request(ours, called, proposed)
         return _BUSY(request, ours, called, proposed)
     except (ssl.SSLError, ConnectionResetError) as err:
         why = _why_no_connection(err) if called.tls is None else _why_no_tls(err)

@@ -22,6 +22,7 @@ Topic: TypeAlias = Literal[
     "rows_seen",
     "before_limit",
     "charset",
+    "retrieve_aetitle",
     "associations",
 ]
 Result: TypeAlias = bool | int | str | None
@@ -97,5 +98,6 @@ class Findings:
             limit=self.result("limit"),
             rows_seen=self.result("rows_seen") or 0,
             charset=self.result("charset") or "",
+            retrieve_aetitle=self.result("retrieve_aetitle") or "",
             associations=self.result("associations") or 0,
         )

@@ -43,12 +43,13 @@ OPTIONAL = (
 )
 """Optional attributes of a result (type O of PS3.4 tables C.6-2 and C.6-5)."""
 
-RETURNS = tuple(dict.fromkeys((*MATCHING, *OPTIONAL)))
+RETURNS = tuple(dict.fromkeys((*MATCHING, *OPTIONAL, "RetrieveAETitle")))
 
 _CHARSET = re.compile(r"[A-Za-z0-9_ \\-]+")
 _ROWS = 40
 _FEW = 10
 _PATIENTS = 10
+_TITLE = 16
 
 
 def spans(today: date, preferred: tuple[date, date] | None = None) -> list[Span]:
@@ -72,6 +73,7 @@ def take_sample(prober: Prober, ranges: Sequence[Span], findings: Findings) -> l
     why = "no study was found" + ("" if reply.is_clear else f": {reply.status_text}")
     _note_returned(rows, why, findings)
     _note_charset(rows, why, findings)
+    _note_retrieve(rows, why, findings)
     return list({row[UID]: row for row in rows if row.get(UID)}.values())
 
 
@@ -123,6 +125,17 @@ def _note_charset(rows: Sequence[Row], why_none: str, findings: Findings) -> Non
         for name, number in named.most_common()
     )
     findings.note("charset", "", most or None, words)
+
+
+def _note_retrieve(rows: Sequence[Row], why_none: str, findings: Findings) -> None:
+    named = Counter(title for row in rows for title in row.get("RetrieveAETitle", "").split("\\"))
+    titles = [(each, n) for each, n in named.most_common() if each and len(each) <= _TITLE]
+    if not titles:
+        words = "no row names an AE title to retrieve from" if rows else why_none
+        findings.note("retrieve_aetitle", "", None, words)
+        return
+    title, number = titles[0]
+    findings.note("retrieve_aetitle", "", title, f"in {number} of {len(rows)} rows")
 
 
 def _range(first: date, last: date) -> str:

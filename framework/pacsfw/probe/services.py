@@ -64,7 +64,7 @@ def open_together(net: Net, findings: Findings) -> None:
     try:
         while len(opened) < MOST and not limit:
             try:
-                opened.append(associate(net, [VERIFICATION, *models]))
+                opened.append(associate(net, [VERIFICATION, *models], waits=False))
             except RemoteError as err:
                 limit = f"number {len(opened) + 1} failed: {err}"
         served = sum(map(_serves, opened))

@@ -34,6 +34,12 @@ _SCALARS: tuple[tuple[str, Topic, str, str], ...] = (
     ("limit", "limit", "", "Rows after which it cuts a query result; null: no limit was seen."),
     ("rows_seen", "rows_seen", "", "The most rows in one query result."),
     ("charset", "charset", "", "Specific Character Set of its query results."),
+    (
+        "retrieve_aetitle",
+        "retrieve_aetitle",
+        "",
+        "From where studies can be retrieved; if it is another AE title: net.retrieve_node.",
+    ),
     ("associations", "associations", "", "Number of associations it serves at the same time."),
 )
 
@@ -120,5 +126,6 @@ def overview(findings: Findings, net: Net) -> list[tuple[str, str]]:
         ("limit of rows", limit.replace("not known (none", "none seen (none", 1)),
         ("keys before limit", those("before_limit")),
         ("character set", scalar("charset")),
+        ("retrieved from", scalar("retrieve_aetitle")),
         ("associations", scalar("associations")),
     ]

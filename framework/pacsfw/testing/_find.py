@@ -116,7 +116,7 @@ class Find:
     def _encoder(self, question: Question) -> Encoder:
         constants = {
             "QueryRetrieveLevel": self._asked.level,
-            "RetrieveAETitle": self._state.aetitle,
+            "RetrieveAETitle": self._state.faults.retrieve_aetitle or self._state.aetitle,
         }
         if "InstanceAvailability" in self._asked.keys:
             constants["InstanceAvailability"] = self._state.faults.availability

@@ -48,6 +48,8 @@ PERMANENT_NO_REASON = (1, 1, 1)
 """Result, source and reason of a rejection (PS3.8 9.3.4)."""
 VERIFICATION = "1.2.840.10008.1.1"
 MODELS = {"patient": "1.2.840.10008.5.1.4.1.2.1.", "study": "1.2.840.10008.5.1.4.1.2.2."}
+RETRIEVES = (".2.1.2", ".2.1.3", ".2.2.2", ".2.2.3")
+"""The ends of the SOP classes for retrieves."""
 SERVICES = (1, 2, 3)
 """Find, move and get of a model (PS3.4 C.6)."""
 QUERY_SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -184,6 +186,15 @@ def _judge(event: evt.Event, state: State) -> None:
     called = wanted.called_ae_title.strip()
     if state.fold_titles and called.upper() == state.aetitle.upper():
         association.acceptor.ae_title = called
+    if title := state.faults.retrieve_aetitle:
+        if called == title:
+            association.acceptor.ae_title = called
+        else:
+            association.acceptor.supported_contexts = [
+                each
+                for each in association.acceptor.supported_contexts
+                if not str(each.abstract_syntax).endswith(RETRIEVES)
+            ]
     if called == association.acceptor.ae_title and not state.admit():
         association.acse.send_reject(*PERMANENT_NO_REASON)
         state.count("rejected")

@@ -121,6 +121,8 @@ class Faults:
     # Faults of queries that verdicts rest on.
     cap_levels: tuple[str, ...] = RETRIEVE_LEVELS
     """The levels at which ``cap`` applies."""
+    retrieve_aetitle: str = ""
+    """Retrieves are accepted only under this AE title, which query results name."""
     hide_series: bool = False
     """Only the first series of a study is listed; counts include all."""
     availability: str = "ONLINE"
@@ -258,6 +260,7 @@ class Faults:
                 else "a failed instance ends the retrieve with A-ABORT",
             ),
             (self.extra, "an instance that no query lists is sent as well"),
+            (self.retrieve_aetitle, f"retrieves only under the AE title {self.retrieve_aetitle}"),
             (self.hide_series, "only the first series of a study is listed"),
             (self.availability != "ONLINE", f"everything is {self.availability}"),
             (

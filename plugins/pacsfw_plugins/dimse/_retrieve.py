@@ -93,7 +93,8 @@ class Retrieving(Transfer):
         RemoteError
             According to its profile, the PACS does not accept the service.
         """
-        self._net, called = nodes_of(context.net, self.use)
+        net, called = nodes_of(context.net, self.use)
+        self._net = net if net.retrieve is None else replace(net, called=net.retrieve)
         self._clock = context.clock
         if called.profile.models and not self._roots():
             when = f" of {called.profile.probed_at}" if called.profile.probed_at else ""

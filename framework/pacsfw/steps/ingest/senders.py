@@ -86,7 +86,10 @@ def configured(net: Net | None, ledger: Ledger) -> KnownSenders:
     """Return the senders that are known at the start of a run."""
     if net is None or net.dest is None:
         return KnownSenders()
-    return known_senders(net.dest, net.called, ledger.senders.learnt())
+    learnt = list(ledger.senders.learnt())
+    if net.retrieve is not None:
+        learnt.append((net.retrieve.aetitle, net.retrieve.ip))
+    return known_senders(net.dest, net.called, learnt)
 
 
 def shown(sender: Sender) -> str:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from faults import of_find, of_move, of_root, of_senders, of_web
+from faults import of_find, of_move, of_root, of_senders, of_web, of_wire
 from faults.disk import fill_up
 from faults.histories import play_all as search_histories
 from faults.kills import PAIRS, Tally, blocked_peers, second_collector, stop_at_random
@@ -25,6 +25,7 @@ SCENARIOS = (
     *of_root.SCENARIOS,
     *of_senders.SCENARIOS,
     *of_web.SCENARIOS,
+    *of_wire.SCENARIOS,
 )
 TRANSFERS = ("cmove", "cget", "wado")
 

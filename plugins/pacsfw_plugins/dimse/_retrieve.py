@@ -204,9 +204,11 @@ class Retrieve:
         self._last = Outcome(status=None, status_text="")
         """The last pending response."""
         self._message_id = 0
+        self._sent: Sequence[str] = ()
 
     def run(self, request: Request, root: Root, more: Mapping[Element, bytes | int]) -> Outcome:
         """Send the request with ``more`` command elements; wait for its end, or a timeout."""
+        self._sent = (request.patient_id, request.study_uid)
         try:
             self._send(_identifier(request, root), more)
             outcome = self._wait()
@@ -272,7 +274,7 @@ class Retrieve:
                 self._active = self._clock.monotonic()
             return None
         self._active = self._clock.monotonic()
-        response = _response(message, self._service)
+        response = _response(message, self._service, self._sent)
         if response.status not in PENDING:
             return response
         self._last = response
@@ -294,7 +296,7 @@ def _identifier(request: Request, root: Root) -> Dataset:
     return identifier.build(request.level, match, root=root)
 
 
-def _response(message: Message, service: Service) -> Outcome:
+def _response(message: Message, service: Service, sent: Sequence[str]) -> Outcome:
     """Read a response (PS3.7 sections 9.3.3.2 and 9.3.4.2).
 
     Raises
@@ -317,7 +319,7 @@ def _response(message: Message, service: Service) -> Outcome:
             failed=command.hint(Element.FAILED),
             warning=command.hint(Element.WARNING),
             failed_uids=tuple(filter(None, failed.split("\\"))),
-            comment=comment_of(command),
+            comment=comment_of(command, sent),
         )
     except ValueError as error:
         raise Ended(f"the PACS sent a malformed {service} response: {error}") from error

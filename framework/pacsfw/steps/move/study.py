@@ -164,7 +164,9 @@ class StudyMover:
         instances = self.ledger.instances
         held = instances.quarantined_uids(study_uid) | instances.disputed(study_uid)
         held |= instances.held_uids(study_uid)
-        all_held = bool(verdict.missing) and set(verdict.missing) <= held and attempt > 1
+        missing = set(verdict.missing)
+        waits = missing <= instances.held_uids(study_uid)  # for the configuration
+        all_held = bool(missing) and missing <= held and (attempt > 1 or waits)
         # A PACS that could not connect to us may say that it does not know us (A801).
         unknown = retrieved is not None and retrieved.outcome.status == UNKNOWN_DESTINATION
         may_help = ending in MAY_HELP or (unknown and attempt == 1)

@@ -1,3 +1,4 @@
+import logging
 import struct
 import threading
 from collections.abc import Iterator
@@ -139,7 +140,7 @@ def test_a_data_set_that_is_announced_and_does_not_come_is_not_waited_for(caplog
     assert [one.command.required(0x0900) for one in got] == [0xFF00, 0]
     assert [one.data for one in got] == [None, None]
     [record] = [each for each in caplog.records if "data set" in each.message]
-    assert record.levelname == "WARNING"
+    assert record.levelno == logging.WARNING
 
 
 def test_what_does_not_belong_into_a_command_set_is_skipped() -> None:

@@ -94,8 +94,8 @@ class Verdict:
     expected: int | None = None
     stored: int = 0
     source: str = ""
-    """Source of the expected number: ``image-uids``, ``instance-count``, ``series-counts`` or
-    ``sub-operations``."""
+    """Source of the expected number: ``image-uids``, ``instance-count``, ``series-counts``,
+    ``sub-operations``, or ``at-least`` if there may be more."""
     missing: tuple[str, ...] = ()
     series: tuple[SeriesVerdict, ...] = ()
     """Every series that the PACS lists or that is stored; empty if they are unknown."""

@@ -20,6 +20,7 @@ UIDS = "image-uids"
 COUNTED = "instance-count"
 SUMMED = "series-counts"
 SENT = "sub-operations"
+AT_LEAST = "at-least"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from pacsfw.api import Outcome, Verdict, VerdictState
-from pacsfw.steps.move.expected import SENT, UIDS, Expectation, expectation_proven
+from pacsfw.steps.move.expected import AT_LEAST, SENT, UIDS, Expectation, expectation_proven
 from pacsfw.steps.move.statuses import SUCCESS
 from pacsfw.words import GOOD
 
@@ -113,10 +113,12 @@ def with_evidence(
         else:
             counts[SENT] = retrieved.total
     elif earlier is not None and earlier.expected is not None:
-        if earlier.state in GOOD and earlier.source not in ("", UIDS):
-            counts.setdefault(earlier.source, earlier.expected)
-        elif earlier.source == SENT:
+        if earlier.source == AT_LEAST:
             at_least = max(at_least, earlier.expected)
+        elif (earlier.state in GOOD and earlier.source not in ("", UIDS)) or (
+            earlier.source == SENT and earlier.expected >= len(stored)
+        ):
+            counts.setdefault(earlier.source, earlier.expected)
     expectation = replace(expectation, counts=counts, at_least=at_least)
     listed = expectation.uids
     if listed is None or expectation.proven or expectation.owed > len(listed):
@@ -202,7 +204,9 @@ def _by_number(expectation: Expectation, listed: frozenset[str], stored: frozens
     missing = listed - stored
     lacking = max(len(missing), expectation.owed - len(stored))
     expected = max(expectation.owed, len(stored | listed))
-    source = expectation.source or (SENT if expectation.at_least else UIDS)
+    source = expectation.source or UIDS
+    if expectation.at_least > max(expectation.largest, len(listed)):
+        source = AT_LEAST
     if lacking > 0 or not stored:
         reason = f"{lacking} of {expected} instances missing" if lacking > 0 else ""
         return _verdict("short", reason, expected, stored, source, missing)

@@ -159,11 +159,20 @@ def test_what_an_earlier_verdict_rested_on_still_holds():
 
 def test_a_number_of_sub_operations_is_not_forgotten():
     """The first attempt failed after it had said how many there are; the list is cut."""
-    earlier = Verdict(state="short", expected=5, source="sub-operations")
+    broken = Retrieved(Outcome(status=0xB000, status_text="B000", completed=1, failed=4), total=5)
+    first = concluded(cut("a", "b"), uids("a"), retrieved=broken)
+    verdict = concluded(cut("a", "b"), uids("a", "b"), retrieved=PART, earlier=first)
 
-    verdict = concluded(cut("a", "b"), uids("a", "b"), retrieved=PART, earlier=earlier)
-
+    assert (first.source, first.expected) == ("at-least", 5)
     assert (verdict.state, verdict.reason) == ("short", "3 of 5 instances missing")
+
+
+def test_instances_that_are_late_complete_what_was_sent():
+    first = concluded(cut("a", "b"), uids("a"), retrieved=DONE)
+
+    verdict = concluded(cut("a", "b"), uids("a", "b"), earlier=first)
+
+    assert (first.state, verdict.state) == ("short", "complete-by-count")
 
 
 SETS = st.frozensets(st.sampled_from("abcdef"))

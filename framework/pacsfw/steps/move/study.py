@@ -103,7 +103,9 @@ class StudyMover:
         except RemoteError as err:
             study = self.ledger.studies.get(study_uid)
             if study is None or study.verdict is None or study.verdict.state == "failed":
-                self._judge.settle(study_uid, Verdict(state="failed", reason=str(err)))
+                self._judge.settle(
+                    study_uid, Verdict(state="failed", reason=str(err), comment=err.comment)
+                )
             raise
         finally:
             self.arrivals.untrack(study_uid)

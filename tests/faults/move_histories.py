@@ -11,7 +11,7 @@ The fault model. What a PACS of these histories may do:
   ever; serve only some levels;
 * lose instances without a word, but not without counting them as sent; give no counts of
   sub-operations; report success and send nothing;
-* send instances that it does not list.
+* send instances that it does not list, and count them as sent.
 
 What it does not do: leave out instances in lists, counts and retrieves alike.
 """
@@ -169,6 +169,7 @@ class ModelPacs(Transfer):
             completed += 1
         for number in range(faults.unlisted if request.level == "STUDY" else 0):
             self._store(f"1.2.99.{number}")
+            completed += 1
         done = None if faults.no_sub_operations else completed
         return Outcome(status=0, status_text="0000", completed=done)
 

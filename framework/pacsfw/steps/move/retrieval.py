@@ -108,10 +108,11 @@ class Retrieval:
             if not one.outcome.reached:
                 raise RemoteError(one.outcome.status_text, comment=one.outcome.comment)
             if one.ending == "mismatch":
+                was_refused = request.level in self._refused
                 self._refused.add(request.level)
                 self._levels.refuses(request.level)
                 waiting = self._planned()
-                if waiting and waiting[0].level != request.level:
+                if waiting and waiting[0].level != request.level and not was_refused:
                     continue  # another level may work
                 self._ended.append(one)
                 break
@@ -165,7 +166,7 @@ class Retrieval:
         """Return the requests that are left, or smaller ones in place of one that failed."""
         request = one.request
         if request.level == "IMAGE" and self._fruitless >= FRUITLESS:
-            if self._levels.has_served("IMAGE"):
+            if self._levels.has_served("IMAGE") or "SERIES" in self._refused:
                 return waiting
             # The PACS may not support the IMAGE level.
             return [each for each in waiting if each.level != "IMAGE"] + list(series_of([request]))

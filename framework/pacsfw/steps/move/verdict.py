@@ -107,7 +107,7 @@ def with_evidence(
     on it.
     """
     counts, at_least = dict(expectation.counts), expectation.at_least
-    if retrieved is not None and retrieved.total is not None:
+    if retrieved is not None and retrieved.total:
         if retrieved.ended:
             at_least = max(at_least, retrieved.total)  # what it tried until it failed
         else:
@@ -174,7 +174,7 @@ def judge(
         return verdict
     if verdict.state == "short" and not stored and not held:
         reason = "; ".join([ended or "the PACS reported success and sent nothing", *around])
-        return _failed(expectation, reason, comment, verdict.missing)
+        return replace(verdict, state="failed", reason=reason, comment=comment)
     reasons = [*filter(None, [verdict.reason]), *held.of(frozenset(verdict.missing))]
     if held.disputed:
         reasons.append(f"two senders sent different content: {len(held.disputed)}")

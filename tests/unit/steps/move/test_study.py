@@ -449,3 +449,14 @@ def test_trials_of_a_run_whose_cause_was_common_do_not_count(room):
     evidence.tried(STUDY, ["1.1"], "run-2", NOW + timedelta(days=2))
 
     assert evidence.given_up(STUDY) == frozenset()
+
+
+def test_two_levels_that_both_lead_nowhere_come_to_an_end(room):
+    """Series are not understood, and single instances bring nothing."""
+    holds = [f"1.{number}" for number in range(1, 30)]
+    pacs = Pacs(room, holds=holds, sends=[], levels=("IMAGE",))
+
+    for attempt in (1, 2, 3):
+        room.move(pacs, attempt=attempt)
+
+    assert len(pacs.requests) < 60

@@ -17,7 +17,8 @@ from pacsfw.cli.demo import TEMPLATE
 from peers.process import free_port
 
 LATER = datetime.now().astimezone() + timedelta(hours=6)
-CLOSED = f'query_level: STUDY\n  start_time: "{LATER:%H:%M}"\n  end_time: "{LATER:%H}:59"'
+END = LATER + timedelta(minutes=30)
+CLOSED = f'query_level: STUDY\n  start_time: "{LATER:%H:%M}"\n  end_time: "{END:%H:%M}"'
 
 
 def demo(folder, *options):

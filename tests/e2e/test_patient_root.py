@@ -59,8 +59,9 @@ def test_patient_root_may_be_chosen(dcmqrscp, studies, collection, tmp_path, cap
     assert collected.run("verify") == 0
 
 
-def test_a_study_list_without_patients_is_no_help_there(patient_root, collection, capsys):
-    collected = collection(patient_root, changes=by("cmove"))
+@pytest.mark.parametrize("use", ["cmove", "cget"])
+def test_a_study_list_without_patients_is_no_help_there(use, patient_root, collection, capsys):
+    collected = collection(patient_root, changes=by(use))
     collected.run("find")
     rows = collected.listed()
     collected.resources.write_text(

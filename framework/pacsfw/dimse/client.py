@@ -32,7 +32,7 @@ logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
 ECHO_SECONDS = 30.0
 _NO_COMMON_TLS = (
     "handshake failure", "protocol version", "unsupported protocol", "no shared cipher",
-    "no cipher", "wrong version number", "dh key too small",
+    "no cipher", "dh key too small",
 )  # fmt: skip
 _NAMED = 6
 """Maximum number of services to name if none is accepted."""

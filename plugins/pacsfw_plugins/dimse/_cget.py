@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from pacsfw.api import Inbox, Outcome, Query, QueryRow, Request, RunContext, is_uid
 from pacsfw.dimse.identifier import PATIENT_ROOT_GET, STUDY_ROOT_GET, Root
 from pacsfw.dimse.requestor import Requestor
-from pacsfw.dimse.status import CANCELLED, SUCCESS
+from pacsfw.dimse.status import CANCELLED, SUCCESS, WRONG_IDENTIFIER
 from pacsfw.errors import RemoteError
 from pacsfw_plugins.dimse._cfind import CFind
 from pacsfw_plugins.dimse._cget_contexts import MOST, OTHERS, USUAL, contexts
-from pacsfw_plugins.dimse._retrieve import Retrieving, Service
+from pacsfw_plugins.dimse._retrieve import NO_PATIENT, Retrieving, Service, is_nameable
 
 _BATCH = 200
 """The limit of UIDs in one request."""
@@ -51,8 +51,12 @@ class CGet(Retrieving):
 
     def _fetch(self, request: Request, inbox: Inbox) -> Outcome:
         outcomes: list[Outcome] = []
-        steps = self._steps(request)
-        self._query.release()  # the PACS may allow few associations
+        try:
+            if self._query_requires_patient() and not is_nameable(request.patient_id):
+                return Outcome(status=WRONG_IDENTIFIER, status_text=NO_PATIENT)
+            steps = self._steps(request)
+        finally:
+            self._query.release()  # the PACS may allow few associations
         for step, classes in steps:
             outcomes.append(self._get(step, classes, inbox))
             if outcomes[-1].status in (None, CANCELLED):
@@ -120,11 +124,14 @@ class CGet(Retrieving):
     def _keys(self, request: Request) -> dict[str, str]:
         """Return the unique keys of the study in the model of the queries."""
         keys = {"StudyInstanceUID": request.study_uid}
-        try:
-            needs_patient = self._query.requires_patient_id
-        except RemoteError:
-            return keys  # if the PACS is unreachable, the request reports it
+        needs_patient = self._query_requires_patient()
         return {**keys, "PatientID": request.patient_id} if needs_patient else keys
+
+    def _query_requires_patient(self) -> bool:
+        try:
+            return self._query.requires_patient_id
+        except RemoteError:
+            return False  # if the PACS is unreachable, the request reports it
 
     def _series(self, request: Request) -> list[str]:
         keys = self._keys(request)

@@ -31,7 +31,7 @@ _FIELDS = {
     "C-MOVE": (Field.C_MOVE_RQ, Field.C_MOVE_RSP),
 }
 
-_NO_PATIENT = (
+NO_PATIENT = (
     "the PACS supports only the Patient Root model, and the study list has no PatientID for this "
     "study"
 )
@@ -156,11 +156,14 @@ class Retrieving(Transfer):
         accepted = [each for each in roots if association.accepts(self.models[each])]
         if not accepted:
             association.release()
-            raise RemoteError(f"{self.use}: the PACS does not accept {self.service} from pacsfw")
+            raise RemoteError(
+                f"{self.use}: the PACS does not accept {self.service} from pacsfw; if it retrieves "
+                "under another AE title, set net.retrieve_node.aetitle"
+            )
         root = accepted[0]
-        if root == "PATIENT" and not request.patient_id:
+        if root == "PATIENT" and not is_nameable(request.patient_id):
             association.release()
-            return Outcome(status=WRONG_IDENTIFIER, status_text=_NO_PATIENT)
+            return Outcome(status=WRONG_IDENTIFIER, status_text=NO_PATIENT)
         prepare(association)
         return Retrieve(
             self.service, self.models[root], association, inbox, self._clock, self._timeouts,
@@ -283,6 +286,11 @@ class Retrieve:
     def _broken(self, ended: str) -> Outcome:
         """Return the outcome without a final response: the counts of the last pending one."""
         return replace(self._last, status=None, status_text=ended, failed_uids=())
+
+
+def is_nameable(patient_id: str) -> bool:
+    """Return whether a query can name a patient: wildcards and backslashes have a meaning."""
+    return bool(patient_id) and not set(patient_id) & set("*?\\")
 
 
 def _identifier(request: Request, root: Root) -> Dataset:

@@ -218,6 +218,8 @@ class ParseJob:
             failed=tally.failed,
             folders=tally.folders,
             cells=tally.cells,
+            faulty=tally.faulty,
+            odd=tally.odd,
             tables=[(written.table.name, written.name) for written in self._tables],
         )
 

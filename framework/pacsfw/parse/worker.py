@@ -11,11 +11,13 @@ from pacsfw.api import Row, Stored
 from pacsfw.config import Tag
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
-from pacsfw.parse.tree.file_reader import CLASS_IN_META, About, FileReader, Parsed
+from pacsfw.parse.tree.file_reader import CLASS_IN_META, IDENTITY, About, FileReader, Parsed
 from pacsfw.plugins import discover
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 
+_OF_FILES = (CLASS_IN_META, *IDENTITY.values())
+"""What the reader of files must know of each, whatever the columns."""
 _IDENTITY = {
     "sop_uid": "SOPInstanceUID",
     "sop_class": "SOPClassUID",
@@ -59,7 +61,7 @@ def file_reader(
         row, wanted, errors = cells.read(header)
         return Parsed(row, errors, describer.of(wanted, path) if describer and path else None)
 
-    return FileReader(cells.headers([parse(CLASS_IN_META)]), read_row, workdir)
+    return FileReader(cells.headers(map(parse, _OF_FILES)), read_row, workdir)
 
 
 class _Describer:

@@ -29,6 +29,10 @@ class ParseSummary:
     """Folders that were not read, by reason."""
     cells: Mapping[str, int] = field(default_factory=dict)
     """Cells left empty because of a failure, by column and reason."""
+    faulty: Mapping[str, int] = field(default_factory=dict)
+    """Rows of files whose header is damaged, by reason."""
+    odd: Mapping[str, int] = field(default_factory=dict)
+    """Rows of irregular files, by kind."""
     tables: Sequence[tuple[str, str]] = ()
     """(contents, file or URL) of each table."""
     problems: Sequence[str] = ()
@@ -36,8 +40,8 @@ class ParseSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 if every DICOM file has its row, else 1."""
-        return 1 if self.failed or self.folders or self.problems else 0
+        """0 if every DICOM file has its row, read to its end, else 1."""
+        return 1 if self.failed or self.faulty or self.folders or self.problems else 0
 
 
 def render(summary: ParseSummary, console: Console) -> None:
@@ -53,7 +57,9 @@ def _lines(summary: ParseSummary) -> Iterator[tuple[str, str, str]]:
     yield from _counted("without a row", {**summary.harmless}, "")
     yield from _counted("failed", summary.failed, "red")
     yield from _counted("folders not read", summary.folders, "red")
+    yield from _counted("rows of damaged files", summary.faulty, "red")
     yield from _counted("cells left empty", summary.cells, "yellow")
+    yield from _counted("irregular files", summary.odd, "yellow")
     for problem in summary.problems:
         yield "problem", printable(problem), "red"
     for holds, target in summary.tables:

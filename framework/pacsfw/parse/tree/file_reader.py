@@ -14,12 +14,16 @@ from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
+from pacsfw.dicom.wanted import SOP_CLASS, SOP_INSTANCE
 from pacsfw.parse.tree.dicomdir import MEDIA_STORAGE_DIRECTORY, named_files, references
 from pacsfw.parse.tree.walk import Item
 from pacsfw.parse.tree.zips import Unpackable, Unpacker
 
 CLASS_IN_META = "MediaStorageSOPClassUID"
 """The element of the File Meta that identifies a DICOMDIR; the header must include it."""
+
+IDENTITY = {SOP_CLASS: "SOPClassUID", SOP_INSTANCE: "SOPInstanceUID"}
+"""The UIDs that make a data set an instance; the header must include them."""
 
 NOT_DICOM = "not DICOM"
 DIRECTORY = "DICOMDIR"
@@ -47,6 +51,10 @@ class Parsed(NamedTuple):
     row: Row
     errors: Sequence[CellError]
     about: About | None = None
+    fault: str = ""
+    """Why its header could not be read to its end."""
+    odd: Sequence[str] = ()
+    """The kinds of its irregularities."""
 
 
 class Unparsed(NamedTuple):
@@ -122,7 +130,10 @@ class FileReader:
             header = self._headers.read(path)
             if _is_directory(header):
                 return _directory(header, item)
-            return self._read_row(header, path)
+            parsed = self._read_row(header, path)
+            errors = [*parsed.errors, *_unidentified(header)]
+            odd = tuple(sorted(header.warnings))
+            return parsed._replace(errors=errors, fault=header.fault, odd=odd)
         except UnreadableObject as err:
             if looks_like_dicom(_start(path), item.member or item.path):
                 return Unparsed(DAMAGED, err.fault)
@@ -131,6 +142,15 @@ class FileReader:
 
 def _is_directory(header: FileHeader) -> bool:
     return bool(header.get(CLASS_IN_META) == MEDIA_STORAGE_DIRECTORY)
+
+
+def _unidentified(header: FileHeader) -> list[CellError]:
+    """Return an error for each UID without which nothing is an instance."""
+    return [
+        CellError("", keyword, "required", "the instance has no value for it", "")
+        for tag, keyword in IDENTITY.items()
+        if not header.found.get(tag, ("", b""))[1]
+    ]
 
 
 def _directory(header: FileHeader, item: Item) -> Unparsed:

@@ -18,7 +18,7 @@ from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
 from pacsfw.dicom.elements import Leaf, find
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import ABSENT, EVERY, Many, TagPath
-from pacsfw.dicom.values import is_empty
+from pacsfw.dicom.values import Misfit, is_empty
 from pacsfw.dicom.vr import TEXT
 from pacsfw.steps.tags.typed import Undecodable, is_nothing, natural, typed
 
@@ -167,7 +167,10 @@ def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) 
     """
     try:
         with decoding(path.text, header.warnings):
-            return cell(value, column_type)
+            try:
+                return cell(value, column_type)
+            except Misfit as misfit:
+                raise CellFailed("type", str(misfit)) from None
     except UnreadableObject:
         reason = f"{type(value).__name__} does not fit the column's type {column_type}"
         raise CellFailed("type", reason) from None

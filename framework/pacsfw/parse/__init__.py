@@ -20,13 +20,14 @@ from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.tagpath import ABSENT
 from pacsfw.dicom.tagpath import parse as parse_path
 from pacsfw.dicom.values import is_empty
-from pacsfw.parse.rows import Failure, ParsedRow, Rows
+from pacsfw.parse.rows import Failure, ParsedRow, ParseWarning, Rows
 from pacsfw.parse.tags import Dicom, DicomTag, DicomTagGroup, Tags, header_of
 
 __all__ = [
     "DicomTag",
     "DicomTagGroup",
     "Failure",
+    "ParseWarning",
     "ParsedRow",
     "Rows",
     "UnreadableObject",
@@ -71,7 +72,8 @@ def parse_dicoms(dicoms: Iterable[Dicom], tags: Tags) -> Rows:
     Returns
     -------
     Rows
-        One row for each readable instance; ``failures`` lists the others.
+        One row for each readable instance; ``failures`` lists the others. They can be read
+        several times, unless ``dicoms`` is an iterator.
 
     Raises
     ------

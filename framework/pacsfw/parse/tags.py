@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -132,14 +132,15 @@ class DicomTagGroup:
 
     def parse_dicoms(self, dicoms: Iterable[Dicom]) -> Rows:
         """Read several instances; see `parse_dicoms`."""
-        return Rows(self.columns, self._each(dicoms))
+        once = isinstance(dicoms, Iterator)
+        return Rows(self.columns, partial(self._each, dicoms), once=once)
 
     def parse_dir(self, path: str | Path, *, workers: int = 0, limit: int = 0) -> Rows:
         """Read every file below a folder; see `parse_dir`."""
         root = Path(os.path.abspath(path))  # links stay as written
         if not root.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        return Rows(self.columns, self._tree_outcomes(root, workers, limit))
+        return Rows(self.columns, partial(self._tree_outcomes, root, workers, limit))
 
     def _each(self, dicoms: Iterable[Dicom]) -> Iterator[tuple[Item, Parsed | Unparsed]]:
         with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:

@@ -185,11 +185,16 @@ class HeaderReader:
     charset
         The character set of text that is not ASCII in instances that declare none, as in
         (0008,0005); ISO 8859-1 if it is empty.
+    bare
+        Whether to read data sets without preamble and File Meta Information as well.
     """
 
-    def __init__(self, paths: Iterable[TagPath] = (), charset: str = "") -> None:
+    def __init__(
+        self, paths: Iterable[TagPath] = (), charset: str = "", *, bare: bool = False
+    ) -> None:
         self.plan: Plan = compiled(paths)
         self.charset = charset
+        self.bare = bare
 
     def want(self, paths: Iterable[TagPath]) -> None:
         """Also read these values, of every file from now on."""

@@ -83,7 +83,9 @@ def parse_dicoms(dicoms: Iterable[Dicom], tags: Tags) -> Rows:
     return _group(tags).parse_dicoms(dicoms)
 
 
-def parse_dir(path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0) -> Rows:
+def parse_dir(
+    path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0, bare: bool = False
+) -> Rows:
     """Read some tags of every DICOM file below a folder, sorted by path.
 
     Members of zip archives are read, too. ``path`` may also be one file, zip archive or
@@ -97,6 +99,8 @@ def parse_dir(path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0)
         module.
     limit
         Maximum number of files; 0: no limit.
+    bare
+        Whether to read data sets without preamble as well.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def parse_dir(path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0)
     FileNotFoundError
         The path does not exist.
     """
-    return _group(tags).parse_dir(path, workers=workers, limit=limit)
+    return _group(tags).parse_dir(path, workers=workers, limit=limit, bare=bare)
 
 
 def get_tag_value(

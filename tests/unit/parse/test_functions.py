@@ -23,6 +23,7 @@ from pacsfw import (
     parse_dir,
 )
 from pacsfw.convert import str2datetime
+from pacsfw.dicom.header import HeaderReader
 from pacsfw.errors import PacsfwError
 from pacsfw.parse import UnreadableObject
 from support.python_callbacks import explode, shout
@@ -144,6 +145,21 @@ def test_a_folder_adds_up_in_this_process_and_in_others(images, tmp_path, worker
     assert rows.tally.files == len(images) + 8 == len(found) + len(rows.failures)
     assert sum(rows.tally.failed.values()) == damaged
     assert len(list(parse_dir(tmp_path / "images", COLUMNS, workers=workers, limit=1))) == 1
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_switch_for_data_sets_without_preamble_reaches_the_reader(images, monkeypatch, bare):
+    seen, read = [], HeaderReader.read
+
+    def noting(reader, path):
+        seen.append(reader.bare)
+        return read(reader, path)
+
+    monkeypatch.setattr(HeaderReader, "read", noting)
+
+    list(parse_dir(images[0], COLUMNS, bare=bare))
+
+    assert set(seen) == {bare}
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):

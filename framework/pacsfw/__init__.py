@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pacsfw.parse import (
         DicomTag,
         DicomTagGroup,
+        ParseWarning,
         get_tag_value,
         parse_dicom,
         parse_dicoms,
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 _OF_PARSE = (
     "DicomTag",
     "DicomTagGroup",
+    "ParseWarning",
     "get_tag_value",
     "parse_dicom",
     "parse_dicoms",
@@ -31,6 +33,7 @@ __all__ = [
     "Component",
     "DicomTag",
     "DicomTagGroup",
+    "ParseWarning",
     "__version__",
     "get_tag_value",
     "hookimpl",

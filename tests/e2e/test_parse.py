@@ -17,6 +17,8 @@ import pytest
 from pydicom import dcmread
 
 from pacsfw.cli import main
+from pacsfw.parse import job
+from pacsfw.workers import OrderedPool
 from support.trees import TAGS, write_archive, write_hostile, write_images, write_media, write_tags
 
 FILE = "file"
@@ -201,6 +203,18 @@ def test_our_own_files_are_not_read_though_they_are_in_the_tree(disc):
     assert not [file for file in files if "table" in file]
     assert len(read(disc.root / "table.csv")) == disc.rows
     assert not (disc.root / "table.csv.state").exists()
+
+
+@pytest.mark.parametrize("options", [[], ["--bare"]])
+def test_the_switch_for_data_sets_without_preamble_reaches_the_workers(disc, monkeypatch, options):
+    built = []
+    monkeypatch.setattr(
+        job, "OrderedPool", lambda size, spec: built.append(spec) or OrderedPool(size, spec)
+    )
+
+    disc.parse("table.csv", *options)
+
+    assert [spec.reading.bare for spec in built] == [bool(options)]
 
 
 def test_a_limit_tries_the_tags_on_a_few_files(disc):
@@ -396,6 +410,7 @@ def test_stored_files_can_go_into_another_table_and_the_collection_stays_as_it_i
         (["-i", "disc"], "-i requires -o"),
         (["--limit", "3"], "require -o"),
         (["--force"], "require -o"),
+        (["--bare"], "require -o"),
         (["-i", "nowhere", "-o", "t.csv"], "does not exist"),
         (["-i", "disc", "-o", "t.xls"], "no sink writes"),
         (["-o", "t.csv"], "storage is missing"),

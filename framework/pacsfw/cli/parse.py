@@ -33,6 +33,7 @@ RESUME = "run the same command again to resume"
 @click.option("-o", "--output", help="Table to write: a file (.csv, ...) or a URL.")
 @click.option("--workers", type=click.IntRange(1), help="Number of worker processes.")
 @click.option("--limit", type=click.IntRange(1), help="Read at most this many files; only with -o.")
+@click.option("--bare", is_flag=True, help="Also read data sets without preamble; only with -o.")
 @click.option("--force", is_flag=True, help="Start again and replace the table; only with -o.")
 @click.option(
     "--state",
@@ -45,6 +46,7 @@ def command(
     output: str | None,
     workers: int | None,
     limit: int | None,
+    bare: bool,
     force: bool,
     state: Path | None,
 ) -> int:
@@ -58,11 +60,11 @@ def command(
     """
     loaded = load(config)
     if output is not None:
-        return _tree(loaded, _request(loaded, source, output, workers, limit, force, state))
+        return _tree(loaded, _request(loaded, source, output, workers, limit, bare, force, state))
     if source is not None:
         raise click.UsageError("-i requires -o: name the table to write")
-    if limit is not None or force or state is not None:
-        raise click.UsageError("--limit, --force and --state require -o")
+    if limit is not None or bare or force or state is not None:
+        raise click.UsageError("--limit, --bare, --force and --state require -o")
     return _collection(loaded, workers or 0)
 
 
@@ -117,6 +119,7 @@ def _request(
     output: str,
     workers: int | None,
     limit: int | None,
+    bare: bool,
     force: bool,
     state: Path | None,
 ) -> ParseRequest:
@@ -133,6 +136,7 @@ def _request(
         workers=workers or (config.move.workers if config.move else os.cpu_count() or 1),
         limit=limit or 0,
         overwrite=force,
+        bare=bare,
     )
 
 

@@ -11,10 +11,14 @@ time         datetime.time         TM text, a datetime, a timedelta of less than
 datetime     datetime.datetime     DA and DT text, a date
 duration     datetime.timedelta    TM text
 texts        list of str           one or several values, as text
-ints floats  list of int, float    one or several values, as int and float
+ints floats  list of int, float    one or several values, as int and float; no NaN
 json         list, dict, scalars   sequences and items by the DICOM JSON model (PS3.18 F),
                                    bytes in base64
 ===========  ====================  ==================================================
+
+Scalars of numpy, pandas and similar packages, Decimal and Fraction count as the Python values that
+they stand for, pandas' NA and NaT as no value, and arrays of one dimension as lists (not in text).
+Cells have the limits of the narrowest table format: integers and durations have 64 bits.
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ import base64
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -32,10 +38,12 @@ from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
 from pacsfw.api import ColumnType
+from pacsfw.config.scalars import is_array, plain
 from pacsfw.convert import str2datetime, str2timedelta
-from pacsfw.dicom.values import bool_of, float_of, int_of, is_empty, text_of
+from pacsfw.dicom.values import Misfit, bool_of, finite_of, float_of, int_of, is_empty, text_of
 
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
+_LONGEST = timedelta(microseconds=(1 << 63) - 1)
 
 
 def cell(value: Any, column_type: ColumnType) -> Any:
@@ -50,9 +58,12 @@ def cell(value: Any, column_type: ColumnType) -> Any:
 
     Raises
     ------
+    Misfit
+        The value does not fit; the message gives the reason, and never quotes the value.
     ValueError, TypeError
         The value does not fit. Messages may come from pydicom and quote the value.
     """
+    value = plain(value)
     return None if value is None else _CELLS[column_type](value)
 
 
@@ -84,36 +95,49 @@ def _datetime(value: Any) -> datetime:
 
 
 def _duration(value: Any) -> timedelta:
-    return value if isinstance(value, timedelta) else str2timedelta(_only_text(value))
+    found = value if isinstance(value, timedelta) else str2timedelta(_only_text(value))
+    if abs(found) > _LONGEST:
+        raise Misfit("the duration does not fit into 64 bits (microseconds)")
+    return found
 
 
 def _only_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{type(value).__name__} is not a date or time")
+        raise Misfit(f"a value of type {type(value).__name__} is not a date or time")
     return value
 
 
 def _list_of(make: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
     def listed(value: Any) -> list[Any]:
-        values = value if isinstance(value, MultiValue | list | tuple) else [value]
-        flat = [
-            each
-            for one in values
-            for each in (one if isinstance(one, MultiValue | list | tuple) else [one])
-        ]
+        flat = [plain(each) for one in _values(value) for each in _values(one)]
         return [None if is_empty(each) else make(each) for each in flat]
 
     return listed
 
 
+def _values(value: Any) -> Any:
+    if is_array(value):
+        return value.tolist()
+    return value if isinstance(value, MultiValue | list | tuple) else [value]
+
+
 def _json(value: Any) -> Any:
+    value = plain(value)
     if isinstance(value, Dataset):
         return _json(value.to_json_dict())
+    if is_array(value):
+        value = value.tolist()
     if isinstance(value, Sequence | MultiValue | list | tuple):
         return [_json(single) for single in value]
     if isinstance(value, Mapping):
-        return {_only_text(key): _json(single) for key, single in value.items()}
+        return {_key(key): _json(single) for key, single in value.items()}
     return _json_scalar(value)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise Misfit(f"a key of type {type(key).__name__} cannot be written as JSON")
+    return str.__str__(key)
 
 
 def _json_scalar(value: Any) -> Any:
@@ -126,14 +150,16 @@ def _json_scalar(value: Any) -> Any:
         case BaseTag():
             return f"{value:08X}"
         case str() | int():
-            return str(value) if isinstance(value, str) else int(value)
-        case float() if math.isfinite(value):
-            return float(value)
+            return str.__str__(value) if isinstance(value, str) else int(value)
+        case float() | Decimal() | Fraction():
+            if not math.isfinite(number := float_of(value)):
+                raise Misfit("JSON has no NaN and no infinity")
+            return number
         case date() | time():
             return value.isoformat()
         case bytes():
             return base64.b64encode(value).decode("ascii")
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+    raise Misfit(f"a value of type {type(value).__name__} cannot be written as JSON")
 
 
 _CELLS: Mapping[ColumnType, Callable[[Any], Any]] = {
@@ -147,6 +173,6 @@ _CELLS: Mapping[ColumnType, Callable[[Any], Any]] = {
     "duration": _duration,
     "texts": _list_of(_text),
     "ints": _list_of(int_of),
-    "floats": _list_of(float_of),
+    "floats": _list_of(finite_of),
     "json": _json,
 }

@@ -20,13 +20,14 @@ from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.tagpath import ABSENT
 from pacsfw.dicom.tagpath import parse as parse_path
 from pacsfw.dicom.values import is_empty
-from pacsfw.parse.rows import Failure, ParsedRow, Rows
+from pacsfw.parse.rows import Failure, ParsedRow, ParseWarning, Rows
 from pacsfw.parse.tags import Dicom, DicomTag, DicomTagGroup, Tags, header_of
 
 __all__ = [
     "DicomTag",
     "DicomTagGroup",
     "Failure",
+    "ParseWarning",
     "ParsedRow",
     "Rows",
     "UnreadableObject",
@@ -71,7 +72,8 @@ def parse_dicoms(dicoms: Iterable[Dicom], tags: Tags) -> Rows:
     Returns
     -------
     Rows
-        One row for each readable instance; ``failures`` lists the others.
+        One row for each readable instance; ``failures`` lists the others. They can be read
+        several times, unless ``dicoms`` is an iterator.
 
     Raises
     ------
@@ -81,7 +83,9 @@ def parse_dicoms(dicoms: Iterable[Dicom], tags: Tags) -> Rows:
     return _group(tags).parse_dicoms(dicoms)
 
 
-def parse_dir(path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0) -> Rows:
+def parse_dir(
+    path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0, bare: bool = False
+) -> Rows:
     """Read some tags of every DICOM file below a folder, sorted by path.
 
     Members of zip archives are read, too. ``path`` may also be one file, zip archive or
@@ -95,6 +99,8 @@ def parse_dir(path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0)
         module.
     limit
         Maximum number of files; 0: no limit.
+    bare
+        Whether to read data sets without preamble as well.
 
     Raises
     ------
@@ -103,7 +109,7 @@ def parse_dir(path: str | Path, tags: Tags, *, workers: int = 0, limit: int = 0)
     FileNotFoundError
         The path does not exist.
     """
-    return _group(tags).parse_dir(path, workers=workers, limit=limit)
+    return _group(tags).parse_dir(path, workers=workers, limit=limit, bare=bare)
 
 
 def get_tag_value(

@@ -65,6 +65,8 @@ class ParseRequest:
         Maximum number of files; 0: no limit.
     overwrite
         Restart from the beginning, and replace existing tables.
+    bare
+        Also read data sets without preamble.
     """
 
     root: Path
@@ -73,6 +75,7 @@ class ParseRequest:
     workers: int
     limit: int = 0
     overwrite: bool = False
+    bare: bool = False
 
 
 def file_of(target: str) -> str:
@@ -194,6 +197,7 @@ class ParseJob:
             tags=self._config.tags,
             wanted=wanted_by([self._instances]),
             charset=self._config.undeclared_charset,
+            bare=request.bare,
         )
         spec = ParseSpec(
             reading=reading,
@@ -261,7 +265,8 @@ class ParseJob:
     def _check_request(self) -> None:
         request, charset = self._request, self._config.undeclared_charset
         tags = tags_identity(self._config.tags, self._registry, charset)
-        now = json.dumps([str(request.root), self._tables[0].name, tags])
+        how = {"bare": True} if request.bare else {}
+        now = json.dumps([str(request.root), self._tables[0].name, tags, *([how] if how else [])])
         before = self._ledger.get_value(REQUEST_FACT)
         if before not in (None, now):
             raise StateError(

@@ -175,7 +175,7 @@ class Loop:
 
     def _state(self, last: Item | None) -> dict[str, Any]:
         after = astuple(position(self._root, last)) if last else None
-        return {"after": after, "tally": json.loads(json.dumps(self.tally.as_json()))}
+        return {"after": after, "tally": self.tally.as_json()}
 
     def _commit(self, state: dict[str, Any]) -> None:
         positions = {written.name: written.sink.position() for written in self._tables}

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
@@ -132,14 +132,17 @@ class DicomTagGroup:
 
     def parse_dicoms(self, dicoms: Iterable[Dicom]) -> Rows:
         """Read several instances; see `parse_dicoms`."""
-        return Rows(self.columns, self._each(dicoms))
+        once = isinstance(dicoms, Iterator)
+        return Rows(self.columns, partial(self._each, dicoms), once=once)
 
-    def parse_dir(self, path: str | Path, *, workers: int = 0, limit: int = 0) -> Rows:
+    def parse_dir(
+        self, path: str | Path, *, workers: int = 0, limit: int = 0, bare: bool = False
+    ) -> Rows:
         """Read every file below a folder; see `parse_dir`."""
         root = Path(os.path.abspath(path))  # links stay as written
         if not root.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
-        return Rows(self.columns, self._tree_outcomes(root, workers, limit))
+        return Rows(self.columns, partial(self._tree_outcomes, root, workers, limit, bare))
 
     def _each(self, dicoms: Iterable[Dicom]) -> Iterator[tuple[Item, Parsed | Unparsed]]:
         with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
@@ -151,20 +154,26 @@ class DicomTagGroup:
                     item = Item(str(dicom))
                     yield item, reader.read(item)
 
-    def _tree_outcomes(self, root: Path, workers: int, limit: int) -> Iterator[tuple[Item, Any]]:
+    def _tree_outcomes(
+        self, root: Path, workers: int, limit: int, bare: bool
+    ) -> Iterator[tuple[Item, Any]]:
         with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
             workdir = Path(folder)
+            reading = replace(self._reading(), bare=bare)
             with (
-                OrderedPool(workers, ParseSpec(reading=self._reading(), workdir=workdir))
+                OrderedPool(workers, ParseSpec(reading=reading, workdir=workdir))
                 if workers
-                else nullcontext(InProcess(file_reader(self._reader, workdir)))
+                else nullcontext(InProcess(file_reader(self._cells_of(reading), workdir)))
             ) as pool:
                 yield from pool.map(islice(files_of(str(root), pool), limit or None))
 
     @cached_property
     def _reader(self) -> CellReader:
+        return self._cells_of(self._reading())
+
+    def _cells_of(self, reading: ReadingSpec) -> CellReader:
         # No time limit in the user's process, because it would use SIGALRM.
-        return CellReader(replace(self._reading(), call_seconds=0), self._registry)
+        return CellReader(replace(reading, call_seconds=0), self._registry)
 
     @cached_property
     def _headers(self) -> HeaderReader:

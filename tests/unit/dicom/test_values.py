@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 from pydicom.uid import UID
 from pydicom.valuerep import IS, DSfloat, PersonName
 
-from pacsfw.dicom.values import bool_of, float_of, int_of, is_empty, text_of
+from pacsfw.dicom.values import Misfit, bool_of, float_of, int_of, is_empty, text_of
 
 ITEM = Dataset()
 ITEM.Rows = 1
@@ -42,7 +42,7 @@ def test_text_is_as_written_in_the_object(value: Any, text: str) -> None:
 
 @pytest.mark.parametrize("value", [Sequence([ITEM]), ITEM, b"x", {"a": 1}, [[ITEM]]])
 def test_sequences_and_bytes_have_no_text(value: Any) -> None:
-    with pytest.raises(TypeError, match="cannot be written as text"):
+    with pytest.raises(Misfit, match="cannot be written as text"):
         text_of(value)
 
 

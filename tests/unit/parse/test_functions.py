@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -15,12 +16,14 @@ import pacsfw
 from pacsfw import (
     DicomTag,
     DicomTagGroup,
+    ParseWarning,
     get_tag_value,
     parse_dicom,
     parse_dicoms,
     parse_dir,
 )
 from pacsfw.convert import str2datetime
+from pacsfw.dicom.header import HeaderReader
 from pacsfw.errors import PacsfwError
 from pacsfw.parse import UnreadableObject
 from support.python_callbacks import explode, shout
@@ -79,7 +82,8 @@ def test_one_object_and_several_call_a_callback_by_the_same_name(images):
     rows = group.parse_dicoms(images[:1])
 
     [of_one] = group.parse_dicom(images[0]).errors
-    [of_several] = next(rows).errors
+    with pytest.warns(ParseWarning):
+        [of_several] = [error for row in rows for error in row.errors]
 
     assert of_one == of_several
     assert rows.failures == [(str(images[0]), *of_one)]
@@ -120,7 +124,8 @@ def test_several_objects_and_those_that_cannot_be_read(images, tmp_path):
 
     rows = parse_dicoms([images[0], tmp_path / "text.dcm", dcmread(images[1])], COLUMNS)
 
-    assert [row["dicom_path"] for row in rows] == [str(images[0]), None]
+    with pytest.warns(ParseWarning, match="^files 3, rows 2, failed 1: see"):
+        assert [row["dicom_path"] for row in rows] == [str(images[0]), None]
     [failure] = rows.failures
     assert (failure.file, failure.stage) == (str(tmp_path / "text.dcm"), "file")
     assert (rows.tally.files, rows.tally.rows) == (3, 2)
@@ -133,7 +138,8 @@ def test_a_folder_adds_up_in_this_process_and_in_others(images, tmp_path, worker
     rows = parse_dir(
         tmp_path, [*COLUMNS, DicomTag("PatientID", "x", callback=shout)], workers=workers
     )
-    found = [row["dicom_path"] for row in rows]
+    with pytest.warns(ParseWarning, match=f"failed {damaged - 1}"):
+        found = [row["dicom_path"] for row in rows]
 
     cut = str(tmp_path / "hostile" / "cut.dcm")  # it ends, but has said what it is
     assert found == [cut, *map(str, images)]
@@ -141,7 +147,22 @@ def test_a_folder_adds_up_in_this_process_and_in_others(images, tmp_path, worker
     assert rows.tally.files == len(images) + 8 == len(found) + len(without)
     assert sum(rows.tally.failed.values()) == damaged - 1
     assert sum(rows.tally.faulty.values()) == 1
-    assert len(list(parse_dir(tmp_path, COLUMNS, limit=1))) <= 1
+    assert len(list(parse_dir(tmp_path / "images", COLUMNS, workers=workers, limit=1))) == 1
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_switch_for_data_sets_without_preamble_reaches_the_reader(images, monkeypatch, bare):
+    seen, read = [], HeaderReader.read
+
+    def noting(reader, path):
+        seen.append(reader.bare)
+        return read(reader, path)
+
+    monkeypatch.setattr(HeaderReader, "read", noting)
+
+    list(parse_dir(images[0], COLUMNS, bare=bare))
+
+    assert set(seen) == {bare}
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
@@ -170,7 +191,7 @@ def test_the_character_set_of_the_file_counts(images, tmp_path):
     path = write_tags(tmp_path / "tags.yaml", node + "tags: [{tag_name: PatientName}]\n")
     group = DicomTagGroup.from_yaml(path)
 
-    for row in (group.parse_dicom(images[0]), next(group.parse_dicoms(images[:1]))):
+    for row in (group.parse_dicom(images[0]), *group.parse_dicoms(images[:1])):
         assert row["PatientName"] == "\u041b\u0442^Ada"
 
 
@@ -190,6 +211,51 @@ def test_frames_have_typed_columns(images):
     ]
     assert table["study_date"].to_pylist() == [value.date() for value in frame["study_date"]]
     assert len(frame) == table.num_rows == 4
+
+
+def test_rows_can_be_read_again(images, tmp_path):
+    rows = parse_dir(tmp_path, COLUMNS)
+
+    first = list(rows)
+    for _ in rows:
+        break
+
+    assert list(rows) == first == list(parse_dicoms(images, COLUMNS))
+    assert len(rows.to_pandas()) == len(rows.to_pandas()) == rows.to_arrow().num_rows == 4
+    assert (rows.tally.files, rows.tally.rows) == (4, 4)
+
+
+def test_instances_of_an_iterator_can_be_read_once(images):
+    rows = parse_dicoms(iter(images), COLUMNS)
+
+    assert len(rows.to_pandas()) == 4
+    for again in (rows.to_pandas, rows.to_arrow, rows.__iter__):
+        with pytest.raises(RuntimeError, match="give a list of them"):
+            again()
+
+
+def test_frames_hold_what_has_failed_and_a_warning_gives_the_numbers(images, tmp_path):
+    damaged = write_hostile(tmp_path / "hostile", images[0])
+    (tmp_path / "hostile" / "folder").symlink_to(tmp_path)
+    rows = parse_dir(tmp_path, [*COLUMNS, DicomTag("PatientID", "x", callback=explode)])
+    words = (
+        f"^files 12, rows 5, failed {damaged - 1}, folders not read 1, rows of damaged files 1, "
+        "cells left empty 6: see `failures`$"
+    )
+
+    with pytest.warns(ParseWarning, match=words) as warned:
+        frame = rows.to_pandas()
+    with pytest.warns(ParseWarning, match=words):
+        table = rows.to_arrow()
+
+    assert warned[0].filename == __file__
+    about = json.loads(table.schema.metadata[b"pacsfw"])
+    assert frame.attrs["tally"] == about["tally"] == rows.tally.as_json()
+    assert frame.attrs["failures"] == rows.failures
+    assert [tuple(each.values()) for each in about["failures"]] == rows.failures
+    assert sum(about["tally"]["failed"].values()) == damaged - 1
+    assert frame.copy().head(1).attrs["failures"] == rows.failures
+    frame.to_parquet(tmp_path / "frame.parquet")
 
 
 def test_frames_of_nothing_have_the_columns(tmp_path):

@@ -55,7 +55,10 @@ class Tally:
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts for JSON."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        counts = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: dict(each) if isinstance(each, Counter) else each for name, each in counts.items()
+        }
 
     @classmethod
     def of_json(cls, tree: Mapping[str, Any]) -> Tally:

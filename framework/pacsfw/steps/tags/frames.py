@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -45,11 +45,20 @@ def to_pandas(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
     return pandas.DataFrame(made)
 
 
-def to_arrow(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
+def to_arrow(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Any]],
+    metadata: Mapping[str, str] | None = None,
+) -> Any:
     """Return an Arrow table, as the ``parquet`` sink writes it.
 
     A date-time is local time. Another column holds its offset from UTC, if the instance has
     one. ``json`` is text.
+
+    Parameters
+    ----------
+    metadata
+        For the schema of the table.
 
     Raises
     ------
@@ -79,7 +88,7 @@ def to_arrow(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
             made[column.name + OFFSET] = arrow.array(map(_offset, cells), arrow.string())
         else:
             made[column.name] = arrow.array(cells, types.get(column.type, arrow.string()))
-    return arrow.table(made)
+    return arrow.table(made).replace_schema_metadata(metadata)
 
 
 def _wall(value: datetime | None) -> datetime | None:

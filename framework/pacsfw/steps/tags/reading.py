@@ -34,6 +34,8 @@ class ReadingSpec:
         Further tags that sinks ask for; the name `HEADER` is the complete header.
     charset
         The character set of non-ASCII text in instances that declare none.
+    bare
+        Whether to read data sets without preamble as well.
     call_seconds
         Time limit of a callback per instance; 0: no limit.
     functions
@@ -44,6 +46,7 @@ class ReadingSpec:
     tags: tuple[Tag, ...]
     wanted: tuple[Tag, ...] = ()
     charset: str = ""
+    bare: bool = False
     call_seconds: float = 30.0
     functions: Mapping[str, TagCallback] = field(default_factory=dict)
 
@@ -73,7 +76,8 @@ class CellReader:
 
     def headers(self, more: Iterable[TagPath] = ()) -> HeaderReader:
         """Return a reader of headers that also covers these paths."""
-        return HeaderReader({*self._rows.paths, *more}, self._spec.charset)
+        paths = {*self._rows.paths, *more}
+        return HeaderReader(paths, self._spec.charset, bare=self._spec.bare)
 
     def read(self, header: FileHeader) -> Cells:
         """Read the cells of one instance.

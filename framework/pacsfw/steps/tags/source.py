@@ -18,7 +18,7 @@ from pacsfw.dicom.elements import Leaf
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.natural import Undecodable, is_nothing, natural
 from pacsfw.dicom.tagpath import ABSENT, EVERY, Many, TagPath
-from pacsfw.dicom.values import is_empty
+from pacsfw.dicom.values import Misfit, is_empty
 from pacsfw.dicom.vr import NUMBERS, TEXT
 from pacsfw.dicom.wanted import NotRead
 from pacsfw.steps.tags.json_cells import json_cell
@@ -193,7 +193,10 @@ def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) 
     """
     try:
         with decoding(path.text, header.warnings):
-            return cell(value, column_type)
+            try:
+                return cell(value, column_type)
+            except Misfit as misfit:
+                raise CellFailed("type", str(misfit)) from None
     except UnreadableObject:
         reason = f"{type(value).__name__} does not fit the column's type {column_type}"
         raise CellFailed("type", reason) from None

@@ -233,7 +233,7 @@ def test_a_whole_sequence_is_a_list_in_json_and_an_error_in_text(header: FileHea
     value, error = read(header, tag("AnatomicRegionSequence"))
     assert value is None
     assert error is not None
-    assert error.reason == "Sequence does not fit the column's type text"
+    assert error.reason == "a sequence cannot be written as text"
 
 
 def test_errors_of_one_cell_leave_the_others_alone(header: FileHeader) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -48,6 +51,10 @@ class Disc:
         command = ["parse", "-i", str(self.root), "-f", str(self.tags), "-o", str(target)]
         assert main([*command, "--workers", "1", *options]) == code
         return target
+
+    def run(self, output, code=0):
+        command = ["parse", "-i", self.root, "-f", self.tags, "-o", output, "--workers", "1"]
+        assert main([*map(str, command)]) == code
 
 
 @pytest.fixture
@@ -271,8 +278,8 @@ def test_a_file_that_kills_its_worker_costs_itself_only(disc):
     assert {error["reason"] for error in errors} == {"the worker process ended with code -9"}
 
 
-def start(disc):
-    command = ["parse", "-i", disc.root, "-f", disc.tags, "-o", "table.csv", "--workers", "1"]
+def start(disc, output="table.csv"):
+    command = ["parse", "-i", disc.root, "-f", disc.tags, "-o", output, "--workers", "1"]
     return subprocess.Popen(
         [sys.executable, "-m", "pacsfw", *map(str, command)],
         cwd=disc.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -311,7 +318,7 @@ def gated(disc, monkeypatch):
     expected = disc.parse("expected.csv").read_bytes()
     gate.unlink()
     (disc.folder / "sitecustomize.py").write_text(SMALL)
-    monkeypatch.setenv("PYTHONPATH", str(disc.folder))
+    monkeypatch.setenv("PYTHONPATH", str(disc.folder), prepend=os.pathsep)
     return disc, gate, expected
 
 
@@ -352,6 +359,68 @@ def test_an_interrupt_keeps_what_is_read_and_other_work_is_refused_there(gated, 
     assert "with other tags, was begun here: repeat these to resume it" in capsys.readouterr().err
 
     assert expected.startswith((disc.folder / "table.csv").read_bytes())
+
+
+def wait_for_progress(disc, process, state):
+    """Wait until the state knows that the first batch is in the tables."""
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        if (state / "ledger.sqlite").exists():
+            ledger = sqlite3.connect(state / "ledger.sqlite", timeout=30)
+            with contextlib.closing(ledger), contextlib.suppress(sqlite3.OperationalError):
+                row = ledger.execute("SELECT value FROM facts WHERE key = 'parse'").fetchone()
+                if row and json.loads(row[0])["after"]:
+                    return
+        time.sleep(0.01)
+
+
+def content(target):
+    """The rows of the tables of a parse, in their order, whatever the format."""
+    if target.suffix == ".db":
+        with contextlib.closing(sqlite3.connect(target)) as connection:
+            return [
+                sorted(connection.execute(f"SELECT {names} FROM {table}").fetchall(), key=repr)
+                for table, names in (
+                    ("instances", "sop_uid, x, dicom_path"),
+                    ("errors", 'file, "column", reason'),
+                    ("columns", '"column", type, tag'),
+                )
+            ]
+    paths = [
+        target.with_name(f"{target.stem}{name}{target.suffix}")
+        for name in ("", "_errors", "_columns")
+    ]
+    if target.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return [pyarrow.parquet.read_table(path).to_pylist() for path in paths]
+    return [path.read_bytes() for path in paths]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".db"])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_parse_is_finished_by_the_same_command(gated, suffix, stop):
+    disc, gate, _ = gated
+    gate.touch()
+    for path in sorted((disc.root / "hostile").iterdir()):
+        path.unlink()  # then nothing fails
+    url = "sqlite:///" if suffix == ".db" else ""
+    disc.run(f"{url}{disc.folder / 'whole'}{suffix}")
+    gate.unlink()
+    target = disc.folder / f"table{suffix}"
+    process = start(disc, f"{url}{target}")
+    wait_for_progress(disc, process, target.with_name(f"{target.name}.state"))
+    process.send_signal(stop)
+    gate.touch()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+
+    disc.run(f"{url}{target}")
+
+    assert content(target) == content(disc.folder / f"whole{suffix}")
+    assert not target.with_name(f"{target.name}.state").exists()
 
 
 CONFIG = """\

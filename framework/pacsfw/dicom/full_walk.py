@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 from pacsfw.dicom.cursor import Cursor, Damaged, Source
 from pacsfw.dicom.elements import known_vr
-from pacsfw.dicom.odd_vr import plausible_head
+from pacsfw.dicom.odd_vr import encoding_of_items, plausible_head
 from pacsfw.dicom.tagpath import Step
 from pacsfw.dicom.vr import LONG, SHORT, swapped
 from pacsfw.dicom.walk import (
-    EXPLICIT,
-    IMPLICIT,
     ITEM,
     ITEM_END,
     SEQUENCE_END,
@@ -29,6 +27,7 @@ from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, NotRead, QueryRow, vr_o
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 """The elements of pixel data (PS3.3 sections C.7.6.3 and C.7.6.24); they are never kept."""
 
+NOT_READ = "a sequence that cannot be read"
 ZEROS = "zeros after the last element"
 
 _MOST_HEADS = 50_000_000
@@ -37,7 +36,6 @@ _MOST_KEPT = 2_000_000
 """Maximum number of elements in memory: about 400 MB."""
 _DEEPEST = 100
 """Maximum depth of nested sequences."""
-_NONE = ("", None)
 _FRAGMENTED = frozenset({"OB", "OW"})
 
 
@@ -152,6 +150,7 @@ class FullWalk:
             return False
         if not nested and not any(head):
             if not self._bytes.are_zeros():
+                self._doubt(frame)
                 raise Damaged("an element without a tag")
             self.odd[ZEROS] += 1
             return False
@@ -243,15 +242,10 @@ class FullWalk:
         self._frames.append(_Frame(True, encoding, frame.found, end, tag, items))
 
     def _encoding_of_items(self, frame: _Frame, vr: str) -> Encoding:
-        """Return the encoding of items; those of UN are implicit (PS3.5 section 6.2.2, note 2).
-
-        Some writers leave them explicit. A length that spells a VR would be that of an element of
-        some 16 kB or more at the beginning of an item.
-        """
-        if vr != "UN" or frame.encoding.implicit:
-            return frame.encoding
-        letters = self._bytes.fetch(16)[12:14]
-        return EXPLICIT if letters in SHORT or letters in LONG else IMPLICIT
+        encoding = encoding_of_items(self._bytes, vr, frame.encoding)
+        if vr == "UN" and not encoding.implicit:
+            self.odd["UN with items in Explicit VR"] += 1
+        return encoding
 
     def _item(self) -> None:
         frame = self._frames[-1]
@@ -314,10 +308,16 @@ class FullWalk:
             return LONG[code], encoding.long(self._bytes.take(4), 0)[0]
         found = plausible_head(self._bytes, encoding, self._end())
         if found is None:
+            self._doubt(frame)
             raise self._local("unknown value representation")
         self.odd["unknown value representation"] += 1
         self._bytes.take(found.size)
         return "UN", found.length
+
+    def _doubt(self, frame: _Frame) -> None:
+        """Discard the element before this place: its length leads to where none begins."""
+        if frame.tag in frame.found:
+            frame.found[frame.tag] = "UN", NotRead("its length does not lead to an element")
 
     def _check_within(self, end: int) -> None:
         limit = self._end()
@@ -337,12 +337,12 @@ class FullWalk:
         while (end := (frame := self._frames.pop()).end) is None:
             pass
         self._forget(frame if frame.in_items else self._frames[-1], fault)
-        self.odd[fault] += 1
+        self.odd[f"{NOT_READ}: {fault}"] += 1
         self._bytes.position = end
 
     def _forget(self, sequence: _Frame, fault: str) -> None:
         """Replace a sequence that was not read to its end by the reason."""
-        if sequence.in_items and sequence.found.get(sequence.tag, _NONE)[1] is sequence.items:
+        if sequence.in_items and sequence.found.get(sequence.tag, ("", None))[1] is sequence.items:
             sequence.found[sequence.tag] = "SQ", NotRead(fault)
 
 

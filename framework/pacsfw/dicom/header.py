@@ -22,6 +22,9 @@ from pacsfw.dicom.walk import EXPLICIT, Encoding, Unusual
 from pacsfw.dicom.wanted import SOP_CLASS, SOP_INSTANCE, Plan, QueryRow, compiled
 from pacsfw.dicom.whole import NotPart10, Whole, read_whole
 
+DAMAGED_PIXELS = "damaged pixel data"
+"""The warning of damage in or after the pixel data; the header is intact."""
+
 
 class FileHeader:
     """The header of one file; implements `pacsfw.api.Header`.
@@ -273,7 +276,7 @@ class HeaderReader:
             return self._read_whole(path)
         header = FileHeader(path, self, found, extent)
         if damage:
-            header.warnings[damage] += 1
+            header.warnings[f"{DAMAGED_PIXELS}: {damage}"] += 1
         return header
 
     def of(self, dataset: Dataset) -> FileHeader:
@@ -300,7 +303,7 @@ class HeaderReader:
         header = FileHeader(path, self, whole.found, whole.extent, whole=whole)
         header.warnings.update(whole.odd)
         if whole.damage and not whole.fault:
-            header.warnings[whole.damage] += 1
+            header.warnings[f"{DAMAGED_PIXELS}: {whole.damage}"] += 1
         return header
 
 

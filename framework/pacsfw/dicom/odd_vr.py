@@ -1,4 +1,4 @@
-"""Elements in Explicit VR whose value representation is none (PS3.5 section 7.1.2).
+"""Elements in Explicit VR whose value representation is none, or does not tell the encoding.
 
 Scanners write blanks, NULs and lower-case letters in its place, or leave it out. How long such an
 element is can only be seen from the element after it: without that proof it is not read.
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pacsfw.dicom.cursor import Cursor
 from pacsfw.dicom.vr import LONG, SHORT
-from pacsfw.dicom.walk import ITEM_END, SEQUENCE_END, UNDEFINED, Encoding
+from pacsfw.dicom.walk import EXPLICIT, IMPLICIT, ITEM_END, SEQUENCE_END, UNDEFINED, Encoding
 from pacsfw.dicom.wanted import LONGEST_VALUE
 
 _DELIMITERS = (ITEM_END, SEQUENCE_END)
@@ -49,6 +49,18 @@ def plausible_head(cursor: Cursor, encoding: Encoding, end: int | None) -> OddHe
     return None
 
 
+def encoding_of_items(cursor: Cursor, vr: str, encoding: Encoding) -> Encoding:
+    """Return the encoding of items; those of UN are implicit (PS3.5 section 6.2.2, note 2).
+
+    Some writers leave them explicit. A length that spells a VR would be that of an element of
+    some 16 kB or more at the beginning of an item.
+    """
+    if vr != "UN" or encoding.implicit:
+        return encoding
+    letters = cursor.fetch(16)[12:14]
+    return EXPLICIT if letters in SHORT or letters in LONG else IMPLICIT
+
+
 def _candidates(head: bytes, encoding: Encoding) -> Iterator[OddHead]:
     code, length = encoding.head(head, 0)[2:]
     long = encoding.long(head, 8)[0] if len(head) == 12 else UNDEFINED
@@ -77,4 +89,4 @@ def _is_next(behind: bytes, head: bytes, encoding: Encoding) -> bool:
     if after in _DELIMITERS:
         return not any(behind[4:8])
     code = behind[4:6]
-    return after > before and (code in SHORT or code in LONG or code == head[4:6])
+    return code in SHORT or code in LONG or (code == head[4:6] and after > before)

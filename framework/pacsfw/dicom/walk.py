@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacsfw.dicom.vr import LONG, SHORT
-from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, QueryRow, Want, Wanted
+from pacsfw.dicom.wanted import FILE_META_END, LONGEST_VALUE, TOO_LONG, QueryRow, Want, Wanted
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 _DEEPEST = 32
 _UNTIL_ITEM_END = ITEM_END - 1
+_BEFORE_OTHERS = frozenset({_UNTIL_ITEM_END, FILE_META_END})
+"""Tags after which no element of the same encoding follows."""
 _NOTHING = Wanted({})
 _SEQUENCES = frozenset({"SQ", "UN"})
 _FRAGMENTED = frozenset({"OB", "OW"})
@@ -121,7 +123,7 @@ class Walk:
                 group, element, code, length = head(data, position)
                 tag = group << 16 | element
                 if not previous < tag <= last:
-                    if tag > last:
+                    if tag > last and (code in SHORT or code in LONG or last in _BEFORE_OTHERS):
                         return position
                     raise Unusual
                 if code in SHORT:

@@ -19,6 +19,7 @@ from pacsfw.dicom.vr import PADDING
 CHARACTER_SET = 0x00080005
 SOP_CLASS, SOP_INSTANCE = 0x00080016, 0x00080018
 SYNTAX = 0x00020010
+FILE_META_END = 0x0002FFFF
 _SYNTAX = (Step(0x0002, 0x0010, "UI"),)
 _CHARACTER_SET = (Step(0x0008, 0x0005, "CS"),)
 LAST_BEFORE_PIXELS = 0x7FE00007
@@ -142,7 +143,7 @@ class Plan:
 
 def compiled(paths: Iterable[TagPath]) -> Plan:
     """Return the plan for reading the values at the paths."""
-    meta, dataset = Wanted({}, last=0x0002FFFF), Wanted({})
+    meta, dataset = Wanted({}, last=FILE_META_END), Wanted({})
     meta.add(_SYNTAX)
     dataset.add(_CHARACTER_SET)
     paths = frozenset(paths)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pacsfw.api import Level, Query, QueryResult, QueryRow
+from pacsfw.dicom.matching import is_nameable
 from pacsfw.dimse.status import is_warning
 from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
@@ -190,8 +191,7 @@ class Expecting:
         keys = {"StudyInstanceUID": study_uid}
         if not self._pacs.requires_patient_id:
             return keys
-        can_be_named = patient_id and not set(patient_id) & set("*?\\")
-        return {**keys, "PatientID": patient_id} if can_be_named else {}
+        return {**keys, "PatientID": patient_id} if is_nameable(patient_id) else {}
 
     def _listed(self, keys: Mapping[str, str]) -> Expectation:
         """Return what the lists of series and instances say."""

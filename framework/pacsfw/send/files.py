@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom.uid import MediaStorageDirectoryStorage
 
+from pacsfw.api import is_uid
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.part10 import read_file_meta
@@ -17,8 +17,6 @@ from pacsfw.dicom.tagpath import parse
 from pacsfw.regular import NotRegular, open_regular
 
 _CLASS, _UID = "SOPClassUID", "SOPInstanceUID"
-_IS_UID = re.compile(r"[0-9.]{1,64}")
-"""Not as strict as PS3.5 section 9.1: leading zeros do no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +93,6 @@ def _look(path: Path, reader: HeaderReader, *, foreign: bool) -> Sendable | Unse
     except (UnreadableObject, OSError) as err:
         return Unsendable(path, str(err) if isinstance(err, UnreadableObject) else "unreadable")
     for name, text in ((_CLASS, sop_class), (_UID, uid), ("TransferSyntaxUID", meta.syntax)):
-        if not _IS_UID.fullmatch(text):
+        if not is_uid(text):
             return Unsendable(path, f"its {name} is not a UID" if text else f"has no {name}")
     return Sendable(path, sop_class, uid, meta.syntax, meta.offset_of_dataset)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pacsfw.api import Level, Query, QueryResult, QueryRow
 from pacsfw.dicom.matching import is_nameable
-from pacsfw.dimse.status import is_warning
+from pacsfw.dimse.status import is_warned
 from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 
@@ -306,7 +306,7 @@ def _summed(expectation: Expectation) -> Expectation:
 
 def _is_usable(answer: QueryResult) -> bool:
     """Return whether the rows are an answer, if only with a warning."""
-    return answer.complete or is_warning(answer.status) or bool(answer.evidence.get("warned"))
+    return answer.complete or is_warned(answer)
 
 
 def _size(answer: QueryResult, rows: Sequence[QueryRow]) -> int:

@@ -9,6 +9,7 @@ import subprocess
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -267,6 +268,26 @@ def test_data_that_cannot_be_converted_is_a_named_failure(why: str) -> None:
     with pytest.raises(Unconvertible, match=why) as caught:
         converted(DAMAGED[why])
     assert "Secret" not in str(caught.value)
+
+
+def test_a_cut_is_seen_wherever_it_is() -> None:
+    inner = GOOD + explicit(SEQUENCE, "SQ", implicit(ITEM, NAME)) + explicit(0x00091010, "UN", b"")
+    elements = [
+        GOOD,
+        explicit(SEQUENCE, "SQ", items(inner, b""), UNDEFINED),
+        explicit(0x00091011, "UN", items(implicit(0x00091001, b"12")), UNDEFINED),
+        explicit(0x00280010, "US", b"\1\0"),
+        explicit(0x7FE00010, "OB", bytes(20)),
+    ]
+    between = {sum(map(len, elements[:count])) for count in range(len(elements) + 1)}
+    data = b"".join(elements)
+    whole = set()
+    for end in range(len(data) + 1):
+        with suppress(Unconvertible):
+            converted(data[:end])
+            whole.add(end)
+
+    assert whole == between
 
 
 def test_half_a_number_cannot_be_swapped() -> None:

@@ -3,7 +3,8 @@
 Only the heads of the elements change: every value keeps its bytes, so that no text is decoded.
 The numbers of Explicit VR Big Endian are swapped, as their value representation requires.
 Sequences and items get an undefined length and a delimiter (PS3.5 section 7.5), so that values
-can be passed on as they are read. Group lengths are left out, because they would be wrong.
+can be passed on as they are read. Group lengths are left out, because they would be wrong. A
+value of odd length is padded (PS3.5 section 7.1.1): nodes abort the association because of it.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ _WIDTHS = {vr.encode(): struct.calcsize(f"={letter}") for vr, letter in NUMBERS.
     b"AT": 2, b"OW": 2, b"OF": 4, b"OL": 4, b"OD": 8, b"OV": 8,
 }  # fmt: skip
 """Bytes per number, by value representation; the others have no byte order."""
+_BLANK_PADDED = (LONG.keys() | SHORT.keys()) - _WIDTHS.keys() - {b"OB", b"SQ", b"UI", b"UN"}
 _LETTERS = {2: "H", 4: "I", 8: "Q"}
 
 Fetch = Callable[[int, int], bytes]
@@ -207,8 +209,10 @@ class _Heads:
             value = _Value(self._fetch, self._position, length, width)
             self._position += length
             if tag & 0xFFFF or length != 4:  # otherwise a group length (PS3.5 section 7.2)
-                yield _head(tag, length)
+                yield _head(tag, length + length % 2)
                 yield value
+                if length % 2:
+                    yield b" " if vr in _BLANK_PADDED else b"\0"
 
     def _element_head(self, frame: _Frame) -> tuple[int, bytes, int]:
         """Take the head of an element: its tag, VR (empty if implicit) and length."""

@@ -8,15 +8,14 @@ which are read and delivered again with the same key.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Batch, FilesParsed, Row, Stored
 from pacsfw.parse.tree.file_reader import Parsed, Unparsed
-from pacsfw.parse.tree.files import files_of, position
+from pacsfw.parse.tree.files import TreeReader, position
 from pacsfw.parse.tree.tally import Tally, errors_of
 from pacsfw.parse.tree.walk import Item, Position
 from pacsfw.steps.deliver.sources import error_row
@@ -103,7 +102,8 @@ class Loop:
         self._ledger, self._clock, self._stop = run.ledger, run.clock, run.stop
         state = json.loads(self._ledger.get_value(PROGRESS_FACT) or "null")
         self._positions: dict[str, int] | None = state and state["positions"]
-        self._after = Position(*state["after"]) if state and state["after"] else None
+        path, numbers = (state and state["after"]) or ("", ())
+        self._after = Position(path, tuple(numbers)) if path else None
         self.tally = Tally.of_json(state["tally"]) if state else Tally()
         self._notified_at = -NOTIFY_SECONDS
 
@@ -129,9 +129,12 @@ class Loop:
         """
         self._begin()
         tally = self.tally
+        left = max(0, limit - tally.files)
+        if limit and not left:
+            return
         with self._pool as pool, Writer(self._commit, self._clock, self._stop) as writer:
             chunk = self._chunk()
-            for item, outcome in pool.map(self._items(limit)):
+            for item, outcome in self._tree(pool).read(self._after, left):
                 tally.count(item, outcome)
                 chunk.add(item, outcome)
                 if chunk.size == CHUNK or self._clock.monotonic() >= chunk.due:
@@ -156,13 +159,9 @@ class Loop:
         position = self._positions.get(written.name, 0)
         return lambda: written.sink.restore(written.table, position)
 
-    def _items(self, limit: int) -> Iterator[Item]:
-        left = max(0, limit - self.tally.files) if limit else None
-        files = files_of(self._root, self._pool, self._after, self._ignore)
-        for item in islice(files, left):
-            if self._stop.is_set():
-                return
-            yield item
+    def _tree(self, pool: OrderedPool) -> TreeReader:
+        workdir = self._run.context.workdir
+        return TreeReader(self._root, pool, workdir, self._ignore, self._stop.is_set)
 
     def _chunk(self) -> Chunk:
         due = self._clock.monotonic() + CHUNK_SECONDS

@@ -11,7 +11,8 @@ from pacsfw.api import Row, Stored
 from pacsfw.config import Tag
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
-from pacsfw.parse.tree.file_reader import CLASS_IN_META, About, FileReader, Parsed
+from pacsfw.parse.tree.dicomdir import MARKS
+from pacsfw.parse.tree.file_reader import About, FileReader, Parsed
 from pacsfw.plugins import discover
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
@@ -33,7 +34,7 @@ class ParseSpec:
     Attributes
     ----------
     workdir
-        Folder for unpacked members of zip archives.
+        Folder for unpacked members of archives.
     describes
         Whether outcomes describe the instances, for sinks that keep more than rows.
     """
@@ -59,7 +60,7 @@ def file_reader(
         row, wanted, errors = cells.read(header)
         return Parsed(row, errors, describer.of(wanted, path) if describer and path else None)
 
-    return FileReader(cells.headers([parse(CLASS_IN_META)]), read_row, workdir)
+    return FileReader(cells.headers(map(parse, MARKS)), read_row, workdir)
 
 
 class _Describer:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
+import tarfile
 from datetime import date, datetime
 
 import pytest
@@ -27,7 +30,7 @@ from pacsfw.dicom.header import HeaderReader
 from pacsfw.errors import PacsfwError
 from pacsfw.parse import UnreadableObject
 from support.python_callbacks import explode, shout
-from support.trees import TAGS, write_hostile, write_images, write_tags
+from support.trees import TAGS, write_archive, write_hostile, write_images, write_tags
 
 COLUMNS = [
     "PatientID",
@@ -283,3 +286,47 @@ def test_importing_pacsfw_does_not_import_pydicom():
 def test_there_is_nothing_else():
     with pytest.raises(AttributeError, match="has no attribute 'parse_dirs'"):
         pacsfw.parse_dirs  # noqa: B018
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_no_file_is_never_opened(images, tmp_path, workers):
+    pipe = tmp_path / "images" / "pipe"
+    os.mkfifo(pipe)
+
+    for read in (parse_dicom, get_tag_value):
+        with pytest.raises(UnreadableObject, match="a FIFO, socket or device: never opened"):
+            read(pipe, "PatientID" if read is get_tag_value else COLUMNS)
+    rows = parse_dicoms([images[0], pipe], COLUMNS)
+    with pytest.warns(ParseWarning, match="failed 1"):
+        assert len(list(rows)) == 1
+    tree = parse_dir(tmp_path, COLUMNS, workers=workers)
+    assert len(list(tree)) == len(images)
+    assert dict(tree.tally.harmless) == {"a FIFO, socket or device: never opened": 1}
+    assert [failure.file for failure in tree.failures] == [str(pipe)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_members_of_archives_are_read_in_their_place(images, tmp_path, workers):
+    (tmp_path / "images" / "a.dcm.gz").write_bytes(gzip.compress(images[0].read_bytes()))
+    write_archive(tmp_path / "images" / "inner.zip", images)
+    write_archive(tmp_path / "images" / "z.zip", [tmp_path / "images" / "inner.zip", *images])
+    with tarfile.open(tmp_path / "images" / "b.tgz", "w:gz") as archive:
+        archive.add(images[0], "s/1")
+
+    rows = parse_dir(tmp_path, COLUMNS, workers=workers)
+
+    places = [os.path.relpath(row["dicom_path"], tmp_path / "images") for row in rows]
+    inner = [f"{number:03}.dcm" for number in range(4)]
+    assert places == [
+        "a.dcm.gz",
+        "b.tgz/s/1",
+        *(f"inner.zip/folder/{name}" for name in inner),
+        *(os.path.relpath(image, tmp_path / "images") for image in images),
+        *(f"z.zip/folder/000.dcm/folder/{name}" for name in inner),
+        *(f"z.zip/folder/{number:03}.dcm" for number in range(1, 5)),
+    ]
+    assert len(rows.failures) == 3  # the texts in the archives
+    of_archive = parse_dicoms([tmp_path / "images" / "z.zip"], COLUMNS)
+    with pytest.warns(ParseWarning):
+        assert list(of_archive) == []
+    assert of_archive.failures[0].reason == "an archive: parse_dir reads its members"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pacsfw.api import Row, Stored
 from pacsfw.config import Tag
+from pacsfw.dicom.elements import Leaf
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
 from pacsfw.parse.tree.dicomdir import MARKS
@@ -25,6 +26,7 @@ _IDENTITY = {
     "syntax": "TransferSyntaxUID",
 }
 """Attribute of `Stored` -> keyword."""
+_UID = parse("SOPInstanceUID")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,17 @@ def file_reader(
 
     def read_row(header: FileHeader, path: Path | None) -> Parsed:
         row, wanted, errors = cells.read(header)
-        return Parsed(row, errors, describer.of(wanted, path) if describer and path else None)
+        about = describer.of(wanted, path) if describer and path else None
+        return Parsed(row, errors, about, _uid_of(header))
 
-    return FileReader(cells.headers(map(parse, MARKS)), read_row, workdir)
+    headers = cells.headers([*map(parse, MARKS), _UID])
+    return FileReader(headers, read_row, workdir)
+
+
+def _uid_of(header: FileHeader) -> bytes:
+    leaf = header.raw(_UID)
+    value = leaf.value if isinstance(leaf, Leaf) else b""
+    return value.strip(b"\0 ") if isinstance(value, bytes) else b""
 
 
 class _Describer:

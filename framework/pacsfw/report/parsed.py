@@ -29,6 +29,8 @@ class ParseSummary:
     """Folders that were not read, by reason."""
     cells: Mapping[str, int] = field(default_factory=dict)
     """Cells left empty because of a failure, by column and reason."""
+    duplicates: int = 0
+    """Instances whose SOP Instance UID an earlier row has."""
     tables: Sequence[tuple[str, str]] = ()
     """(contents, file or URL) of each table."""
     problems: Sequence[str] = ()
@@ -54,6 +56,9 @@ def _lines(summary: ParseSummary) -> Iterator[tuple[str, str, str]]:
     yield from _counted("failed", summary.failed, "red")
     yield from _counted("folders not read", summary.folders, "red")
     yield from _counted("cells left empty", summary.cells, "yellow")
+    if summary.duplicates:
+        text = f"{summary.duplicates:,} x the SOP Instance UID of an earlier row"
+        yield "duplicates", text, "yellow"
     for problem in summary.problems:
         yield "problem", printable(problem), "red"
     for holds, target in summary.tables:

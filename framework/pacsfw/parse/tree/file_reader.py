@@ -29,12 +29,14 @@ from pacsfw.parse.tree.walk import SPECIAL, Item
 
 NOT_DICOM = "not DICOM"
 DIRECTORY = "DICOMDIR"
-HARMLESS = frozenset({NOT_DICOM, DIRECTORY, SPECIAL, EMPTY, LINK})
+COPY = "an earlier row has its SOP Instance UID"
+HARMLESS = frozenset({NOT_DICOM, DIRECTORY, SPECIAL, EMPTY, LINK, COPY})
 """Expected kinds of files without a row."""
 
 DAMAGED = "damaged"
 UNREADABLE = "unreadable"
 PACKED = "archive that is not read"
+REFUSED_COPY = "duplicate"
 INCOMPLETE = "DICOMDIR that names missing files"
 NOT_READ = "folder not read"
 CRASHED = "ended or stopped its worker"
@@ -54,6 +56,8 @@ class Parsed(NamedTuple):
     row: Row
     errors: Sequence[CellError]
     about: About | None = None
+    sop_uid: bytes = b""
+    """The SOP Instance UID as it is encoded, without padding."""
 
 
 class Unparsed(NamedTuple):

@@ -27,6 +27,8 @@ class Tally:
     """Folders that were not read, by reason; they do not count as files."""
     cells: Counter[str] = field(default_factory=Counter)
     """Cells that failed, by column and reason."""
+    duplicates: int = 0
+    """Instances whose SOP Instance UID an earlier row has, whether they have a row or not."""
 
     def count(self, item: Item, outcome: Parsed | Unparsed | Crashed) -> None:
         """Count one outcome."""
@@ -56,10 +58,10 @@ class Tally:
     @classmethod
     def of_json(cls, tree: Mapping[str, Any]) -> Tally:
         """Return the tally of `as_json`."""
-        return cls(
-            tree["files"], tree["rows"],
-            *(Counter(tree[name]) for name in ("harmless", "failed", "folders", "cells")),
-        )  # fmt: skip
+        counts: dict[str, Any] = {
+            name: Counter(each) if isinstance(each, dict) else each for name, each in tree.items()
+        }
+        return cls(**counts)
 
 
 def errors_of(item: Item, outcome: Parsed | Unparsed | Crashed) -> Sequence[CellError]:

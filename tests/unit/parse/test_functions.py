@@ -29,7 +29,7 @@ from pacsfw.convert import str2datetime
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.errors import PacsfwError
 from pacsfw.parse import UnreadableObject
-from support.python_callbacks import explode, shout
+from support.python_callbacks import explode, halves, shout
 from support.trees import TAGS, write_archive, write_hostile, write_images, write_tags
 
 COLUMNS = [
@@ -256,6 +256,25 @@ def test_frames_hold_what_has_failed_and_a_warning_gives_the_numbers(images, tmp
     assert sum(about["tally"]["failed"].values()) == damaged
     assert frame.copy().head(1).attrs["failures"] == rows.failures
     frame.to_parquet(tmp_path / "frame.parquet")
+
+
+def test_text_that_utf_8_cannot_hold_is_escaped_in_frames(images):
+    odd = os.fsencode(images[0].with_name("a")) + b"\xff"
+    os.rename(images[0], odd)
+    tags = [
+        DicomTag("Modality", "halves", callback=halves, type="texts"),
+        DicomTag("Modality", "tree", callback=halves, type="json"),
+        DicomTag("Modality", "none", callback=lambda value: None, type="texts"),
+    ]
+    rows = parse_dicoms([os.fsdecode(odd)], tags)
+
+    [row] = rows
+
+    assert row["halves"] == row["tree"] == ["\udcff", "ä", None]
+    frame, table = rows.to_pandas(), rows.to_arrow()
+    assert frame["dicom_path"][0] == table["dicom_path"][0].as_py() == f"{odd[:-1].decode()}\\udcff"
+    assert frame["halves"][0] == table["halves"][0].as_py() == ["\\udcff", "ä", None]
+    assert json.loads(table["tree"][0].as_py()) == ["\udcff", "ä", None]
 
 
 def test_frames_of_nothing_have_the_columns(tmp_path):

@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pyarrow.parquet
 import pytest
 
 from pacsfw.cli import main
-from support.trees import TAGS, write_images, write_tags
+from support.trees import TAGS, write_archive, write_images, write_tags
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -161,6 +162,29 @@ def test_duplicates_are_known_after_a_kill(gated, monkeypatch):
     )
     errors = read(gated.path / "table_errors.csv")
     assert [error["file"] for error in errors] == copies
+
+
+def test_after_a_kill_within_an_archive_every_member_is_there_once(gated):
+    write_archive(gated.path / "inner.zip", gated.images[:3])
+    with tarfile.open(gated.scans / "a.tgz", "w:gz") as archive:
+        archive.add(gated.images[5], "first")
+        archive.add(gated.path / "inner.zip", "inner.zip")
+        archive.add(gated.images[4], "last")
+    (gated.path / "open").touch()
+    gated.parse("expected.csv")
+    (gated.path / "open").unlink()
+    # What is read ahead counts for the gate, too.
+    kill_when(gated, [], lambda: lines_of(gated.path / "table.csv") >= 3)
+
+    gated.parse("table.csv")
+
+    expected = read(gated.path / "expected.csv")
+    assert [os.path.relpath(row["dicom_path"], gated.scans) for row in expected[:5]] == [
+        "a.tgz/first",
+        *(f"a.tgz/inner.zip/folder/{number:03}.dcm" for number in range(3)),
+        "a.tgz/last",
+    ]
+    assert read(gated.path / "table.csv") == expected
 
 
 @pytest.mark.parametrize("target", ["t.csv", "t.jsonl", "t.parquet", "sqlite:///{}/t.db"])

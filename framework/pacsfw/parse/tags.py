@@ -35,7 +35,7 @@ Callback: TypeAlias = "str | Mapping[str, Any] | Callable[[Any], Any]"
 Dicom: TypeAlias = "str | Path | Dataset"
 """A file, or a pydicom data set."""
 TagLike: TypeAlias = "DicomTag | Mapping[str, Any] | str"
-Tags: TypeAlias = "DicomTagGroup | Iterable[TagLike]"
+Tags: TypeAlias = "DicomTagGroup | Iterable[TagLike] | TagLike"
 
 _SPECIAL = Unparsed(UNREADABLE, SPECIAL)
 _ARCHIVE = Unparsed(UNREADABLE, "an archive: parse_dir reads its members")
@@ -83,7 +83,7 @@ class DicomTagGroup:
     Parameters
     ----------
     tags
-        `DicomTag`, mappings with the keys of ``tags:``, or plain tag names.
+        `DicomTag`, mappings with the keys of ``tags:``, or plain tag names; or one of these.
     plugins
         The plugins to load for callbacks; by default all installed ones.
 
@@ -93,12 +93,16 @@ class DicomTagGroup:
         Tags are invalid; the message lists every problem.
     """
 
-    def __init__(self, tags: Iterable[TagLike], *, plugins: PluginPlan | None = None) -> None:
+    def __init__(
+        self, tags: Iterable[TagLike] | TagLike, *, plugins: PluginPlan | None = None
+    ) -> None:
         self._plugins = plugins or PluginPlan()
         self._registry = _registry(self._plugins)
         self._functions: dict[str, TagCallback] = {}
         self._charset = ""
-        given = [_as_tag(tag) for tag in tags]
+        # A text is one tag, not one for each of its letters.
+        each = [tags] if isinstance(tags, str | DicomTag | Mapping) else tags
+        given = [_as_tag(tag) for tag in each]
         self.tags = tags_of_tree([self._tree(tag) for tag in given], self._registry)
         self.tags = tuple(map(self._with_functions, self.tags, given))
 

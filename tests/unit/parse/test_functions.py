@@ -44,6 +44,11 @@ def images(tmp_path):
     return write_images(tmp_path / "images", studies=2, instances=2)
 
 
+@pytest.mark.parametrize("tag", ["PatientID", DicomTag("PatientID"), {"tag_name": "PatientID"}])
+def test_one_tag_need_not_be_in_a_list(images, tag):
+    assert parse_dicom(images[0], tag) == parse_dicom(images[0], [tag]) != {}
+
+
 def test_one_object_from_a_file_or_a_data_set(images):
     row = parse_dicom(images[0], COLUMNS)
 

@@ -16,6 +16,9 @@ _END = b"PK\x05\x06"
 _END_64_LOCATOR = b"PK\x06\x07"
 _END_BYTES = 22
 _LONGEST_COMMENT = 0xFFFF
+_EMPTY_BYTES = _END_BYTES + 76
+"""Maximum bytes of an archive without members, those of Zip64 included."""
+_DAMAGED = "not a zip archive, or damaged"
 
 
 class ZipArchive:
@@ -36,7 +39,10 @@ class ZipArchive:
             with unpacking():
                 self._archive = zipfile.ZipFile(file)
         except Unpackable:
-            raise Unpackable("not a zip archive, or damaged") from None
+            raise Unpackable(_DAMAGED) from None
+        size = os.fstat(file.fileno()).st_size
+        if not self._archive.infolist() and size > _EMPTY_BYTES + len(self._archive.comment):
+            raise Unpackable(_DAMAGED)  # its listing was lost
         self._file = file
 
     def members(self) -> Iterator[tuple[int, str, str]]:

@@ -231,10 +231,18 @@ def test_an_instance_whose_preamble_is_that_of_an_archive_is_an_instance(tree, d
     assert tree.found() == {"a.zip": ""}
 
 
-def test_an_archive_without_files_is_named(tree):
+def test_an_archive_without_files_is_named(tree, dicom):
+    listed = bytearray(zipped([("1", dicom)]))
+    listed[listed.rindex(b"PK\x05\x06") + 8 :] = bytes(14)
     (tree.folder / "a.zip").write_bytes(zipped([("folder/", b"")]))
+    (tree.folder / "b.zip").write_bytes(zipped([]))
+    (tree.folder / "c.zip").write_bytes(listed)
 
-    assert tree.found() == {"a.zip": EMPTY}
+    assert tree.found() == {
+        "a.zip": EMPTY,
+        "b.zip": EMPTY,
+        "c.zip": "not a zip archive, or damaged",
+    }
 
 
 def test_members_of_one_name_have_their_own_places(tree, dicom):

@@ -9,3 +9,7 @@ def shout(value) -> str:
 
 def explode(value) -> str:
     raise ValueError(value)
+
+
+def halves(value) -> list:
+    return ["\udcff", "ä", None]

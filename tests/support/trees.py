@@ -78,4 +78,4 @@ def write_hostile(folder: Path, image: Path) -> int:
     (folder / "html.dcm").write_text("<html>")
     (folder / "broken.zip").write_bytes(b"PK\x03\x04 and then nothing")
     (folder / "link").symlink_to("nowhere")
-    return 5
+    return 6

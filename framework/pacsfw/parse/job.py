@@ -20,21 +20,23 @@ from pacsfw.api import (
     Batch,
     Clock,
     Observer,
+    Row,
     RunFinished,
     RunStarted,
 )
-from pacsfw.config import Loaded, Use
+from pacsfw.config import Loaded
 from pacsfw.config.columns import columns_of
 from pacsfw.config.values import is_url, split_sqlite
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.ledger import has_ledger, open_ledger
-from pacsfw.parse.loop import Loop
+from pacsfw.parse.duplicates import OnDuplicate
+from pacsfw.parse.loop import Loop, LoopOptions
+from pacsfw.parse.targets import check_same_columns, make_target, tables_of, without_path
 from pacsfw.parse.worker import ParseSpec
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
 from pacsfw.steps.deliver.provenance import column_rows
-from pacsfw.steps.deliver.sources import instance_table
-from pacsfw.steps.deliver.targets import Target, wanted_by
+from pacsfw.steps.deliver.targets import wanted_by
 from pacsfw.steps.deliver.writing import Written, with_retries
 from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
@@ -67,6 +69,12 @@ class ParseRequest:
         Restart from the beginning, and replace existing tables.
     bare
         Also read data sets without preamble.
+    append
+        Continue a table that an earlier parse has written.
+    fmt
+        The suffix of the format; empty: that of the target.
+    on_duplicate, exclude_path
+        As for `pacsfw.parse.loop.LoopOptions`.
     """
 
     root: Path
@@ -76,6 +84,10 @@ class ParseRequest:
     limit: int = 0
     overwrite: bool = False
     bare: bool = False
+    append: bool = False
+    fmt: str = ""
+    on_duplicate: OnDuplicate = "keep"
+    exclude_path: bool = False
 
 
 def file_of(target: str) -> str:
@@ -128,7 +140,7 @@ class ParseJob:
         if request.overwrite:
             self._remove()
         if not has_ledger(request.state):
-            self._refuse_to_overwrite()
+            self._check_targets()
         self._ledger = open_ledger(request.state)
         try:
             self._check_request()
@@ -183,7 +195,7 @@ class ParseJob:
             A table cannot be written, or the tree cannot be listed.
         """
         columns = [written for written in self._tables if written.table == COLUMNS]
-        if not self._loop.has_begun:
+        if not self._loop.has_begun and not self._request.append:
             # Before the loop records that the tables are ours: a table that has rows now is not.
             for written in columns:
                 self._retry(written, partial(written.sink.begin, COLUMNS))
@@ -191,7 +203,7 @@ class ParseJob:
             self._loop.run(self._request.limit)
         except OSError as err:
             raise StateError(f"{self._request.root}: cannot be read: {err.strerror}") from err
-        batch = Batch(table=COLUMNS, key="", rows=column_rows(self._config.tags, self._registry))
+        batch = Batch(table=COLUMNS, key="", rows=self._column_rows())
         for written in columns:
             self._retry(written, partial(written.sink.rewrite, COLUMNS, [batch]))
 
@@ -215,6 +227,12 @@ class ParseJob:
             frozenset(self._own_paths()),
             [instances, *(each for each in others if each.table == ERRORS)],
             OrderedPool(request.workers, spec),
+            LoopOptions(
+                state=request.state,
+                on_duplicate=request.on_duplicate,
+                append=request.append,
+                exclude_path=request.exclude_path,
+            ),
         )
 
     def summary(self) -> ParseSummary:
@@ -229,22 +247,20 @@ class ParseJob:
             cells=tally.cells,
             faulty=tally.faulty,
             odd=tally.odd,
+            duplicates=tally.duplicates,
             tables=[(written.table.name, written.name) for written in self._tables],
         )
 
     def _make_tables(self) -> list[Written]:
         """Return the instance table and its error and column tables."""
-        sink = self._registry.sink_for(self._request.target)
-        use = Use(sink.reference, {"path": self._request.target})
-        instances = Target(use, self._registry.build("sink", use.name, use.options))
+        request, registry = self._request, self._registry
         columns = [column for tag in self._config.tags for column in columns_of(tag)]
-        self._instances = instances
-        tables = [(instances, instance_table(columns))]
-        for table in (ERRORS, COLUMNS):
-            companion = instances.companion(table.name, self._registry)
-            if companion is not None:
-                tables.append((companion, table))
-        return [Written(target.name, target.sink, table) for target, table in tables]
+        self._instances = make_target(request.target, request.fmt, registry)
+        return tables_of(self._instances, columns, registry, exclude_path=request.exclude_path)
+
+    def _column_rows(self) -> list[Row]:
+        rows = column_rows(self._config.tags, self._registry)
+        return without_path(rows) if self._request.exclude_path else rows
 
     def _retry(self, written: Written, call: Callable[[], None]) -> None:
         with_retries(written, call, self._clock, self._stop)
@@ -265,8 +281,9 @@ class ParseJob:
     def _check_request(self) -> None:
         request, charset = self._request, self._config.undeclared_charset
         tags = tags_identity(self._config.tags, self._registry, charset)
-        how = {"bare": True} if request.bare else {}
-        now = json.dumps([str(request.root), self._tables[0].name, tags, *([how] if how else [])])
+        how = [request.bare, request.append, request.fmt]
+        how += [request.on_duplicate, request.exclude_path]
+        now = json.dumps([str(request.root), self._tables[0].name, tags, how])
         before = self._ledger.get_value(REQUEST_FACT)
         if before not in (None, now):
             raise StateError(
@@ -275,7 +292,13 @@ class ParseJob:
             )
         self._ledger.set_value(REQUEST_FACT, now)
 
-    def _refuse_to_overwrite(self) -> None:
+    def _check_targets(self) -> None:
+        """Refuse to overwrite tables, or to append to those with other columns."""
+        if self._request.append:
+            for written in self._tables:
+                if written.table == COLUMNS and not is_url(self._request.target):
+                    check_same_columns(written, self._column_rows())
+            return
         for path in self._ours_alone():
             if os.path.lexists(path):
                 raise ConfigError(

@@ -8,15 +8,17 @@ which are read and delivered again with the same key.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Batch, FilesParsed, Row, Stored
+from pacsfw.parse.duplicates import Duplicates, OnDuplicate
+from pacsfw.parse.targets import append_to, new_prefix
 from pacsfw.parse.tree.file_reader import Parsed, Unparsed
-from pacsfw.parse.tree.files import files_of, position
+from pacsfw.parse.tree.files import TreeReader, position
 from pacsfw.parse.tree.tally import Tally, errors_of
 from pacsfw.parse.tree.walk import Item, Position
 from pacsfw.steps.deliver.sources import error_row
@@ -43,6 +45,7 @@ class Chunk:
 
     key: str
     due: float
+    with_path: bool = True
     rows: list[Row] = field(default_factory=list)
     errors: list[Row] = field(default_factory=list)
     files: list[Stored] = field(default_factory=list)
@@ -56,7 +59,7 @@ class Chunk:
         self.size += 1
         self.errors += (error_row(item.place, error) for error in errors_of(item, outcome))
         if isinstance(outcome, Parsed):
-            self.rows.append((*outcome.row, item.place))
+            self.rows.append((*outcome.row, item.place) if self.with_path else outcome.row)
             if outcome.about is not None:
                 self.files.append(replace(outcome.about.stored, path=Path(item.place)))
                 self.attributes.append(outcome.about.attributes)
@@ -77,6 +80,28 @@ class Chunk:
         ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopOptions:
+    """How rows are written.
+
+    Attributes
+    ----------
+    state
+        The folder of the resume state.
+    on_duplicate
+        What happens to rows whose SOP Instance UID an earlier row has.
+    append
+        Continue existing tables.
+    exclude_path
+        Write no column of paths.
+    """
+
+    state: Path
+    on_duplicate: OnDuplicate = "keep"
+    append: bool = False
+    exclude_path: bool = False
+
+
 class Loop:
     """Reads every file of a tree once.
 
@@ -88,6 +113,8 @@ class Loop:
         The instance table, then the error table if there is one; both are open.
     pool
         Its workers run `pacsfw.parse.tree.file_reader.FileReader`.
+    options
+        How rows are written.
     """
 
     def __init__(
@@ -97,14 +124,17 @@ class Loop:
         ignore: frozenset[str],
         tables: Sequence[Written],
         pool: OrderedPool,
+        options: LoopOptions,
     ) -> None:
         self._run, self._root, self._ignore = run, root, ignore
-        self._tables, self._pool = tables, pool
+        self._tables, self._pool, self._options = tables, pool, options
         self._ledger, self._clock, self._stop = run.ledger, run.clock, run.stop
         state = json.loads(self._ledger.get_value(PROGRESS_FACT) or "null")
         self._positions: dict[str, int] | None = state and state["positions"]
-        self._after = Position(*state["after"]) if state and state["after"] else None
+        path, numbers = (state and state["after"]) or ("", ())
+        self._after = Position(path, tuple(numbers)) if path else None
         self.tally = Tally.of_json(state["tally"]) if state else Tally()
+        self._prefix = state["prefix"] if state else new_prefix() if options.append else ""
         self._notified_at = -NOTIFY_SECONDS
 
     @property
@@ -129,16 +159,27 @@ class Loop:
         """
         self._begin()
         tally = self.tally
-        with self._pool as pool, Writer(self._commit, self._clock, self._stop) as writer:
+        left = max(0, limit - tally.files)
+        if limit and not left:
+            return
+        with (
+            self._pool as pool,
+            Writer(self._commit, self._clock, self._stop) as writer,
+            closing(self._duplicates()) as duplicates,
+        ):
             chunk = self._chunk()
-            for item, outcome in pool.map(self._items(limit)):
+            for item, read in self._tree(pool).read(self._after, left):
+                outcome, is_duplicate = duplicates.judge(read, tally.files)
+                tally.duplicates += is_duplicate
                 tally.count(item, outcome)
                 chunk.add(item, outcome)
                 if chunk.size == CHUNK or self._clock.monotonic() >= chunk.due:
+                    duplicates.commit()
                     writer.put(self._delivery(chunk))
                     chunk = self._chunk()
                 self._notify()
             if chunk.size:
+                duplicates.commit()
                 writer.put(self._delivery(chunk))
         self._notify(at_once=True)
 
@@ -152,30 +193,32 @@ class Loop:
 
     def _opening(self, written: Written) -> Callable[[], None]:
         if self._positions is None:
+            if self._options.append:
+                return lambda: append_to(written.sink, written.table, self._prefix)
             return lambda: written.sink.begin(written.table)
         position = self._positions.get(written.name, 0)
         return lambda: written.sink.restore(written.table, position)
 
-    def _items(self, limit: int) -> Iterator[Item]:
-        left = max(0, limit - self.tally.files) if limit else None
-        files = files_of(self._root, self._pool, self._after, self._ignore)
-        for item in islice(files, left):
-            if self._stop.is_set():
-                return
-            yield item
+    def _tree(self, pool: OrderedPool) -> TreeReader:
+        workdir = self._run.context.workdir
+        return TreeReader(self._root, pool, workdir, self._ignore, self._stop.is_set)
+
+    def _duplicates(self) -> Duplicates:
+        options = self._options
+        return Duplicates(options.state, options.on_duplicate, self.tally.files)
 
     def _chunk(self) -> Chunk:
         due = self._clock.monotonic() + CHUNK_SECONDS
         # Count folders, too: the key of each batch must be unique.
         seen = self.tally.files + sum(self.tally.folders.values())
-        return Chunk(f"{seen:012d}", due)
+        return Chunk(f"{self._prefix}{seen:012d}", due, not self._options.exclude_path)
 
     def _delivery(self, chunk: Chunk) -> Delivery:
         return Delivery(chunk.batches(self._tables), self._state(chunk.last))
 
     def _state(self, last: Item | None) -> dict[str, Any]:
         after = astuple(position(self._root, last)) if last else None
-        return {"after": after, "tally": self.tally.as_json()}
+        return {"after": after, "tally": self.tally.as_json(), "prefix": self._prefix}
 
     def _commit(self, state: dict[str, Any]) -> None:
         positions = {written.name: written.sink.position() for written in self._tables}

@@ -6,10 +6,9 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
@@ -18,12 +17,13 @@ from pydicom.dataset import Dataset
 from pacsfw.api import Column, ColumnType, TagCallback
 from pacsfw.config import Tag, Use, load, tags_of_tree
 from pacsfw.config.columns import columns_of, type_of
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.errors import ConfigError
 from pacsfw.parse.rows import ParsedRow, Rows
-from pacsfw.parse.tree.file_reader import Parsed, Unparsed
-from pacsfw.parse.tree.files import InProcess, files_of
-from pacsfw.parse.tree.walk import Item
+from pacsfw.parse.tree.file_reader import UNREADABLE, Container, Parsed, Unparsed
+from pacsfw.parse.tree.files import InProcess, TreeReader
+from pacsfw.parse.tree.walk import SPECIAL, Item
 from pacsfw.parse.worker import ParseSpec, file_reader
 from pacsfw.plugins import PluginPlan, discover, facts
 from pacsfw.plugins.registry import Registry
@@ -35,8 +35,10 @@ Callback: TypeAlias = "str | Mapping[str, Any] | Callable[[Any], Any]"
 Dicom: TypeAlias = "str | Path | Dataset"
 """A file, or a pydicom data set."""
 TagLike: TypeAlias = "DicomTag | Mapping[str, Any] | str"
-Tags: TypeAlias = "DicomTagGroup | Iterable[TagLike]"
+Tags: TypeAlias = "DicomTagGroup | Iterable[TagLike] | TagLike"
 
+_SPECIAL = Unparsed(UNREADABLE, SPECIAL)
+_ARCHIVE = Unparsed(UNREADABLE, "an archive: parse_dir reads its members")
 _BY_NAME: Mapping[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
 """Python types that stand for the callbacks of these names, as in the configuration."""
 
@@ -81,7 +83,7 @@ class DicomTagGroup:
     Parameters
     ----------
     tags
-        `DicomTag`, mappings with the keys of ``tags:``, or plain tag names.
+        `DicomTag`, mappings with the keys of ``tags:``, or plain tag names; or one of these.
     plugins
         The plugins to load for callbacks; by default all installed ones.
 
@@ -91,12 +93,16 @@ class DicomTagGroup:
         Tags are invalid; the message lists every problem.
     """
 
-    def __init__(self, tags: Iterable[TagLike], *, plugins: PluginPlan | None = None) -> None:
+    def __init__(
+        self, tags: Iterable[TagLike] | TagLike, *, plugins: PluginPlan | None = None
+    ) -> None:
         self._plugins = plugins or PluginPlan()
         self._registry = _registry(self._plugins)
         self._functions: dict[str, TagCallback] = {}
         self._charset = ""
-        given = [_as_tag(tag) for tag in tags]
+        # A text is one tag, not one for each of its letters.
+        each = [tags] if isinstance(tags, str | DicomTag | Mapping) else tags
+        given = [_as_tag(tag) for tag in each]
         self.tags = tags_of_tree([self._tree(tag) for tag in given], self._registry)
         self.tags = tuple(map(self._with_functions, self.tags, given))
 
@@ -145,14 +151,17 @@ class DicomTagGroup:
         return Rows(self.columns, partial(self._tree_outcomes, root, workers, limit, bare))
 
     def _each(self, dicoms: Iterable[Dicom]) -> Iterator[tuple[Item, Parsed | Unparsed]]:
-        with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
-            reader = file_reader(self._reader, Path(folder))
+        with (
+            tempfile.TemporaryDirectory(prefix="pacsfw-") as folder,
+            closing(file_reader(self._reader, Path(folder))) as reader,
+        ):
             for dicom in dicoms:
                 if isinstance(dicom, Dataset):
                     yield Item(""), reader.of(dicom)
-                else:
-                    item = Item(str(dicom))
-                    yield item, reader.read(item)
+                    continue
+                item = Item(str(dicom))
+                outcome = reader.read(item) if not _is_special(item.path) else _SPECIAL
+                yield item, _ARCHIVE if isinstance(outcome, Container) else outcome
 
     def _tree_outcomes(
         self, root: Path, workers: int, limit: int, bare: bool
@@ -160,12 +169,12 @@ class DicomTagGroup:
         with tempfile.TemporaryDirectory(prefix="pacsfw-") as folder:
             workdir = Path(folder)
             reading = replace(self._reading(), bare=bare)
-            with (
-                OrderedPool(workers, ParseSpec(reading=reading, workdir=workdir))
-                if workers
-                else nullcontext(InProcess(file_reader(self._cells_of(reading), workdir)))
-            ) as pool:
-                yield from pool.map(islice(files_of(str(root), pool), limit or None))
+            if workers:
+                with OrderedPool(workers, ParseSpec(reading=reading, workdir=workdir)) as pool:
+                    yield from TreeReader(str(root), pool, workdir).read(limit=limit)
+                return
+            with closing(file_reader(self._cells_of(reading), workdir)) as reader:
+                yield from TreeReader(str(root), InProcess(reader), workdir).read(limit=limit)
 
     @cached_property
     def _reader(self) -> CellReader:
@@ -236,8 +245,23 @@ def _as_tag(tag: TagLike) -> DicomTag:
 
 
 def header_of(dicom: Dicom, headers: HeaderReader) -> FileHeader:
-    """Return the header of a file or a data set."""
+    """Return the header of a file or a data set.
+
+    Raises
+    ------
+    UnreadableObject
+        It is not a file, not DICOM, or damaged.
+    OSError
+        It cannot be read.
+    """
+    if not isinstance(dicom, Dataset) and _is_special(dicom):
+        raise UnreadableObject("the instance", SPECIAL)
     return headers.of(dicom) if isinstance(dicom, Dataset) else headers.read(Path(dicom))
+
+
+def _is_special(path: str | Path) -> bool:
+    """Return whether a path is neither a file nor a folder: opening a FIFO would wait for ever."""
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def _chain(tag: DicomTag) -> list[Callback]:

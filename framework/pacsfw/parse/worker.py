@@ -11,12 +11,14 @@ from pacsfw.api import Row, Stored
 from pacsfw.config import Tag
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
-from pacsfw.parse.tree.file_reader import CLASS_IN_META, IDENTITY, About, FileReader, Parsed
+from pacsfw.dicom.wanted import SOP_INSTANCE
+from pacsfw.parse.tree.dicomdir import MARKS
+from pacsfw.parse.tree.file_reader import IDENTITY, About, FileReader, Parsed
 from pacsfw.plugins import discover
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 
-_OF_FILES = (CLASS_IN_META, *IDENTITY.values())
+_OF_FILES = (*MARKS, *IDENTITY.values())
 """What the reader of files must know of each, whatever the columns."""
 _IDENTITY = {
     "sop_uid": "SOPInstanceUID",
@@ -35,7 +37,7 @@ class ParseSpec:
     Attributes
     ----------
     workdir
-        Folder for unpacked members of zip archives.
+        Folder for unpacked members of archives.
     describes
         Whether outcomes describe the instances, for sinks that keep more than rows.
     """
@@ -59,9 +61,16 @@ def file_reader(
 
     def read_row(header: FileHeader, path: Path | None) -> Parsed:
         row, wanted, errors = cells.read(header)
-        return Parsed(row, errors, describer.of(wanted, path) if describer and path else None)
+        about = describer.of(wanted, path) if describer and path else None
+        return Parsed(row, errors, about, sop_uid=_uid_of(header))
 
-    return FileReader(cells.headers(map(parse, _OF_FILES)), read_row, workdir)
+    headers = cells.headers(map(parse, _OF_FILES))
+    return FileReader(headers, read_row, workdir)
+
+
+def _uid_of(header: FileHeader) -> bytes:
+    _, value = header.found.get(SOP_INSTANCE, ("", b""))  # quicker than its methods
+    return value.strip(b"\0 ") if isinstance(value, bytes) else b""
 
 
 class _Describer:

@@ -33,6 +33,8 @@ class ParseSummary:
     """Rows of files whose header is damaged, by reason."""
     odd: Mapping[str, int] = field(default_factory=dict)
     """Rows of irregular files, by kind."""
+    duplicates: int = 0
+    """Instances whose SOP Instance UID an earlier row has."""
     tables: Sequence[tuple[str, str]] = ()
     """(contents, file or URL) of each table."""
     problems: Sequence[str] = ()
@@ -60,6 +62,9 @@ def _lines(summary: ParseSummary) -> Iterator[tuple[str, str, str]]:
     yield from _counted("rows of damaged files", summary.faulty, "red")
     yield from _counted("cells left empty", summary.cells, "yellow")
     yield from _counted("irregular files", summary.odd, "yellow")
+    if summary.duplicates:
+        text = f"{summary.duplicates:,} x the SOP Instance UID of an earlier row"
+        yield "duplicates", text, "yellow"
     for problem in summary.problems:
         yield "problem", printable(problem), "red"
     for holds, target in summary.tables:

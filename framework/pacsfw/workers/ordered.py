@@ -59,8 +59,9 @@ class OrderedPool:
             _BatchSpec(spec),
             self._done,
             job_seconds=job_seconds + ANSWER_SECONDS,
-            # Each batch is in the queue at most once, so returning the rest never blocks.
-            backlog=self._ahead,
+            # `map` limits what waits. A limit here could block the threads that return the rest
+            # of a batch, while the consumer of one `map` waits in another.
+            backlog=0,
         )
 
     def __enter__(self) -> Self:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import signal
 import subprocess
 import sys
+import tarfile
 from datetime import date, datetime
 
 import pytest
@@ -26,8 +29,8 @@ from pacsfw.convert import str2datetime
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.errors import PacsfwError
 from pacsfw.parse import UnreadableObject
-from support.python_callbacks import explode, shout
-from support.trees import TAGS, write_hostile, write_images, write_tags
+from support.python_callbacks import explode, halves, shout
+from support.trees import TAGS, write_archive, write_hostile, write_images, write_tags
 
 COLUMNS = [
     "PatientID",
@@ -39,6 +42,11 @@ COLUMNS = [
 @pytest.fixture
 def images(tmp_path):
     return write_images(tmp_path / "images", studies=2, instances=2)
+
+
+@pytest.mark.parametrize("tag", ["PatientID", DicomTag("PatientID"), {"tag_name": "PatientID"}])
+def test_one_tag_need_not_be_in_a_list(images, tag):
+    assert parse_dicom(images[0], tag) == parse_dicom(images[0], [tag]) != {}
 
 
 def test_one_object_from_a_file_or_a_data_set(images):
@@ -258,6 +266,25 @@ def test_frames_hold_what_has_failed_and_a_warning_gives_the_numbers(images, tmp
     frame.to_parquet(tmp_path / "frame.parquet")
 
 
+def test_text_that_utf_8_cannot_hold_is_escaped_in_frames(images):
+    odd = os.fsencode(images[0].with_name("a")) + b"\xff"
+    os.rename(images[0], odd)
+    tags = [
+        DicomTag("Modality", "halves", callback=halves, type="texts"),
+        DicomTag("Modality", "tree", callback=halves, type="json"),
+        DicomTag("Modality", "none", callback=lambda value: None, type="texts"),
+    ]
+    rows = parse_dicoms([os.fsdecode(odd)], tags)
+
+    [row] = rows
+
+    assert row["halves"] == row["tree"] == ["\udcff", "ä", None]
+    frame, table = rows.to_pandas(), rows.to_arrow()
+    assert frame["dicom_path"][0] == table["dicom_path"][0].as_py() == f"{odd[:-1].decode()}\\udcff"
+    assert frame["halves"][0] == table["halves"][0].as_py() == ["\\udcff", "ä", None]
+    assert json.loads(table["tree"][0].as_py()) == ["\udcff", "ä", None]
+
+
 def test_frames_of_nothing_have_the_columns(tmp_path):
     assert parse_dir(tmp_path, COLUMNS).to_pandas().columns[0] == "PatientID"
     assert parse_dir(tmp_path, COLUMNS).to_arrow().num_rows == 0
@@ -286,3 +313,47 @@ def test_importing_pacsfw_does_not_import_pydicom():
 def test_there_is_nothing_else():
     with pytest.raises(AttributeError, match="has no attribute 'parse_dirs'"):
         pacsfw.parse_dirs  # noqa: B018
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_is_no_file_is_never_opened(images, tmp_path, workers):
+    pipe = tmp_path / "images" / "pipe"
+    os.mkfifo(pipe)
+
+    for read in (parse_dicom, get_tag_value):
+        with pytest.raises(UnreadableObject, match="a FIFO, socket or device: never opened"):
+            read(pipe, "PatientID" if read is get_tag_value else COLUMNS)
+    rows = parse_dicoms([images[0], pipe], COLUMNS)
+    with pytest.warns(ParseWarning, match="failed 1"):
+        assert len(list(rows)) == 1
+    tree = parse_dir(tmp_path, COLUMNS, workers=workers)
+    assert len(list(tree)) == len(images)
+    assert dict(tree.tally.harmless) == {"a FIFO, socket or device: never opened": 1}
+    assert [failure.file for failure in tree.failures] == [str(pipe)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_members_of_archives_are_read_in_their_place(images, tmp_path, workers):
+    (tmp_path / "images" / "a.dcm.gz").write_bytes(gzip.compress(images[0].read_bytes()))
+    write_archive(tmp_path / "images" / "inner.zip", images)
+    write_archive(tmp_path / "images" / "z.zip", [tmp_path / "images" / "inner.zip", *images])
+    with tarfile.open(tmp_path / "images" / "b.tgz", "w:gz") as archive:
+        archive.add(images[0], "s/1")
+
+    rows = parse_dir(tmp_path, COLUMNS, workers=workers)
+
+    places = [os.path.relpath(row["dicom_path"], tmp_path / "images") for row in rows]
+    inner = [f"{number:03}.dcm" for number in range(4)]
+    assert places == [
+        "a.dcm.gz",
+        "b.tgz/s/1",
+        *(f"inner.zip/folder/{name}" for name in inner),
+        *(os.path.relpath(image, tmp_path / "images") for image in images),
+        *(f"z.zip/folder/000.dcm/folder/{name}" for name in inner),
+        *(f"z.zip/folder/{number:03}.dcm" for number in range(1, 5)),
+    ]
+    assert len(rows.failures) == 3  # the texts in the archives
+    of_archive = parse_dicoms([tmp_path / "images" / "z.zip"], COLUMNS)
+    with pytest.warns(ParseWarning):
+        assert list(of_archive) == []
+    assert of_archive.failures[0].reason == "an archive: parse_dir reads its members"

@@ -8,10 +8,27 @@ from pathlib import PurePath
 
 from pacsfw.dicom.decoding_errors import decoding
 from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.tagpath import parse
 from pacsfw.parse.tree.walk import Item
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP Class of a DICOMDIR."""
+
+MARKS = ("MediaStorageSOPClassUID", "DirectoryRecordSequence")
+"""The elements that identify a DICOMDIR; the header must include them."""
+_CLASS, _RECORDS = (parse(mark).steps[0].tag for mark in MARKS)
+_DIRECTORY = MEDIA_STORAGE_DIRECTORY.encode()
+
+OUTSIDE = "the DICOMDIR names files outside of its folder: they are not read"
+
+
+def is_directory(header: FileHeader) -> bool:
+    """Return whether a file is a Media Storage Directory, whatever its name."""
+    found = header.found  # quicker than its methods, which every file would call
+    if _RECORDS in found:
+        return True
+    _, sop_class = found.get(_CLASS, ("", b""))
+    return isinstance(sop_class, bytes) and sop_class.rstrip(b"\0 ") == _DIRECTORY
 
 
 def references(header: FileHeader) -> list[tuple[str, ...]]:
@@ -20,7 +37,8 @@ def references(header: FileHeader) -> list[tuple[str, ...]]:
     Returns
     -------
     list of tuple
-        The components of each, except those that could lead out of the folder.
+        The components of each. Some programs write ``/`` between them, and ``.`` or nothing
+        before the first one.
 
     Raises
     ------
@@ -33,19 +51,21 @@ def references(header: FileHeader) -> list[tuple[str, ...]]:
             names = record.get("ReferencedFileID")
             if names:
                 steps = [names] if isinstance(names, str) else names
-                found.append(tuple(str(step).strip("\0 ") for step in steps))
-    return [steps for steps in found if all(map(_is_plain, steps))]
+                parts = [part for step in steps for part in str(step).strip("\0 ").split("/")]
+                found.append(tuple(part for part in parts if part not in ("", ".")))
+    return [steps for steps in found if steps]
 
 
-def _is_plain(step: str) -> bool:
-    return step not in ("", ".", "..") and "/" not in step and "\0" not in step
+def _leads_out(steps: tuple[str, ...]) -> bool:
+    return any(step == ".." or "\0" in step or "\\" in step for step in steps)
 
 
 def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
     """Return the files that a DICOMDIR names, each once, sorted by path.
 
-    Discs are often mounted with lower-case names or with a version (``IM000001;1``). If the
-    exact name does not exist, a name that differs only in this way is used.
+    Discs are often mounted with lower-case names or with a version (``IM000001;1``), and copies
+    of them may have the suffix ``.dcm``. If the exact name does not exist, a name that differs
+    only in this way is used. Names that lead out of the folder become one item with the reason.
 
     Parameters
     ----------
@@ -58,6 +78,9 @@ def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
     listings: dict[str, dict[str, str]] = {}
     found = set()
     for steps in named:
+        if _leads_out(steps):
+            found.add(Item(path, lost=OUTSIDE))
+            continue
         place = folder
         for step in steps:
             place = _step(place, step, listings)
@@ -80,7 +103,8 @@ def _step(folder: str, name: str, listings: dict[str, dict[str, str]]) -> str:
         except OSError:
             names = []
         listings[folder] = {_folded(each): each for each in sorted(names, reverse=True)}
-    found = listings[folder].get(_folded(name))
+    listing, folded = listings[folder], _folded(name)
+    found = listing.get(folded) or listing.get(f"{folded}.DCM")
     return os.path.join(folder, found) if found else ""
 
 

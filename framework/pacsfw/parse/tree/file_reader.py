@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pydicom.dataset import Dataset
 
@@ -15,23 +14,33 @@ from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.wanted import SOP_CLASS, SOP_INSTANCE
-from pacsfw.parse.tree.dicomdir import MEDIA_STORAGE_DIRECTORY, named_files, references
-from pacsfw.parse.tree.walk import Item
-from pacsfw.parse.tree.zips import Unpackable, Unpacker
-
-CLASS_IN_META = "MediaStorageSOPClassUID"
-"""The element of the File Meta that identifies a DICOMDIR; the header must include it."""
+from pacsfw.parse.tree.archives import DEEPEST, EMPTY, Archives, start_within
+from pacsfw.parse.tree.dicomdir import is_directory, named_files, references
+from pacsfw.parse.tree.formats import (
+    START,
+    Format,
+    disc_image,
+    format_of,
+    is_tar,
+    without_suffix,
+)
+from pacsfw.parse.tree.tars import LINK
+from pacsfw.parse.tree.unpacking import Unpackable
+from pacsfw.parse.tree.walk import SPECIAL, Item
 
 IDENTITY = {SOP_CLASS: "SOPClassUID", SOP_INSTANCE: "SOPInstanceUID"}
 """The UIDs that make a data set an instance; the header must include them."""
 
 NOT_DICOM = "not DICOM"
 DIRECTORY = "DICOMDIR"
-HARMLESS = frozenset({NOT_DICOM, DIRECTORY})
+COPY = "an earlier row has its SOP Instance UID"
+HARMLESS = frozenset({NOT_DICOM, DIRECTORY, SPECIAL, EMPTY, LINK, COPY})
 """Expected kinds of files without a row."""
 
 DAMAGED = "damaged"
 UNREADABLE = "unreadable"
+PACKED = "archive that is not read"
+REFUSED_COPY = "duplicate"
 INCOMPLETE = "DICOMDIR that names missing files"
 NOT_READ = "folder not read"
 CRASHED = "ended or stopped its worker"
@@ -55,6 +64,8 @@ class Parsed(NamedTuple):
     """Why its header could not be read to its end."""
     odd: Sequence[str] = ()
     """The kinds of its irregularities."""
+    sop_uid: bytes = b""
+    """The SOP Instance UID as it is encoded, without padding."""
 
 
 class Unparsed(NamedTuple):
@@ -62,6 +73,10 @@ class Unparsed(NamedTuple):
 
     kind: str
     reason: str
+
+
+class Container(NamedTuple):
+    """An archive: its members are read instead of it."""
 
 
 class Listing(NamedTuple):
@@ -79,25 +94,27 @@ class FileReader:
     Parameters
     ----------
     folder
-        Folder for unpacked members of zip archives, one at a time.
+        Folder for unpacked members of archives, one at a time.
     """
 
     def __init__(self, headers: HeaderReader, read_row: ReadRow, folder: Path) -> None:
         self._headers, self._read_row = headers, read_row
-        self._unpacker = Unpacker(folder)
+        self._archives = Archives(folder)
 
-    def __call__(self, item: Item | Listing) -> Parsed | Unparsed | list[Item] | None:
+    def __call__(self, item: Item | Listing) -> Outcome | list[Item] | None:
         """Do one job: read a file or member, or list the files of a DICOMDIR (None: it is none)."""
         return self._list(item.path) if isinstance(item, Listing) else self.read(item)
 
-    def read(self, item: Item) -> Parsed | Unparsed:
+    def read(self, item: Item) -> Outcome:
         """Read one file or member."""
+        if item.lost in HARMLESS:
+            return Unparsed(item.lost, item.lost)
         if item.lost:
             return Unparsed(UNREADABLE if item.is_file else NOT_READ, item.lost)
         try:
-            if not item.member:
+            if not item.numbers:
                 return self._row_of(Path(item.path), item)
-            with self._unpacker.unpacked(item.path, item.number) as path:
+            with self._archives.file(item) as path:
                 return self._row_of(path, item)
         except Unpackable as err:
             return Unparsed(DAMAGED, str(err))
@@ -112,36 +129,76 @@ class FileReader:
             return Unparsed(DAMAGED, err.fault)
 
     def close(self) -> None:
-        """Close the open zip archive."""
-        self._unpacker.close()
+        """Close the open archives."""
+        self._archives.close()
 
     def _list(self, path: str) -> list[Item] | None:
         try:
             header = self._headers.read(Path(path))
-            if not _is_directory(header):
+            if not is_directory(header):
                 return None
             named = references(header)
         except (UnreadableObject, OSError):
             return None  # it is read as any other file, which reports the error
         return named_files(path, named)
 
-    def _row_of(self, path: Path, item: Item) -> Parsed | Unparsed:
+    def _row_of(self, path: Path, item: Item) -> Outcome:
         try:
             header = self._headers.read(path)
-            if _is_directory(header):
+            if is_directory(header):
                 return _directory(header, item)
             parsed = self._read_row(header, path)
             errors = [*parsed.errors, *_unidentified(header)]
             odd = tuple(sorted(header.warnings))
             return parsed._replace(errors=errors, fault=header.fault, odd=odd)
         except UnreadableObject as err:
-            if looks_like_dicom(_start(path), item.member or item.path):
-                return Unparsed(DAMAGED, err.fault)
+            return self._without_header(path, item, err.fault)
+
+    def _without_header(self, path: Path, item: Item, fault: str) -> Outcome:
+        """Return the outcome of a file that is not DICOM, or is damaged."""
+        name = item.member or item.path
+        with path.open("rb") as file:
+            start = file.read(START)
+        if not _has_prefix(start) and (found := format_of(start, name)) is not None:
+            return self._packed(found, path, item)
+        if looks_like_dicom(start, name):
+            return Unparsed(DAMAGED, fault)
+        image = disc_image(path)
+        if image is not None:
+            return self._packed(image, path, item)
+        return Unparsed(NOT_DICOM, "not DICOM")
+
+    def _packed(self, found: Format, path: Path, item: Item) -> Outcome:
+        """Return the outcome of an archive or compressed file."""
+        if found.kind == "none":
+            return Unparsed(DAMAGED, found.words)
+        if found.kind == "other":
+            return Unparsed(PACKED, f"{found.words}: not read, unpack it")
+        start = start_within(path) if found.kind == "compressed" else b""
+        if found.kind == "compressed" and not is_tar(start):
+            return self._compressed(start, path, item)
+        if len(item.numbers) >= DEEPEST:
+            return Unparsed(PACKED, f"in {DEEPEST} archives one within another: unpack them")
+        return Container()
+
+    def _compressed(self, start: bytes, path: Path, item: Item) -> Outcome:
+        """Read the only file within a compressed one, whose first bytes are ``start``."""
+        name = without_suffix(item.member or item.path)
+        inner = None if _has_prefix(start) else format_of(start, name)
+        if inner is not None:
+            return Unparsed(PACKED, f"{inner.words} in a compressed file: not read, unpack it")
+        if not looks_like_dicom(start, name):
             return Unparsed(NOT_DICOM, "not DICOM")
+        with self._archives.decompressed(path) as content:
+            return self._row_of(content, item)
 
 
-def _is_directory(header: FileHeader) -> bool:
-    return bool(header.get(CLASS_IN_META) == MEDIA_STORAGE_DIRECTORY)
+Outcome: TypeAlias = Parsed | Unparsed | Container
+"""What `FileReader.read` returns."""
+
+
+def _has_prefix(start: bytes) -> bool:
+    return start[128:PREFIX_LENGTH] == b"DICM"
 
 
 def _unidentified(header: FileHeader) -> list[CellError]:
@@ -163,9 +220,3 @@ def _directory(header: FileHeader, item: Item) -> Unparsed:
         why = f"a DICOMDIR: {missing} of the {len(named)} files that it names are missing"
         return Unparsed(INCOMPLETE, why)
     return Unparsed(DIRECTORY, f"a DICOMDIR: the {len(named)} files that it names exist")
-
-
-def _start(path: Path) -> bytes:
-    with suppress(OSError), path.open("rb") as file:
-        return file.read(PREFIX_LENGTH)
-    return b""

@@ -31,6 +31,8 @@ class Tally:
     """Rows of files whose header is damaged, by reason."""
     odd: Counter[str] = field(default_factory=Counter)
     """Rows of irregular files, by kind."""
+    duplicates: int = 0
+    """Instances whose SOP Instance UID an earlier row has, whether they have a row or not."""
 
     def count(self, item: Item, outcome: Parsed | Unparsed | Crashed) -> None:
         """Count one outcome."""
@@ -63,10 +65,10 @@ class Tally:
     @classmethod
     def of_json(cls, tree: Mapping[str, Any]) -> Tally:
         """Return the tally of `as_json`."""
-        return cls(
-            tree["files"], tree["rows"],
-            *(Counter(tree.get(name)) for name in cls.__slots__[2:]),
-        )  # fmt: skip
+        counts: dict[str, Any] = {
+            name: Counter(each) if isinstance(each, dict) else each for name, each in tree.items()
+        }
+        return cls(**counts)
 
 
 def errors_of(item: Item, outcome: Parsed | Unparsed | Crashed) -> Sequence[CellError]:

@@ -1,7 +1,7 @@
 """List every file below a folder once, sorted by path, from any position on.
 
 Links to files are files. Links to folders are reported, not followed, so that no file is read
-twice.
+twice. FIFOs, sockets and devices are reported, and never opened.
 """
 
 from __future__ import annotations
@@ -13,45 +13,47 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from pacsfw.parse.tree.entries import Entry, entries
-from pacsfw.parse.tree.zips import Unlisted, is_archive, members
 
 STATE_FOLDER = ".pacsfw"
 """Folder of a collection's ledger and spool; it is never read."""
 
+SPECIAL = "a FIFO, socket or device: never opened"
+
 
 class Item(NamedTuple):
-    """A file, a member of a zip archive, or an entry that cannot be read.
+    """A file, a member of an archive, or an entry that cannot be read.
 
     Attributes
     ----------
     path
-        Absolute path of the file or zip archive.
-    number, member
-        Index and name of the member in the zip archive; -1 and empty for a file.
+        Absolute path of the file or archive.
+    numbers, member
+        Index and name of the member in the archive; both empty for a file. If the member is an
+        archive too, the next number is that of a member in it.
     lost
-        The reason why it cannot be read; empty if it can.
+        The reason why it is not read; empty if it is.
     is_file
         False for a folder that could not be listed.
     """
 
     path: str
-    number: int = -1
+    numbers: tuple[int, ...] = ()
     member: str = ""
     lost: str = ""
     is_file: bool = True
 
     @property
     def place(self) -> str:
-        """Its path in tables; for a member, the path of the zip archive and the member's name."""
+        """Its path in tables; for a member, the path of the archive and the member's name."""
         return f"{self.path}/{self.member}" if self.member else self.path
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The path of a file relative to the root, and the number of a member."""
+    """The path of a file relative to the root, and the numbers of a member."""
 
     path: str
-    number: int = -1
+    numbers: tuple[int, ...] = ()
 
 
 def walk(
@@ -64,9 +66,10 @@ def walk(
     Parameters
     ----------
     root
-        Absolute path of a folder, or of one file or zip archive.
+        Absolute path of a folder, or of one file.
     after
-        Skip everything up to this position.
+        Skip everything up to this position; a file is not skipped if the position is that of a
+        member of it.
     ignore
         Absolute paths of files and folders to skip.
 
@@ -76,7 +79,9 @@ def walk(
         The root cannot be listed.
     """
     if not os.path.isdir(root):  # str is cheaper than Path for a million files
-        yield from _file(root, after.number if after else None)
+        is_special = os.path.exists(root) and not os.path.isfile(root)
+        # A file that does not exist is reported by its reader.
+        yield from _items(root, Entry(root, "other" if is_special else "file"), after)
         return
     spine = PurePath(after.path).parts if after else ()
     stack = [_Level(root, entries(root), spine)]
@@ -104,8 +109,7 @@ def walk(
                 continue  # an earlier run reported that it cannot be listed
             stack.append(_Level(path, entries(path), on_spine[1:]))
         else:
-            done = after.number if after and on_spine else None
-            yield from _items(path, entry, done)
+            yield from _items(path, entry, after if on_spine else None)
 
 
 @dataclass(slots=True)
@@ -117,25 +121,15 @@ class _Level:
     spine: tuple[str, ...]
 
 
-def _items(path: str, entry: Entry, done: int | None) -> Iterator[Item]:
-    """Yield the items at a path, after member number ``done`` (None: all)."""
-    if entry.kind == "file":
-        yield from _file(path, done)
-    elif done is None and entry.kind == "linked folder":
-        yield Item(path, lost="a link to a folder: not followed", is_file=False)
-    elif done is None and entry.kind == "lost":
-        yield Item(path, lost="cannot be read: a broken link, or no permission")
-
-
-def _file(path: str, done: int | None) -> Iterator[Item]:
-    if not is_archive(path):
-        if done is None:
-            yield Item(path)
+def _items(path: str, entry: Entry, after: Position | None) -> Iterator[Item]:
+    """Yield the item at a path, unless it is done (``after`` is None: it is not)."""
+    if entry.kind == "file" and (after is None or after.numbers):
+        yield Item(path)
+    elif after is not None:
         return
-    try:
-        for number, name in members(path):
-            if done is None or number > done:
-                yield Item(path, number, name)
-    except Unlisted as err:
-        if done is None:
-            yield Item(path, lost=str(err))
+    elif entry.kind == "linked folder":
+        yield Item(path, lost="a link to a folder: not followed", is_file=False)
+    elif entry.kind == "lost":
+        yield Item(path, lost="cannot be read: a broken link, or no permission")
+    elif entry.kind == "other":
+        yield Item(path, lost=SPECIAL)

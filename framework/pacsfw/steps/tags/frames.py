@@ -37,7 +37,7 @@ def to_pandas(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> Any:
     pandas = _import("pandas")
     made = {}
     for number, column in enumerate(columns):
-        cells = [row[number] for row in rows]
+        cells = _cells(rows, number, column.type)
         kind = _PANDAS.get(column.type, "object")
         if column.type == "datetime" and any(cell and cell.tzinfo for cell in cells):
             kind = "object"
@@ -80,7 +80,7 @@ def to_arrow(
     }
     made = {}
     for number, column in enumerate(columns):
-        cells = [row[number] for row in rows]
+        cells = _cells(rows, number, column.type)
         if column.type == "json":
             cells = [None if cell is None else json.dumps(cell) for cell in cells]
         if column.type == "datetime":
@@ -89,6 +89,20 @@ def to_arrow(
         else:
             made[column.name] = arrow.array(cells, types.get(column.type, arrow.string()))
     return arrow.table(made).replace_schema_metadata(metadata)
+
+
+def _cells(rows: Sequence[Sequence[Any]], number: int, column_type: str) -> list[Any]:
+    r"""Return the cells of a column, with half of a surrogate pair as text: ``\udcXX``."""
+    cells = [row[number] for row in rows]
+    if column_type == "text":
+        return [None if cell is None else _utf8(cell) for cell in cells]
+    if column_type == "texts":
+        return [None if cell is None else [each and _utf8(each) for each in cell] for cell in cells]
+    return cells
+
+
+def _utf8(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _wall(value: datetime | None) -> datetime | None:

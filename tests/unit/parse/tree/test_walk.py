@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import zipfile
+import socket
 
 import pytest
 
 from pacsfw.parse.tree import entries as entries_of
-from pacsfw.parse.tree.walk import Item, Position, walk
+from pacsfw.parse.tree.walk import SPECIAL, Item, Position, walk
 
 
 @pytest.fixture
@@ -17,9 +17,7 @@ def root(tmp_path):
     for name in ("b/2", "b/10", "a", "b.c", "c/deep/er/x", "c/y", ".pacsfw/ledger.sqlite", "ö\n"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(b"")
-    with zipfile.ZipFile(root / "b" / "3.ZIP", "w") as archive:
-        for name in ("folder/", "folder/z", "folder/a", "top"):
-            archive.writestr(name, b"")
+    (root / "b" / "3.ZIP").write_bytes(b"")
     return root
 
 
@@ -28,20 +26,21 @@ def places(root, *args):
 
 
 EXPECTED = [
-    "a", "b/10", "b/2", "b/3.ZIP/folder/z", "b/3.ZIP/folder/a", "b/3.ZIP/top", "b.c",
-    "c/deep/er/x", "c/y", "ö\n",
+    "a", "b/10", "b/2", "b/3.ZIP", "b.c", "c/deep/er/x", "c/y", "ö\n",
 ]  # fmt: skip
 
 
-def test_every_file_and_member_is_met_once_in_order(root):
+def test_every_file_is_met_once_in_order(root):
     assert places(root) == EXPECTED
 
 
 def test_from_any_place_on_what_follows_is_the_same(root):
     items = list(walk(str(root)))
     for number, item in enumerate(items):
-        position = Position(os.path.relpath(item.path, root), item.number)
-        assert list(walk(str(root), position)) == items[number + 1 :]
+        path = os.path.relpath(item.path, root)
+        assert list(walk(str(root), Position(path))) == items[number + 1 :]
+        # An archive is met again if the position is that of a member.
+        assert list(walk(str(root), Position(path, (3,)))) == items[number:]
 
 
 @pytest.mark.parametrize("gone", ["b/2", "b"])
@@ -60,21 +59,29 @@ def test_folders_and_files_to_ignore_are_not_met(root):
     assert places(root, None, ignore) == ["b/10", "b/2", "b.c", "ö\n"]
 
 
-@pytest.mark.parametrize("path", ["b/2", "b/3.ZIP"])
-def test_one_file_or_archive_is_a_tree_too(root, path):
-    expected = [place for place in EXPECTED if place.startswith(path)]
+def test_one_file_is_a_tree_too(root):
+    path = str(root / "b" / "2")
 
-    items = list(walk(str(root / path)))
+    assert list(walk(path)) == list(walk(path, Position("2", (3,)))) == [Item(path)]
+    assert not list(walk(path, Position("2")))
 
-    assert [os.path.relpath(item.place, root) for item in items] == expected
-    assert not list(walk(str(root / path), Position(path, items[-1].number)))
+
+def test_what_is_no_file_is_named_and_never_opened(root):
+    os.mkfifo(root / "c" / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(root / "c" / "s"))
+
+        found = {os.path.basename(item.path): item.lost for item in walk(str(root / "c"))}
+
+    assert found == {"pipe": SPECIAL, "s": SPECIAL, "x": "", "y": ""}
+    assert [item.lost for item in walk(str(root / "c" / "pipe"))] == [SPECIAL]
+    assert [item.lost for item in walk(os.devnull)] == [SPECIAL]
 
 
 def test_links_to_files_are_files_and_links_to_folders_are_named(root):
     (root / "c" / "link").symlink_to(root / "a")
     (root / "c" / "loop").symlink_to(root)
     (root / "c" / "nowhere").symlink_to(root / "nothing")
-    os.mkfifo(root / "c" / "pipe")
 
     found = {os.path.basename(item.path): item for item in walk(str(root / "c"))}
 
@@ -132,40 +139,3 @@ def test_a_huge_folder_is_sorted_in_pieces(monkeypatch):
     monkeypatch.setattr(os, "scandir", lambda folder: Listing(names))
 
     assert [entry.name for entry in entries_of.entries("x")] == sorted(names)
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "not a zip archive, or damaged"),
-        (b"PK\x05\x06" + b"\xff" * 18, "not a zip archive, or damaged"),
-        (b"PK\x05\x06" + bytes(8) + (1 << 27).to_bytes(4, "little") + bytes(6), "too many"),
-    ],
-)
-def test_an_archive_that_cannot_be_listed_is_named(tmp_path, content, reason):
-    path = tmp_path / "x.zip"
-    with path.open("wb") as file:
-        file.truncate(1 << 28 if reason == "too many" else 0)
-        file.seek(0, 2)
-        file.write(content)
-
-    [item] = walk(str(tmp_path))
-
-    assert item.path == str(path)
-    assert reason in item.lost
-
-
-def test_a_zip64_archive_is_listed(tmp_path):
-    path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a", b"")
-    data = path.read_bytes()
-    at = data.rindex(b"PK\x05\x06")
-    size, offset = data[at + 12 : at + 16] + bytes(4), data[at + 16 : at + 20] + bytes(4)
-    one = (1).to_bytes(8, "little")
-    record = b"PK\x06\x06" + (44).to_bytes(8, "little") + bytes(12) + one * 2 + size + offset
-    locator = b"PK\x06\x07" + bytes(4) + at.to_bytes(8, "little") + (1).to_bytes(4, "little")
-    end = data[at : at + 12] + b"\xff" * 8 + bytes(2)
-    path.write_bytes(data[:at] + record + locator + end)
-
-    assert [item.member for item in walk(str(tmp_path))] == ["a"]

@@ -233,7 +233,8 @@ class ParseJob:
             companion = instances.companion(table.name, self._registry)
             if companion is not None:
                 tables.append((companion, table))
-        return [Written(target.name, target.sink, table) for target, table in tables]
+        owner = self._registry.select("sink", use.name).described
+        return [Written(target.name, target.sink, table, owner) for target, table in tables]
 
     def _deliver_columns(self, written: Written) -> None:
         rows = column_rows(self._config.tags, self._registry)

@@ -8,6 +8,7 @@ which are read and delivered again with the same key.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from itertools import islice
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Batch, FilesParsed, Row, Stored
+from pacsfw.ledger.deliveries import RefusedRow
 from pacsfw.parse.tree.file_reader import Parsed, Unparsed
 from pacsfw.parse.tree.files import files_of, position
 from pacsfw.parse.tree.tally import Tally, errors_of
@@ -104,13 +106,25 @@ class Loop:
         state = json.loads(self._ledger.get_value(PROGRESS_FACT) or "null")
         self._positions: dict[str, int] | None = state and state["positions"]
         self._after = Position(*state["after"]) if state and state["after"] else None
-        self.tally = Tally.of_json(state["tally"]) if state else Tally()
+        self._tally = Tally.of_json(state["tally"]) if state else Tally()
+        self._refused: dict[str, dict[str, int]] = state.get("refused", {}) if state else {}
+        """Rows that the tables cannot store, by table and reason; only `_commit` adds to it."""
         self._notified_at = -NOTIFY_SECONDS
 
     @property
     def has_begun(self) -> bool:
         """Return whether the tables are begun, by this run or an earlier one."""
         return self._positions is not None
+
+    @property
+    def tally(self) -> Tally:
+        """The counts: a file whose row the table cannot store has failed."""
+        tally = replace(self._tally, failed=Counter(self._tally.failed))
+        for table, reasons in self._refused.items():
+            for reason, number in reasons.items():
+                tally.failed[f"the table {table} cannot store the row: {reason}"] += number
+                tally.rows -= number if table == self._tables[0].table.name else 0
+        return tally
 
     def run(self, limit: int = 0) -> None:
         """Read and count the remaining files.
@@ -128,7 +142,7 @@ class Loop:
             The tree cannot be listed.
         """
         self._begin()
-        tally = self.tally
+        tally = self._tally
         with self._pool as pool, Writer(self._commit, self._clock, self._stop) as writer:
             chunk = self._chunk()
             for item, outcome in pool.map(self._items(limit)):
@@ -148,7 +162,7 @@ class Loop:
             with_retries(written, self._opening(written), self._clock, self._stop)
         if self._positions is None:
             self._positions = {}
-            self._commit(self._state(None))
+            self._commit(self._state(None), ())
 
     def _opening(self, written: Written) -> Callable[[], None]:
         if self._positions is None:
@@ -157,7 +171,7 @@ class Loop:
         return lambda: written.sink.restore(written.table, position)
 
     def _items(self, limit: int) -> Iterator[Item]:
-        left = max(0, limit - self.tally.files) if limit else None
+        left = max(0, limit - self._tally.files) if limit else None
         files = files_of(self._root, self._pool, self._after, self._ignore)
         for item in islice(files, left):
             if self._stop.is_set():
@@ -167,7 +181,7 @@ class Loop:
     def _chunk(self) -> Chunk:
         due = self._clock.monotonic() + CHUNK_SECONDS
         # Count folders, too: the key of each batch must be unique.
-        seen = self.tally.files + sum(self.tally.folders.values())
+        seen = self._tally.files + sum(self._tally.folders.values())
         return Chunk(f"{seen:012d}", due)
 
     def _delivery(self, chunk: Chunk) -> Delivery:
@@ -175,16 +189,20 @@ class Loop:
 
     def _state(self, last: Item | None) -> dict[str, Any]:
         after = astuple(position(self._root, last)) if last else None
-        return {"after": after, "tally": json.loads(json.dumps(self.tally.as_json()))}
+        return {"after": after, "tally": json.loads(json.dumps(self._tally.as_json()))}
 
-    def _commit(self, state: dict[str, Any]) -> None:
+    def _commit(self, state: dict[str, Any], refused: Sequence[tuple[Written, RefusedRow]]) -> None:
+        for written, row in refused:
+            reasons = self._refused.setdefault(written.table.name, {})
+            reasons[row.reason] = reasons.get(row.reason, 0) + 1
         positions = {written.name: written.sink.position() for written in self._tables}
-        self._ledger.set_value(PROGRESS_FACT, json.dumps({**state, "positions": positions}))
+        progress = {**state, "positions": positions, "refused": self._refused}
+        self._ledger.set_value(PROGRESS_FACT, json.dumps(progress))
 
     def _notify(self, *, at_once: bool = False) -> None:
         now = self._clock.monotonic()
         if at_once or now - self._notified_at >= NOTIFY_SECONDS:
             self._notified_at = now
             self._run.notify(
-                FilesParsed(at=self._clock.now(), files=self.tally.files, rows=self.tally.rows)
+                FilesParsed(at=self._clock.now(), files=self._tally.files, rows=self._tally.rows)
             )

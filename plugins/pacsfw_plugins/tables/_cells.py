@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from typing import Any
+
+from pacsfw.errors import Refused
 
 
 def to_json(value: Any) -> Any:
@@ -78,3 +81,22 @@ def _duration(value: timedelta) -> str:
     hours, minutes = divmod(minutes, 60)
     fraction = f".{value.microseconds:06d}" if value.microseconds else ""
     return f"{sign}{hours:02d}:{minutes:02d}:{seconds:02d}{fraction}"
+
+
+@contextmanager
+def refusing(where: object, column: str = "") -> Iterator[None]:
+    """Say by `Refused` that a value cannot be stored, and in which column.
+
+    Raises
+    ------
+    Refused
+        There was an error of conversion. Its text, which may quote the value, is left out.
+    """
+    try:
+        yield
+    except Refused:
+        raise
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as err:
+        kind = type(err).__name__
+        why = f"column {column!r}: {kind}" if column else kind
+        raise Refused(why, str(where)) from None

@@ -12,8 +12,19 @@ from typing import Any
 from pacsfw.errors import Refused
 
 
+def storable(text: str) -> str:
+    r"""Return a text that every format can hold.
+
+    Half of a surrogate pair, which UTF-8 cannot represent, becomes the six characters ``\udcXX``,
+    and a NUL, at which many programs end a text, the four characters ``\x00``.
+    """
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text.replace("\0", "\\x00") if "\0" in text else text
+
+
 def to_json(value: Any) -> Any:
-    """Return the value of a cell as a value for strict JSON.
+    """Return the value of a cell as a value for strict JSON; texts are `storable`.
 
     Dates, times and date-times become ISO 8601 text, durations ``HH:MM:SS[.ffffff]``
     (hours may exceed 23, a minus sign may precede). NaN and the infinities, which are not
@@ -24,7 +35,9 @@ def to_json(value: Any) -> Any:
     TypeError
         A column cannot have a value of this type.
     """
-    if value is None or isinstance(value, (str, bool, int)):
+    if isinstance(value, str):
+        return storable(value)
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else _not_finite(value)
@@ -33,7 +46,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, timedelta):
         return _duration(value)
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        return {storable(str(key)): to_json(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return [to_json(item) for item in value]
     raise TypeError(f"a {type(value).__name__} cannot be written into a table")
@@ -43,7 +56,7 @@ def to_text(value: Any) -> str:
     """Return the value of a cell as text; None is an empty cell.
 
     Booleans become ``true`` and ``false``, lists and mappings compact JSON, and other values
-    what `to_json` returns. Text is not changed.
+    what `to_json` returns. Text is `storable`.
 
     Raises
     ------
@@ -51,7 +64,7 @@ def to_text(value: Any) -> str:
         A column cannot have a value of this type.
     """
     if isinstance(value, str):
-        return value
+        return storable(value)
     if value is None:
         return ""
     if type(value) is int or (type(value) is float and math.isfinite(value)):

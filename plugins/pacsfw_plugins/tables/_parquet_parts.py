@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pacsfw import api
 from pacsfw.durable import replacing
 from pacsfw_plugins.tables._cells import dump, refusing
-from pacsfw_plugins.tables._physical import Physical, encodable, physical
+from pacsfw_plugins.tables._physical import Physical, physical
 
 Piece: TypeAlias = "pa.Table"
 """The rows of one key."""
@@ -62,11 +62,7 @@ def _array(column: Physical, rows: Iterable[api.Row]) -> pa.Array:
     cells = [column.cell(row) for row in rows]
     if column.type == "json":
         cells = [None if cell is None else dump(cell) for cell in cells]
-    try:
-        return pa.array(cells, _TYPES[column.type])
-    except UnicodeEncodeError:
-        cells = [encodable(cell) for cell in cells]
-        return pa.array(cells, _TYPES[column.type])
+    return pa.array(cells, _TYPES[column.type])
 
 
 def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:

@@ -211,7 +211,7 @@ def text_lines(path: Path) -> Iterator[str]:
     Raises
     ------
     ConfigError
-        The file cannot be read, or the named line is not UTF-8 or contains a NUL.
+        The file cannot be read, or the named line is not UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -229,7 +229,7 @@ def _decoded(raw: bytes, where: str, *, first: bool) -> str:
     except UnicodeDecodeError:
         # Without its cause, which quotes the line and so may name a patient.
         raise ConfigError(f"{where}: is not UTF-8 text; save the file as UTF-8") from None
-    if "\0" in line:
+    if first and "\0" in line:
         raise ConfigError(f"{where}: contains a NUL character; save the file as UTF-8 text")
     return line
 

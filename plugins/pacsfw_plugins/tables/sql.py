@@ -131,7 +131,7 @@ class SqlSink(api.Sink):
         if self._schema is None:
             self.restore(batch.table, 0)
         with self._transaction() as connection:
-            replace(connection, self._use(batch.table), batch)
+            replace(connection, self._use(batch.table), batch, self._shown)
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace every row of the table, in one transaction."""
@@ -142,7 +142,7 @@ class SqlSink(api.Sink):
             schema.create(connection)
             _sql_rows.clear(connection, schema)
             for batch in batches:
-                _sql_rows.replace(connection, schema, batch)
+                _sql_rows.replace(connection, schema, batch, self._shown)
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the rows of the study list as text, in the order of their ``id``.

@@ -336,7 +336,7 @@ UNREADABLE_CSV = {
     "a field too many": (b"uid\n1.2,3\n", "resources.csv:2: has 2 fields where the header has 1"),
     "no UTF-8": (b"uid,note\n1.2,M\xfcller\n", "resources.csv:2: is not UTF-8 text"),
     "UTF-16": ("uid\n".encode("utf-16"), "resources.csv:1: is not UTF-8 text"),
-    "a NUL": (b"uid,note\n1.2,\0\n", "resources.csv:2: contains a NUL"),
+    "a NUL": (b"uid,\0note\n1.2,x\n", "resources.csv:1: contains a NUL"),
     "a broken quote": (b'uid,note\n1.2,"x"y\n', "resources.csv:2: is not readable as CSV"),
     "an open quote": (b'uid,note\n1.2,"x\n', "resources.csv:2: is not readable as CSV"),
     "a column twice": (b"uid,uid\n", "resources.csv:1: the column 'uid' occurs twice"),

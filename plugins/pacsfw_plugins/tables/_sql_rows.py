@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -23,6 +23,9 @@ from pacsfw_plugins.tables._sql_tables import (
 )
 from pacsfw_plugins.tables._sql_values import key_of, values
 
+AT_A_TIME = 1000
+"""Rows whose values are in memory at the same time."""
+
 Columns: TypeAlias = dict[str, Sequence[Any]]
 """The values of some rows, by column."""
 
@@ -37,18 +40,24 @@ def replace(connection: sa.Connection, schema: Schema, batch: api.Batch, where: 
     """
     statements = Statements(connection, schema)
     key = key_of(batch.key)
-    columns = _cells(schema, batch.rows, where) | {"batch": [key] * len(batch.rows)}
+    names = [*(column.name for column in schema.cells), "batch"]
     if not schema.is_instances:
         statements.delete_batch(key)
-        statements.insert(list(columns), zip(*columns.values(), strict=True))
+        statements.insert(names, _rows(schema, batch, where, key, ()))
         return
     above = _Above(batch, where)
-    columns |= _instances(schema, batch, where)
-    statements.delete_batch(key)
-    columns["file_id"] = _file_ids(statements, batch, key)
-    above.replace(statements)
-    statements.insert(list(columns), zip(*columns.values(), strict=True))
-    above.prune(statements)
+    numbers = _Numbers(batch)
+    before = statements.before(key, numbers.ids, above.uids)
+    if before.has_batch:
+        statements.delete_batch(key)
+    numbers.settle(statements, key, before.elsewhere)
+    statements.upsert(above.tables)
+    names += ["file_id", *schema.of_instances]
+    statements.insert(names, _rows(schema, batch, where, key, numbers.ids))
+    if before.patients:
+        # What is left of earlier versions.
+        statements.delete_bare_series(above.uids)
+        statements.delete_lone_patients([each for each in before.patients if each is not None])
 
 
 def clear(connection: sa.Connection, schema: Schema) -> None:
@@ -64,25 +73,26 @@ class _Above:
         self._batch = batch
         studies: dict[str, dict[str, Any]] = {}
         series: dict[tuple[str, str], dict[str, Any]] = {}
-        for stored, attributes in _with_attributes(batch):
+        # Of several instances, the first that has an attribute counts.
+        for stored, attributes in reversed(_with_attributes(batch)):
             if stored.study_uid:
-                study = studies.setdefault(stored.study_uid, {})
-                _fill(study, attributes, (*PATIENT, *STUDY))
-                of_series = series.setdefault((stored.study_uid, stored.series_uid), {})
-                _fill(of_series, attributes, SERIES)
+                studies.setdefault(stored.study_uid, {}).update(attributes)
+                series.setdefault((stored.study_uid, stored.series_uid), {}).update(attributes)
         if batch.verdict is not None:
             studies.setdefault(batch.key, {})
-        self._uids = list(map(key_of, studies))
-        self._studies = self._study_columns(list(studies.values()), where)
-        patients = {each["PatientID"]: each for each in studies.values() if each.get("PatientID")}
-        self._patients = _described(list(patients.values()), PATIENT, where)
-        self._patients["patient_id"] = list(map(key_of, self._patients["patient_id"]))
-        self._series = {
-            "study_uid": [key_of(study) for study, _ in series],
-            "series_uid": [key_of(uid) for _, uid in series],
-            **_described(list(series.values()), SERIES, where),
+        self.uids = list(map(key_of, studies))
+        found = {each["PatientID"]: each for each in studies.values() if each.get("PatientID")}
+        patients = _described(list(found.values()), PATIENT, where)
+        patients["patient_id"] = list(map(key_of, patients["patient_id"]))
+        self.tables: Mapping[str, Columns] = {
+            "patients": patients,
+            "studies": self._study_columns(list(studies.values()), where),
+            "series": {
+                "study_uid": [key_of(study) for study, _ in series],
+                "series_uid": [key_of(uid) for _, uid in series],
+                **_described(list(series.values()), SERIES, where),
+            },
         }
-        self._before: Sequence[str | None] = ()
 
     def _study_columns(self, studies: Sequence[Mapping[str, Any]], where: str) -> Columns:
         verdict = self._batch.verdict
@@ -95,41 +105,19 @@ class _Above:
         }
         patients = _described(studies, PATIENT[:1], where)["patient_id"]
         return {
-            "study_uid": self._uids,
+            "study_uid": self.uids,
             "patient_id": [key_of(each) or None for each in patients],
             **_described(studies, STUDY, where),
             **{name: [value] * len(studies) for name, value in of_all.items()},
         }
 
-    def replace(self, statements: Statements) -> None:
-        """Write them."""
-        self._before = statements.patients_of(self._uids)
-        statements.upsert("patients", self._patients)
-        statements.upsert("studies", self._studies)
-        statements.upsert("series", self._series)
 
-    def prune(self, statements: Statements) -> None:
-        """Delete what is left of earlier versions: bare series, patients without studies."""
-        if self._before:
-            statements.delete_bare_series(self._uids)
-            statements.delete_lone_patients([each for each in self._before if each is not None])
-
-
-def _with_attributes(batch: api.Batch) -> Iterator[tuple[api.Stored, Mapping[str, Any]]]:
+def _with_attributes(batch: api.Batch) -> Sequence[tuple[api.Stored, Mapping[str, Any]]]:
     attributes = batch.attributes or [{}] * len(batch.files)
-    return zip(batch.files, attributes, strict=True)
+    return list(zip(batch.files, attributes, strict=True))
 
 
-def _fill(found: dict[str, Any], attributes: Mapping[str, Any], keywords: Sequence[str]) -> None:
-    """Add missing attributes; of several instances, the first that has an attribute counts."""
-    for keyword in keywords:
-        if found.get(keyword) is None and attributes.get(keyword) is not None:
-            found[keyword] = attributes[keyword]
-
-
-def _described(
-    found: Sequence[Mapping[str, Any]], keywords: Sequence[str], where: str
-) -> Columns:
+def _described(found: Sequence[Mapping[str, Any]], keywords: Sequence[str], where: str) -> Columns:
     columns: Columns = {}
     for keyword in keywords:
         name = column_of(keyword)
@@ -139,24 +127,47 @@ def _described(
     return columns
 
 
-def _cells(schema: Schema, rows: Sequence[api.Row], where: str) -> Columns:
-    columns: Columns = {}
-    for column in schema.cells:
-        with refusing(where, column.name):
-            cells = [row[column.source] for row in rows]
-            columns[column.name] = values(column.type, cells, is_offset=column.is_offset)
-    return columns
+def _rows(
+    schema: Schema, batch: api.Batch, where: str, key: str | None, ids: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of each row; some rows at a time, while the database stores others."""
+    for begin in range(0, len(batch.rows), AT_A_TIME):
+        some = slice(begin, begin + AT_A_TIME)
+        rows = batch.rows[some]
+        columns: list[Sequence[Any]] = []
+        for column in schema.cells:
+            with refusing(where, column.name):
+                cells = [row[column.source] for row in rows]
+                columns.append(values(column.type, cells, is_offset=column.is_offset))
+        columns.append([key] * len(rows))
+        if schema.is_instances:
+            columns.append(list(ids[some]))
+            files: Sequence[api.Stored | None] = batch.files[some] or [None] * len(rows)
+            found = batch.attributes[some] or [{}] * len(rows)
+            described = _instances(files, found, with_header=schema.with_header, where=where)
+            columns += (described[name] for name in schema.of_instances)
+        yield from zip(*columns, strict=True)
 
 
-def _instances(schema: Schema, batch: api.Batch, where: str) -> Columns:
+def _instances(
+    files: Sequence[api.Stored | None],
+    attributes: Sequence[Mapping[str, Any]],
+    *,
+    with_header: bool,
+    where: str,
+) -> Columns:
     """Return the columns of instances that are not columns of the configuration."""
-    files: Sequence[api.Stored | None] = batch.files or [None] * len(batch.rows)
-    attributes = batch.attributes or [{}] * len(batch.rows)
+    keys = {
+        uid: key_of(uid) or None
+        for each in files
+        if each
+        for uid in (each.study_uid, each.series_uid)
+    }
     columns: Columns = {
         # Without a study there is no series either.
-        "study_uid": [key_of((each and each.study_uid) or None) for each in files],
+        "study_uid": [each and keys[each.study_uid] for each in files],
         "series_uid": [
-            key_of(each.series_uid) if each and each.study_uid else None for each in files
+            keys[each.series_uid] if each and each.study_uid else None for each in files
         ],
         "sop_uid": [key_of(each.sop_uid) if each else None for each in files],
         "sop_class_uid": values("text", [each and each.sop_class for each in files]),
@@ -165,43 +176,47 @@ def _instances(schema: Schema, batch: api.Batch, where: str) -> Columns:
         "digest": [each and each.digest for each in files],
         **_described(attributes, INSTANCE, where),
     }
-    if schema.with_header:
+    if with_header:
         with refusing(where, "header"):
             columns["header"] = values("json", [each.get(api.HEADER) for each in attributes])
     return columns
 
 
-def _file_ids(statements: Statements, batch: api.Batch, key: str | None) -> Sequence[str]:
-    """Return an ID for each row, made of the path of its file.
+class _Numbers:
+    """The ID of each row, made of the path of its file.
 
     A study may bring a file that another study had: then the row there goes. Without studies, a
     path that is already there is that of another file: two members of one name in an archive.
     """
-    if not batch.files:
-        return [_digest(f"{batch.key}\n{number}") for number in range(len(batch.rows))]
-    paths = [str(each.path) for each in batch.files]
-    seen: Counter[str] = Counter()
-    ids = list(map(_digest, paths))
-    if len(set(ids)) < len(ids):
-        for number, path in enumerate(paths):
-            ids[number] = _numbered(path, seen[path])
-            seen[path] += 1
-    elsewhere = statements.elsewhere(ids, key)
-    if batch.verdict is not None:
-        statements.delete_files(elsewhere)
-        return ids
-    while elsewhere:
-        for number, path in enumerate(paths):
-            if ids[number] in elsewhere:
-                seen[path] = max(seen[path], 1)
-                ids[number] = _numbered(path, seen[path])
-                seen[path] += 1
-        elsewhere = statements.elsewhere(ids, key)
-    return ids
 
+    def __init__(self, batch: api.Batch) -> None:
+        self._moves = batch.verdict is not None
+        self._paths = [str(each.path) for each in batch.files]
+        self._seen: Counter[str] = Counter()
+        self.ids = list(map(_digest, self._paths))
+        if not batch.files:
+            self.ids = [_digest(f"{batch.key}\n{number}") for number in range(len(batch.rows))]
+        elif len(set(self.ids)) < len(self.ids):
+            self._number(range(len(self.ids)))
 
-def _numbered(path: str, earlier: int) -> str:
-    return _digest(f"{path}\n{earlier}" if earlier else path)
+    def settle(self, statements: Statements, key: str | None, taken: frozenset[str]) -> None:
+        """See to it that no row of another batch has one of these IDs, which are ``taken``."""
+        if self._moves:
+            statements.delete_files(taken)
+            return
+        while taken:
+            numbers = [number for number, each in enumerate(self.ids) if each in taken]
+            for number in numbers:
+                self._seen[self._paths[number]] = max(1, self._seen[self._paths[number]])
+            self._number(numbers)
+            taken = statements.elsewhere(self.ids, key)
+
+    def _number(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            path = self._paths[number]
+            earlier = self._seen[path]
+            self.ids[number] = _digest(f"{path}\n{earlier}" if earlier else path)
+            self._seen[path] += 1
 
 
 def _digest(what: str) -> str:

@@ -6,8 +6,9 @@ database.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -16,11 +17,25 @@ from pacsfw_plugins.tables._cells import dump
 from pacsfw_plugins.tables._sql_tables import Schema
 
 
+class Before(NamedTuple):
+    """What is in the database before a batch is written."""
+
+    has_batch: bool
+    """Whether it has rows of its key."""
+    elsewhere: frozenset[str]
+    """IDs of its files that are those of rows with another key."""
+    patients: Sequence[str | None]
+    """The PatientIDs of its studies that are there."""
+
+
 class Statements:
     """The statements for the tables of a schema, in one transaction."""
 
     def __init__(self, connection: sa.Connection, schema: Schema) -> None:
         self._connection, self._schema = connection, schema
+        driver: Any = connection.connection.driver_connection
+        self._driver = driver
+        self._cursor = self._driver.cursor()
         self._postgresql = connection.dialect.name == "postgresql"
         self._mark = "%s" if self._postgresql else "?"
         self._rows = self._quoted(schema.rows.name)
@@ -29,20 +44,40 @@ class Statements:
         """Insert rows into the table of rows."""
         if self._postgresql:
             self._copy(columns, rows)
-        elif values := list(rows):
-            self._execute(f"INSERT INTO {self._rows} {self._fields(columns)}", values)
+        else:
+            self._execute_each(f"INSERT INTO {self._rows} {self._fields(columns)}", rows)
 
-    def upsert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Insert rows, or replace those with the same keys."""
-        values = list(zip(*columns.values(), strict=True))
-        if not values:
-            return
-        keys = [column.name for column in self._schema.metadata.tables[table].primary_key]
-        others = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in keys)
-        self._execute(
-            f"INSERT INTO {table} {self._fields(list(columns))}"
-            f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {others}",
-            values,
+    def upsert(self, tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
+        """Insert rows into these tables, by column, or replace those with the same keys."""
+        with self._at_once():
+            for table, columns in tables.items():
+                keys = [column.name for column in self._schema.metadata.tables[table].primary_key]
+                others = ", ".join(
+                    f"{name} = excluded.{name}" for name in columns if name not in keys
+                )
+                if values := list(zip(*columns.values(), strict=True)):
+                    self._execute_each(
+                        f"INSERT INTO {table} {self._fields(list(columns))}"
+                        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {others}",
+                        values,
+                    )
+
+    def before(
+        self, key: str | None, file_ids: Sequence[str], study_uids: Sequence[str | None]
+    ) -> Before:
+        """Return what is there of a batch."""
+        found = self._execute(
+            "SELECT 'batch', NULL WHERE EXISTS"  # noqa: S608
+            f" (SELECT 1 FROM {self._rows} WHERE batch = {self._mark})"
+            f" UNION ALL SELECT 'file', file_id FROM {self._rows}"
+            f" WHERE file_id {self._any_of} AND batch != {self._mark}"
+            f" UNION ALL SELECT 'study', patient_id FROM studies WHERE study_uid {self._any_of}",
+            (key, self._listed(file_ids), key, self._listed(study_uids)),
+        )
+        return Before(
+            has_batch=any(what == "batch" for what, _ in found),
+            elsewhere=frozenset(value for what, value in found if what == "file"),
+            patients=[value for what, value in found if what == "study"],
         )
 
     def delete_batch(self, key: str | None) -> None:
@@ -51,8 +86,6 @@ class Statements:
 
     def elsewhere(self, file_ids: Collection[str], key: str | None) -> frozenset[str]:
         """Return which of these IDs are those of rows with another key."""
-        if not file_ids:
-            return frozenset()
         found = self._execute(
             f"SELECT file_id FROM {self._rows}"  # noqa: S608
             f" WHERE file_id {self._any_of} AND batch != {self._mark}",
@@ -67,14 +100,6 @@ class Statements:
                 f"DELETE FROM {self._rows} WHERE file_id {self._any_of}",  # noqa: S608
                 (self._listed(file_ids),),
             )
-
-    def patients_of(self, study_uids: Collection[str | None]) -> Sequence[str | None]:
-        """Return the PatientID of each of these studies that is there."""
-        found = self._execute(
-            f"SELECT patient_id FROM studies WHERE study_uid {self._any_of}",  # noqa: S608
-            (self._listed(study_uids),),
-        )
-        return [row[0] for row in found]
 
     def delete_bare_series(self, study_uids: Collection[str | None]) -> None:
         """Delete the series of these studies that have no instances."""
@@ -101,30 +126,41 @@ class Statements:
     def _listed(self, texts: Collection[str | None]) -> Any:
         return list(texts) if self._postgresql else dump(list(texts))
 
-    def _execute(self, statement: str, values: Any) -> Any:
-        return self._connection.exec_driver_sql(statement, values)
+    def _execute(self, statement: str, values: Any) -> Sequence[Any]:
+        with self._wrapping():
+            cursor = self._cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else ()
+
+    def _execute_each(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        with self._wrapping():
+            self._cursor.executemany(statement, rows)
 
     def _copy(self, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-        import psycopg
-
         names = ", ".join(map(_name, columns))
-        connection: Any = self._connection.connection.driver_connection
+        statement = f"COPY {_name(self._schema.rows.name)} ({names}) FROM STDIN"
+        with self._wrapping(), self._cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """Send statements together, and wait once: a server answers over a network."""
+        if not self._postgresql:
+            yield
+            return
+        with self._wrapping(), self._driver.pipeline():
+            yield
+
+    @contextmanager
+    def _wrapping(self) -> Iterator[None]:
+        """Raise errors of the driver as SQLAlchemy does."""
+        dialect: Any = self._connection.dialect
+        kind: type[Exception] = dialect.loaded_dbapi.Error
         try:
-            with (
-                connection.cursor() as cursor,
-                cursor.copy(f"COPY {_name(self._schema.rows.name)} ({names}) FROM STDIN") as copy,
-            ):
-                for row in rows:
-                    copy.write_row(row)
-        except psycopg.Error as err:
-            # As SQLAlchemy raises errors of statements that it passes on.
+            yield
+        except kind as err:
             raise exc.DBAPIError.instance(
-                None,
-                None,
-                err,
-                psycopg.Error,
-                hide_parameters=True,
-                dialect=self._connection.dialect,
+                None, None, err, kind, hide_parameters=True, dialect=dialect
             ) from None
 
     def _fields(self, columns: Sequence[str]) -> str:

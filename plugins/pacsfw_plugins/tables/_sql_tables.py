@@ -71,6 +71,13 @@ class Schema:
         self.with_header = with_header
         self.cells = physical(table)
         """The columns of the configuration."""
+        self.of_instances = [
+            *("study_uid", "series_uid", "sop_uid", "sop_class_uid", "syntax_uid"),
+            *map(column_of, INSTANCE),
+            *("size", "digest"),
+            *(["header"] if with_header else []),
+        ]
+        """The columns of instances that follow from their files and attributes."""
         self.metadata = sa.MetaData()
         self.is_instances = table.name == INSTANCES
         if self.is_instances:

@@ -65,10 +65,13 @@ def _time(value: time) -> str:
 
 
 def _local(value: datetime) -> str:
-    return datetime.isoformat(value.replace(tzinfo=None), " ", "microseconds")
+    local = value if value.tzinfo is None else value.replace(tzinfo=None)
+    return datetime.isoformat(local, " ", "microseconds")
 
 
 def _offset(value: datetime) -> str | None:
+    if value.tzinfo is None:
+        return None
     return value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :] or None
 
 

@@ -32,7 +32,8 @@ def summarize(
     origins = ledger.studies.origins()
     last = ledger.searches.last()
     instances, size = ledger.instances.totals()
-    tables = [storage.resources_meta] if config.tags else []
+    begun = ledger.deliveries.is_begun(without_password(storage.resources_meta))
+    tables = [storage.resources_meta] if config.tags or begun else []
     tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
     notes = []
     if unsolicited := origins.get("unsolicited", 0):

@@ -70,8 +70,10 @@ class Tables:
     def _targets(self) -> Iterator[Target]:
         registry, path = self._registry, self._storage.resources_meta
         uses = list(self._config.sinks)
-        if self._config.tags:
-            uses.insert(0, Use(registry.sink_for(path).reference, {"path": path}))
+        offer = registry.sink_for(path)
+        # A database has patients, studies and series as well, whatever the columns are.
+        if self._config.tags or offer.component.multi_table:
+            uses.insert(0, Use(offer.reference, {"path": path}))
         for use in uses:
             yield Target(use, registry.build("sink", use.name, use.options))
 

@@ -84,15 +84,21 @@ class Tables:
         instances = InstanceRows(instance_table(columns), ledger, directory, extras)
         errors = ErrorRows(ledger, directory, state)
         provenance = ColumnRows(ledger, column_rows(config.tags, self._registry))
+        found: list[tuple[Target, RowSource, bool]] = []
         for sink in self._sinks:
-            yield self._outbox(sink, instances)
-            for source in (errors, provenance):
-                target = sink.companion(source.table.name, self._registry)
+            found.append((sink, instances, False))
+            for other in (errors, provenance):
+                target = sink.companion(other.table.name, self._registry)
                 if target is not None:
-                    yield self._outbox(target, source, follows=True)
-
-    def _outbox(self, target: Target, source: RowSource, *, follows: bool = False) -> Outbox:
-        component = self._registry.select("sink", target.use.name).described
-        return Outbox(
-            target.name, target.sink, source, self._ledger, component=component, follows=follows
-        )
+                    found.append((target, other, True))
+        names = frozenset(target.name for target, _, _ in found)
+        for target, source, follows in found:
+            yield Outbox(
+                target.name,
+                target.sink,
+                source,
+                ledger,
+                component=self._registry.select("sink", target.use.name).described,
+                follows=follows,
+                targets=names,
+            )

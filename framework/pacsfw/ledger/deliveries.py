@@ -2,9 +2,31 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pacsfw.ledger.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What is known of a sink that this collection has begun.
+
+    Attributes
+    ----------
+    dirty
+        The table must be rewritten before ``position`` is trusted.
+    mark
+        Identifies the content at ``position``, see `pacsfw.api.Sink.mark`; empty: not known.
+    folders
+        The folders with which the paths in the rows begin; None: not known.
+    """
+
+    position: int
+    dirty: bool = False
+    mark: str = ""
+    folders: str | None = None
 
 
 class Deliveries:
@@ -13,14 +35,15 @@ class Deliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def is_begun(self, sink: str) -> bool:
-        """Return whether this collection has written to the sink before."""
-        return self._database.one("SELECT 1 FROM sinks WHERE sink = ?", sink) is not None
+    def begun(self, sink: str) -> Begun | None:
+        """Return what is known of a sink; None if this collection has not begun it."""
+        row = self._database.one("SELECT * FROM sinks WHERE sink = ?", sink)
+        return None if row is None else _begun(row)
 
-    def position(self, sink: str) -> int | None:
-        """Return the committed position of a begun sink; None if it must be rewritten."""
-        row = self._database.one("SELECT position, dirty FROM sinks WHERE sink = ?", sink)
-        return None if row is None or row["dirty"] else int(row["position"])
+    def marked(self) -> Sequence[tuple[str, Begun]]:
+        """Return every begun sink whose content can be recognized, by name."""
+        rows = self._database.rows("SELECT * FROM sinks WHERE mark <> '' ORDER BY sink")
+        return [(row["sink"], _begun(row)) for row in rows]
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the settled studies whose current version this sink lacks."""
@@ -53,19 +76,43 @@ class Deliveries:
         """Record that a sink is empty now: every study is due again."""
         self._database.execute("DELETE FROM deliveries WHERE sink = ?", sink)
 
-    def begin(self, sink: str, position: int) -> None:
+    def record(self, sink: str, begun: Begun) -> None:
         """Record that the sink's file is begun: its content belongs to this collection now."""
-        self._database.execute("INSERT OR IGNORE INTO sinks VALUES (?, ?, 0)", sink, position)
+        self._database.execute(
+            "INSERT OR REPLACE INTO sinks (sink, position, dirty, mark, folders)"
+            " VALUES (?, ?, ?, ?, ?)",
+            sink,
+            begun.position,
+            begun.dirty,
+            begun.mark,
+            begun.folders,
+        )
+
+    def rename(self, sink: str, new: str) -> None:
+        """Record that a sink has another name now, because its target was moved."""
+        with self._database.transaction() as connection:
+            for table in ("sinks", "deliveries"):
+                connection.execute(
+                    f"UPDATE {table} SET sink = ? WHERE sink = ?",  # noqa: S608 - one of these two
+                    (new, sink),
+                )
 
     def commit(
-        self, sink: str, study_uid: str, version: int, position: int, component: str = ""
+        self,
+        sink: str,
+        study_uid: str,
+        version: int,
+        position: int,
+        component: str = "",
+        mark: str = "",
     ) -> None:
         """Record that a sink, written by this component, durably has this version of a study."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO sinks VALUES (?, ?, 0)"
-                " ON CONFLICT (sink) DO UPDATE SET position = excluded.position",
-                (sink, position),
+                "INSERT INTO sinks (sink, position, dirty, mark) VALUES (?, ?, 0, ?)"
+                " ON CONFLICT (sink) DO UPDATE SET position = excluded.position,"
+                " mark = excluded.mark",
+                (sink, position, mark),
             )
             connection.execute(
                 "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?)",
@@ -75,7 +122,9 @@ class Deliveries:
     def mark_dirty(self, sink: str) -> None:
         """Record, before the sink's file is touched, that it must be rewritten."""
         self._database.execute(
-            "INSERT INTO sinks VALUES (?, 0, 1) ON CONFLICT (sink) DO UPDATE SET dirty = 1", sink
+            "INSERT INTO sinks (sink, position, dirty) VALUES (?, 0, 1)"
+            " ON CONFLICT (sink) DO UPDATE SET dirty = 1",
+            sink,
         )
         # If a power cut lost this, the old position would be applied to the new file.
         self._database.make_durable()
@@ -84,14 +133,23 @@ class Deliveries:
         self,
         sink: str,
         versions: Sequence[tuple[str, int]],
-        position: int,
+        begun: Begun,
         component: str = "",
     ) -> None:
         """Record that the sink's file now contains exactly these versions of these studies."""
         with self._database.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO sinks VALUES (?, ?, 0)", (sink, position))
+            self.record(sink, begun)
             connection.execute("DELETE FROM deliveries WHERE sink = ?", (sink,))
             connection.executemany(
                 "INSERT INTO deliveries VALUES (?, ?, ?, ?)",
                 ((sink, uid, version, component) for uid, version in versions),
             )
+
+
+def _begun(row: sqlite3.Row) -> Begun:
+    return Begun(
+        position=row["position"],
+        dirty=bool(row["dirty"]),
+        mark=row["mark"],
+        folders=row["folders"],
+    )

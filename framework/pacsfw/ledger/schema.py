@@ -231,6 +231,12 @@ STEPS = (
         PRIMARY KEY (peer, trait)
     ) WITHOUT ROWID;
     """,
+    """
+    -- What identifies the content at the position, whatever the path: see api.Sink.mark.
+    ALTER TABLE sinks ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+    -- The folders in the paths of its rows; NULL: not known.
+    ALTER TABLE sinks ADD COLUMN folders TEXT;
+    """,
 )
 
 

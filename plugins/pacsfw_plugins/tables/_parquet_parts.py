@@ -20,6 +20,7 @@ Piece: TypeAlias = "pa.Table"
 
 _TABLE = b"pacsfw.table"
 _KEYS = b"pacsfw.keys"
+_MARK = b"pacsfw.mark"
 _TYPES: Mapping[api.ColumnType, pa.DataType] = {
     "text": pa.string(),
     "int": pa.int64(),
@@ -60,8 +61,8 @@ def _array(column: Physical, rows: Iterable[api.Row]) -> pa.Array:
         return pa.array(cells, _TYPES[column.type])
 
 
-def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:
-    """Write and sync a part under a temporary name, then rename it.
+def write(path: Path, table: api.Table, pieces: Mapping[str, Piece], mark: str) -> None:
+    """Write and sync a part of the data set ``mark`` under a temporary name, then rename it.
 
     Raises
     ------
@@ -72,6 +73,7 @@ def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:
     kept = {
         _TABLE: json.dumps(_described(table)),
         _KEYS: json.dumps([[key, rows.num_rows] for key, rows in pieces.items()]),
+        _MARK: mark,
     }
     with replacing(path) as file:
         pq.write_table(
@@ -101,6 +103,12 @@ def keys(path: Path, table: api.Table | None = None) -> dict[str, int]:
     if table is not None and json.loads(kept[_TABLE]) != _described(table):
         raise ValueError("has different columns from the configuration")
     return dict(json.loads(kept[_KEYS]))
+
+
+def mark_of(path: Path) -> str:
+    """Return the mark of the data set of a part; empty if it has none."""
+    kept: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
+    return kept.get(_MARK, b"").decode()
 
 
 def read(path: Path) -> dict[str, Piece]:

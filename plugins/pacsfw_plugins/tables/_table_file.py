@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from abc import abstractmethod
@@ -20,13 +21,16 @@ SCHEMA = options({"path": path_option("The file to write.")}, "path")
 
 FIX = "move it away, and pacsfw writes it again"
 
+TAIL = 1 << 16
+"""Number of bytes at the end of a file by which it is recognized."""
+
 
 class TableFile(api.Sink):
     """Appends the rows of each batch to one file, in one durable write.
 
-    The file is opened for each write and must have the length after the last write. So a file
-    that was edited or replaced in the meantime is detected and not damaged. New files have
-    mode 0600 and new folders 0700, because tables hold patient data.
+    The file is opened for each write and must have the length and the end of the last write. So
+    a file that was edited or replaced in the meantime is detected and not damaged. New files
+    have mode 0600 and new folders 0700, because tables hold patient data.
 
     Parameters
     ----------
@@ -40,6 +44,8 @@ class TableFile(api.Sink):
         self.path = Path(path)
         self._table: api.Table | None = None
         self._position = 0
+        self._mark = ""
+        self._written_at = 0
 
     @abstractmethod
     def head(self, table: api.Table) -> bytes:
@@ -74,7 +80,7 @@ class TableFile(api.Sink):
             raise ValueError(f"{self.path} holds one table only, not also {batch.table.name!r}")
         data = self.encode(batch.table, batch.rows)
         with naming(self.path, "written"), self.path.open("r+b", buffering=0) as file:
-            self._check_unchanged(file)
+            self._check_unchanged(file, batch.table)
             file.seek(self._position)
             try:
                 _write_all(file.fileno(), data)
@@ -82,7 +88,7 @@ class TableFile(api.Sink):
             except OSError:
                 file.truncate(self._position)
                 raise
-        self._position += len(data)
+            self._remember(file, batch.table, self._position + len(data))
 
     def position(self) -> int:
         """Return the length of the file in bytes after the last delivery."""
@@ -126,7 +132,7 @@ class TableFile(api.Sink):
             os.fsync(file.fileno())
             # A killed `rewrite` may have left the new file.
             self.path.with_name(f".{self.path.name}.new").unlink(missing_ok=True)
-        self._table, self._position = table, end
+            self._remember(file, table, end)
 
     def check(self, position: int) -> None:
         """Detect a file that was truncated or edited, by its length and its line ends.
@@ -151,6 +157,16 @@ class TableFile(api.Sink):
                     f"{self.path}: no row ends at byte {position}: it was edited; {FIX}"
                 )
 
+    def mark(self, table: api.Table, position: int) -> str:
+        """Return a digest of the last `TAIL` bytes before ``position``; empty if it is shorter."""
+        if table == self._table and position == self._position:
+            return self._mark
+        with naming(self.path, "opened"):
+            if self._size() < position:
+                return ""
+            with self.path.open("rb") as file:
+                return _digest(file, table, position)
+
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace the content of the file by these batches, or leave it unchanged.
 
@@ -170,20 +186,31 @@ class TableFile(api.Sink):
                     file.write(self.encode(table, batch.rows))
                 size = file.tell()
             sync_folder(self.path.parent)
-        self._table, self._position = table, size
+            with self.path.open("rb") as file:
+                self._remember(file, table, size)
 
     def _size(self) -> int:
         """Return the present length of the file, 0 if there is none."""
         with naming(self.path, "opened"):
             return self.path.stat().st_size if self.path.exists() else 0
 
-    def _check_unchanged(self, file: BinaryIO) -> None:
+    def _remember(self, file: BinaryIO, table: api.Table, position: int) -> None:
+        """Remember what the file must look like at the next write."""
+        self._table, self._position = table, position
+        self._mark = _digest(file, table, position)
+        self._written_at = os.fstat(file.fileno()).st_mtime_ns
+
+    def _check_unchanged(self, file: BinaryIO, table: api.Table) -> None:
+        """Detect an edit by the length and, if the time is another, by the end of the file."""
         size = file.seek(0, os.SEEK_END)
         if size != self._position:
             raise StateError(
                 f"{self.path}: has {size} bytes where {self._position} were written: another "
                 "program changed the file; close it there and restart"
             )
+        touched = os.fstat(file.fileno()).st_mtime_ns != self._written_at
+        if touched and _digest(file, table, size) != self._mark:
+            raise StateError(f"{self.path}: another program changed the last rows; {FIX}")
 
     def _check_begun(self, table: api.Table, file: BinaryIO) -> None:
         if not self.fits(table, file):
@@ -191,6 +218,14 @@ class TableFile(api.Sink):
                 f"{self.path}: does not begin with the columns of the configuration, as pacsfw "
                 f"writes them; {FIX}"
             )
+
+
+def _digest(file: BinaryIO, table: api.Table, position: int) -> str:
+    begin = max(0, position - TAIL)
+    file.seek(begin)
+    digest = hashlib.blake2b(f"{table.name} {position} ".encode(), digest_size=16)
+    digest.update(file.read(position - begin))
+    return digest.hexdigest()
 
 
 def text_lines(path: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from pacsfw import api, hookimpl
 from pacsfw.durable import sync_folder
@@ -57,6 +58,8 @@ class ParquetSink(api.Sink):
         self._homes: dict[str, str] = {}
         """Key to the name of its part."""
         self._newest: tuple[str, dict[str, Piece]] = ("", {})
+        self._mark = ""
+        """That of the newest part. A data set keeps it; parts of older versions have none."""
 
     def has(self, table: str) -> bool:
         """Return whether the folder exists; it holds one table of any name."""
@@ -96,6 +99,16 @@ class ParquetSink(api.Sink):
         with naming(self.path, "opened"):
             self._scan(None)
 
+    def mark(self, table: api.Table, position: int) -> str:
+        """Return the mark that the newest part has; empty if pacsfw did not write one."""
+        from pacsfw_plugins.tables import _parquet_parts
+
+        mark = self._mark
+        if self._table is None:
+            with naming(self.path, "opened"):
+                mark = _parquet_parts.mark_of(self.path / max(self._scan(None)))
+        return mark and f"{table.name} {mark}"
+
     def deliver(self, batch: api.Batch) -> None:
         """Replace the rows of the key of a batch, and sync them.
 
@@ -122,11 +135,12 @@ class ParquetSink(api.Sink):
             pieces[batch.key] = _parquet_parts.piece(batch.table, batch.rows)
             if not batch.rows:
                 del pieces[batch.key]
-            _parquet_parts.write(self.path / name, batch.table, pieces)
+            mark = self._mark or uuid4().hex
+            _parquet_parts.write(self.path / name, batch.table, pieces, mark)
             sync_folder(self.path)
         self._know(name, {key: rows.num_rows for key, rows in pieces.items()})
         if name == max(self._parts):
-            self._newest = name, pieces
+            self._newest, self._mark = (name, pieces), mark
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace the complete data set by these batches, or leave it unchanged.
@@ -231,6 +245,9 @@ class ParquetSink(api.Sink):
         self._homes.update(dict.fromkeys(keys, name))
 
     def _adopt(self, table: api.Table, parts: Mapping[str, dict[str, int]]) -> None:
+        from pacsfw_plugins.tables import _parquet_parts
+
+        self._mark = _parquet_parts.mark_of(self.path / max(parts))
         self._table, self._parts, self._homes, self._newest = table, {}, {}, ("", {})
         for name, keys in parts.items():
             for key in keys:
@@ -271,6 +288,8 @@ class ParquetSink(api.Sink):
             self._recover()
             before = self._scan(None) if self.path.exists() else {}
             generation = max((_numbers(name)[0] for name in before), default=0) + 1
+            mark = _parquet_parts.mark_of(self.path / max(before)) if before else ""
+            mark = mark or uuid4().hex
             make_folders(self.path.parent)
             for left in (self._new, self._old):
                 shutil.rmtree(left, ignore_errors=True)
@@ -281,7 +300,7 @@ class ParquetSink(api.Sink):
                     if isinstance(group, Path):
                         _link(group, path)
                     else:
-                        _parquet_parts.write(path, table, group)
+                        _parquet_parts.write(path, table, group, mark)
                 sync_folder(self._new)
                 exchange(self._new, self.path, self._old)
                 sync_folder(self.path.parent)

@@ -21,9 +21,13 @@ NO_STUDY = ""
 
 
 class RowSource(Protocol):
-    """A table with rows grouped by key; each key has a version that changes with its rows."""
+    """A table with rows grouped by key; each key has a version that changes with its rows.
+
+    ``folders`` are those with which the paths in the rows begin; if they change, so do all rows.
+    """
 
     table: Table
+    folders: str
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the keys whose current version this sink lacks."""
@@ -62,7 +66,7 @@ class InstanceRows:
     def __init__(
         self, table: Table, ledger: Ledger, directory: Path, wanted: Sequence[Wanted] = ()
     ) -> None:
-        self.table = table
+        self.table, self.folders = table, str(directory)
         self._ledger, self._directory, self._wanted = ledger, directory, wanted
         self._width = len(table.columns) - 1  # the path is not in the ledger
         self._kinds = [*(each.type for each in table.columns[:-1]), *(each.type for each in wanted)]
@@ -120,6 +124,7 @@ class ErrorRows:
 
     def __init__(self, ledger: Ledger, directory: Path, state: Path) -> None:
         self._ledger, self._directory, self._state = ledger, directory, state
+        self.folders = json.dumps([str(directory), str(state)])
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the keys whose current version this sink lacks."""
@@ -154,6 +159,7 @@ class ColumnRows:
     """One row per column of the instance table; see `pacsfw.steps.deliver.provenance`."""
 
     table = COLUMNS
+    folders = ""
 
     def __init__(self, ledger: Ledger, rows: Sequence[Row]) -> None:
         self._ledger, self._rows = ledger, rows

@@ -28,7 +28,8 @@ from pacsfw.collection.reparse import TAGS_FACT, ReparseStep
 from pacsfw.collection.serve import ServeStep
 from pacsfw.collection.status import finished, summarize, summarize_rows
 from pacsfw.collection.study_list import open_study_list
-from pacsfw.collection.tables import Tables
+from pacsfw.collection.study_table import study_outbox
+from pacsfw.collection.tables import Tables, delivering
 from pacsfw.collection.verify import VerifyStep
 from pacsfw.config import Loaded
 from pacsfw.config.values import without_password
@@ -143,7 +144,8 @@ class Collection:
         str or None
             The time of the earlier search, if it was not repeated.
         """
-        return FindStep(self._run).find(again=again)
+        with self._listing_studies():
+            return FindStep(self._run).find(again=again)
 
     def survey(self) -> Survey:
         """Search the PACS and return the result, without writing a list or moving anything."""
@@ -220,7 +222,8 @@ class Collection:
         """Compare the PACS, the ledger and the disk, and write the manifest."""
         if not offline:
             self.config.require("move")
-        return VerifyStep(self._run).run(manifest, offline=offline)
+        with self._listing_studies():
+            return VerifyStep(self._run).run(manifest, offline=offline)
 
     def interrupt(self) -> None:
         """Stop requesting, cancel running requests, finish the instances that have arrived."""
@@ -294,6 +297,14 @@ class Collection:
             logging.getLogger("pacsfw.move").warning("%s", note)
         self._problems += selection.problems
         return selection.uids
+
+    @contextmanager
+    def _listing_studies(self) -> Iterator[None]:
+        """Write the table of studies afterwards, for commands without other tables."""
+        yield
+        outbox = study_outbox(self._run)
+        with delivering(self._run, [outbox] if outbox else [], self._problems):
+            pass
 
     @contextmanager
     def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outputs]:

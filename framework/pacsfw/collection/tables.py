@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from pacsfw.collection.study_table import study_outbox
 from pacsfw.config import Use
 from pacsfw.config.columns import columns_of
 from pacsfw.steps.deliver.outbox import Outbox
@@ -20,6 +21,26 @@ from pacsfw.steps.deliver.sources import (
 from pacsfw.steps.deliver.targets import Target, wanted_by
 from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
+
+
+@contextmanager
+def delivering(
+    run: Run, outboxes: Iterable[Outbox], problems: list[str], *, reparse: bool = False
+) -> Iterator[list[Outbox]]:
+    """Open outboxes, and finish them at the end; add failures to ``problems``."""
+    opened: list[Outbox] = []
+    try:
+        for outbox in outboxes:
+            outbox.open(run.context, reparse=reparse)
+            opened.append(outbox)
+        yield opened
+    finally:
+        for outbox in opened:
+            outbox.finish()
+        for outbox in opened:
+            outbox.close()
+            if outbox.problem:
+                problems.append(f"table {outbox.name}: sink {outbox.component}: {outbox.problem}")
 
 
 class Tables:
@@ -52,21 +73,8 @@ class Tables:
         reparse
             All instances are parsed again: the outboxes deliver only after their `refresh`.
         """
-        opened: list[Outbox] = []
-        try:
-            for outbox in self._outboxes():
-                outbox.open(self._run.context, reparse=reparse)
-                opened.append(outbox)
+        with delivering(self._run, self._outboxes(), problems, reparse=reparse) as opened:
             yield opened
-        finally:
-            for outbox in opened:
-                outbox.finish()
-            for outbox in opened:
-                outbox.close()
-                if outbox.problem:
-                    problems.append(
-                        f"table {outbox.name}: sink {outbox.component}: {outbox.problem}"
-                    )
 
     def _targets(self) -> Iterator[Target]:
         registry, path = self._registry, self._storage.resources_meta
@@ -92,6 +100,9 @@ class Tables:
                 if target is not None:
                     found.append((target, other, True))
         names = frozenset(target.name for target, _, _ in found)
+        if studies := study_outbox(self._run, names):
+            yield studies
+            names |= {studies.name}
         for target, source, follows in found:
             yield Outbox(
                 target.name,

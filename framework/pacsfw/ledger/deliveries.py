@@ -19,14 +19,14 @@ class Begun:
         The table must be rewritten before ``position`` is trusted.
     mark
         Identifies the content at ``position``, see `pacsfw.api.Sink.mark`; empty: not known.
-    folders
-        The folders with which the paths in the rows begin; None: not known.
+    basis
+        What all rows rest on, such as the folders in their paths; None: not known.
     """
 
     position: int
     dirty: bool = False
     mark: str = ""
-    folders: str | None = None
+    basis: str | None = None
 
 
 class Deliveries:
@@ -79,13 +79,13 @@ class Deliveries:
     def record(self, sink: str, begun: Begun) -> None:
         """Record that the sink's file is begun: its content belongs to this collection now."""
         self._database.execute(
-            "INSERT OR REPLACE INTO sinks (sink, position, dirty, mark, folders)"
+            "INSERT OR REPLACE INTO sinks (sink, position, dirty, mark, basis)"
             " VALUES (?, ?, ?, ?, ?)",
             sink,
             begun.position,
             begun.dirty,
             begun.mark,
-            begun.folders,
+            begun.basis,
         )
 
     def rename(self, sink: str, new: str) -> None:
@@ -151,5 +151,5 @@ def _begun(row: sqlite3.Row) -> Begun:
         position=row["position"],
         dirty=bool(row["dirty"]),
         mark=row["mark"],
-        folders=row["folders"],
+        basis=row["basis"],
     )

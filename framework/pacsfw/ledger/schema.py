@@ -234,8 +234,8 @@ STEPS = (
     """
     -- What identifies the content at the position, whatever the path: see api.Sink.mark.
     ALTER TABLE sinks ADD COLUMN mark TEXT NOT NULL DEFAULT '';
-    -- The folders in the paths of its rows; NULL: not known.
-    ALTER TABLE sinks ADD COLUMN folders TEXT;
+    -- What all of its rows rest on, such as the folders in their paths; NULL: not known.
+    ALTER TABLE sinks ADD COLUMN basis TEXT;
     """,
 )
 

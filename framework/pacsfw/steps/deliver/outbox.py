@@ -111,6 +111,8 @@ class Outbox:
 
     def rewrite_now(self) -> None:
         """Rewrite the table if necessary, without waiting for the end of the run."""
+        if not self._on_hold:
+            self._queue_due()
         self._queue.put(_REWRITE)
 
     def finish(self) -> None:
@@ -158,9 +160,9 @@ class Outbox:
         trusted = there and not begun.dirty
         if trusted:
             self._check(begun)
-        # A ledger of an older version does not know the folders: what is rewritten is right.
-        known = begun.folders is not None or sink.rewrites
-        moved = known and begun.folders != self._source.folders
+        # A ledger of an older version does not know the basis: what is rewritten is right.
+        known = begun.basis is not None or sink.rewrites
+        moved = known and begun.basis != self._source.basis
         if trusted and not (moved or self._reparse):
             sink.restore(table, begun.position)
             deliveries.record(self.name, self._committed())
@@ -195,7 +197,7 @@ class Outbox:
         """Return what the ledger records of the present content."""
         position = self._sink.position()
         mark = self._sink.mark(self._source.table, position)
-        return Begun(position=position, mark=mark, folders=self._source.folders)
+        return Begun(position=position, mark=mark, basis=self._source.basis)
 
     def _queue_due(self) -> None:
         for key in self._source.due(self.name):

@@ -23,11 +23,12 @@ NO_STUDY = ""
 class RowSource(Protocol):
     """A table with rows grouped by key; each key has a version that changes with its rows.
 
-    ``folders`` are those with which the paths in the rows begin; if they change, so do all rows.
+    ``basis`` is what all rows rest on, such as the folders in their paths: if it changes, the
+    table is rewritten.
     """
 
     table: Table
-    folders: str
+    basis: str
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the keys whose current version this sink lacks."""
@@ -66,7 +67,7 @@ class InstanceRows:
     def __init__(
         self, table: Table, ledger: Ledger, directory: Path, wanted: Sequence[Wanted] = ()
     ) -> None:
-        self.table, self.folders = table, str(directory)
+        self.table, self.basis = table, str(directory)
         self._ledger, self._directory, self._wanted = ledger, directory, wanted
         self._width = len(table.columns) - 1  # the path is not in the ledger
         self._kinds = [*(each.type for each in table.columns[:-1]), *(each.type for each in wanted)]
@@ -124,7 +125,7 @@ class ErrorRows:
 
     def __init__(self, ledger: Ledger, directory: Path, state: Path) -> None:
         self._ledger, self._directory, self._state = ledger, directory, state
-        self.folders = json.dumps([str(directory), str(state)])
+        self.basis = json.dumps([str(directory), str(state)])
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the keys whose current version this sink lacks."""
@@ -159,7 +160,7 @@ class ColumnRows:
     """One row per column of the instance table; see `pacsfw.steps.deliver.provenance`."""
 
     table = COLUMNS
-    folders = ""
+    basis = ""
 
     def __init__(self, ledger: Ledger, rows: Sequence[Row]) -> None:
         self._ledger, self._rows = ledger, rows

@@ -163,3 +163,45 @@ def test_another_time_of_a_table_is_no_edit(moving):
 
     assert moving.run() == 0
     assert table.read_bytes() == content
+
+
+RELATIVE = "directory: dicom, dicom_path: relative"
+
+
+def test_relative_paths_are_those_in_the_dataset_folder_and_stay_as_they_are(moving, tmp_path):
+    moving.configure(lambda text: text.replace("directory: dicom", RELATIVE))
+    assert moving.run() == 0
+    [found, *others] = moving.paths()
+    dicom = moving.folder / "dicom"
+    assert [str(dicom / path) for path in found] == stored_below(dicom)
+    assert others == [found] * 3
+
+    before = {path: path.stat().st_ino for path in (moving.folder / "my").glob("*.csv")}
+    b = tmp_path / "b"
+    moving.folder.rename(b)
+    assert moving.run(at=b) == 0
+
+    assert moving.paths(b) == [found] * 4
+    assert {b / "my" / path.name: inode for path, inode in before.items()} == {
+        path: path.stat().st_ino for path in (b / "my").glob("*.csv")
+    }
+
+    (b / "conf.yaml").write_text(
+        (b / "conf.yaml").read_text().replace(RELATIVE, "directory: dicom")
+    )
+    assert moving.run(at=b) == 0
+    check(moving, b)
+
+
+def test_relative_paths_of_errors_too(moving):
+    (moving.source / "cut.dcm").write_bytes(moving.images[0].read_bytes()[:700])
+    failing = "  - {tag_name: Modality, tag_alias: failing, type: int}\n"
+    moving.configure(lambda text: text.replace("directory: dicom", RELATIVE) + failing)
+
+    main(["parse", str(moving.folder / "conf.yaml")])
+
+    files = {row["file"] for row in rows(moving.folder / "my" / "resources_meta_errors.csv")}
+    dicom = moving.folder / "dicom"
+    assert files
+    assert {str(dicom / path) for path in files} <= set(stored_below(dicom))
+    assert not any(path.startswith("/") for path in files)

@@ -89,8 +89,11 @@ class Tables:
         directory, state = self._storage.directory, self._storage.state
         columns = [column for tag in config.tags for column in columns_of(tag)]
         extras = [Wanted(tag.names[0], tag.type) for tag in self.wanted]
-        instances = InstanceRows(instance_table(columns), ledger, directory, extras)
-        errors = ErrorRows(ledger, directory, state)
+        relative = self._storage.relative_paths
+        instances = InstanceRows(
+            instance_table(columns), ledger, directory, extras, relative=relative
+        )
+        errors = ErrorRows(ledger, directory, state, relative=relative)
         provenance = ColumnRows(ledger, column_rows(config.tags, self._registry))
         found: list[tuple[Target, RowSource, bool]] = []
         for sink in self._sinks:

@@ -42,6 +42,7 @@ def storage(builder: ConfigBuilder) -> Storage | None:
         directory=Path(directory),
         state=Path(state),
         sort_by=sort_by,
+        relative_paths=builder.value("storage", "dicom_path") == "relative",
         reserve=size(builder.value("storage", "reserve")),
         backlog=size(builder.value("storage", "backlog")),
     )

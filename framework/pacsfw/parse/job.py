@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +28,16 @@ from pacsfw.config.values import is_url, split_sqlite
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.ledger import has_ledger, open_ledger
 from pacsfw.parse.loop import Loop
+from pacsfw.parse.resume import (
+    Identity,
+    check_mark,
+    digest_of,
+    has_progress,
+    marks,
+    remember_marks,
+    rename_tables,
+    restart,
+)
 from pacsfw.parse.worker import ParseSpec
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
@@ -40,9 +49,6 @@ from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
 from pacsfw.steps.tags.reading import ReadingSpec
 from pacsfw.workers import OrderedPool
-
-REQUEST_FACT = "parse-request"
-"""Ledger fact: the identity of source, target and tags."""
 
 STATE_SUFFIX = ".state"
 
@@ -109,6 +115,7 @@ class ParseJob:
         clock: Clock | None = None,
     ) -> None:
         self._config, self._registry, self._request = loaded.config, loaded.registry, request
+        self._root = request.root
         self._config.require("tags")
         loaded.build({"callback"})
         self._clock = clock or Clock()
@@ -128,12 +135,14 @@ class ParseJob:
             self._refuse_to_overwrite()
         self._ledger = open_ledger(request.state)
         try:
-            self._check_request()
+            identity = self._identity()
+            begun = self._begun_by(identity)
             self._run = self._make_run()
             for written in self._tables:
                 written.sink.open(self._run.context)
             if request.overwrite and is_url(request.target):
                 self._empty_tables()
+            self._prepare(identity, begun)
             self._loop = self._make_loop()
         except BaseException:
             self._ledger.close()
@@ -150,6 +159,8 @@ class ParseJob:
     ) -> None:
         """Close the tables; delete the state if everything was read."""
         try:
+            if exc is None and self.interrupted:
+                remember_marks(self._ledger, self._tables)
             for written in self._tables:
                 written.sink.close()
         finally:
@@ -207,8 +218,8 @@ class ParseJob:
         )
         return Loop(
             self._run,
-            str(request.root),
-            frozenset(self._own_paths()),
+            str(self._root),
+            self._ignored(),
             [instances, *(each for each in others if each.table == ERRORS)],
             OrderedPool(request.workers, spec),
         )
@@ -248,6 +259,12 @@ class ParseJob:
         paths = {file_of(written.name.partition("#")[0]) for written in self._tables}
         return [*sorted(paths - {""}), str(self._request.state)]
 
+    def _ignored(self) -> frozenset[str]:
+        """Return these paths as they are found in the tree."""
+        own, (root, given) = self._own_paths(), (self._root, self._request.root)
+        below = (Path(path) for path in own if Path(path).is_relative_to(given))
+        return frozenset((*own, *(str(root / path.relative_to(given)) for path in below)))
+
     def _ours_alone(self) -> list[str]:
         """Return the paths that contain only this parse; a database may contain other data."""
         return [str(self._request.state)] if is_url(self._request.target) else self._own_paths()
@@ -256,17 +273,44 @@ class ParseJob:
         for each in self._tables:
             self._retry(each, partial(each.sink.rewrite, each.table, ()))
 
-    def _check_request(self) -> None:
+    def _identity(self) -> Identity:
         request, charset = self._request, self._config.undeclared_charset
-        tags = tags_identity(self._config.tags, self._registry, charset)
-        now = json.dumps([str(request.root), self._tables[0].name, tags])
-        before = self._ledger.get_value(REQUEST_FACT)
-        if before not in (None, now):
+        file = file_of(request.target)
+        return Identity(
+            root=str(request.root),
+            table=self._tables[0].name,
+            tags=tags_identity(self._config.tags, self._registry, charset),
+            content=digest_of(request.root, frozenset(self._own_paths())),
+            place=os.path.relpath(file, request.state) if file else "",
+        )
+
+    def _begun_by(self, now: Identity) -> Identity | None:
+        """Return the identity of the parse that was begun here; refuse another parse."""
+        before = Identity.recorded(self._ledger)
+        if before is not None and not (
+            before.writes_as(now) and (before.reads_in_place(now) or before.reads_as(now))
+        ):
             raise StateError(
-                f"{request.state}: a parse of another folder or table, or with other tags, was "
-                "begun here: repeat these to resume it, or use --force to start over"
+                f"{self._request.state}: a parse of another folder or table, or with other tags, "
+                "was begun here: repeat these to resume it, or use --force to start over"
             )
-        self._ledger.set_value(REQUEST_FACT, now)
+        return before
+
+    def _prepare(self, now: Identity, before: Identity | None) -> None:
+        """Adapt the state to a source or a table that was moved, and record its identity."""
+        if before is not None and has_progress(self._ledger):
+            for written, position, mark in marks(self._ledger, self._tables):
+                self._retry(written, partial(check_mark, written, position, mark))
+            if before.reads_in_place(now):
+                # The paths of the first run: those in the table begin alike.
+                self._root = Path(before.root)
+                now = replace(now, root=before.root)
+            else:
+                # The paths in the table are no longer true: read everything again.
+                self._empty_tables()
+                restart(self._ledger, self._tables)
+            rename_tables(self._ledger, self._tables)
+        now.record(self._ledger)
 
     def _refuse_to_overwrite(self) -> None:
         for path in self._ours_alone():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
 
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
@@ -205,3 +207,37 @@ def test_relative_paths_of_errors_too(moving):
     assert files
     assert {str(dicom / path) for path in files} <= set(stored_below(dicom))
     assert not any(path.startswith("/") for path in files)
+
+
+@pytest.mark.parametrize("name", ["resources_meta.csv", "rows.jsonl", "resources_meta_columns.csv"])
+def test_verify_compares_all_rows_of_a_table(moving, name, capsys):
+    assert moving.run("verify", "--offline") == 0
+    table = moving.folder / "my" / name
+    old, new = (
+        (b"PatientID,text", b"StudyDate,text") if "columns" in name else (b"-00000", b"-9999")
+    )
+    table.write_bytes(table.read_bytes().replace(old, new))
+    capsys.readouterr()
+
+    assert moving.run("verify", "--offline") == 1
+
+    assert re.search(rf"edited table +{table}\n", capsys.readouterr().out.replace("\n     ", ""))
+
+
+def test_verify_compares_the_rows_of_a_parquet_table(moving, capsys):
+    [part] = (moving.folder / "my" / "rows.parquet").iterdir()
+    content = parquet.read_table(part)
+    column = content.schema.get_field_index("PatientID")
+    other = pa.array(["somebody"] * content.num_rows)
+    parquet.write_table(content.set_column(column, "PatientID", other), part)
+    capsys.readouterr()
+
+    assert moving.run("verify", "--offline") == 1
+
+    assert "edited table" in capsys.readouterr().out
+
+
+def test_verify_leaves_out_tables_that_are_due(moving):
+    moving.configure(lambda text: text.replace("directory: dicom", RELATIVE))
+
+    assert moving.run("verify", "--offline") == 0

@@ -170,6 +170,13 @@ class Sink(Closing, ABC):
         """
         return ""
 
+    def holds(self, table: Table, batches: Iterable[Batch], position: int) -> bool:
+        """Return whether the content at ``position`` is exactly these batches, in any order.
+
+        It is called without `restore`, by `pacsfw verify`, if a sink implements it.
+        """
+        raise TypeError(f"{type(self).__name__} cannot be compared")
+
     def rewrite(self, table: Table, batches: Iterable[Batch]) -> None:
         """Replace the entire table atomically."""
         raise TypeError(f"{type(self).__name__} cannot be rewritten")

@@ -33,7 +33,7 @@ from pacsfw.collection.tables import Tables, delivering
 from pacsfw.collection.verify import VerifyStep
 from pacsfw.config import Loaded
 from pacsfw.config.values import without_password
-from pacsfw.errors import INTERRUPTED, ConfigError
+from pacsfw.errors import INTERRUPTED, ConfigError, PluginError
 from pacsfw.ledger import open_ledger
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
@@ -222,8 +222,11 @@ class Collection:
         """Compare the PACS, the ledger and the disk, and write the manifest."""
         if not offline:
             self.config.require("move")
+        edited = self._edited_tables()  # before verdicts change, and with them rows become due
         with self._listing_studies():
-            return VerifyStep(self._run).run(manifest, offline=offline)
+            verified = VerifyStep(self._run).run(manifest, offline=offline)
+        verified.edited_tables = edited
+        return verified
 
     def interrupt(self) -> None:
         """Stop requesting, cancel running requests, finish the instances that have arrived."""
@@ -297,6 +300,13 @@ class Collection:
             logging.getLogger("pacsfw.move").warning("%s", note)
         self._problems += selection.problems
         return selection.uids
+
+    def _edited_tables(self) -> list[str]:
+        try:
+            return list(self._delivery.edited())
+        except PluginError as err:
+            logging.getLogger("pacsfw.verify").warning("tables are not compared: %s", err)
+            return []
 
     @contextmanager
     def _listing_studies(self) -> Iterator[None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from pacsfw.api import Sink
+from pacsfw.collection.reparse import TAGS_FACT
 from pacsfw.collection.study_table import study_outbox
 from pacsfw.config import Use
 from pacsfw.config.columns import columns_of
@@ -84,24 +86,25 @@ class Tables:
         for use in uses:
             yield Target(use, registry.build("sink", use.name, use.options))
 
+    def edited(self) -> Iterator[str]:
+        """Yield the names of the tables whose rows are not those that the ledger says they have.
+
+        Tables to which rows are due are left out, and so are sinks that cannot compare.
+        """
+        if self._ledger.get_value(TAGS_FACT) != self.tags_identity():
+            return  # the next run reads all rows again
+        for target, source, _ in self._tables():
+            begun = self._ledger.deliveries.begun(target.name)
+            if begun is None or begun.dirty or begun.basis != source.basis:
+                continue
+            if type(target.sink).holds is Sink.holds or source.due(target.name):
+                continue
+            batches = map(source.batch, source.all_keys())
+            if not target.sink.holds(source.table, batches, begun.position):
+                yield target.name
+
     def _outboxes(self) -> Iterator[Outbox]:
-        config, ledger = self._config, self._ledger
-        directory, state = self._storage.directory, self._storage.state
-        columns = [column for tag in config.tags for column in columns_of(tag)]
-        extras = [Wanted(tag.names[0], tag.type) for tag in self.wanted]
-        relative = self._storage.relative_paths
-        instances = InstanceRows(
-            instance_table(columns), ledger, directory, extras, relative=relative
-        )
-        errors = ErrorRows(ledger, directory, state, relative=relative)
-        provenance = ColumnRows(ledger, column_rows(config.tags, self._registry))
-        found: list[tuple[Target, RowSource, bool]] = []
-        for sink in self._sinks:
-            found.append((sink, instances, False))
-            for other in (errors, provenance):
-                target = sink.companion(other.table.name, self._registry)
-                if target is not None:
-                    found.append((target, other, True))
+        ledger, found = self._ledger, list(self._tables())
         names = frozenset(target.name for target, _, _ in found)
         if studies := study_outbox(self._run, names):
             yield studies
@@ -116,3 +119,22 @@ class Tables:
                 follows=follows,
                 targets=names,
             )
+
+    def _tables(self) -> Iterator[tuple[Target, RowSource, bool]]:
+        """Yield every table, its rows, and whether it belongs to the table before it."""
+        config, ledger = self._config, self._ledger
+        directory, state = self._storage.directory, self._storage.state
+        columns = [column for tag in config.tags for column in columns_of(tag)]
+        extras = [Wanted(tag.names[0], tag.type) for tag in self.wanted]
+        relative = self._storage.relative_paths
+        instances = InstanceRows(
+            instance_table(columns), ledger, directory, extras, relative=relative
+        )
+        errors = ErrorRows(ledger, directory, state, relative=relative)
+        provenance = ColumnRows(ledger, column_rows(config.tags, self._registry))
+        for sink in self._sinks:
+            yield sink, instances, False
+            for other in (errors, provenance):
+                target = sink.companion(other.table.name, self._registry)
+                if target is not None:
+                    yield target, other, True

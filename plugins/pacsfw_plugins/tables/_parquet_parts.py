@@ -127,5 +127,32 @@ def rows_of(path: Path) -> Iterable[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
+def hold(
+    folder: Path,
+    parts: Mapping[str, Mapping[str, int]],
+    table: api.Table,
+    batches: Iterable[api.Batch],
+) -> bool:
+    """Return whether the rows of each key in these parts are those of its batch."""
+    homes = {key: name for name, keys in parts.items() for key, rows in keys.items() if rows}
+    pieces: Mapping[str, Piece] = {}
+    name = ""
+    for batch in batches:
+        home = homes.pop(batch.key, "")
+        if bool(batch.rows) != bool(home):
+            return False
+        if home and home != name:
+            name, pieces = home, read(folder / home)
+        if home and not _equal(pieces[batch.key], piece(table, batch.rows)):
+            return False
+    return not homes
+
+
+def _equal(one: Piece, other: Piece) -> bool:
+    """Return whether both have the same rows."""
+    # For Arrow, NaN differs from itself.
+    return one.equals(other) or repr(one.to_pylist()) == repr(other.to_pylist())
+
+
 def _described(table: api.Table) -> list[list[str]]:
     return [[column.name, column.type] for column in table.columns]

@@ -7,6 +7,7 @@ import os
 import stat
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -167,6 +168,21 @@ class TableFile(api.Sink):
             with self.path.open("rb") as file:
                 return _digest(file, table, position)
 
+    def holds(self, table: api.Table, batches: Iterable[api.Batch], position: int) -> bool:
+        """Return whether the rows up to ``position`` are those of the batches, in any order."""
+        with naming(self.path, "opened"):
+            if self._size() < position:
+                return False
+            wanted = Lines()
+            for batch in batches:
+                wanted.add(self.encode(table, batch.rows).split(b"\n")[:-1])
+            found, head = Lines(), self.head(table)
+            with self.path.open("rb") as file:
+                if file.read(len(head)) != head:
+                    return False
+                found.add(_lines(file, position - len(head)))
+        return found == wanted
+
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace the content of the file by these batches, or leave it unchanged.
 
@@ -218,6 +234,30 @@ class TableFile(api.Sink):
                 f"{self.path}: does not begin with the columns of the configuration, as pacsfw "
                 f"writes them; {FIX}"
             )
+
+
+@dataclass(slots=True)
+class Lines:
+    """Number and sum of the digests of any number of lines: equal for equal lines in any order."""
+
+    count: int = 0
+    total: int = 0
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Add lines, without their line ends."""
+        for line in lines:
+            self.count += 1
+            digest = hashlib.blake2b(line, digest_size=16).digest()
+            self.total = (self.total + int.from_bytes(digest)) % (1 << 128)
+
+
+def _lines(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """Yield the lines of the next ``length`` bytes of a file."""
+    for line in file:
+        length -= len(line)
+        if length < 0:
+            return
+        yield line.removesuffix(b"\n")
 
 
 def _digest(file: BinaryIO, table: api.Table, position: int) -> str:

@@ -241,3 +241,30 @@ def test_verify_leaves_out_tables_that_are_due(moving):
     moving.configure(lambda text: text.replace("directory: dicom", RELATIVE))
 
     assert moving.run("verify", "--offline") == 0
+
+
+CONVERT = """\
+convert:
+  - jsonmeta
+  - {use: jsonmeta, id: other, directory: my/other}
+"""
+
+
+@pytest.mark.parametrize("only_directory", [False, True])
+def test_converted_files_of_a_moved_collection_are_known(moving, tmp_path, only_directory, capsys):
+    moving.configure(lambda text: text + CONVERT)
+    assert moving.run() == 0
+    before = sorted(path.name for path in tmp_path.rglob("*.json"))
+    assert len(before) == 2 * 4
+    b = tmp_path / "b"
+    if only_directory:
+        (moving.folder / "dicom").rename(b)
+        moving.configure(lambda text: text.replace("directory: dicom", f"directory: {b}") + CONVERT)
+        b = moving.folder
+    else:
+        moving.folder.rename(b)
+
+    assert moving.run(at=b) == 0
+    assert moving.run("verify", "--offline", at=b) == 0
+
+    assert sorted(path.name for path in tmp_path.rglob("*.json")) == before

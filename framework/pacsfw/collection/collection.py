@@ -18,7 +18,7 @@ from typing import Self
 
 from pacsfw.api import Clock, Observer, RunFinished, RunStarted, Transfer
 from pacsfw.collection.components import components
-from pacsfw.collection.dataset_folder import check_layout, make_directory
+from pacsfw.collection.dataset_folder import check_layout, follow_moves, make_directory
 from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import ingest_spec
 from pacsfw.collection.move import MoveStep, has_new_settings
@@ -108,6 +108,7 @@ class Collection:
         self._ledger = open_ledger(self._storage.state)
         try:
             check_layout(self.config, self._storage, self._ledger)
+            follow_moves(self.config, self._storage, self._ledger)
             self._run = self._make_run()
         except BaseException:
             self._ledger.close()

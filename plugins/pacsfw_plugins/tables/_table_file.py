@@ -22,7 +22,7 @@ SCHEMA = options({"path": path_option("The file to write.")}, "path")
 
 FIX = "move it away, and pacsfw writes it again"
 
-TAIL = 1 << 16
+TAIL = 1 << 14
 """Number of bytes at the end of a file by which it is recognized."""
 
 
@@ -263,7 +263,7 @@ def _lines(file: BinaryIO, length: int) -> Iterator[bytes]:
 def _digest(file: BinaryIO, table: api.Table, position: int) -> str:
     begin = max(0, position - TAIL)
     file.seek(begin)
-    digest = hashlib.blake2b(f"{table.name} {position} ".encode(), digest_size=16)
+    digest = hashlib.sha256(f"{table.name} {position} ".encode())
     digest.update(file.read(position - begin))
     return digest.hexdigest()
 

@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -421,6 +422,92 @@ def test_an_interrupted_parse_is_finished_by_the_same_command(gated, suffix, sto
 
     assert content(target) == content(disc.folder / f"whole{suffix}")
     assert not target.with_name(f"{target.name}.state").exists()
+
+
+class Stopped:
+    """A parse of the images that was interrupted, in a folder that can be moved."""
+
+    def __init__(self, disc, gate):
+        gate.touch()
+        shutil.rmtree(disc.root / "hostile")  # then nothing fails
+        disc.run(disc.folder / "whole.csv")
+        gate.unlink()
+        self.disc, self.target = disc, disc.folder / "table.csv"
+        process = start(disc)
+        wait_for_progress(disc, process, disc.folder / "table.csv.state")
+        process.send_signal(signal.SIGINT)
+        gate.touch()
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, output
+
+    def resume(self, folder, source=None, output="table.csv"):
+        source = source or folder / "disc"
+        output = folder / output
+        command = ["-i", source, "-f", folder / "tags.yaml", "-o", output, "--workers", "1"]
+        # A process of its own: one process has one module of a name, from one path.
+        done = subprocess.run(
+            [sys.executable, "-m", "pacsfw", "parse", *map(str, command)],
+            capture_output=True, text=True, check=False, cwd=folder,
+        )  # fmt: skip
+        self.output = done.stdout + done.stderr
+        return done.returncode
+
+
+@pytest.fixture
+def stopped(gated):
+    disc, gate, _ = gated
+    return Stopped(disc, gate)
+
+
+def test_an_interrupted_parse_is_finished_by_another_path(stopped, tmp_path):
+    link = tmp_path.with_name(f"{tmp_path.name}-link")
+    link.symlink_to(tmp_path)
+
+    assert stopped.resume(link) == 0, stopped.output
+
+    assert "resuming after" in stopped.output
+    assert content(stopped.target) == content(tmp_path / "whole.csv")
+
+
+def test_an_interrupted_parse_that_was_moved_is_finished_with_the_new_paths(stopped, tmp_path):
+    expected = [part.decode() for part in content(tmp_path / "whole.csv")]
+    moved = tmp_path.with_name(f"{tmp_path.name}-moved")
+    tmp_path.rename(moved)
+
+    assert stopped.resume(moved) == 0, stopped.output
+
+    found = [part.decode() for part in content(moved / "table.csv")]
+    assert found == [part.replace(f"{tmp_path}/", f"{moved}/") for part in expected]
+
+
+def test_only_the_table_and_its_state_move(stopped, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for path in tmp_path.glob("table*.csv*"):
+        path.rename(tmp_path / "elsewhere" / path.name)
+
+    assert stopped.resume(tmp_path, output="elsewhere/table.csv") == 0
+
+    assert "resuming after" in stopped.output
+    assert content(tmp_path / "elsewhere" / "table.csv") == content(tmp_path / "whole.csv")
+
+
+def test_an_interrupted_parse_of_another_folder_is_refused(stopped, tmp_path):
+    before = stopped.target.read_bytes()
+
+    assert stopped.resume(tmp_path, source=tmp_path / "disc" / "images") == 2
+
+    assert "a parse of another folder or table" in stopped.output
+    assert stopped.target.read_bytes() == before
+
+
+def test_a_table_that_was_edited_while_the_parse_was_stopped_is_refused(stopped, tmp_path):
+    edited = stopped.target.read_bytes().replace(b"2020-", b"1920-")
+    stopped.target.write_bytes(edited)
+
+    assert stopped.resume(tmp_path) == 2
+
+    assert "table.csv: holds other rows than this parse has written" in stopped.output
+    assert stopped.target.read_bytes() == edited
 
 
 CONFIG = """\

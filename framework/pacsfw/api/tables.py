@@ -160,6 +160,23 @@ class Sink(Closing, ABC):
     def check(self, position: int) -> None:
         """Raise StateError if the target differs from its state committed at ``position``."""
 
+    def mark(self, table: Table, position: int) -> str:
+        """Return what identifies the content committed at ``position``, whatever its path.
+
+        The ledger keeps it with the position. A later run compares: a table with another mark was
+        edited or is another one, and a table that was moved is recognized. The same content
+        must always have the same mark, also in a new object and without `restore`. Empty: not
+        known, which compares with nothing.
+        """
+        return ""
+
+    def holds(self, table: Table, batches: Iterable[Batch], position: int) -> bool:
+        """Return whether the content at ``position`` is exactly these batches, in any order.
+
+        It is called without `restore`, by `pacsfw verify`, if a sink implements it.
+        """
+        raise TypeError(f"{type(self).__name__} cannot be compared")
+
     def rewrite(self, table: Table, batches: Iterable[Batch]) -> None:
         """Replace the entire table atomically."""
         raise TypeError(f"{type(self).__name__} cannot be rewritten")

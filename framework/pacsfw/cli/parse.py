@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pacsfw.config import Loaded
-    from pacsfw.parse.job import ParseRequest
+    from pacsfw.parse.request import ParseRequest
     from pacsfw.report.parsed import ParseSummary
 
 RESUME = "run the same command again to resume"
@@ -170,7 +170,7 @@ def _request(
     workers: int | None,
     options: dict[str, Any],
 ) -> ParseRequest:
-    from pacsfw.parse.job import ParseRequest, state_beside
+    from pacsfw.parse.request import ParseRequest, state_beside
 
     config = loaded.config
     if source is None:

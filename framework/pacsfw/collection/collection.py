@@ -18,7 +18,7 @@ from typing import Self
 
 from pacsfw.api import Clock, Observer, RunFinished, RunStarted, Transfer
 from pacsfw.collection.components import components
-from pacsfw.collection.dataset_folder import check_layout, make_directory
+from pacsfw.collection.dataset_folder import check_layout, follow_moves, make_directory
 from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import ingest_spec
 from pacsfw.collection.move import MoveStep, has_new_settings
@@ -28,11 +28,12 @@ from pacsfw.collection.reparse import TAGS_FACT, ReparseStep
 from pacsfw.collection.serve import ServeStep
 from pacsfw.collection.status import finished, summarize, summarize_rows
 from pacsfw.collection.study_list import open_study_list
-from pacsfw.collection.tables import Tables
+from pacsfw.collection.study_table import study_outbox
+from pacsfw.collection.tables import Tables, delivering
 from pacsfw.collection.verify import VerifyStep
 from pacsfw.config import Loaded
 from pacsfw.config.values import without_password
-from pacsfw.errors import INTERRUPTED, ConfigError
+from pacsfw.errors import INTERRUPTED, ConfigError, PluginError
 from pacsfw.ledger import open_ledger
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
@@ -107,6 +108,7 @@ class Collection:
         self._ledger = open_ledger(self._storage.state)
         try:
             check_layout(self.config, self._storage, self._ledger)
+            follow_moves(self.config, self._storage, self._ledger)
             self._run = self._make_run()
         except BaseException:
             self._ledger.close()
@@ -143,7 +145,8 @@ class Collection:
         str or None
             The time of the earlier search, if it was not repeated.
         """
-        return FindStep(self._run).find(again=again)
+        with self._listing_studies():
+            return FindStep(self._run).find(again=again)
 
     def survey(self) -> Survey:
         """Search the PACS and return the result, without writing a list or moving anything."""
@@ -220,7 +223,11 @@ class Collection:
         """Compare the PACS, the ledger and the disk, and write the manifest."""
         if not offline:
             self.config.require("move")
-        return VerifyStep(self._run).run(manifest, offline=offline)
+        edited = self._edited_tables()  # before verdicts change, and with them rows become due
+        with self._listing_studies():
+            verified = VerifyStep(self._run).run(manifest, offline=offline)
+        verified.edited_tables = edited
+        return verified
 
     def interrupt(self) -> None:
         """Stop requesting, cancel running requests, finish the instances that have arrived."""
@@ -294,6 +301,21 @@ class Collection:
             logging.getLogger("pacsfw.move").warning("%s", note)
         self._problems += selection.problems
         return selection.uids
+
+    def _edited_tables(self) -> list[str]:
+        try:
+            return list(self._delivery.edited())
+        except PluginError as err:
+            logging.getLogger("pacsfw.verify").warning("tables are not compared: %s", err)
+            return []
+
+    @contextmanager
+    def _listing_studies(self) -> Iterator[None]:
+        """Write the table of studies afterwards, for commands without other tables."""
+        yield
+        outbox = study_outbox(self._run)
+        with delivering(self._run, [outbox] if outbox else [], self._problems):
+            pass
 
     @contextmanager
     def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outputs]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from pacsfw.config import Config, Storage
 from pacsfw.errors import StateError
 from pacsfw.ledger import Ledger
+
+PLACES_FACT = "places"
+"""Ledger fact: the dataset folder and the folder of the configuration."""
 
 LAYOUT_FACT = "layout"
 """Ledger fact: the ``sort_by`` of the stored files."""
@@ -25,6 +29,26 @@ def make_directory(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as err:
         raise StateError(f"storage.directory: {directory}: {err.strerror}") from err
+
+
+def follow_moves(config: Config, storage: Storage, ledger: Ledger) -> None:
+    """Correct the absolute paths in the ledger if the collection was moved.
+
+    They are those of converted files, which may be anywhere. The ones below the former dataset
+    folder, or below the former folder of the configuration, are looked for below the present one.
+    """
+    now = [str(storage.directory), str(config.base)]
+    before = json.loads(ledger.get_value(PLACES_FACT) or "null")
+    if before == now:
+        return
+    for old, new in zip(before or (), now, strict=False):
+        found = (
+            (path, new + path.removeprefix(old))
+            for path in ledger.conversions.paths()
+            if path.startswith(f"{old}/")
+        )
+        ledger.conversions.moved([pair for pair in found if os.path.lexists(pair[1])])
+    ledger.set_value(PLACES_FACT, json.dumps(now))
 
 
 def check_layout(config: Config, storage: Storage, ledger: Ledger) -> None:

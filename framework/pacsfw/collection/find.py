@@ -81,6 +81,16 @@ class FindStep:
         with open_query(self._run, self._settings.use) as pacs:
             return search(self._run, criteria, query, pacs, profile, only_new=only_new)
 
+    def query(self) -> str:
+        """Return the fingerprint of the search that the configuration describes.
+
+        Raises
+        ------
+        ConfigError
+            The cohort cannot be read.
+        """
+        return self._fingerprint(self._criteria())
+
     def _criteria(self) -> Criteria:
         settings = self._settings
         return Criteria(

@@ -32,7 +32,7 @@ def summarize(
     origins = ledger.studies.origins()
     last = ledger.searches.last()
     instances, size = ledger.instances.totals()
-    begun = ledger.deliveries.is_begun(without_password(storage.resources_meta))
+    begun = ledger.deliveries.begun(without_password(storage.resources_meta))
     tables = [storage.resources_meta] if config.tags or begun else []
     tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
     notes = []

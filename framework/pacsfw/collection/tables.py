@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from pacsfw.api import Sink
+from pacsfw.collection.reparse import TAGS_FACT
+from pacsfw.collection.study_table import study_outbox
 from pacsfw.config import Use
 from pacsfw.config.columns import columns_of
 from pacsfw.steps.deliver.outbox import Outbox
@@ -20,6 +23,26 @@ from pacsfw.steps.deliver.sources import (
 from pacsfw.steps.deliver.targets import Target, wanted_by
 from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
+
+
+@contextmanager
+def delivering(
+    run: Run, outboxes: Iterable[Outbox], problems: list[str], *, reparse: bool = False
+) -> Iterator[list[Outbox]]:
+    """Open outboxes, and finish them at the end; add failures to ``problems``."""
+    outboxes, opened = list(outboxes), list[Outbox]()
+    followers = [outbox for outbox in outboxes if outbox.follows]
+    try:
+        for outbox in outboxes:
+            if not outbox.follows:
+                outbox.listeners = followers
+            outbox.open(run.context, reparse=reparse)
+            opened.append(outbox)
+        yield opened
+    finally:
+        # The tables of errors last: they list what the other tables refuse.
+        for follows in (False, True):
+            _close([outbox for outbox in opened if outbox.follows == follows], problems)
 
 
 class Tables:
@@ -52,20 +75,10 @@ class Tables:
         reparse
             All instances are parsed again: the outboxes deliver only after their `refresh`.
         """
-        outboxes, opened = list(self._outboxes()), list[Outbox]()
+        outboxes = list(self._outboxes())
         self._ledger.deliveries.forget_refusals_except({outbox.name for outbox in outboxes})
-        followers = [outbox for outbox in outboxes if outbox.follows]
-        try:
-            for outbox in outboxes:
-                if not outbox.follows:
-                    outbox.listeners = followers
-                outbox.open(self._run.context, reparse=reparse)
-                opened.append(outbox)
+        with delivering(self._run, outboxes, problems, reparse=reparse) as opened:
             yield opened
-        finally:
-            # The tables of errors last: they list what the other tables refuse.
-            for follows in (False, True):
-                _close([outbox for outbox in opened if outbox.follows == follows], problems)
 
     def _targets(self) -> Iterator[Target]:
         registry, path = self._registry, self._storage.resources_meta
@@ -77,26 +90,58 @@ class Tables:
         for use in uses:
             yield Target(use, registry.build("sink", use.name, use.options))
 
+    def edited(self) -> Iterator[str]:
+        """Yield the names of the tables whose rows are not those that the ledger says they have.
+
+        Tables to which rows are due are left out, and so are sinks that cannot compare.
+        """
+        if self._ledger.get_value(TAGS_FACT) != self.tags_identity():
+            return  # the next run reads all rows again
+        for target, source, _ in self._tables():
+            begun = self._ledger.deliveries.begun(target.name)
+            if begun is None or begun.dirty or begun.basis != source.basis:
+                continue
+            if type(target.sink).holds is Sink.holds or source.due(target.name):
+                continue
+            batches = map(source.batch, source.all_keys())
+            if not target.sink.holds(source.table, batches, begun.position):
+                yield target.name
+
     def _outboxes(self) -> Iterator[Outbox]:
+        ledger, found = self._ledger, list(self._tables())
+        names = frozenset(target.name for target, _, _ in found)
+        if studies := study_outbox(self._run, names):
+            yield studies
+            names |= {studies.name}
+        for target, source, follows in found:
+            yield Outbox(
+                target.name,
+                target.sink,
+                source,
+                ledger,
+                component=self._registry.select("sink", target.use.name).described,
+                follows=follows,
+                targets=names,
+            )
+
+    def _tables(self) -> Iterator[tuple[Target, RowSource, bool]]:
+        """Yield every table, its rows, and whether it belongs to the table before it."""
         config, ledger = self._config, self._ledger
         directory, state = self._storage.directory, self._storage.state
         columns = [column for tag in config.tags for column in columns_of(tag)]
         extras = [Wanted(tag.names[0], tag.type) for tag in self.wanted]
-        instances = InstanceRows(instance_table(columns), ledger, directory, extras)
-        errors = ErrorRows(ledger, directory, state)
+        relative = self._storage.relative_paths
+        instances = InstanceRows(
+            instance_table(columns), ledger, directory, extras, relative=relative
+        )
+        errors = ErrorRows(ledger, directory, state, relative=relative)
         provenance = ColumnRows(ledger, column_rows(config.tags, self._registry))
         for sink in self._sinks:
-            yield self._outbox(sink, instances)
-            for source in (errors, provenance):
-                target = sink.companion(source.table.name, self._registry)
+            yield sink, instances, False
+            for other in (errors, provenance):
+                target = sink.companion(other.table.name, self._registry)
                 if target is not None:
-                    yield self._outbox(target, source, follows=True)
-
-    def _outbox(self, target: Target, source: RowSource, *, follows: bool = False) -> Outbox:
-        component = self._registry.select("sink", target.use.name).described
-        return Outbox(
-            target.name, target.sink, source, self._ledger, component=component, follows=follows
-        )
+                    yield target, other, True
 
 
 def _close(outboxes: Sequence[Outbox], problems: list[str]) -> None:

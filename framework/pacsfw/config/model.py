@@ -97,6 +97,8 @@ class Storage:
     directory: Path
     state: Path
     sort_by: Use
+    relative_paths: bool = False
+    """Whether tables hold paths relative to ``directory`` instead of absolute ones."""
     reserve: int = 0
     """Free bytes below which no further study is requested."""
     backlog: int = 4 << 30

@@ -18,6 +18,9 @@ from pacsfw.config.values import is_url, sibling, size
 from pacsfw.errors import PluginError
 from pacsfw.plugins import facts
 
+STUDIES = "studies"
+"""The name of the table of studies, next to ``storage.resources``."""
+
 PATH_COLUMN = "dicom_path"
 """The last column of every table of tags."""
 
@@ -39,6 +42,7 @@ def storage(builder: ConfigBuilder) -> Storage | None:
         directory=Path(directory),
         state=Path(state),
         sort_by=sort_by,
+        relative_paths=builder.value("storage", "dicom_path") == "relative",
         reserve=size(builder.value("storage", "reserve")),
         backlog=size(builder.value("storage", "backlog")),
     )
@@ -133,6 +137,9 @@ def sinks(builder: ConfigBuilder, stored: Storage | None) -> tuple[Use, ...]:
     if stored is not None:
         if stored.resources != stored.resources_meta or not _holds_many(builder, stored.resources):
             _claim(builder, taken, ("storage", "resources"), stored.resources)
+        if not is_url(stored.resources):
+            studies = sibling(stored.resources, STUDIES)
+            _claim(builder, taken, ("storage", "resources"), studies)
         _claim_tables(builder, taken, ("storage", "resources_meta"), stored.resources_meta)
     uses = []
     for place, use in uses_in(builder, "sink", "sinks"):

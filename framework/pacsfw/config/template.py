@@ -69,6 +69,7 @@ storage:
   # resources_meta: collection/resources_meta.csv
   directory: collection/dicom
   # state: collection/dicom/.pacsfw
+  # dicom_path: absolute         # or relative (to directory), in the tables
   sort_by: PATIENT               # or STUDY, SERIES, IMAGE, or a template such as
                                  # "{{PatientID}}/{{StudyDate}}/{{SOPInstanceUID}}.dcm"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Literal
@@ -80,6 +80,12 @@ class Conversions:
     def paths(self) -> Sequence[str]:
         """Return the paths of all files that converters wrote."""
         return self._database.column("SELECT path FROM outputs WHERE placed = 1")
+
+    def moved(self, paths: Iterable[tuple[str, str]]) -> None:
+        """Record the new paths of files that were moved, as (old, new)."""
+        self._database.execute_each(
+            "UPDATE OR REPLACE outputs SET path = ?2 WHERE path = ?1", paths
+        )
 
     def owner(self, path: str) -> tuple[str, str] | None:
         """Return the (converter, item) that a file belongs to; None if it belongs to none."""

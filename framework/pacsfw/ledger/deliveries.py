@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pacsfw.ledger.database import Database
@@ -18,20 +19,41 @@ class RefusedRow(NamedTuple):
     """Contains no value of the row."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What is known of a sink that this collection has begun.
+
+    Attributes
+    ----------
+    dirty
+        The table must be rewritten before ``position`` is trusted.
+    mark
+        Identifies the content at ``position``, see `pacsfw.api.Sink.mark`; empty: not known.
+    basis
+        What all rows rest on, such as the folders in their paths; None: not known.
+    """
+
+    position: int
+    dirty: bool = False
+    mark: str = ""
+    basis: str | None = None
+
+
 class Deliveries:
     """Rows of the tables ``sinks`` and ``deliveries``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def is_begun(self, sink: str) -> bool:
-        """Return whether this collection has written to the sink before."""
-        return self._database.one("SELECT 1 FROM sinks WHERE sink = ?", sink) is not None
+    def begun(self, sink: str) -> Begun | None:
+        """Return what is known of a sink; None if this collection has not begun it."""
+        row = self._database.one("SELECT * FROM sinks WHERE sink = ?", sink)
+        return None if row is None else _begun(row)
 
-    def position(self, sink: str) -> int | None:
-        """Return the committed position of a begun sink; None if it must be rewritten."""
-        row = self._database.one("SELECT position, dirty FROM sinks WHERE sink = ?", sink)
-        return None if row is None or row["dirty"] else int(row["position"])
+    def marked(self) -> Sequence[tuple[str, Begun]]:
+        """Return every begun sink whose content can be recognized, by name."""
+        rows = self._database.rows("SELECT * FROM sinks WHERE mark <> '' ORDER BY sink")
+        return [(row["sink"], _begun(row)) for row in rows]
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the settled studies whose current version this sink lacks."""
@@ -64,9 +86,26 @@ class Deliveries:
         """Record that a sink is empty now: every study is due again."""
         self._database.execute("DELETE FROM deliveries WHERE sink = ?", sink)
 
-    def begin(self, sink: str, position: int) -> None:
+    def record(self, sink: str, begun: Begun) -> None:
         """Record that the sink's file is begun: its content belongs to this collection now."""
-        self._database.execute("INSERT OR IGNORE INTO sinks VALUES (?, ?, 0)", sink, position)
+        self._database.execute(
+            "INSERT OR REPLACE INTO sinks (sink, position, dirty, mark, basis)"
+            " VALUES (?, ?, ?, ?, ?)",
+            sink,
+            begun.position,
+            begun.dirty,
+            begun.mark,
+            begun.basis,
+        )
+
+    def rename(self, sink: str, new: str) -> None:
+        """Record that a sink has another name now, because its target was moved."""
+        with self._database.transaction() as connection:
+            for table in ("sinks", "deliveries", "refusals"):
+                connection.execute(
+                    f"UPDATE {table} SET sink = ? WHERE sink = ?",  # noqa: S608 - one of these
+                    (new, sink),
+                )
 
     def commit(
         self,
@@ -75,6 +114,7 @@ class Deliveries:
         version: int,
         position: int,
         component: str = "",
+        mark: str = "",
         refused: Collection[RefusedRow] = (),
     ) -> bool:
         """Record that a sink, written by this component, durably has this version of a study.
@@ -91,9 +131,10 @@ class Deliveries:
         """
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO sinks VALUES (?, ?, 0)"
-                " ON CONFLICT (sink) DO UPDATE SET position = excluded.position",
-                (sink, position),
+                "INSERT INTO sinks (sink, position, dirty, mark) VALUES (?, ?, 0, ?)"
+                " ON CONFLICT (sink) DO UPDATE SET position = excluded.position,"
+                " mark = excluded.mark",
+                (sink, position, mark),
             )
             connection.execute(
                 "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?)",
@@ -147,7 +188,9 @@ class Deliveries:
     def mark_dirty(self, sink: str) -> None:
         """Record, before the sink's file is touched, that it must be rewritten."""
         self._database.execute(
-            "INSERT INTO sinks VALUES (?, 0, 1) ON CONFLICT (sink) DO UPDATE SET dirty = 1", sink
+            "INSERT INTO sinks (sink, position, dirty) VALUES (?, 0, 1)"
+            " ON CONFLICT (sink) DO UPDATE SET dirty = 1",
+            sink,
         )
         # If a power cut lost this, the old position would be applied to the new file.
         self._database.make_durable()
@@ -156,7 +199,7 @@ class Deliveries:
         self,
         sink: str,
         versions: Sequence[tuple[str, int]],
-        position: int,
+        begun: Begun,
         component: str = "",
         refused: Mapping[str, Collection[RefusedRow]] | None = None,
     ) -> bool:
@@ -173,7 +216,7 @@ class Deliveries:
             Whether ``refused`` differs from what it was before.
         """
         with self._database.transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO sinks VALUES (?, ?, 0)", (sink, position))
+            self.record(sink, begun)
             connection.execute("DELETE FROM deliveries WHERE sink = ?", (sink,))
             connection.executemany(
                 "INSERT INTO deliveries VALUES (?, ?, ?, ?)",
@@ -219,3 +262,12 @@ def _record(
             "UPDATE studies SET refusals = refusals + 1 WHERE study_uid = ?", (study,)
         )
     return bool(changed)
+
+
+def _begun(row: sqlite3.Row) -> Begun:
+    return Begun(
+        position=row["position"],
+        dirty=bool(row["dirty"]),
+        mark=row["mark"],
+        basis=row["basis"],
+    )

@@ -19,6 +19,7 @@ from pacsfw.ledger.deliveries import Deliveries
 from pacsfw.ledger.evidence import Evidence
 from pacsfw.ledger.instances import Instances
 from pacsfw.ledger.questions import Questions
+from pacsfw.ledger.results import Results
 from pacsfw.ledger.schema import migrate
 from pacsfw.ledger.searches import Searches
 from pacsfw.ledger.senders import Senders
@@ -45,6 +46,7 @@ class Ledger:
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)
         self.faults = Faults(database)
+        self.results = Results(database)
         self.senders = Senders(database)
         self.traits = Traits(database)
 

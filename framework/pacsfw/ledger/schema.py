@@ -244,6 +244,12 @@ STEPS = (
     CREATE INDEX refusals_study ON refusals (study_uid);
     ALTER TABLE studies ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;  -- counts their changes
     """,
+    """
+    -- What identifies the content at the position, whatever the path: see api.Sink.mark.
+    ALTER TABLE sinks ADD COLUMN mark TEXT NOT NULL DEFAULT '';
+    -- What all of its rows rest on, such as the folders in their paths; NULL: not known.
+    ALTER TABLE sinks ADD COLUMN basis TEXT;
+    """,
 )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +25,21 @@ from pacsfw.api import (
 )
 from pacsfw.config import Loaded
 from pacsfw.config.columns import columns_of
-from pacsfw.config.values import is_url, split_sqlite
+from pacsfw.config.values import is_url
 from pacsfw.errors import INTERRUPTED, ConfigError, StateError
 from pacsfw.ledger import has_ledger, open_ledger
-from pacsfw.parse.duplicates import OnDuplicate
 from pacsfw.parse.loop import Loop, LoopOptions
+from pacsfw.parse.request import ParseRequest, file_of
+from pacsfw.parse.resume import (
+    Identity,
+    check_mark,
+    digest_of,
+    has_progress,
+    marks,
+    remember_marks,
+    rename_tables,
+    restart,
+)
 from pacsfw.parse.targets import check_same_columns, make_target, tables_of, without_path
 from pacsfw.parse.worker import ParseSpec
 from pacsfw.report.observers import Observers
@@ -42,65 +51,6 @@ from pacsfw.steps.run import Run
 from pacsfw.steps.tags.identity import tags_identity
 from pacsfw.steps.tags.reading import ReadingSpec
 from pacsfw.workers import OrderedPool
-
-REQUEST_FACT = "parse-request"
-"""Ledger fact: the identity of source, target and tags."""
-
-STATE_SUFFIX = ".state"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParseRequest:
-    """The files to read, and the table to write.
-
-    Attributes
-    ----------
-    root
-        Absolute path of a folder, file, zip archive or DICOMDIR.
-    target
-        Absolute path or URL of the table.
-    state
-        Directory for the resume state; removed at the end.
-    workers
-        Number of processes.
-    limit
-        Maximum number of files; 0: no limit.
-    overwrite
-        Restart from the beginning, and replace existing tables.
-    bare
-        Also read data sets without preamble.
-    append
-        Continue a table that an earlier parse has written.
-    fmt
-        The suffix of the format; empty: that of the target.
-    on_duplicate, exclude_path
-        As for `pacsfw.parse.loop.LoopOptions`.
-    """
-
-    root: Path
-    target: str
-    state: Path
-    workers: int
-    limit: int = 0
-    overwrite: bool = False
-    bare: bool = False
-    append: bool = False
-    fmt: str = ""
-    on_duplicate: OnDuplicate = "keep"
-    exclude_path: bool = False
-
-
-def file_of(target: str) -> str:
-    """Return the file or folder of a target; empty for a database on a server."""
-    return split_sqlite(target)[0] if is_url(target) else target
-
-
-def state_beside(target: str) -> Path:
-    """Return the default state folder: next to the table, or in the working directory."""
-    if not (file := file_of(target)):
-        digest = hashlib.sha256(target.encode()).hexdigest()[:8]
-        return Path.cwd() / f"pacsfw-parse-{digest}{STATE_SUFFIX}"
-    return Path(file + STATE_SUFFIX)
 
 
 class ParseJob:
@@ -124,6 +74,7 @@ class ParseJob:
         clock: Clock | None = None,
     ) -> None:
         self._config, self._registry, self._request = loaded.config, loaded.registry, request
+        self._root = request.root
         self._config.require("tags")
         loaded.build({"callback"})
         self._clock = clock or Clock()
@@ -143,12 +94,14 @@ class ParseJob:
             self._check_targets()
         self._ledger = open_ledger(request.state)
         try:
-            self._check_request()
+            identity = self._identity()
+            begun = self._begun_by(identity)
             self._run = self._make_run()
             for written in self._tables:
                 written.sink.open(self._run.context)
             if request.overwrite and is_url(request.target):
                 self._empty_tables()
+            self._prepare(identity, begun)
             self._loop = self._make_loop()
         except BaseException:
             self._ledger.close()
@@ -165,6 +118,8 @@ class ParseJob:
     ) -> None:
         """Close the tables; delete the state if everything was read."""
         try:
+            if exc is None and self.interrupted:
+                remember_marks(self._ledger, self._tables)
             for written in self._tables:
                 written.sink.close()
         finally:
@@ -223,8 +178,8 @@ class ParseJob:
         )
         return Loop(
             self._run,
-            str(request.root),
-            frozenset(self._own_paths()),
+            str(self._root),
+            self._ignored(),
             [instances, *(each for each in others if each.table == ERRORS)],
             OrderedPool(request.workers, spec),
             LoopOptions(
@@ -270,6 +225,12 @@ class ParseJob:
         paths = {file_of(written.name.partition("#")[0]) for written in self._tables}
         return [*sorted(paths - {""}), str(self._request.state)]
 
+    def _ignored(self) -> frozenset[str]:
+        """Return these paths as they are found in the tree."""
+        own, (root, given) = self._own_paths(), (self._root, self._request.root)
+        below = (Path(path) for path in own if Path(path).is_relative_to(given))
+        return frozenset((*own, *(str(root / path.relative_to(given)) for path in below)))
+
     def _ours_alone(self) -> list[str]:
         """Return the paths that contain only this parse; a database may contain other data."""
         return [str(self._request.state)] if is_url(self._request.target) else self._own_paths()
@@ -278,19 +239,49 @@ class ParseJob:
         for each in self._tables:
             self._retry(each, partial(each.sink.rewrite, each.table, ()))
 
-    def _check_request(self) -> None:
+    def _identity(self) -> Identity:
         request, charset = self._request, self._config.undeclared_charset
-        tags = tags_identity(self._config.tags, self._registry, charset)
+        file = file_of(request.target)
         how = [request.bare, request.append, request.fmt]
         how += [request.on_duplicate, request.exclude_path]
-        now = json.dumps([str(request.root), self._tables[0].name, tags, how])
-        before = self._ledger.get_value(REQUEST_FACT)
-        if before not in (None, now):
+        return Identity(
+            root=str(request.root),
+            table=self._tables[0].name,
+            tags=json.dumps([tags_identity(self._config.tags, self._registry, charset), how]),
+            content=digest_of(request.root, frozenset(self._own_paths())),
+            place=os.path.relpath(file, request.state) if file else "",
+        )
+
+    def _begun_by(self, now: Identity) -> Identity | None:
+        """Return the identity of the parse that was begun here; refuse another parse."""
+        before = Identity.recorded(self._ledger)
+        # Of a tree that was moved, all rows are written anew: not where others are before them.
+        moved = not self._request.append
+        if before is not None and not (
+            before.writes_as(now)
+            and (before.reads_in_place(now) or (moved and before.reads_as(now)))
+        ):
             raise StateError(
-                f"{request.state}: a parse of another folder or table, or with other tags, was "
-                "begun here: repeat these to resume it, or use --force to start over"
+                f"{self._request.state}: a parse of another folder or table, or with other tags, "
+                "was begun here: repeat these to resume it, or use --force to start over"
             )
-        self._ledger.set_value(REQUEST_FACT, now)
+        return before
+
+    def _prepare(self, now: Identity, before: Identity | None) -> None:
+        """Adapt the state to a source or a table that was moved, and record its identity."""
+        if before is not None and has_progress(self._ledger):
+            for written, position, mark in marks(self._ledger, self._tables):
+                self._retry(written, partial(check_mark, written, position, mark))
+            if before.reads_in_place(now):
+                # The paths of the first run: those in the table begin alike.
+                self._root = Path(before.root)
+                now = replace(now, root=before.root)
+            else:
+                # The paths in the table are no longer true: read everything again.
+                self._empty_tables()
+                restart(self._ledger, self._tables)
+            rename_tables(self._ledger, self._tables)
+        now.record(self._ledger)
 
     def _check_targets(self) -> None:
         """Refuse to overwrite tables, or to append to those with other columns."""

@@ -138,7 +138,7 @@ class Loop:
         self._tally = Tally.of_json(state["tally"]) if state else Tally()
         self._refused: dict[str, dict[str, int]] = state.get("refused", {}) if state else {}
         """Rows that the tables cannot store, by table and reason; only `_commit` adds to it."""
-        self._prefix = state["prefix"] if state else new_prefix() if options.append else ""
+        self._prefix = state.get("prefix", "") if state else new_prefix() if options.append else ""
         self._notified_at = -NOTIFY_SECONDS
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -26,6 +26,8 @@ class Verified:
     """Studies that were queried at the PACS."""
     unanswered: int = 0
     """Queried studies for which the PACS returned less than before."""
+    edited_tables: Sequence[str] = ()
+    """Tables whose rows are not those that the ledger says they have."""
     grown: int = 0
     """Complete studies for which the PACS now lists more."""
     verdicts: Mapping[str, int] = field(default_factory=dict)
@@ -38,7 +40,8 @@ class Verified:
     def is_good(self) -> bool:
         """Whether everything is intact, known and complete."""
         unfinished = any(n for state, n in self.verdicts.items() if state not in GOOD)
-        return not (self.conditions or self.unknown or self.unanswered or unfinished)
+        faults = self.conditions or self.edited_tables or self.unknown or self.unanswered
+        return not (faults or unfinished)
 
 
 def render(verified: Verified, console: Console) -> None:
@@ -57,6 +60,8 @@ def _lines(verified: Verified) -> Iterator[tuple[str, str]]:
     yield "unknown files", f"{verified.unknown:,}"
     if verified.unknown:
         yield "  listed in", verified.unknown_listed
+    for name in verified.edited_tables:
+        yield "edited table", name
     if verified.asked:
         yield "studies queried", f"{verified.asked:,}"
         yield "grown since", f"{verified.grown:,}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,6 +48,14 @@ def exchange(new: Path, folder: Path, old: Path) -> None:
     elif not _exchange_at_once(new, folder):
         folder.rename(old)
         new.rename(folder)
+
+
+def link_or_copy(path: Path, other: Path) -> None:
+    """Give a file another name, or copy it where links are not possible."""
+    try:
+        other.hardlink_to(path)
+    except OSError:
+        shutil.copy2(path, other)
 
 
 def _exchange_at_once(one: Path, other: Path) -> bool:

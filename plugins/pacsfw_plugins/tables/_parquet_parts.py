@@ -20,6 +20,7 @@ Piece: TypeAlias = "pa.Table"
 
 _TABLE = b"pacsfw.table"
 _KEYS = b"pacsfw.keys"
+_MARK = b"pacsfw.mark"
 _TYPES: Mapping[api.ColumnType, pa.DataType] = {
     "text": pa.string(),
     "int": pa.int64(),
@@ -65,8 +66,8 @@ def _array(column: Physical, rows: Iterable[api.Row]) -> pa.Array:
     return pa.array(cells, _TYPES[column.type])
 
 
-def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:
-    """Write and sync a part under a temporary name, then rename it.
+def write(path: Path, table: api.Table, pieces: Mapping[str, Piece], mark: str) -> None:
+    """Write and sync a part of the data set ``mark`` under a temporary name, then rename it.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:
     kept = {
         _TABLE: json.dumps(_described(table)),
         _KEYS: json.dumps([[key, rows.num_rows] for key, rows in pieces.items()]),
+        _MARK: mark,
     }
     with replacing(path) as file:
         pq.write_table(
@@ -108,6 +110,12 @@ def keys(path: Path, table: api.Table | None = None) -> dict[str, int]:
     return dict(json.loads(kept[_KEYS]))
 
 
+def mark_of(path: Path) -> str:
+    """Return the mark of the data set of a part; empty if it has none."""
+    kept: Mapping[bytes, bytes] = pq.read_schema(path).metadata or {}
+    return kept.get(_MARK, b"").decode()
+
+
 def read(path: Path) -> dict[str, Piece]:
     """Return the pieces of a part, in the order of its rows."""
     content = pq.read_table(path).replace_schema_metadata(None)
@@ -122,6 +130,33 @@ def rows_of(path: Path) -> Iterable[dict[str, Any]]:
     """Yield the rows of a part as mappings of Python values."""
     for batch in pq.ParquetFile(path).iter_batches():
         yield from batch.to_pylist()
+
+
+def hold(
+    folder: Path,
+    parts: Mapping[str, Mapping[str, int]],
+    table: api.Table,
+    batches: Iterable[api.Batch],
+) -> bool:
+    """Return whether the rows of each key in these parts are those of its batch."""
+    homes = {key: name for name, keys in parts.items() for key, rows in keys.items() if rows}
+    pieces: Mapping[str, Piece] = {}
+    name = ""
+    for batch in batches:
+        home = homes.pop(batch.key, "")
+        if bool(batch.rows) != bool(home):
+            return False
+        if home and home != name:
+            name, pieces = home, read(folder / home)
+        if home and not _equal(pieces[batch.key], piece(table, batch.rows)):
+            return False
+    return not homes
+
+
+def _equal(one: Piece, other: Piece) -> bool:
+    """Return whether both have the same rows."""
+    # For Arrow, NaN differs from itself.
+    return one.equals(other) or repr(one.to_pylist()) == repr(other.to_pylist())
 
 
 def _described(table: api.Table) -> list[list[str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -21,13 +23,16 @@ SCHEMA = options({"path": path_option("The file to write.")}, "path")
 
 FIX = "move it away, and pacsfw writes it again"
 
+TAIL = 1 << 14
+"""Number of bytes at the end of a file by which it is recognized."""
+
 
 class TableFile(api.Sink):
     """Appends the rows of each batch to one file, in one durable write.
 
-    The file is opened for each write and must have the length after the last write. So a file
-    that was edited or replaced in the meantime is detected and not damaged. New files have
-    mode 0600 and new folders 0700, because tables hold patient data.
+    The file is opened for each write and must have the length and the end of the last write. So
+    a file that was edited or replaced in the meantime is detected and not damaged. New files
+    have mode 0600 and new folders 0700, because tables hold patient data.
 
     Parameters
     ----------
@@ -41,6 +46,8 @@ class TableFile(api.Sink):
         self.path = Path(path)
         self._table: api.Table | None = None
         self._position = 0
+        self._mark = ""
+        self._written_at = 0
 
     @abstractmethod
     def head(self, table: api.Table) -> bytes:
@@ -77,7 +84,7 @@ class TableFile(api.Sink):
             raise ValueError(f"{self.path} holds one table only, not also {batch.table.name!r}")
         data = self._lines(batch.table, batch.rows)
         with naming(self.path, "written"), self.path.open("r+b", buffering=0) as file:
-            self._check_unchanged(file)
+            self._check_unchanged(file, batch.table)
             file.seek(self._position)
             try:
                 _write_all(file.fileno(), data)
@@ -85,7 +92,7 @@ class TableFile(api.Sink):
             except OSError:
                 file.truncate(self._position)
                 raise
-        self._position += len(data)
+            self._remember(file, batch.table, self._position + len(data))
 
     def position(self) -> int:
         """Return the length of the file in bytes after the last delivery."""
@@ -129,7 +136,7 @@ class TableFile(api.Sink):
             os.fsync(file.fileno())
             # A killed `rewrite` may have left the new file.
             self.path.with_name(f".{self.path.name}.new").unlink(missing_ok=True)
-        self._table, self._position = table, end
+            self._remember(file, table, end)
 
     def check(self, position: int) -> None:
         """Detect a file that was truncated or edited, by its length and its line ends.
@@ -154,6 +161,31 @@ class TableFile(api.Sink):
                     f"{self.path}: no row ends at byte {position}: it was edited; {FIX}"
                 )
 
+    def mark(self, table: api.Table, position: int) -> str:
+        """Return a digest of the last `TAIL` bytes before ``position``; empty if it is shorter."""
+        if table == self._table and position == self._position:
+            return self._mark
+        with naming(self.path, "opened"):
+            if self._size() < position:
+                return ""
+            with self.path.open("rb") as file:
+                return _digest(file, table, position)
+
+    def holds(self, table: api.Table, batches: Iterable[api.Batch], position: int) -> bool:
+        """Return whether the rows up to ``position`` are those of the batches, in any order."""
+        with naming(self.path, "opened"):
+            if self._size() < position:
+                return False
+            wanted = Lines()
+            for batch in batches:
+                wanted.add(self.encode(table, batch.rows).split(b"\n")[:-1])
+            found, head = Lines(), self.head(table)
+            with self.path.open("rb") as file:
+                if file.read(len(head)) != head:
+                    return False
+                found.add(_lines(file, position - len(head)))
+        return found == wanted
+
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace the content of the file by these batches, or leave it unchanged.
 
@@ -173,7 +205,8 @@ class TableFile(api.Sink):
                     file.write(self._lines(table, batch.rows))
                 size = file.tell()
             sync_folder(self.path.parent)
-        self._table, self._position = table, size
+            with self.path.open("rb") as file:
+                self._remember(file, table, size)
 
     def _lines(self, table: api.Table, rows: Sequence[api.Row]) -> bytes:
         width = len(table.columns)
@@ -187,13 +220,23 @@ class TableFile(api.Sink):
         with naming(self.path, "opened"):
             return self.path.stat().st_size if self.path.exists() else 0
 
-    def _check_unchanged(self, file: BinaryIO) -> None:
+    def _remember(self, file: BinaryIO, table: api.Table, position: int) -> None:
+        """Remember what the file must look like at the next write."""
+        self._table, self._position = table, position
+        self._mark = _digest(file, table, position)
+        self._written_at = os.fstat(file.fileno()).st_mtime_ns
+
+    def _check_unchanged(self, file: BinaryIO, table: api.Table) -> None:
+        """Detect an edit by the length and, if the time is another, by the end of the file."""
         size = file.seek(0, os.SEEK_END)
         if size != self._position:
             raise StateError(
                 f"{self.path}: has {size} bytes where {self._position} were written: another "
                 "program changed the file; close it there and restart"
             )
+        touched = os.fstat(file.fileno()).st_mtime_ns != self._written_at
+        if touched and _digest(file, table, size) != self._mark:
+            raise StateError(f"{self.path}: another program changed the last rows; {FIX}")
 
     def _check_begun(self, table: api.Table, file: BinaryIO) -> None:
         if not self.fits(table, file):
@@ -201,6 +244,38 @@ class TableFile(api.Sink):
                 f"{self.path}: does not begin with the columns of the configuration, as pacsfw "
                 f"writes them; {FIX}"
             )
+
+
+@dataclass(slots=True)
+class Lines:
+    """Number and sum of the digests of any number of lines: equal for equal lines in any order."""
+
+    count: int = 0
+    total: int = 0
+
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Add lines, without their line ends."""
+        for line in lines:
+            self.count += 1
+            digest = hashlib.blake2b(line, digest_size=16).digest()
+            self.total = (self.total + int.from_bytes(digest)) % (1 << 128)
+
+
+def _lines(file: BinaryIO, length: int) -> Iterator[bytes]:
+    """Yield the lines of the next ``length`` bytes of a file."""
+    for line in file:
+        length -= len(line)
+        if length < 0:
+            return
+        yield line.removesuffix(b"\n")
+
+
+def _digest(file: BinaryIO, table: api.Table, position: int) -> str:
+    begin = max(0, position - TAIL)
+    file.seek(begin)
+    digest = hashlib.sha256(f"{table.name} {position} ".encode())
+    digest.update(file.read(position - begin))
+    return digest.hexdigest()
 
 
 def text_lines(path: Path) -> Iterator[str]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from pacsfw import api, hookimpl
 from pacsfw.durable import sync_folder
 from pacsfw.errors import ConfigError, StateError
 from pacsfw_plugins._options import options, path_option
 from pacsfw_plugins.tables._cells import to_text
-from pacsfw_plugins.tables._folders import exchange, make_folders, naming
+from pacsfw_plugins.tables._folders import exchange, link_or_copy, make_folders, naming
+from pacsfw_plugins.tables._parquet_names import PART, numbers_of, part_name
 from pacsfw_plugins.tables._table_file import FIX
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ MANY = 32
 """Small parts from which `close` merges them."""
 
 SCHEMA = options({"path": path_option("The folder to write.")}, "path")
-_PART = re.compile(r"part-(\d{4,})-(\d{5,})\.parquet")
 
 
 class ParquetSink(api.Sink):
@@ -57,6 +57,8 @@ class ParquetSink(api.Sink):
         self._homes: dict[str, str] = {}
         """Key to the name of its part."""
         self._newest: tuple[str, dict[str, Piece]] = ("", {})
+        self._mark = ""
+        """That of the newest part. A data set keeps it; parts of older versions have none."""
 
     def has(self, table: str) -> bool:
         """Return whether the folder exists; it holds one table of any name."""
@@ -96,6 +98,27 @@ class ParquetSink(api.Sink):
         with naming(self.path, "opened"):
             self._scan(None)
 
+    def mark(self, table: api.Table, position: int) -> str:
+        """Return the mark that the newest part has; empty if pacsfw did not write one."""
+        from pacsfw_plugins.tables import _parquet_parts
+
+        mark = self._mark
+        if self._table is None:
+            with naming(self.path, "opened"):
+                mark = _parquet_parts.mark_of(self.path / max(self._scan(None)))
+        return mark and f"{table.name} {mark}"
+
+    def holds(self, table: api.Table, batches: Iterable[api.Batch], position: int) -> bool:
+        """Return whether the rows of each key are those of its batch."""
+        from pacsfw_plugins.tables import _parquet_parts
+
+        with naming(self.path, "opened"):
+            try:
+                parts = self._scan(table)
+            except StateError:
+                return False
+            return _parquet_parts.hold(self.path, parts, table, batches)
+
     def deliver(self, batch: api.Batch) -> None:
         """Replace the rows of the key of a batch, and sync them.
 
@@ -122,11 +145,12 @@ class ParquetSink(api.Sink):
             pieces[batch.key] = _parquet_parts.piece(batch.table, batch.rows, self.path)
             if not batch.rows:
                 del pieces[batch.key]
-            _parquet_parts.write(self.path / name, batch.table, pieces)
+            mark = self._mark or uuid4().hex
+            _parquet_parts.write(self.path / name, batch.table, pieces, mark)
             sync_folder(self.path)
         self._know(name, {key: rows.num_rows for key, rows in pieces.items()})
         if name == max(self._parts):
-            self._newest = name, pieces
+            self._newest, self._mark = (name, pieces), mark
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace the complete data set by these batches, or leave it unchanged.
@@ -214,8 +238,8 @@ class ParquetSink(api.Sink):
         name = max(self._parts)
         if sum(self._parts[name].values()) < SMALL:
             return name
-        generation, number = _numbers(name)
-        return _name(generation, number + 1)
+        generation, number = numbers_of(name)
+        return part_name(generation, number + 1)
 
     def _pieces(self, name: str) -> dict[str, Piece]:
         from pacsfw_plugins.tables import _parquet_parts
@@ -231,6 +255,9 @@ class ParquetSink(api.Sink):
         self._homes.update(dict.fromkeys(keys, name))
 
     def _adopt(self, table: api.Table, parts: Mapping[str, dict[str, int]]) -> None:
+        from pacsfw_plugins.tables import _parquet_parts
+
+        self._mark = _parquet_parts.mark_of(self.path / max(parts))
         self._table, self._parts, self._homes, self._newest = table, {}, {}, ("", {})
         for name, keys in parts.items():
             for key in keys:
@@ -251,7 +278,7 @@ class ParquetSink(api.Sink):
             if path.name.startswith(".part-"):
                 path.unlink()  # left by a killed run
                 continue
-            if not _PART.fullmatch(path.name):
+            if not PART.fullmatch(path.name):
                 raise StateError(f"{path}: was not written by pacsfw; move it away, or the folder")
             try:
                 parts[path.name] = _parquet_parts.keys(path, table)
@@ -270,18 +297,20 @@ class ParquetSink(api.Sink):
         with naming(self.path, "written"):
             self._recover()
             before = self._scan(None) if self.path.exists() else {}
-            generation = max((_numbers(name)[0] for name in before), default=0) + 1
+            generation = max((numbers_of(name)[0] for name in before), default=0) + 1
+            mark = _parquet_parts.mark_of(self.path / max(before)) if before else ""
+            mark = mark or uuid4().hex
             make_folders(self.path.parent)
             for left in (self._new, self._old):
                 shutil.rmtree(left, ignore_errors=True)
             self._new.mkdir(mode=0o700)
             try:
                 for number, group in enumerate(groups):
-                    path = self._new / _name(generation, number)
+                    path = self._new / part_name(generation, number)
                     if isinstance(group, Path):
-                        _link(group, path)
+                        link_or_copy(group, path)
                     else:
-                        _parquet_parts.write(path, table, group)
+                        _parquet_parts.write(path, table, group, mark)
                 sync_folder(self._new)
                 exchange(self._new, self.path, self._old)
                 sync_folder(self.path.parent)
@@ -295,23 +324,6 @@ class ParquetSink(api.Sink):
         with naming(self.path, "opened"):
             if self._old.exists() and not self.path.exists():
                 self._old.rename(self.path)
-
-
-def _name(generation: int, number: int) -> str:
-    return f"part-{generation:04}-{number:05}.parquet"
-
-
-def _numbers(name: str) -> tuple[int, int]:
-    match = _PART.fullmatch(name)
-    assert match is not None  # noqa: S101 - only names of our parts
-    return int(match[1]), int(match[2])
-
-
-def _link(path: Path, other: Path) -> None:
-    try:
-        other.hardlink_to(path)
-    except OSError:
-        shutil.copy2(path, other)
 
 
 @hookimpl

@@ -70,6 +70,7 @@ class SqlSink(api.Sink):
             )
         self._path, self._header = path, header
         self._schema: Schema | None = None
+        self._marks: dict[str, str] = {}
 
     @property
     def attributes(self) -> Sequence[str]:  # type: ignore[override]
@@ -112,9 +113,21 @@ class SqlSink(api.Sink):
 
     def restore(self, table: api.Table, position: int) -> None:
         """Create missing tables and columns."""
+        from pacsfw_plugins.tables._sql_marks import make_mark
+
         schema = self._use(table)
         with self._transaction() as connection:
             schema.create(connection)
+            make_mark(connection, table.name)
+
+    def mark(self, table: api.Table, position: int) -> str:
+        """Return the mark of the table; empty if the database has none."""
+        from pacsfw_plugins.tables._sql_marks import mark
+
+        if not self._marks.get(table.name):
+            with self._transaction() as connection:
+                self._marks[table.name] = mark(connection, table.name)
+        return self._marks[table.name]
 
     def deliver(self, batch: api.Batch) -> None:
         """Replace the rows of the key of a batch, in one transaction.
@@ -135,11 +148,12 @@ class SqlSink(api.Sink):
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace every row of the table, in one transaction."""
-        from pacsfw_plugins.tables import _sql_rows
+        from pacsfw_plugins.tables import _sql_marks, _sql_rows
 
         schema = self._use(table)
         with self._transaction() as connection:
             schema.create(connection)
+            _sql_marks.make_mark(connection, table.name)
             _sql_rows.clear(connection, schema)
             for batch in batches:
                 _sql_rows.replace(connection, schema, batch, self._shown)

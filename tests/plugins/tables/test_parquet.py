@@ -46,6 +46,17 @@ def parts(path):
     return sorted(each.name for each in path.iterdir())
 
 
+def test_a_data_set_keeps_its_mark_whatever_is_written_and_wherever_it_is(path, sink, tmp_path):
+    mark = sink.mark(TABLE, 0)
+    sink.deliver(batch("1", "1.1"))
+    sink.rewrite(TABLE, [batch("2", "2.1")])
+    sink.deliver(batch("3", "3.1"))
+
+    path.rename(tmp_path / "moved.parquet")
+
+    assert ParquetSink(str(tmp_path / "moved.parquet")).mark(TABLE, 0) == mark != ""
+
+
 @pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(sink_parquet, "SMALL", 2)

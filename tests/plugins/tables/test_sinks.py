@@ -84,6 +84,37 @@ def test_a_file_is_begun_and_the_rows_of_another_collection_are_spared(sink):
     assert uids(sink) == ["1.2"]
 
 
+def test_a_mark_is_that_of_the_committed_rows_whatever_follows_them(sink):
+    sink.restore(TABLE, 0)
+    sink.deliver(batch("1", ("1.2", "committed", 1)))
+    committed = sink.position()
+    mark = sink.mark(TABLE, committed)
+    sink.deliver(batch("2", ("1.3", "not committed", 1)))
+    assert again(sink).mark(TABLE, committed) == mark != sink.mark(TABLE, sink.position())
+    other = sink.path.with_name(f"moved{sink.path.suffix}")
+    sink.path.rename(other)
+    assert type(sink)(str(other)).mark(TABLE, committed) == mark
+    assert again(sink).mark(TABLE, committed) == ""
+
+
+def test_an_edit_of_the_same_length_during_a_run_is_seen_and_not_overwritten(sink):
+    sink.restore(TABLE, 0)
+    sink.deliver(batch("1", ("1.2", "before", 1)))
+    sink.path.write_bytes(edited := sink.path.read_bytes().replace(b"before", b"edited"))
+    os.utime(sink.path, (1, 1))
+    with pytest.raises(StateError, match="another program changed the last rows"):
+        sink.deliver(batch("2", ("1.3", "", 1)))
+    assert sink.path.read_bytes() == edited
+
+
+def test_another_time_of_the_file_alone_is_no_edit(sink):
+    sink.restore(TABLE, 0)
+    sink.deliver(batch("1", ("1.2", "", 1)))
+    os.utime(sink.path, (1, 1))
+    sink.deliver(batch("2", ("1.3", "", 1)))
+    assert uids(sink) == ["1.2", "1.3"]
+
+
 def test_the_first_rows_are_cut_off_when_they_were_never_committed(sink):
     sink.begin(TABLE)
     begun = sink.position()

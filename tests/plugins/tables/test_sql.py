@@ -77,6 +77,17 @@ def sink(database):
         each.close()
 
 
+def test_a_table_has_the_same_mark_by_every_url_and_every_database_another(sink, tmp_path):
+    first = sink()
+    first.begin(TABLE)
+
+    assert sink().mark(TABLE, 0) == first.mark(TABLE, 0) != ""
+    other = SqlSink(f"sqlite:///{tmp_path}/other.db")
+    other.begin(TABLE)
+    assert other.mark(TABLE, 0) != first.mark(TABLE, 0)
+    other.close()
+
+
 def stored(uid, study="1", series="1.1"):
     return api.Stored(
         path=Path(f"/archive/{uid}.dcm"),

@@ -53,6 +53,16 @@ def test_paths_start_from_the_folder_of_the_file(desk: Desk) -> None:
     assert storage.sort_by.name == "PATIENT"
 
 
+def test_paths_in_tables_are_absolute_or_relative(desk: Desk) -> None:
+    storage = desk.load(desk.documented).config.storage
+    assert storage is not None
+    assert not storage.relative_paths
+    text = desk.documented.replace("sort_by: PATIENT", "sort_by: PATIENT\n    dicom_path: relative")
+    storage = desk.load(text).config.storage
+    assert storage is not None
+    assert storage.relative_paths
+
+
 def test_tags_keep_their_order_names_and_defaults(desk: Desk) -> None:
     tags = desk.load(desk.documented).config.tags
     assert [tag.alias for tag in tags] == [

@@ -25,6 +25,10 @@ REFUSED = [
     (NET + "called_node: {aetitle: A, port: 1}}", "1:34: net.called_node: ip is missing"),
     (NET + "dest_node: {aetitle: A}}", "1:34: net.dest_node: port is missing"),
     ("storage: {resources: a.csv}", "1:1: storage: directory is missing"),
+    (
+        "storage: {resources: a.csv, directory: d, dicom_path: short}",
+        "1:55: storage.dicom_path: 'short' is not one of absolute, relative",
+    ),
     ("tags: [{tag_alias: x}]", "1:8: tags[0]: tag_name is missing"),
     # shapes
     ("move: 5", "1:7: move: 5 is not a mapping"),

@@ -18,6 +18,7 @@ from pacsfw.dicom.cell_errors import CellError
 from pacsfw.errors import StateError
 from pacsfw.ledger import open_existing, open_ledger
 from pacsfw.ledger.cells import NO_CELLS, decode, encode
+from pacsfw.ledger.deliveries import Begun
 from unit.ledger.records import COMPLETE, NOW, instance, settle
 
 
@@ -85,7 +86,7 @@ def test_a_settled_study_is_due_until_its_version_is_delivered(ledger):
     assert study is not None
     ledger.deliveries.commit("csv", "1.2", study.version, 100)
     assert ledger.deliveries.due("csv") == []
-    assert ledger.deliveries.position("csv") == 100
+    assert ledger.deliveries.begun("csv") == Begun(position=100)
 
     settle(ledger, "1.2")
     assert ledger.deliveries.due("csv") == []
@@ -95,10 +96,10 @@ def test_a_settled_study_is_due_until_its_version_is_delivered(ledger):
 
 def test_a_dirty_sink_has_no_position_until_it_is_rewritten(ledger):
     ledger.deliveries.mark_dirty("csv")
-    assert ledger.deliveries.position("csv") is None
+    assert ledger.deliveries.begun("csv").dirty
 
-    ledger.deliveries.rewritten("csv", [("1.2", 4)], 77)
-    assert ledger.deliveries.position("csv") == 77
+    ledger.deliveries.rewritten("csv", [("1.2", 4)], Begun(position=77))
+    assert ledger.deliveries.begun("csv") == Begun(position=77)
     assert ledger.deliveries.version("csv", "1.2") == 4
 
 
@@ -290,7 +291,7 @@ def test_a_dirty_sink_is_dirty_after_a_power_cut_too(ledger, tmp_path):
     shutil.copy(tmp_path / "state" / "ledger.sqlite", tmp_path / "cut")
     survived = open_existing(tmp_path / "cut")
     assert survived is not None
-    assert survived.deliveries.position("csv") is None
+    assert survived.deliveries.begun("csv").dirty
     survived.close()
 
 

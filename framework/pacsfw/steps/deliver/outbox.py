@@ -6,12 +6,13 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from pacsfw.api import Batch, RunContext, Sink
-from pacsfw.errors import PacsfwError, Retry
+from pacsfw.errors import PacsfwError, Retry, StateError
 from pacsfw.ledger import Ledger
-from pacsfw.ledger.deliveries import RefusedRow
+from pacsfw.ledger.deliveries import Begun, RefusedRow
 from pacsfw.retries import retrying
 from pacsfw.steps.deliver.refusals import DATA_ERRORS, Courier
 from pacsfw.steps.deliver.sources import RowSource
@@ -45,6 +46,9 @@ class Outbox:
     follows
         Whether the table belongs to a main table. If the target exists, but this collection
         has not begun it, it is a leftover of another collection and is replaced.
+    targets
+        The names of all tables of this run. Any other name in the ledger may be the former one
+        of this table.
 
     Attributes
     ----------
@@ -61,8 +65,10 @@ class Outbox:
         *,
         component: str = "",
         follows: bool = False,
+        targets: AbstractSet[str] = frozenset(),
     ) -> None:
         self.name = name
+        self._targets = targets
         self.component = component or name
         self.follows = follows
         self.listeners: Sequence[Outbox] = ()
@@ -118,6 +124,8 @@ class Outbox:
 
     def rewrite_now(self) -> None:
         """Rewrite the table if necessary, without waiting for the end of the run."""
+        if not self._on_hold:
+            self._queue_due()
         self._queue.put(_REWRITE)
 
     def finish(self) -> None:
@@ -147,24 +155,62 @@ class Outbox:
             sink.open(self._context)
             self._opened = True
         there = sink.has(table.name)
-        position = deliveries.position(self.name)
-        if not deliveries.is_begun(self.name) and not (there and self.follows):
-            sink.begin(table)
-            deliveries.begin(self.name, sink.position())
-        elif not deliveries.is_begun(self.name):
+        begun = deliveries.begun(self.name) or (self._moved_here() if there else None)
+        if begun is not None:
+            self._resume(begun, there=there)
+        elif there and self.follows:
             sink.restore(table, 0)
             deliveries.mark_dirty(self.name)
             self._rewrite = sink.rewrites
-        elif there and position is not None and not self._reparse:
-            sink.restore(table, position)
+        else:
+            sink.begin(table)
+            deliveries.record(self.name, self._committed())
+        self._prepared = True
+
+    def _resume(self, begun: Begun, *, there: bool) -> None:
+        """Resume a target that this collection has begun."""
+        sink, table, deliveries = self._sink, self._source.table, self._ledger.deliveries
+        trusted = there and not begun.dirty
+        if trusted:
+            self._check(begun)
+        # A ledger of an older version does not know the basis: what is rewritten is right.
+        known = begun.basis is not None or sink.rewrites
+        moved = known and begun.basis != self._source.basis
+        if trusted and not (moved or self._reparse):
+            sink.restore(table, begun.position)
+            deliveries.record(self.name, self._committed())
         elif sink.rewrites:
-            if there and position is not None:
-                sink.check(position)
             deliveries.mark_dirty(self.name)
             self._rewrite = True
         else:
             deliveries.forget(self.name)
-        self._prepared = True
+            deliveries.record(self.name, self._committed())
+
+    def _moved_here(self) -> Begun | None:
+        """Find the target by its content, under the name that it had before it was moved."""
+        for name, begun in self._ledger.deliveries.marked():
+            if name not in self._targets and self._is(begun):
+                self._ledger.deliveries.rename(name, self.name)
+                return begun
+        return None
+
+    def _check(self, begun: Begun) -> None:
+        self._sink.check(begun.position)
+        if begun.mark and not self._is(begun):
+            raise StateError(
+                f"table {self.name}: holds other rows than this collection has written: it was "
+                "edited or replaced; move it away, and pacsfw writes it again"
+            )
+
+    def _is(self, begun: Begun) -> bool:
+        """Return whether the target has this content."""
+        return self._sink.mark(self._source.table, begun.position) == begun.mark
+
+    def _committed(self) -> Begun:
+        """Return what the ledger records of the present content."""
+        position = self._sink.position()
+        mark = self._sink.mark(self._source.table, position)
+        return Begun(position=position, mark=mark, basis=self._source.basis)
 
     def _queue_due(self) -> None:
         for key in self._source.due(self.name):
@@ -231,8 +277,10 @@ class Outbox:
             if isinstance(err, PacsfwError) or not self._may_wait(key):
                 raise
             return
+        position = self._sink.position()
+        mark = self._sink.mark(self._source.table, position)
         changed = self._ledger.deliveries.commit(
-            self.name, key, version, self._sink.position(), self.component, refused
+            self.name, key, version, position, self.component, mark, refused
         )
         if changed:
             self._tell({key: refused})
@@ -266,9 +314,8 @@ class Outbox:
             versions.clear()
             self._sink.rewrite(self._source.table, ())
             refused = self._courier.deliver_each(self._batches(versions))
-        position = self._sink.position()
         changed = self._ledger.deliveries.rewritten(
-            self.name, versions, position, self.component, refused
+            self.name, versions, self._committed(), self.component, refused
         )
         self._rewrite = False
         if changed:

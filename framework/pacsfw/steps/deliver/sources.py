@@ -22,9 +22,14 @@ NO_STUDY = ""
 
 
 class RowSource(Protocol):
-    """A table with rows grouped by key; each key has a version that changes with its rows."""
+    """A table with rows grouped by key; each key has a version that changes with its rows.
+
+    ``basis`` is what all rows rest on, such as the folders in their paths: if it changes, the
+    table is rewritten.
+    """
 
     table: Table
+    basis: str
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the keys whose current version this sink lacks."""
@@ -58,12 +63,21 @@ class InstanceRows:
         ``storage.directory``.
     wanted
         The attributes in the ledger's cells after those of the columns.
+    relative
+        Whether paths are relative to ``directory``.
     """
 
     def __init__(
-        self, table: Table, ledger: Ledger, directory: Path, wanted: Sequence[Wanted] = ()
+        self,
+        table: Table,
+        ledger: Ledger,
+        directory: Path,
+        wanted: Sequence[Wanted] = (),
+        *,
+        relative: bool = False,
     ) -> None:
-        self.table = table
+        self.table, self.basis = table, "" if relative else str(directory)
+        self._relative = relative
         self._ledger, self._directory, self._wanted = ledger, directory, wanted
         self._width = len(table.columns) - 1  # the path is not in the ledger
         self._kinds = [*(each.type for each in table.columns[:-1]), *(each.type for each in wanted)]
@@ -97,7 +111,8 @@ class InstanceRows:
         )
 
     def _row(self, instance: Instance, cells: Sequence[Any]) -> Row:
-        return (*cells[: self._width], str(self._directory / instance.path))
+        path = instance.path if self._relative else str(self._directory / instance.path)
+        return (*cells[: self._width], path)
 
     def _attributes(self, cells: Sequence[Any]) -> Mapping[str, Any]:
         found = zip(self._wanted, cells[self._width :], strict=True)
@@ -111,12 +126,21 @@ class ErrorRows:
     ----------
     directory, state
         The folders of stored and quarantined instances.
+    relative
+        Whether paths are relative to ``directory``, unless the file is elsewhere.
     """
 
     table = ERRORS
 
-    def __init__(self, ledger: Ledger, directory: Path, state: Path) -> None:
-        self._ledger, self._directory, self._state = ledger, directory, state
+    def __init__(
+        self, ledger: Ledger, directory: Path, state: Path, *, relative: bool = False
+    ) -> None:
+        self._ledger = ledger
+        self._directory, self._state = directory, state
+        if relative:
+            self._directory = Path()
+            self._state = state.relative_to(directory) if state.is_relative_to(directory) else state
+        self.basis = json.dumps([str(self._directory), str(self._state)])
 
     def due(self, sink: str) -> Sequence[str]:
         """Return the keys whose current version this sink lacks."""
@@ -154,6 +178,7 @@ class ColumnRows:
     """One row per column of the instance table; see `pacsfw.steps.deliver.provenance`."""
 
     table = COLUMNS
+    basis = ""
 
     def __init__(self, ledger: Ledger, rows: Sequence[Row]) -> None:
         self._ledger, self._rows = ledger, rows

@@ -45,6 +45,38 @@ def rows(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
     return _csv_rows(text, faults)
 
 
+def written(path: Path) -> Iterator[tuple[int, Cells]]:
+    """Yield line number and cells of each row of a correct file, by the columns as written.
+
+    Ignored columns and empty cells are included; the rows are those of `rows`.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or is not UTF-8.
+    """
+    text = _text(path)
+    if COHORT_FORMATS.get(path.suffix.lower()) == "jsonl":
+        for line, record in enumerate(text.split("\n"), start=1):
+            if record.strip():
+                yield (
+                    line,
+                    {name.strip(): _shown(cell) for name, cell in json.loads(record).items()},
+                )
+        return
+    records = _records(text, [])
+    _, header = next(records, (0, []))
+    columns = [name.strip() for name in header]
+    for line, fields in records:
+        yield line, {name: cell.strip() for name, cell in zip(columns, fields, strict=True) if name}
+
+
+def _shown(cell: object) -> str:
+    if cell is None:
+        return ""
+    return cell.strip() if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
+
+
 def _text(path: Path) -> str:
     try:
         with open_regular(path) as file:

@@ -16,7 +16,7 @@ LAYERS = """\
 errors
 api
 hookspecs
-durable retries words
+durable regular retries words
 dicom
 convert dimse ledger spool workers
 plugins
@@ -31,7 +31,9 @@ cli
 STEPS = {"find", "move", "receive", "ingest", "tags", "deliver", "convert", "verify"}
 SHARED_BY_STEPS = {"run", "ports"}
 """What a step works with, and how the steps are handed to one another."""
-FOR_PLUGINS = {"api", "errors", "hookspecs", "convert", "durable", "words", "dicom", "dimse"}
+FOR_PLUGINS = {
+    "api", "errors", "hookspecs", "convert", "durable", "regular", "words", "dicom", "dimse",
+}  # fmt: skip
 SLOW = {"pydicom", "pynetdicom", "requests", "rich", "smtplib", "sqlalchemy", "pyarrow"}
 OF_THE_TOP = {"__version__", "Component", "hookimpl", "lazy"}
 LINES = 350

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pacsfw import hookimpl
 from pacsfw.errors import ConfigError, PluginError
+from pacsfw.regular import open_regular
 
 _MAX_FILE = 65_536
 
@@ -36,7 +37,7 @@ def pacsfw_resolve_secret(scheme: str, reference: str) -> str | None:
 def _file(path: Path) -> str:
     """Return the content of a file without its final line end."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(_MAX_FILE + 1)
     except (OSError, ValueError) as err:
         why = getattr(err, "strerror", None) or err

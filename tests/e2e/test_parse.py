@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -38,16 +41,20 @@ class Disc:
         self.images = write_images(self.root / "images", studies=4, instances=3)
         write_archive(self.root / "b.zip", self.images[:4])
         self.media = write_media(self.root / "media", self.images[:3])
-        self.damaged = write_hostile(self.root / "hostile", self.images[0])
+        self.damaged = write_hostile(self.root / "hostile", self.images[0]) - 1
         self.tags = write_tags(folder / "tags.yaml")
-        self.rows = len(self.images) + 4 + 3
-        self.files = self.rows + 8 + 1 + 1  # hostile, the DICOMDIR, a text in the archive
+        self.rows = len(self.images) + 4 + 3 + 1  # the last one is cut, but says what it is
+        self.files = self.rows + 7 + 1 + 1  # hostile, the DICOMDIR, a text in the archive
 
     def parse(self, name="table.csv", *options, code=1):
         target = self.folder / name
         command = ["parse", "-i", str(self.root), "-f", str(self.tags), "-o", str(target)]
         assert main([*command, "--workers", "1", *options]) == code
         return target
+
+    def run(self, output, code=0):
+        command = ["parse", "-i", self.root, "-f", self.tags, "-o", output, "--workers", "1"]
+        assert main([*map(str, command)]) == code
 
 
 @pytest.fixture
@@ -68,8 +75,7 @@ def test_every_file_is_a_row_or_an_error_and_the_numbers_add_up(disc, capsys):
     assert Counter(error["reason"] for error in without) == {
         "not DICOM": 3,
         "a DICOMDIR: the 3 files that it names exist": 1,
-        "ends within an element (Cut)": 1,
-        "not a DICOM Part 10 file (InvalidDicomError)": 2,
+        "not a DICOM Part 10 file": 2,
         "not a zip archive, or damaged": 2,
         "cannot be read: a broken link, or no permission": 1,
     }
@@ -77,6 +83,9 @@ def test_every_file_is_a_row_or_an_error_and_the_numbers_add_up(disc, capsys):
     assert f"files {disc.files}\n" in out
     assert f"rows {disc.rows}\n" in out
     assert f"failed {disc.damaged}\n" in out
+    assert "rows of damaged files 1\n 1 x an element reaches beyond its end\n" in out
+    [of_cut] = [error["reason"] for error in errors if error["file"].endswith("hostile/cut.dcm")]
+    assert of_cut == "an element reaches beyond its end"
     assert {row["study_date"][:4] for row in rows} == {"2020"}
     assert [row["column"] for row in read(disc.folder / "table_columns.csv")] == list(rows[0])
 
@@ -269,8 +278,8 @@ def test_a_file_that_kills_its_worker_costs_itself_only(disc):
     assert {error["reason"] for error in errors} == {"the worker process ended with code -9"}
 
 
-def start(disc):
-    command = ["parse", "-i", disc.root, "-f", disc.tags, "-o", "table.csv", "--workers", "1"]
+def start(disc, output="table.csv"):
+    command = ["parse", "-i", disc.root, "-f", disc.tags, "-o", output, "--workers", "1"]
     return subprocess.Popen(
         [sys.executable, "-m", "pacsfw", *map(str, command)],
         cwd=disc.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -309,8 +318,7 @@ def gated(disc, monkeypatch):
     expected = disc.parse("expected.csv").read_bytes()
     gate.unlink()
     (disc.folder / "sitecustomize.py").write_text(SMALL)
-    path = os.pathsep.join([str(disc.folder), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setenv("PYTHONPATH", str(disc.folder), prepend=os.pathsep)
     return disc, gate, expected
 
 
@@ -330,8 +338,10 @@ def test_after_a_kill_it_goes_on_and_no_file_is_there_twice_or_lost(gated, capsy
 
     assert "resuming after" in capsys.readouterr().out
     assert target.read_bytes() == expected
-    errors = [error["file"] for error in read(disc.folder / "table_errors.csv")]
-    assert len(errors) == len(set(errors)) == disc.files - disc.rows
+    errors = read(disc.folder / "table_errors.csv")
+    without = [error["file"] for error in errors if error["stage"] == FILE]
+    assert len(without) == len(set(without)) == disc.files - disc.rows
+    assert len(errors) == len({(error["file"], error["column"]) for error in errors})
     assert not target.with_name("table.csv.state").exists()
 
 
@@ -349,6 +359,68 @@ def test_an_interrupt_keeps_what_is_read_and_other_work_is_refused_there(gated, 
     assert "with other tags, was begun here: repeat these to resume it" in capsys.readouterr().err
 
     assert expected.startswith((disc.folder / "table.csv").read_bytes())
+
+
+def wait_for_progress(disc, process, state):
+    """Wait until the state knows that the first batch is in the tables."""
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        if (state / "ledger.sqlite").exists():
+            ledger = sqlite3.connect(state / "ledger.sqlite", timeout=30)
+            with contextlib.closing(ledger), contextlib.suppress(sqlite3.OperationalError):
+                row = ledger.execute("SELECT value FROM facts WHERE key = 'parse'").fetchone()
+                if row and json.loads(row[0])["after"]:
+                    return
+        time.sleep(0.01)
+
+
+def content(target):
+    """The rows of the tables of a parse, in their order, whatever the format."""
+    if target.suffix == ".db":
+        with contextlib.closing(sqlite3.connect(target)) as connection:
+            return [
+                sorted(connection.execute(f"SELECT {names} FROM {table}").fetchall(), key=repr)
+                for table, names in (
+                    ("instances", "sop_uid, x, dicom_path"),
+                    ("errors", 'file, "column", reason'),
+                    ("columns", '"column", type, tag'),
+                )
+            ]
+    paths = [
+        target.with_name(f"{target.stem}{name}{target.suffix}")
+        for name in ("", "_errors", "_columns")
+    ]
+    if target.suffix == ".parquet":
+        import pyarrow.parquet
+
+        return [pyarrow.parquet.read_table(path).to_pylist() for path in paths]
+    return [path.read_bytes() for path in paths]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".db"])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_parse_is_finished_by_the_same_command(gated, suffix, stop):
+    disc, gate, _ = gated
+    gate.touch()
+    for path in sorted((disc.root / "hostile").iterdir()):
+        path.unlink()  # then nothing fails
+    url = "sqlite:///" if suffix == ".db" else ""
+    disc.run(f"{url}{disc.folder / 'whole'}{suffix}")
+    gate.unlink()
+    target = disc.folder / f"table{suffix}"
+    process = start(disc, f"{url}{target}")
+    wait_for_progress(disc, process, target.with_name(f"{target.name}.state"))
+    process.send_signal(stop)
+    gate.touch()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+
+    disc.run(f"{url}{target}")
+
+    assert content(target) == content(disc.folder / f"whole{suffix}")
+    assert not target.with_name(f"{target.name}.state").exists()
 
 
 CONFIG = """\

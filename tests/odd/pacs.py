@@ -28,6 +28,7 @@ from odd.wire import (
     decode,
     encode,
     item,
+    items,
     matches,
     num,
     parse_command,
@@ -145,28 +146,18 @@ class Odd:
             "roles": [],
             "raw": body,
         }
-        p = 68
-        while p < len(body):
-            k, n = struct.unpack_from(">BxH", body, p)
-            v = body[p + 4 : p + 4 + n]
-            p += 4 + n
+        for k, v in items(body[68:]):
             if k == 0x20:
-                cid, q, a, ts = v[0], 4, "", []
-                while q < len(v):
-                    kk, nn = struct.unpack_from(">BxH", v, q)
-                    vv = v[q + 4 : q + 4 + nn].decode()
-                    q += 4 + nn
+                cid, a, ts = v[0], "", []
+                for kk, vv in items(v[4:]):
+                    text = vv.decode().strip("\0 ")
                     if kk == 0x30:
-                        a = vv.strip("\0 ")
+                        a = text
                     else:
-                        ts.append(vv.strip("\0 "))
+                        ts.append(text)
                 out["contexts"].append((cid, a, ts))
             if k == 0x50:
-                q = 0
-                while q < len(v):
-                    kk, nn = struct.unpack_from(">BxH", v, q)
-                    vv = v[q + 4 : q + 4 + nn]
-                    q += 4 + nn
+                for kk, vv in items(v):
                     if kk == 0x51:
                         out["max"] = struct.unpack(">L", vv)[0]
                     if kk == 0x54:
@@ -447,19 +438,11 @@ class StoreOut:
             self.pacs.note("association refused", kind, body.hex())
             raise Gone
         self.max = 16384
-        p = 68
-        while p < len(body):
-            k, n = struct.unpack_from(">BxH", body, p)
-            v = body[p + 4 : p + 4 + n]
-            p += 4 + n
+        for k, v in items(body[68:]):
             if k == 0x21 and v[2] == 0:
                 self.contexts[wanted[v[0] // 2]] = v[0]
             if k == 0x50:
-                q = 0
-                while q < len(v):
-                    kk, nn = struct.unpack_from(">BxH", v, q)
-                    vv = v[q + 4 : q + 4 + nn]
-                    q += 4 + nn
+                for kk, vv in items(v):
                     if kk == 0x51:
                         self.max = struct.unpack(">L", vv)[0]
         self.pacs.note(

@@ -74,6 +74,15 @@ def item(kind, body):
     return struct.pack(">BxH", kind, len(body)) + body
 
 
+def items(data):
+    """Yield type and value of the items, or sub-items, of an association PDU."""
+    p = 0
+    while p < len(data):
+        kind, n = struct.unpack_from(">BxH", data, p)
+        yield kind, data[p + 4 : p + 4 + n]
+        p += 4 + n
+
+
 class Gone(Exception):
     pass
 

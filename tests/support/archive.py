@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 
 from pydicom.datadict import dictionary_VR
@@ -15,6 +14,7 @@ from pacsfw.ledger import open_ledger
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.search import search
+from pacsfw.testing._question import is_longer
 from support.run import make_run
 
 QUESTIONS = 6000
@@ -65,7 +65,7 @@ class Archive:
         return SUCCESS
 
     def _matches(self, question: Query, row: Mapping[str, str]) -> bool:
-        if _is_longer(question.match.get("StudyDate", ""), self.longest_range):
+        if is_longer(question.match.get("StudyDate", ""), self.longest_range):
             return False
         for key, value in question.match.items():
             text = row.get(key, "")
@@ -80,16 +80,6 @@ class Archive:
     def _leaves_out(self, day: str, span: str) -> bool:
         first, _, last = span.partition("-")
         return day == {"first": first, "last": last}.get(self.leaves_out)
-
-
-def _is_longer(dates: str, longest: int | None) -> bool:
-    first, hyphen, last = dates.partition("-")
-    if longest is None or not hyphen:
-        return False
-    if not (first and last):
-        return True
-    begin, end = (date(int(day[:4]), int(day[4:6]), int(day[6:])) for day in (first, last))
-    return (end - begin).days + 1 > longest
 
 
 @dataclass

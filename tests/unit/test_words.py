@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pacsfw.words import said
+from pacsfw.api import Verdict
+from pacsfw.words import GOOD, VERDICTS, said
 
 
 def test_values_that_were_sent_are_not_repeated():
@@ -13,3 +14,8 @@ def test_values_that_were_sent_are_not_repeated():
 def test_the_words_stay_on_one_line_and_are_cut_to_size():
     assert said("one\n\x1b[31mtwo\r\nthree", longest=60) == "one ?[31mtwo three"
     assert said("x" * 300) == "x" * 197 + "..."
+
+
+def test_the_good_verdicts_are_those_that_call_themselves_complete():
+    states = [state for state in VERDICTS if state != "pending"]
+    assert [state for state in states if Verdict(state=state).is_complete] == list(GOOD)

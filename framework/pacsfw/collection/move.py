@@ -165,6 +165,7 @@ class MoveStep:
         )
 
     def _move(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
+        settings = settings_of(self._run.config.net)
         with self._listening():
             self._mover = Mover(
                 self._run,
@@ -174,7 +175,7 @@ class MoveStep:
                 window=None if ignore_window else self._settings.window,
                 threads=self._called.max_associations,
                 attempts=self._settings.attempts,
-                worked=self._run.ledger.get_value(WORKED_FACT) == settings_of(self._run.config.net),
+                worked=self._run.ledger.get_value(WORKED_FACT) == settings,
                 advice=self._advice(),
             )
             try:
@@ -184,13 +185,12 @@ class MoveStep:
                 raise
             finally:
                 if self._mover.worked:
-                    self._run.ledger.set_value(WORKED_FACT, settings_of(self._run.config.net))
+                    self._run.ledger.set_value(WORKED_FACT, settings)
 
     def _advice(self) -> str:
         """Return what to check if nothing arrives."""
         net = self._run.config.net
-        record = self._run.registry.select("transfer", self._settings.use.name).component
-        if not record.needs_receiver or net is None or net.dest is None:
+        if not self._needs_receiver or net is None or net.dest is None:
             return "check the log of the PACS"
         return (
             f"check at the PACS that it knows our AE title {net.dest.aetitle} with the address of "
@@ -200,8 +200,7 @@ class MoveStep:
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Run a receiver, if the transfer needs one."""
-        record = self._run.registry.select("transfer", self._settings.use.name).component
-        if not record.needs_receiver:
+        if not self._needs_receiver:
             yield
             return
         with receiving(
@@ -214,6 +213,11 @@ class MoveStep:
             receiver.expect(False, linger=0)
             self._receiver = receiver
             yield
+
+    @property
+    def _needs_receiver(self) -> bool:
+        name = self._settings.use.name
+        return self._run.registry.select("transfer", name).component.needs_receiver
 
     @property
     def _called(self) -> Node:

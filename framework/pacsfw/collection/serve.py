@@ -29,7 +29,6 @@ from pacsfw.steps.ingest.intake import Intake
 from pacsfw.steps.move.expected import Expectation, Expecting
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
-from pacsfw.words import GOOD
 
 UNSOLICITED = "it was sent unsolicited, and the number of its instances is unknown"
 QUARANTINED = "all of its instances are in quarantine"
@@ -191,7 +190,7 @@ class ServeStep:
         stored = len(self._ledger.instances.stored_uids(study_uid))
         study = self._ledger.studies.get(study_uid)
         before = study.verdict if study else None
-        if before is not None and before.state in GOOD:  # the evidence is still valid
+        if before is not None and before.is_complete:  # the evidence is still valid
             verdict = replace(before, stored=stored)
         elif stored:
             verdict = Verdict(state="unverifiable", reason=UNSOLICITED, stored=stored)

@@ -22,7 +22,6 @@ from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
 from pacsfw.steps.verify.disk import Checked, check_files, unknown_files
 from pacsfw.steps.verify.manifest import Manifest
-from pacsfw.words import GOOD
 
 UNKNOWN_FILES = "unknown_files.txt"
 """In the state folder: a list of files in the dataset folder that the ledger does not know."""
@@ -126,7 +125,7 @@ class VerifyStep:
             self._result.asked += 1
             if expectation.strength and not self._judge.knows_less(study.uid, expectation):
                 verdict = self._judge.conclude(study.uid, expectation, None)
-                self._result.grown += before.state in GOOD and len(verdict.missing) > len(lost)
+                self._result.grown += before.is_complete and len(verdict.missing) > len(lost)
                 return
             self._result.unanswered += 1
         if lost:

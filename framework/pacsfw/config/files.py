@@ -11,6 +11,7 @@ from pathlib import Path
 from pacsfw.config import json_text, yaml_text
 from pacsfw.config.document import Document
 from pacsfw.errors import ConfigError
+from pacsfw.regular import NotRegular, open_regular
 
 VARIABLES = ("PACSFW_CONFIG", "PACSANINI_CONFIG")
 NAMES = ("pacsfw.yaml", "pacsaninirc.yaml")
@@ -116,10 +117,7 @@ def read(located: Located) -> Document:
 
 def _content(located: Located) -> bytes:
     try:
-        with located.path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ConfigError(f"{located.name}: not a regular file")
+        with open_regular(located.path) as file:
             if (why := why_unsafe(located.path)) is not None:
                 raise ConfigError(f"{located.name}: {why}")
             return file.read()
@@ -127,6 +125,8 @@ def _content(located: Located) -> bytes:
         raise ConfigError(f"{located.name}: no such file") from err
     except IsADirectoryError as err:
         raise ConfigError(f"{located.name}: a folder, not a file") from err
+    except NotRegular as err:
+        raise ConfigError(f"{located.name}: {err.strerror}") from err
     except OSError as err:
         raise ConfigError(f"{located.name}: cannot be read: {err.strerror}") from err
 

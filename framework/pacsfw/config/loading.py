@@ -154,7 +154,10 @@ def _trusted(located: Located, problems: Problems, place: KeyPath, text: str) ->
     """Return the path of a plugin if it exists and no other user can modify it."""
     try:
         path = located.resolve(text)
-        why = files.why_unsafe(path) if path.exists() else "no such file or folder"
+        if path.is_file() or path.is_dir():
+            why = files.why_unsafe(path)
+        else:
+            why = "not a regular file" if path.exists() else "no such file or folder"
     except (ValueError, OSError) as err:
         problems.quote(place, err)
         return None

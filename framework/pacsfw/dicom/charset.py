@@ -29,6 +29,11 @@ _GB2312 = b"\x1b$)A"
 _CODECS = frozenset(codecs.lookup(name).name for name in python_encoding.values())
 
 
+def is_plain(value: bytes) -> bool:
+    """Return whether a value is the same text in every character set."""
+    return value.isascii() and ESCAPE not in value
+
+
 @lru_cache(maxsize=256)
 def encodings(declared: str) -> list[str]:
     r"""Return Python's names of a Specific Character Set (several joined by ``\``).
@@ -122,7 +127,7 @@ def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
     known, names = _is_known(name), encodings(name)
 
     def decode_strictly(value: bytes) -> str:
-        if value.isascii() and ESCAPE not in value:
+        if is_plain(value):
             return value.decode("ascii")
         if not known:
             raise ValueError("its character set is not a DICOM character set")

@@ -6,15 +6,11 @@ import errno
 import logging
 import struct
 import warnings
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pydicom.errors import BytesLengthException, InvalidDicomError
-
-from pacsfw.dicom.inflating import Bomb
-from pacsfw.dicom.reading import Cut, TooLarge
 
 # pydicom logs the values it complains about, which may identify a patient.
 logging.getLogger("pydicom").propagate = False
@@ -30,11 +26,7 @@ _FAULTS: dict[type[Exception], str] = {
     MemoryError: "does not fit into memory",
     EOFError: "ends too early",
     BytesLengthException: "an element has a wrong length",
-    Cut: "ends within an element",
-    TooLarge: "a sequence is too large",
-    Bomb: "the deflated data is too large",
     struct.error: "an element has a wrong length",
-    zlib.error: "the deflated data is damaged",
     UnicodeError: "text outside its character set",
     ValueError: "a value has a wrong form",
     ArithmeticError: "a number is out of range",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,18 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from pacsfw.dicom import reading
-from pacsfw.dicom.decoding_errors import decoding, unreadable
-from pacsfw.dicom.elements import Leaf, NeedsDataset, as_pydicom, find, plain
+from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
+from pacsfw.dicom.elements import Leaf, NeedsDataset, as_pydicom, find, is_before_fault, plain
 from pacsfw.dicom.inflating import Bomb
-from pacsfw.dicom.pydicom_reading import found_in, read_dataset
+from pacsfw.dicom.pydicom_datasets import as_dataset, as_whole, found_in
 from pacsfw.dicom.reading import Extent
 from pacsfw.dicom.tagpath import ABSENT, Absent, Many, TagPath, parse
 from pacsfw.dicom.walk import EXPLICIT, Encoding, Unusual
-from pacsfw.dicom.wanted import Plan, QueryRow, compiled
+from pacsfw.dicom.wanted import SOP_CLASS, SOP_INSTANCE, Plan, QueryRow, compiled
+from pacsfw.dicom.whole import NotPart10, Whole, read_whole
+
+DAMAGED_PIXELS = "damaged pixel data"
+"""The warning of damage in or after the pixel data; the header is intact."""
 
 
 class FileHeader:
@@ -35,12 +38,12 @@ class FileHeader:
     found
         The elements that were read, still encoded.
     extent
-        The part of the file that was read; None if pydicom had to read it.
+        The part of the file that was read; None for the header of a data set.
     warnings
-        Number of pydicom warnings so far, by kind; no values.
+        Irregularities so far, by kind; no values.
     """
 
-    __slots__ = ("_dataset", "_plan", "_reader", "extent", "found", "path", "warnings")
+    __slots__ = ("_dataset", "_plan", "_reader", "_whole", "extent", "found", "path", "warnings")
 
     def __init__(
         self,
@@ -48,10 +51,13 @@ class FileHeader:
         reader: HeaderReader,
         found: QueryRow,
         extent: Extent | None,
+        *,
         dataset: Dataset | None = None,
+        whole: Whole | None = None,
     ) -> None:
         self.path, self.found, self.extent = path, found, extent
-        self._reader, self._plan, self._dataset = reader, reader.plan, dataset
+        self._reader, self._plan = reader, reader.plan
+        self._dataset, self._whole = dataset, whole
         self.warnings: Counter[str] = Counter()
 
     @property
@@ -65,11 +71,49 @@ class FileHeader:
         OSError
             The file can no longer be read.
         """
+        made = self._made_dataset()
+        if self.fault:
+            raise UnreadableObject("the instance", self.fault)
+        return made
+
+    def _made_dataset(self) -> Dataset:
+        """Return the data set, which ends at the fault, if any."""
         if self._dataset is None:
-            assert self.path is not None  # noqa: S101 - only the header of a data set has none
+            whole = self.whole()
             with decoding("the instance", self.warnings):
-                self._dataset = read_dataset(self.path)
+                self._dataset = as_dataset(whole, str(self.path), self.charset)
         return self._dataset
+
+    def whole(self) -> Whole:
+        """Return every element of the file; read on first access.
+
+        Raises
+        ------
+        UnreadableObject
+            A value of a pydicom data set cannot be encoded.
+        OSError
+            The file can no longer be read.
+        """
+        if self._whole is None and self.path is None:
+            assert self._dataset is not None  # noqa: S101 - the header of a data set
+            with decoding("the instance", self.warnings):
+                self._whole = as_whole(self._dataset)
+        elif self._whole is None:
+            assert self.path is not None  # noqa: S101 - see above
+            self._whole = read_whole(self.path, bare=self._reader.bare)
+            self.warnings.update(self._whole.odd)
+        assert self._whole is not None  # noqa: S101 - see above
+        return self._whole
+
+    @property
+    def was_read_whole(self) -> bool:
+        """Whether every element was read, because the file is irregular or all was asked for."""
+        return self._whole is not None
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be said of what was not found; empty if it is absent."""
+        return self._whole.fault if self._whole is not None else ""
 
     def get(self, keyword: str, default: Any = None) -> Any:
         """Return the value at a keyword or tag path as pydicom provides it.
@@ -89,13 +133,16 @@ class FileHeader:
         value = self.value(parse(keyword))
         return default if value is ABSENT else value
 
-    def value(self, path: TagPath, vr: str = "") -> Any:
+    def value(self, path: TagPath, vr: str = "", *, strict: bool = False) -> Any:
         """Return the value at a path as pydicom provides it, or `ABSENT`.
 
         Parameters
         ----------
         vr
             The value representation of UN values that are in no dictionary.
+        strict
+            Bytes that are not in the character set are an error. Otherwise they are replaced, and
+            counted as a warning.
 
         Raises
         ------
@@ -107,16 +154,26 @@ class FileHeader:
             return ABSENT
         if isinstance(leaf, Leaf) and (text := plain(leaf)) is not None:
             return path.select(text)
+
+        def lost(reason: str) -> None:
+            if strict:
+                raise UnreadableObject(path.text, reason)
+            self.warnings["text outside its character set"] += 1
+
+        def one(leaf: Leaf) -> Any:
+            if vr and leaf.vr == "UN":
+                leaf = leaf._replace(vr=vr)
+            return path.select(as_pydicom(leaf, path, self.charset, lost))
+
         with decoding(path.text, self.warnings):
             try:
                 if isinstance(leaf, Many):
-                    one = partial(_one, path, vr)
                     return Many(None if each is ABSENT else one(each) for each in leaf)
                 if leaf is not ABSENT:
-                    return _one(path, vr, leaf)
+                    return one(leaf)
             except NeedsDataset:
                 pass
-            return path.get(self.dataset)
+            return path.get(self._made_dataset())
 
     def raw(self, path: TagPath) -> Leaf | Many | Absent:
         """Return the encoded elements at a path: a `Leaf`, a `Many` of them, or `ABSENT`.
@@ -124,11 +181,14 @@ class FileHeader:
         Raises
         ------
         UnreadableObject
-            It is after the part that was read, and reading further failed.
+            It cannot be read, or may be after the fault at which reading had to stop.
         """
         if path not in self._plan.paths:
             self.cover(frozenset((path,)))
-        return find(path, self.found, self.encoding)
+        leaf = find(path, self.found, self.encoding)
+        if leaf is ABSENT and self.fault and not is_before_fault(path, self.found):
+            raise UnreadableObject(path.text, self.fault)
+        return leaf
 
     @property
     def plan(self) -> Plan:
@@ -157,6 +217,8 @@ class FileHeader:
         again = reader.of(self.dataset) if self.path is None else reader.read(self.path)
         self._plan, self.found, self.extent = again._plan, again.found, again.extent
         self._dataset = self._dataset or again._dataset
+        self._whole = self._whole or again._whole
+        self.warnings |= again.warnings
 
     def __getattr__(self, keyword: str) -> Any:
         if tag_for_keyword(keyword) is None:
@@ -167,12 +229,6 @@ class FileHeader:
         if value is ABSENT:
             raise AttributeError(f"the instance has no {keyword}")
         return value
-
-
-def _one(path: TagPath, vr: str, leaf: Leaf) -> Any:
-    if vr and leaf.vr == "UN":
-        leaf = leaf._replace(vr=vr)
-    return path.select(as_pydicom(leaf, path.steps[-1]))
 
 
 class HeaderReader:
@@ -186,15 +242,14 @@ class HeaderReader:
         The character set of text that is not ASCII in instances that declare none, as in
         (0008,0005); ISO 8859-1 if it is empty.
     bare
-        Whether to read data sets without preamble and File Meta Information as well.
+        Also read data sets without preamble and prefix.
     """
 
     def __init__(
         self, paths: Iterable[TagPath] = (), charset: str = "", *, bare: bool = False
     ) -> None:
         self.plan: Plan = compiled(paths)
-        self.charset = charset
-        self.bare = bare
+        self.charset, self.bare = charset, bare
 
     def want(self, paths: Iterable[TagPath]) -> None:
         """Also read these values, of every file from now on."""
@@ -204,21 +259,25 @@ class HeaderReader:
     def read(self, path: Path) -> FileHeader:
         """Read the header of a DICOM Part 10 file (PS3.10 section 7), without pixel data.
 
+        Of a damaged file, the elements before the fault are read, if they include the UIDs that
+        make it an instance. See `FileHeader.fault`.
+
         Raises
         ------
         UnreadableObject
-            The file is not DICOM or its header is malformed.
+            The file is not DICOM, or damaged before its SOP Class and Instance UID.
         OSError
             The file cannot be opened or read.
         """
         found: QueryRow = {}
         try:
-            extent = reading.read(path, self.plan, found)
-        except Unusual:
-            return self._read_unusual(path)
-        except (reading.Cut, reading.TooLarge, Bomb, zlib.error) as error:
-            raise unreadable("the instance", error) from None
-        return FileHeader(path, self, found, extent)
+            extent, damage = reading.read(path, self.plan, found)
+        except (Unusual, reading.Cut, reading.TooLarge, Bomb, zlib.error):
+            return self._read_whole(path)
+        header = FileHeader(path, self, found, extent)
+        if damage:
+            header.warnings[f"{DAMAGED_PIXELS}: {damage}"] += 1
+        return header
 
     def of(self, dataset: Dataset) -> FileHeader:
         """Return the header of a pydicom data set.
@@ -229,17 +288,28 @@ class HeaderReader:
             A wanted value cannot be encoded.
         """
         with decoding("the instance", warned := Counter[str]()):
-            header = FileHeader(None, self, found_in(dataset, self.plan), None, dataset)
+            found = found_in(dataset, self.plan)
+            header = FileHeader(None, self, found, None, dataset=dataset)
         header.warnings.update(warned)
         return header
 
-    def _read_unusual(self, path: Path) -> FileHeader:
-        with decoding("the instance", warned := Counter[str]()):
-            dataset = read_dataset(path)
-        header = self.of(dataset)
-        header.path = path
-        header.warnings.update(warned)
+    def _read_whole(self, path: Path) -> FileHeader:
+        try:
+            whole = read_whole(path, bare=self.bare)
+        except NotPart10 as error:
+            raise UnreadableObject("the instance", str(error)) from None
+        if whole.fault and not is_identified(whole.found):
+            raise UnreadableObject("the instance", whole.fault) from None
+        header = FileHeader(path, self, whole.found, whole.extent, whole=whole)
+        header.warnings.update(whole.odd)
+        if whole.damage and not whole.fault:
+            header.warnings[f"{DAMAGED_PIXELS}: {whole.damage}"] += 1
         return header
+
+
+def is_identified(found: QueryRow) -> bool:
+    """Return whether a data set has the UIDs that make it an instance (PS3.3 section C.12.1)."""
+    return all(found.get(tag, ("", b""))[1] for tag in (SOP_CLASS, SOP_INSTANCE))
 
 
 def read_header(path: Path) -> FileHeader:

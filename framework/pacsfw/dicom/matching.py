@@ -78,6 +78,11 @@ def has_wildcard(vr: str, key: str) -> bool:
     return vr in WILDCARD_VRS and ("*" in key or "?" in key)
 
 
+def is_nameable(text: str) -> bool:
+    r"""Return whether a key can name just this text: not empty, without ``*``, ``?`` and ``\``."""
+    return bool(text) and not set(text) & set("*?\\")
+
+
 def _matches_one(vr: str, key: str, value: str, fold: bool) -> bool:
     if vr in RANGE_VRS:
         return _in_range(vr, key, value)

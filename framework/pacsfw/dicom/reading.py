@@ -2,17 +2,21 @@
 
 The first bytes, usually 8 kB, are read in one go and walked over up to the last wanted element.
 Only if it is not among them, more is read, starting at the first incomplete element, so that
-skipped values are never read. Pixel data is never reached.
+skipped values are never read. If all wanted elements are found, that is the end. Otherwise the
+other elements are walked over, too: an element is absent only if it is nowhere in the data set.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pacsfw.dicom.inflating import Inflating
+from pacsfw.dicom.cursor import Damaged, FileBytes, Source
+from pacsfw.dicom.full_walk import ZEROS, FullWalk
+from pacsfw.dicom.inflating import Bomb, Inflating
 from pacsfw.dicom.vr import PADDING
 from pacsfw.dicom.walk import (
     EXPLICIT,
@@ -65,7 +69,7 @@ class Extent:
     end: int
 
 
-def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
+def read(path: Path | str, plan: Plan, found: QueryRow) -> tuple[Extent, str]:
     """Read the wanted elements of a Part 10 file (PS3.10 section 7).
 
     Parameters
@@ -73,14 +77,19 @@ def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
     found
         Receives the elements and the transfer syntax.
 
+    Returns
+    -------
+    tuple
+        The extent, and what is wrong with the pixel data, as far as it was looked at.
+
     Raises
     ------
     Unusual
         The file deviates from PS3.10 and PS3.5; it may still be readable.
     Cut
-        The file ends before the last wanted element, inside another one.
+        The file ends inside an element before the pixel data.
     TooLarge
-        A sequence before the last wanted element needs more memory than allowed.
+        A sequence needs more memory than allowed.
     zlib.error
         The deflated data is damaged.
     OSError
@@ -89,25 +98,46 @@ def read(path: Path | str, plan: Plan, found: QueryRow) -> Extent:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.read(descriptor, _FIRST)
-        if data[128:_PREFIX_LENGTH] != b"DICM":
+        if data[128:_PREFIX_LENGTH] != b"DICM" or plan.dataset.is_behind_pixels:
             raise Unusual
-
-        def fetch(offset: int, size: int) -> bytes:
-            return os.pread(descriptor, size, offset)
-
-        window = _Window(data, 0, len(data) < _FIRST, fetch)
+        file = FileBytes(descriptor)
+        window = _Window(data, 0, len(data) < _FIRST, file.fetch)
         start = window.walk(_PREFIX_LENGTH, EXPLICIT, plan.meta, found)
         syntax = found[SYNTAX][1].decode("latin-1").rstrip(PADDING) if SYNTAX in found else ""
         if not syntax:
             raise Unusual
+        source: Source = file
         if syntax in DEFLATED:
-            window = _Window(b"", 0, False, Inflating(fetch, start).fetch)
+            source = Inflating(file.fetch, start)
+            window = _Window(b"", 0, False, source.fetch)
         first = 0 if syntax in DEFLATED else start
         encoding = window.see_first(first, syntax)
-        end = window.walk(first, encoding, plan.dataset, found)
-        return Extent(encoding, syntax, start, end)
+        end, damage = window.walk(first, encoding, plan.dataset, found), ""
+        if plan.dataset.lacks_any(found):
+            end = window.walk(end, encoding, _BEFORE_PIXELS, {})
+            if end == first:
+                raise Unusual  # there are no elements
+            damage = _look_behind(source, end, encoding)
+        return Extent(encoding, syntax, start, end), damage
     finally:
         os.close(descriptor)
+
+
+def _look_behind(source: Source, position: int, encoding: Encoding) -> str:
+    """Check that no element of before the pixel data is behind it; return what is damaged."""
+    walk = FullWalk(source, position, encoding, keep=False)
+    try:
+        walk.run()
+    except Damaged as error:
+        if not walk.has_passed_pixels:
+            raise Unusual from None
+        return str(error)
+    except (zlib.error, Bomb):
+        return "its deflated data is damaged"
+    finally:
+        if walk.odd.keys() - {ZEROS}:
+            raise Unusual
+    return ""
 
 
 def encoding_of(syntax: str, first: bytes) -> Encoding:
@@ -116,12 +146,13 @@ def encoding_of(syntax: str, first: bytes) -> Encoding:
     That of a private one shows in the ``first`` bytes: an element with or without VR.
     """
     if not syntax.startswith(_STANDARD):
-        return EXPLICIT if _has_vr(first) else IMPLICIT
+        return EXPLICIT if has_vr(first) else IMPLICIT
     kinds = {IMPLICIT_LITTLE: IMPLICIT, EXPLICIT_BIG_ENDIAN: EXPLICIT_BIG}
     return kinds.get(syntax, EXPLICIT)
 
 
-def _has_vr(first: bytes) -> bool:
+def has_vr(first: bytes) -> bool:
+    """Return whether the header of an element has a value representation."""
     letters = first[4:6]
     return letters.isupper() and letters.isalpha()
 
@@ -168,7 +199,7 @@ class _Window:
         at = offset - self._base
         first = self._data[at : at + _HEAD]
         encoding = encoding_of(syntax, first)
-        if encoding.implicit and _has_vr(first):
+        if encoding.implicit and has_vr(first):
             raise Unusual
         return encoding
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 
 PADDING = " \0"
@@ -30,3 +31,9 @@ SHORT = {
     )
 }
 """As they are encoded, those with a length of 16 bits in Explicit VR."""
+
+
+def swapped(vr: str, value: bytes) -> bytes:
+    """Return binary numbers in the other byte order."""
+    size = 2 if vr in ("AT", "OW") else struct.calcsize(f"={NUMBERS[vr]}") if vr in NUMBERS else 1
+    return b"".join(value[at : at + size][::-1] for at in range(0, len(value), size))

@@ -2,7 +2,7 @@
 
 It takes the wanted elements and skips the rest by length; only sequences of undefined length
 must be walked through. It does not guess: any deviation from the standard is `Unusual`, and is
-left to pydicom.
+left to `pacsfw.dicom.full_walk`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pacsfw.dicom.vr import LONG, SHORT
-from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, QueryRow, Want, Wanted
+from pacsfw.dicom.wanted import FILE_META_END, LONGEST_VALUE, TOO_LONG, QueryRow, Want, Wanted
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 _DEEPEST = 32
 _UNTIL_ITEM_END = ITEM_END - 1
+_BEFORE_OTHERS = frozenset({_UNTIL_ITEM_END, FILE_META_END})
+"""Tags after which no element of the same encoding follows."""
 _NOTHING = Wanted({})
 _SEQUENCES = frozenset({"SQ", "UN"})
 _FRAGMENTED = frozenset({"OB", "OW"})
@@ -121,7 +123,7 @@ class Walk:
                 group, element, code, length = head(data, position)
                 tag = group << 16 | element
                 if not previous < tag <= last:
-                    if tag > last:
+                    if tag > last and (code in SHORT or code in LONG or last in _BEFORE_OTHERS):
                         return position
                     raise Unusual
                 if code in SHORT:
@@ -205,8 +207,11 @@ class Walk:
             return self._fragments(start)
         if vr not in _SEQUENCES:
             raise Unusual
-        # The items of UN are implicit (PS3.5 section 6.2.2, note 2).
-        encoding = IMPLICIT if vr == "UN" and self._encoding.little else self._encoding
+        encoding = self._encoding
+        if vr == "UN" and not encoding.implicit:
+            if not encoding.little:
+                raise Unusual
+            encoding = IMPLICIT  # PS3.5 section 6.2.2, note 2
         if want is None or want.items is None:
             if want is not None:
                 found[tag] = "SQ", None
@@ -232,8 +237,7 @@ class Walk:
             found: QueryRow = {}
             items.append(found)
             if length == UNDEFINED:
-                inner = Walk(data, encoding, self._depth + 1)
-                position = inner.run(position, wanted, found, _UNTIL_ITEM_END, -1) + 8
+                position = self._undefined_item(position, encoding, wanted, found)
                 continue
             stop = position + length
             if end is not None and stop > end:
@@ -247,14 +251,23 @@ class Walk:
             raise Unusual
         return position
 
+    def _undefined_item(
+        self, position: int, encoding: Encoding, wanted: Wanted, found: QueryRow
+    ) -> int:
+        inner = Walk(self._data, encoding, self._depth + 1)
+        position = inner.run(position, wanted, found, _UNTIL_ITEM_END, -1)
+        group, element, _ = encoding.item(self._data, position)
+        if group << 16 | element != ITEM_END:
+            raise Unusual
+        return position + 8
+
     def _skip_items(self, position: int, encoding: Encoding) -> int:
         while True:
             tag, length, position = self._item(position)
             if tag == SEQUENCE_END:
                 return position
             if length == UNDEFINED:
-                inner = Walk(self._data, encoding, self._depth + 1)
-                position = inner.run(position, _NOTHING, {}, _UNTIL_ITEM_END, -1) + 8
+                position = self._undefined_item(position, encoding, _NOTHING, {})
             else:
                 position += length
 
@@ -283,7 +296,8 @@ def _walk_item(
     if not encoding.implicit and data[4:6] not in SHORT and data[4:6] not in LONG:
         raise Unusual
     try:
-        Walk(data, encoding, depth).run(0, wanted, found, wanted.last, -1)
+        Walk(data, encoding, depth).run(0, wanted, found, _UNTIL_ITEM_END, -1)
     except Short as short:
-        if short.position != len(data):
-            raise Unusual from None
+        if short.position == len(data):
+            return
+    raise Unusual

@@ -8,30 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
+from pacsfw.dicom.charset import is_plain
 from pacsfw.dicom.tagpath import FILE_META_GROUP, Step, TagPath
 from pacsfw.dicom.vr import PADDING
 
 CHARACTER_SET = 0x00080005
+SOP_CLASS, SOP_INSTANCE = 0x00080016, 0x00080018
 SYNTAX = 0x00020010
+FILE_META_END = 0x0002FFFF
 _SYNTAX = (Step(0x0002, 0x0010, "UI"),)
 _CHARACTER_SET = (Step(0x0008, 0x0005, "CS"),)
 LAST_BEFORE_PIXELS = 0x7FE00007
 """The greatest tag before pixel data, including float and double pixel data."""
+_LAST_OF_PIXELS = 0x7FE00010
+_ONLY_CHARACTER_SET = {CHARACTER_SET}
 
 Raw: TypeAlias = tuple[str, Any]
 """Value representation and value.
 
 The value is bytes; for a sequence that is read, a list of `QueryRow`; for another sequence,
-None; `TOO_LONG` for a value that is too long for a table.
+None; a `NotRead` for a value that cannot be read.
 """
 QueryRow: TypeAlias = dict[int, Raw]
 """The wanted elements of a data set or item by tag, in their order."""
 
-TOO_LONG = object()
+
+class NotRead(NamedTuple):
+    """In place of a value: why it cannot be read."""
+
+    reason: str
+
+
+TOO_LONG = NotRead("a value that is too long")
 LONGEST_VALUE = 1 << 26
 """Maximum bytes of one value."""
 
@@ -67,6 +79,23 @@ class Wanted:
             want.items = want.items or Wanted({})
             want.items.add(tuple(rest))
             want.items.add(_CHARACTER_SET)
+
+    def lacks_any(self, found: QueryRow) -> bool:
+        """Return whether something wanted was not found, so that it may still follow.
+
+        A character set matters only to text that is not ASCII.
+        """
+        if self.private:
+            return True
+        missing = self.elements.keys() - found.keys()
+        if missing == _ONLY_CHARACTER_SET:
+            return not all(type(each) is bytes and is_plain(each) for _, each in found.values())
+        return bool(missing)
+
+    @property
+    def is_behind_pixels(self) -> bool:
+        """Whether an element after the pixel data is wanted."""
+        return any(tag > _LAST_OF_PIXELS for tag in self.elements)
 
     def known_from(self, found: QueryRow) -> dict[int, Want]:
         """Return the wanted elements, given the creators found so far."""
@@ -114,7 +143,7 @@ class Plan:
 
 def compiled(paths: Iterable[TagPath]) -> Plan:
     """Return the plan for reading the values at the paths."""
-    meta, dataset = Wanted({}, last=0x0002FFFF), Wanted({})
+    meta, dataset = Wanted({}, last=FILE_META_END), Wanted({})
     meta.add(_SYNTAX)
     dataset.add(_CHARACTER_SET)
     paths = frozenset(paths)

@@ -6,17 +6,22 @@ that, and all that matters here are the accepted contexts and the maximum length
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pacsfw.dicom.vr import PADDING
-from pacsfw.dimse.negotiation import Context
-
-_FIXED = 68
-_ITEM = struct.Struct(">BxH")
-_RESULT, _TRANSFER_SYNTAX, _USER_INFORMATION, _MAXIMUM_LENGTH = 0x21, 0x40, 0x50, 0x51
-_ACCEPTANCE = 0
+from pacsfw.dimse.negotiation import (
+    ACCEPTANCE,
+    FIXED,
+    MAXIMUM_LENGTH,
+    RESULT,
+    TRANSFER_SYNTAX,
+    USER_INFORMATION,
+    Context,
+    items,
+)
+from pacsfw.dimse.pdu import ProtocolError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +57,18 @@ def read(body: bytes, proposed: Mapping[int, tuple[str, Sequence[str]]]) -> Repl
     contexts: dict[int, Context] = {}
     answered = False
     max_pdu = 0
-    for kind, value in _items(body[_FIXED:]):
-        if kind == _RESULT and len(value) >= 3:
+    for kind, value in _items(body[FIXED:]):
+        if kind == RESULT and len(value) >= 3:
             answered = True
             context_id, result = value[0], value[2]
-            if result == _ACCEPTANCE and context_id in proposed and context_id not in contexts:
+            if result == ACCEPTANCE and context_id in proposed and context_id not in contexts:
                 abstract, offered = proposed[context_id]
                 syntax = _syntax(value[4:], offered)
                 if syntax:
                     contexts[context_id] = Context(abstract, syntax)
-        elif kind == _USER_INFORMATION:
+        elif kind == USER_INFORMATION:
             for sub_kind, item in _items(value):
-                if sub_kind == _MAXIMUM_LENGTH and len(item) >= 4:
+                if sub_kind == MAXIMUM_LENGTH and len(item) >= 4:
                     max_pdu = int.from_bytes(item[:4], "big")
     return Reply(contexts, max_pdu) if answered else None
 
@@ -73,7 +78,7 @@ def _syntax(data: bytes, offered: Sequence[str]) -> str:
     named = [
         value.decode("latin-1").strip(PADDING)
         for kind, value in _items(data)
-        if kind == _TRANSFER_SYNTAX
+        if kind == TRANSFER_SYNTAX
     ]
     named = [each for each in named if each]
     if not named and len(offered) == 1:
@@ -83,11 +88,5 @@ def _syntax(data: bytes, offered: Sequence[str]) -> str:
 
 def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield type and value of items; one that is cut ends the list."""
-    position = 0
-    while position + _ITEM.size <= len(data):
-        kind, length = _ITEM.unpack_from(data, position)
-        start = position + _ITEM.size
-        position = start + length
-        if position > len(data):
-            return
-        yield kind, data[start:position]
+    with suppress(ProtocolError):
+        yield from items(data, "A-ASSOCIATE-AC", len(data))

@@ -41,11 +41,10 @@ _REJECTIONS = {
     (1, 1): "no reason given",
     (1, 2): "application context name not supported",
     (1, 3): "calling AE title not recognized: register our AE title {ours} at the PACS",
-    (
-        1,
-        7,
-    ): "called AE title not recognized: check that {theirs} is the AE title of the PACS, and that"
-    " it knows ours, {ours}: some PACS reject an unknown caller so",
+    (1, 7): (
+        "called AE title not recognized: check that {theirs} is the AE title of the PACS, and that "
+        "it knows ours, {ours}: some PACS reject an unknown caller so"
+    ),
     (2, 1): "no reason given",
     (2, 2): "protocol version not supported",
     (3, 1): "temporary congestion: the PACS is busy",

@@ -21,6 +21,12 @@ from pacsfw.words import said
 VERIFICATION = "1.2.840.10008.1.1"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 
+FIXED = 68
+"""Bytes of an A-ASSOCIATE-RQ or -AC PDU before its items."""
+RESULT, TRANSFER_SYNTAX, USER_INFORMATION, MAXIMUM_LENGTH = 0x21, 0x40, 0x50, 0x51
+"""Types of items."""
+ACCEPTANCE = 0
+
 MAX_CONTEXTS = 128
 MAX_SYNTAXES = 256
 MAX_USER_ITEMS = 1024
@@ -28,11 +34,8 @@ MAX_USER_ITEMS = 1024
 _IMPLICIT, _EXPLICIT = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 _DEFLATED, _BIG_ENDIAN = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 _ITEM = struct.Struct(">BxH")
-_FIXED = 68
 _AE_TITLES = slice(4, 36)
-_APPLICATION, _CONTEXT, _USER_INFORMATION = 0x10, 0x20, 0x50
-_ABSTRACT_SYNTAX, _TRANSFER_SYNTAX, _RESULT = 0x30, 0x40, 0x21
-_MAXIMUM_LENGTH, _CLASS_UID, _VERSION_NAME = 0x51, 0x52, 0x55
+_APPLICATION, _CONTEXT, _ABSTRACT_SYNTAX, _CLASS_UID, _VERSION_NAME = 0x10, 0x20, 0x30, 0x52, 0x55
 
 _REFUSED_SYNTAXES = frozenset(
     {
@@ -48,7 +51,7 @@ _REFUSED_SYNTAXES = frozenset(
         "1.2.840.10008.1.20",
     }
 )
-_ACCEPTANCE, _NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 0, 3, 4
+_NO_ABSTRACT_SYNTAX, _NO_TRANSFER_SYNTAX = 3, 4
 _ANYBODY = Accept()
 
 
@@ -131,11 +134,11 @@ def negotiate(
     ProtocolError
         The PDU is malformed or exceeds a limit.
     """
-    if len(body) < _FIXED:
+    if len(body) < FIXED:
         raise ProtocolError("truncated A-ASSOCIATE-RQ PDU")
     (version,) = struct.unpack_from(">H", body)
     called, calling = _text(body[4:20]), _text(body[20:36])
-    request = _read(body[_FIXED:])
+    request = _read(body[FIXED:])
     if not version & 1:
         return _reject(calling, "protocol version not supported", source=2, diagnostic=2)
     if request.application != APPLICATION_CONTEXT:
@@ -188,8 +191,14 @@ def _text(value: bytes) -> str:
     return value.decode("latin-1").strip(PADDING)
 
 
-def _items(data: bytes, what: str, limit: int) -> Iterator[tuple[int, bytes]]:
-    """Iterate over (type, value) of items, strictly within ``data``."""
+def items(data: bytes, what: str, limit: int) -> Iterator[tuple[int, bytes]]:
+    """Iterate over (type, value) of items (PS3.8 section 9.3), strictly within ``data``.
+
+    Raises
+    ------
+    ProtocolError
+        An item of ``what`` is cut, or there are more than ``limit``.
+    """
     position = count = 0
     while position < len(data):
         if position + _ITEM.size > len(data):
@@ -207,14 +216,14 @@ def _items(data: bytes, what: str, limit: int) -> Iterator[tuple[int, bytes]]:
 
 def _read(data: bytes) -> _Request:
     request = _Request()
-    for kind, value in _items(data, "A-ASSOCIATE-RQ", MAX_CONTEXTS + 16):
+    for kind, value in items(data, "A-ASSOCIATE-RQ", MAX_CONTEXTS + 16):
         if kind == _APPLICATION:
             request.application = _text(value)
         elif kind == _CONTEXT:
             _read_context(value, request.contexts)
-        elif kind == _USER_INFORMATION:
-            for user_kind, item in _items(value, "the user information", MAX_USER_ITEMS):
-                if user_kind == _MAXIMUM_LENGTH and len(item) == 4:
+        elif kind == USER_INFORMATION:
+            for user_kind, item in items(value, "the user information", MAX_USER_ITEMS):
+                if user_kind == MAXIMUM_LENGTH and len(item) == 4:
                     request.max_pdu = int.from_bytes(item, "big")
     if not request.contexts:
         raise ProtocolError("A-ASSOCIATE-RQ without a presentation context")
@@ -227,9 +236,9 @@ def _read_context(value: bytes, contexts: dict[int, _Proposed]) -> None:
     context_id = value[0]
     if context_id % 2 == 0 or context_id in contexts:
         raise ProtocolError(f"presentation context ID {context_id} is even or occurs twice")
-    items = list(_items(value[4:], "a presentation context", MAX_SYNTAXES))
-    abstract = [_text(item) for kind, item in items if kind == _ABSTRACT_SYNTAX]
-    transfer = [_text(item) for kind, item in items if kind == _TRANSFER_SYNTAX]
+    found = list(items(value[4:], "a presentation context", MAX_SYNTAXES))
+    abstract = [_text(item) for kind, item in found if kind == _ABSTRACT_SYNTAX]
+    transfer = [_text(item) for kind, item in found if kind == TRANSFER_SYNTAX]
     if len(abstract) != 1 or not transfer:
         raise ProtocolError(
             f"presentation context {context_id} is not one abstract syntax with transfer syntaxes"
@@ -258,10 +267,10 @@ def _judge(
             result = _NO_TRANSFER_SYNTAX
             refused |= dict.fromkeys(map(_unacceptable, proposed.transfer_syntaxes))
         else:
-            result = _ACCEPTANCE
+            result = ACCEPTANCE
             accepted[context_id] = Context(abstract, chosen)
         # The syntax of a rejected context has no meaning, but the field is required.
-        syntax = chosen if result == _ACCEPTANCE and chosen else _IMPLICIT
+        syntax = chosen if result == ACCEPTANCE and chosen else _IMPLICIT
         results.append(_context_result(context_id, result, syntax))
     return accepted, results, list(refused)
 
@@ -273,22 +282,22 @@ def _unacceptable(syntax: str) -> str:
 
 def _context_result(context_id: int, result: int, syntax: str) -> bytes:
     head = bytes((context_id, 0, result, 0))
-    return _item(_RESULT, head + _item(_TRANSFER_SYNTAX, syntax.encode("ascii")))
+    return _item(RESULT, head + _item(TRANSFER_SYNTAX, syntax.encode("ascii")))
 
 
 def _acceptance(ae_titles: bytes, results: list[bytes], max_pdu: int) -> bytes:
     """Encode an A-ASSOCIATE-AC PDU (PS3.8 table 9-17); the AE titles are returned unchanged."""
     about_us = (
-        _item(_MAXIMUM_LENGTH, max_pdu.to_bytes(4, "big"))
+        _item(MAXIMUM_LENGTH, max_pdu.to_bytes(4, "big"))
         + _item(_CLASS_UID, IMPLEMENTATION_CLASS_UID.encode("ascii"))
         + _item(_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode("ascii"))
     )
-    items = [
+    parts = [
         _item(_APPLICATION, APPLICATION_CONTEXT.encode("ascii")),
         *results,
-        _item(_USER_INFORMATION, about_us),
+        _item(USER_INFORMATION, about_us),
     ]
-    body = bytes((0, 1, 0, 0)) + ae_titles + bytes(32) + b"".join(items)
+    body = bytes((0, 1, 0, 0)) + ae_titles + bytes(32) + b"".join(parts)
     return HEADER.pack(PduType.ASSOCIATE_AC, len(body)) + body
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from pacsfw.api import QueryResult
+
 Service: TypeAlias = Literal["C-ECHO", "C-FIND", "C-GET", "C-MOVE", "C-STORE"]
 
 SUCCESS = 0x0000
@@ -127,6 +129,11 @@ def is_warning(status: int | None) -> bool:
     if status is None or status == AT_LIMIT:
         return False
     return status in (0x0001, 0x0107, 0x0116) or status & 0xF000 == 0xB000
+
+
+def is_warned(result: QueryResult) -> bool:
+    """Return whether a query result ended with a warning, by its status or its evidence."""
+    return is_warning(result.status) or bool(result.evidence.get("warned"))
 
 
 def _by_range(status: int, service: Service) -> str:

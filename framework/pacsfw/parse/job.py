@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -194,13 +194,18 @@ class ParseJob:
         StateError
             A table cannot be written, or the tree cannot be listed.
         """
+        columns = [written for written in self._tables if written.table == COLUMNS]
+        if not (self._loop.has_begun or self._request.append):
+            # Before the loop records that the tables are ours: a table that has rows now is not.
+            for written in columns:
+                self._retry(written, partial(written.sink.begin, COLUMNS))
         try:
             self._loop.run(self._request.limit)
         except OSError as err:
             raise StateError(f"{self._request.root}: cannot be read: {err.strerror}") from err
-        for written in self._tables:
-            if written.table == COLUMNS:
-                self._deliver_columns(written)
+        batch = Batch(table=COLUMNS, key="", rows=self._column_rows())
+        for written in columns:
+            self._retry(written, partial(written.sink.rewrite, COLUMNS, [batch]))
 
     def _make_loop(self) -> Loop:
         request, (instances, *others) = self._request, self._tables
@@ -241,6 +246,8 @@ class ParseJob:
             folders=tally.folders,
             cells=tally.cells,
             duplicates=tally.duplicates,
+            faulty=tally.faulty,
+            odd=tally.odd,
             tables=[(written.table.name, written.name) for written in self._tables],
         )
 
@@ -255,13 +262,8 @@ class ParseJob:
         rows = column_rows(self._config.tags, self._registry)
         return without_path(rows) if self._request.exclude_path else rows
 
-    def _deliver_columns(self, written: Written) -> None:
-        batch = Batch(table=COLUMNS, key="", rows=self._column_rows())
-        if not self._request.append:
-            with_retries(written, lambda: written.sink.begin(COLUMNS), self._clock, self._stop)
-        with_retries(
-            written, lambda: written.sink.rewrite(COLUMNS, [batch]), self._clock, self._stop
-        )
+    def _retry(self, written: Written, call: Callable[[], None]) -> None:
+        with_retries(written, call, self._clock, self._stop)
 
     def _own_paths(self) -> list[str]:
         """Return the paths that this parse writes, which may be below the tree that it reads."""
@@ -274,7 +276,7 @@ class ParseJob:
 
     def _empty_tables(self) -> None:
         for each in self._tables:
-            with_retries(each, partial(each.sink.rewrite, each.table, ()), self._clock, self._stop)
+            self._retry(each, partial(each.sink.rewrite, each.table, ()))
 
     def _check_request(self) -> None:
         request, charset = self._request, self._config.undeclared_charset

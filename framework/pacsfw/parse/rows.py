@@ -155,6 +155,7 @@ def _warn(tally: Tally, level: int) -> None:
     counts = (
         ("failed", tally.failed),
         ("folders not read", tally.folders),
+        ("rows of damaged files", tally.faulty),
         ("cells left empty", tally.cells),
     )
     found = [f"{words} {kinds.total():,}" for words, kinds in counts if kinds]

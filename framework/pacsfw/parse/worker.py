@@ -11,12 +11,15 @@ from pacsfw.api import Row, Stored
 from pacsfw.config import Tag
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
+from pacsfw.dicom.wanted import SOP_INSTANCE
 from pacsfw.parse.tree.dicomdir import MARKS
-from pacsfw.parse.tree.file_reader import About, FileReader, Parsed
+from pacsfw.parse.tree.file_reader import IDENTITY, About, FileReader, Parsed
 from pacsfw.plugins import discover
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 
+_OF_FILES = (*MARKS, *IDENTITY.values())
+"""What the reader of files must know of each, whatever the columns."""
 _IDENTITY = {
     "sop_uid": "SOPInstanceUID",
     "sop_class": "SOPClassUID",
@@ -25,8 +28,6 @@ _IDENTITY = {
     "syntax": "TransferSyntaxUID",
 }
 """Attribute of `Stored` -> keyword."""
-_UID = parse("SOPInstanceUID")
-_UID_TAG = _UID.steps[0].tag
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +62,13 @@ def file_reader(
     def read_row(header: FileHeader, path: Path | None) -> Parsed:
         row, wanted, errors = cells.read(header)
         about = describer.of(wanted, path) if describer and path else None
-        return Parsed(row, errors, about, _uid_of(header))
+        return Parsed(row, errors, about, sop_uid=_uid_of(header))
 
-    headers = cells.headers([*map(parse, MARKS), _UID])
-    return FileReader(headers, read_row, workdir)
+    return FileReader(cells.headers(map(parse, _OF_FILES)), read_row, workdir)
 
 
 def _uid_of(header: FileHeader) -> bytes:
-    _, value = header.found.get(_UID_TAG, ("", b""))  # quicker than its methods
+    _, value = header.found.get(SOP_INSTANCE, ("", b""))  # quicker than its methods
     return value.strip(b"\0 ") if isinstance(value, bytes) else b""
 
 

@@ -29,6 +29,10 @@ class ParseSummary:
     """Folders that were not read, by reason."""
     cells: Mapping[str, int] = field(default_factory=dict)
     """Cells left empty because of a failure, by column and reason."""
+    faulty: Mapping[str, int] = field(default_factory=dict)
+    """Rows of files whose header is damaged, by reason."""
+    odd: Mapping[str, int] = field(default_factory=dict)
+    """Rows of irregular files, by kind."""
     duplicates: int = 0
     """Instances whose SOP Instance UID an earlier row has."""
     tables: Sequence[tuple[str, str]] = ()
@@ -38,8 +42,8 @@ class ParseSummary:
 
     @property
     def exit_code(self) -> int:
-        """0 if every DICOM file has its row, else 1."""
-        return 1 if self.failed or self.folders or self.problems else 0
+        """0 if every DICOM file has its row, read to its end, else 1."""
+        return 1 if self.failed or self.faulty or self.folders or self.problems else 0
 
 
 def render(summary: ParseSummary, console: Console) -> None:
@@ -55,7 +59,9 @@ def _lines(summary: ParseSummary) -> Iterator[tuple[str, str, str]]:
     yield from _counted("without a row", {**summary.harmless}, "")
     yield from _counted("failed", summary.failed, "red")
     yield from _counted("folders not read", summary.folders, "red")
+    yield from _counted("rows of damaged files", summary.faulty, "red")
     yield from _counted("cells left empty", summary.cells, "yellow")
+    yield from _counted("irregular files", summary.odd, "yellow")
     if summary.duplicates:
         text = f"{summary.duplicates:,} x the SOP Instance UID of an earlier row"
         yield "duplicates", text, "yellow"

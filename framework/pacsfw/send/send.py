@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-)
+from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from pacsfw.api import Net
+from pacsfw.dicom import implicit, integrity
+from pacsfw.dicom.header import HeaderReader
 from pacsfw.dimse import status as statuses
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
 from pacsfw.dimse.opening import Proposal
 from pacsfw.dimse.requestor import Ended, Requestor
 from pacsfw.errors import RemoteError
+from pacsfw.regular import open_regular
 from pacsfw.send.files import Sendable
 
 State: TypeAlias = Literal["sent", "warning", "failed", "not sent"]
@@ -35,8 +35,6 @@ _MOST_CONTEXTS = 128
 _GIVE_UP = 3
 """Maximum number of consecutive associations without a sent instance."""
 _PIECE = 128 * 1024
-_RECODED = frozenset({ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian})
-"""Transfer syntaxes that can be converted to Implicit VR Little Endian without loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +57,18 @@ def send(
     """Send files to ``net.called``; call ``tell`` once for each.
 
     An instance is sent byte for byte in the transfer syntax of its file. If the peer accepts
-    only Implicit VR Little Endian, an uncompressed instance is converted.
+    only Implicit VR Little Endian, an uncompressed instance is converted: its values keep their
+    bytes. Only files that are intact to their last byte are sent.
 
     Raises
     ------
     RemoteError
         The node cannot be reached; ``tell`` has been called for every file.
     """
-    for batch in _batches(files):
-        _Batch(net, batch, tell, stop).send()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom quotes values; each fault is told here
+        for batch in _batches(files):
+            _Batch(net, batch, tell, stop).send()
 
 
 def _batches(files: Sequence[Sendable]) -> Iterator[list[Sendable]]:
@@ -90,7 +91,7 @@ def _batches(files: Sequence[Sendable]) -> Iterator[list[Sendable]]:
 
 def _proposals(sop_class: str, syntax: str) -> list[Proposal]:
     own = Proposal(sop_class, (syntax,))
-    if syntax in _RECODED:
+    if syntax in implicit.CONVERTIBLE:
         return [own, Proposal(sop_class, (ImplicitVRLittleEndian,))]
     return [own]
 
@@ -103,6 +104,7 @@ class _Batch:
     ) -> None:
         self._net, self._left, self._stop = net, files, stop
         self._tell = tell
+        self._reader = HeaderReader(integrity.PATHS)
         self._proposals = list(
             dict.fromkeys(
                 proposal for file in files for proposal in _proposals(file.sop_class, file.syntax)
@@ -140,11 +142,13 @@ class _Batch:
     def _send(self, association: Requestor, file: Sendable) -> Sent:
         try:
             syntax = _accepted(association, file)
-            pieces = _as_it_is(file) if syntax == file.syntax else _recoded(file)
+            opened = self._opened(file, syntax)
         except _Unsent as err:
             return Sent(file, "failed", str(err))
         try:
-            association.store(file.sop_class, syntax, file.sop_uid, pieces)
+            with opened:
+                pieces = _pieces(opened, file, syntax)
+                association.store(file.sop_class, syntax, file.sop_uid, pieces)
         except _Unsent as err:  # in the middle of a message: the association cannot continue
             self._done(Sent(file, "failed", str(err)))
             raise Ended(str(err)) from err
@@ -155,6 +159,20 @@ class _Batch:
         if message.command.number(Element.COMMAND_FIELD) != Field.C_STORE_RSP or status is None:
             raise Ended("the node sent a message other than a C-STORE response")
         return Sent(file, _state(status), statuses.describe(status, "C-STORE"), status)
+
+    def _opened(self, file: Sendable, syntax: str) -> io.FileIO:
+        """Open a file that is intact, and can be sent in this transfer syntax."""
+        opened = None
+        try:
+            opened = open_regular(file.path)
+            integrity.check(file.path, self._reader.read(file.path))
+            if syntax != file.syntax:
+                implicit.check(_fetching(opened), file.syntax, file.offset)
+        except (OSError, ValueError) as err:
+            if opened is not None:
+                opened.close()
+            raise _unsent(err) from err
+        return opened
 
     def _done(self, sent: Sent) -> None:
         self._left.remove(sent.file)
@@ -176,36 +194,33 @@ def _accepted(association: Requestor, file: Sendable) -> str:
     raise _Unsent(f"the node does not accept {name} in {encoding}")
 
 
-def _as_it_is(file: Sendable) -> Iterator[bytes]:
-    """Yield the data set; stop if the file changes meanwhile."""
+def _fetching(opened: io.FileIO) -> implicit.Fetch:
+    descriptor = opened.fileno()
+    return lambda offset, size: os.pread(descriptor, size, offset)
+
+
+def _pieces(opened: io.FileIO, file: Sendable, syntax: str) -> Iterator[bytes]:
+    """Yield the data set in this transfer syntax; stop if the file changes meanwhile."""
+    size = os.fstat(opened.fileno()).st_size
     try:
-        with file.path.open("rb", buffering=0) as source:
-            left = os.fstat(source.fileno()).st_size - file.offset
-            source.seek(file.offset)
-            while piece := source.read(_PIECE):
-                left -= len(piece)
-                yield piece
-    except OSError as err:
-        raise _Unsent(f"cannot be read: {err.strerror}") from err
-    if left:
-        raise _Unsent("changed while it was sent")
+        if syntax != file.syntax:
+            yield from implicit.convert(_fetching(opened), file.syntax, file.offset)
+            return
+        opened.seek(file.offset)
+        yield from iter(partial(opened.read, _PIECE), b"")
+        if opened.tell() != size:
+            raise _Unsent("changed while it was sent")
+    except (OSError, ValueError) as err:
+        raise _unsent(err) from err
 
 
-def _recoded(file: Sendable) -> Iterator[bytes]:
-    from pydicom import dcmread
-    from pydicom.filebase import DicomBytesIO
-    from pydicom.filewriter import write_dataset
-
-    try:
-        dataset = dcmread(file.path)
-        buffer = DicomBytesIO()
-        buffer.is_implicit_VR, buffer.is_little_endian = True, True
-        write_dataset(buffer, dataset)
-    except Exception as err:  # noqa: BLE001 - pydicom raises anything on malformed bytes
-        raise _Unsent(
-            f"cannot be converted to Implicit VR Little Endian: {type(err).__name__}"
-        ) from None
-    return iter([buffer.getvalue()])
+def _unsent(err: OSError | ValueError) -> _Unsent:
+    """Return why a file is not sent: without its path, and without a value."""
+    if isinstance(err, OSError):
+        return _Unsent(f"cannot be read: {err.strerror}")
+    if isinstance(err, implicit.Unconvertible):
+        return _Unsent(f"cannot be converted to Implicit VR Little Endian: {err}")
+    return _Unsent(f"damaged: {err}" if isinstance(err, integrity.Damaged) else str(err))
 
 
 def _state(status: int) -> State:

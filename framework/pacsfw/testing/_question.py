@@ -101,7 +101,7 @@ class Question:
         except ValueError as error:
             raise BadIdentifier(f"{keyword} at {self.level} level: {error}") from error
         at_start = vr in RANGE_VRS and pattern.startswith("-") and self._faults.open_ranges
-        too_long = keyword == "StudyDate" and _is_longer(pattern, self._faults.longest_range)
+        too_long = keyword == "StudyDate" and is_longer(pattern, self._faults.longest_range)
 
         @cache
         def fit(values: Texts) -> bool:
@@ -120,7 +120,7 @@ def _ends_evenly(uid: Texts) -> bool:
     return uid[0][-1:] in "02468"
 
 
-def _is_longer(dates: str, longest: int | None) -> bool:
+def is_longer(dates: str, longest: int | None) -> bool:
     """Return whether this is a range of more days; one without a bound has no end."""
     first, hyphen, last = dates.partition("-")
     if longest is None or not hyphen:

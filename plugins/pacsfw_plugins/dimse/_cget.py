@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from pacsfw.api import Inbox, Outcome, Query, QueryRow, Request, RunContext, is_uid
+from pacsfw.dicom.matching import is_nameable
 from pacsfw.dimse.identifier import PATIENT_ROOT_GET, STUDY_ROOT_GET, Root
 from pacsfw.dimse.requestor import Requestor
 from pacsfw.dimse.status import CANCELLED, SUCCESS, WRONG_IDENTIFIER
 from pacsfw.errors import RemoteError
 from pacsfw_plugins.dimse._cfind import CFind
 from pacsfw_plugins.dimse._cget_contexts import MOST, OTHERS, USUAL, contexts
-from pacsfw_plugins.dimse._retrieve import NO_PATIENT, Retrieving, Service, is_nameable
+from pacsfw_plugins.dimse._retrieve import NO_PATIENT, Retrieving, Service
 
 _BATCH = 200
 """The limit of UIDs in one request."""

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 from pydicom.dataset import Dataset
 
 from pacsfw.api import Clock, Inbox, Level, Net, Outcome, Request, RunContext, Transfer
+from pacsfw.dicom.matching import is_nameable
 from pacsfw.dimse import identifier, rows
 from pacsfw.dimse.client import associate
 from pacsfw.dimse.command import Element, Field
@@ -286,11 +287,6 @@ class Retrieve:
     def _broken(self, ended: str) -> Outcome:
         """Return the outcome without a final response: the counts of the last pending one."""
         return replace(self._last, status=None, status_text=ended, failed_uids=())
-
-
-def is_nameable(patient_id: str) -> bool:
-    """Return whether a query can name a patient: wildcards and backslashes have a meaning."""
-    return bool(patient_id) and not set(patient_id) & set("*?\\")
 
 
 def _identifier(request: Request, root: Root) -> Dataset:

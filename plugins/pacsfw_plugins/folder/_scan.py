@@ -134,7 +134,7 @@ def _attributes(header: FileHeader, tally: ScanTally) -> dict[str, str] | None:
         return None
     for keyword in UIDS:
         if not found.get(keyword):
-            raise UnreadableObject("the object", f"it has no {keyword}")
+            raise UnreadableObject("the object", header.fault or f"it has no {keyword}")
     return {**found, "SOPClassUID": sop_class}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import os
-import stat
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,12 +12,11 @@ from typing import Any
 from pacsfw.api import Inbox, Outcome, Request, Transfer
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dimse.status import OUT_OF_RESOURCES, SUCCESS
+from pacsfw.regular import NotRegular, open_regular
 from pacsfw_plugins._incoming import NO_SUCH_INSTANCE, PARTLY, NotKept, keep
 from pacsfw_plugins.folder._shared import Indexed
 
 _PIECE = 1 << 20
-_OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Without waiting: a pipe that has replaced a file would wait for its writer."""
 
 
 class FolderImport(Indexed, Transfer):
@@ -118,25 +117,22 @@ def _is_same(path: str, other: str) -> bool:
 
 def _pieces(path: str) -> Iterator[bytes]:
     try:
-        descriptor = os.open(path, _OPEN)
+        file = open_regular(path)
+    except NotRegular:
+        raise NotKept("a file is not a regular file any more") from None
     except OSError as err:
         raise NotKept(f"a file cannot be read: {err.strerror}") from None
-    try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise NotKept("a file is not a regular file any more")
-        done = 0
-        while piece := _read(descriptor):
+    with file:
+        size, done = os.fstat(file.fileno()).st_size, 0
+        while piece := _read(file):
             done += len(piece)
             yield piece
-        if done != about.st_size:
+        if done != size:
             raise NotKept("a file changed while it was read")
-    finally:
-        os.close(descriptor)
 
 
-def _read(descriptor: int) -> bytes:
+def _read(file: io.FileIO) -> bytes:
     try:
-        return os.read(descriptor, _PIECE)
+        return file.read(_PIECE)
     except OSError as err:
         raise NotKept(f"a file cannot be read: {err.strerror}") from None

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from pacsfw import api
 from pacsfw.errors import INTERRUPTED
-from pacsfw.words import GOOD, VERDICTS, amount, count, printable
+from pacsfw.words import VERDICTS, amount, count, printable
 
 FINISHED = (0, 1)
 """Exit codes of a run that was not aborted."""
@@ -73,7 +73,7 @@ class _Tally:
                 self.quarantined += 1
             case api.StudySettled():
                 # By UID, because a retried study settles again.
-                self.settled[event.study_uid] = event.verdict.state in GOOD
+                self.settled[event.study_uid] = event.verdict.is_complete
             case api.Converted():
                 self.converted[event.state] += 1
             case api.Waiting():
@@ -150,7 +150,7 @@ class _Display(api.Observer):
     def notify(self, event: api.Event) -> None:
         """Count the event and show it."""
         self.tally.see(event)
-        if isinstance(event, api.StudySettled) and event.verdict.state not in GOOD:
+        if isinstance(event, api.StudySettled) and not event.verdict.is_complete:
             self._name(event)
         self.show(event)
 

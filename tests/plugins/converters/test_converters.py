@@ -62,7 +62,7 @@ def test_bulk_data_are_left_out_at_any_depth_and_small_values_are_not(files, tmp
 def test_a_value_that_json_cannot_hold_is_named_by_its_tag_or_omitted(files, tmp_path):
     content = files[0].path.read_bytes()
     assert b"IS\x02\x001 " in content
-    files[0].path.write_bytes(content.replace(b"IS\x02\x001 ", b"IS\x02\x00x1", 1))
+    files[0].path.write_bytes(content.replace(b"IS\x02\x001 ", b"IS\x02\x00\xff1", 1))
 
     with pytest.raises(ComponentError, match=r"cannot represent the value of \(0020,001[123]\)"):
         convert("jsonmeta", files[:1], tmp_path)

@@ -118,6 +118,20 @@ def test_a_device_is_no_file(desk: Desk) -> None:
 
 
 @posix_only
+def test_a_pipe_is_no_file_and_nobody_waits_for_its_writer(desk: Desk) -> None:
+    os.mkfifo(desk.folder / "conf.yaml")
+    with pytest.raises(ConfigError, match=r"^conf\.yaml: not a regular file$"):
+        load(Path("conf.yaml"), desk.registry_for, cwd=desk.folder)
+
+
+@posix_only
+def test_a_pipe_is_no_plugin(desk: Desk) -> None:
+    os.mkfifo(desk.folder / "mine.py")
+    (line,) = desk.refusal("plugins:\n  load: [mine.py]\n")
+    assert line.endswith("mine.py: not a regular file")
+
+
+@posix_only
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
 def test_a_file_that_others_may_change_is_refused(desk: Desk, mode: int) -> None:
     path = desk.write("tags: []\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,7 @@ def test_a_reference_is_replaced(desk: Desk, text: str, value: str) -> None:
             ),
         ),
         ("${file:gone}", "the file {cwd}/gone cannot be read: No such file or directory"),
+        ("${file:pipe}", "the file {cwd}/pipe cannot be read: not a regular file"),
         ("${file:home}", "the file {cwd}/home cannot be read: Is a directory"),
         ("${file:long}", "the file {cwd}/long is longer than 65536 bytes"),
         ("${file:latin}", "the file {cwd}/latin is not UTF-8 text"),
@@ -74,6 +76,7 @@ def test_a_reference_is_replaced(desk: Desk, text: str, value: str) -> None:
 def test_a_reference_that_leads_nowhere_is_a_problem(desk: Desk, text: str, message: str) -> None:
     desk.write("x" * 65_537, "long")
     desk.write(b"sesam\xe9", "latin")
+    os.mkfifo(desk.folder / "pipe")
     message = message.replace("{cwd}", str(desk.folder))
     assert desk.refusal(COLUMN.format(text)) == [f"conf.yaml:1:43: tags[0].default_val: {message}"]
 

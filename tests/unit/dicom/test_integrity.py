@@ -19,9 +19,10 @@ from pydicom.uid import (
 )
 
 from pacsfw.dicom.decoding_errors import UnreadableObject
-from pacsfw.dicom.header import read_header
+from pacsfw.dicom.header import HeaderReader, read_header
 from pacsfw.dicom.integrity import Damaged, check
 from pacsfw.dicom.part10 import file_head
+from pacsfw.dicom.tagpath import parse
 from pacsfw.testing import make_studies
 from peers.fixtures import samples
 
@@ -146,17 +147,23 @@ def test_an_object_without_data_set_does_not_pass(tmp_path):
         check(path, read_header(path))
 
 
-def test_deep_nesting_costs_no_recursion(tmp_path):
+def test_deep_nesting_costs_no_recursion_and_has_a_limit(tmp_path):
     open_item = b"\x08\x00\x15\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     closing = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
     head = file_head("1.2", "1.2.3", ExplicitVRLittleEndian, "PACS")
     deep = tmp_path / "deep.dcm"
 
-    deep.write_bytes(head + open_item * 5000 + closing * 5000)
-    check(deep, read_header(deep))
-    deep.write_bytes(head + open_item * 5000 + closing * 4999)
+    deep.write_bytes(head + open_item * 99 + closing * 99)
+    check(deep, HeaderReader([parse("StudyDate")]).read(deep))
+    deep.write_bytes(head + b"\x08\0\x20\0DA\x08\x0020200102" + open_item * 99 + closing * 98)
     with pytest.raises(Damaged, match="in the middle of a sequence"):
-        check(deep, read_header(deep))
+        check(deep, HeaderReader([parse("StudyDate")]).read(deep))
+    deep.write_bytes(head + b"\x08\0\x20\0DA\x08\x0020200102" + open_item * 1_000_000)
+    tracemalloc.start()
+    with pytest.raises(Damaged, match="nested too deeply"):
+        check(deep, HeaderReader([parse("StudyDate")]).read(deep))
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
 
 
 def deflated(tmp_path, data):

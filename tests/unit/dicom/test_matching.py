@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacsfw.dicom.matching import folded, has_wildcard, matches
+from pacsfw.dicom.matching import folded, has_wildcard, is_nameable, matches
 
 
 @pytest.mark.parametrize("vr", ["LO", "DA", "TM", "UI", "PN", "IS"])
@@ -219,3 +219,9 @@ def test_only_text_has_wildcards() -> None:
     assert has_wildcard("PN", "a?")
     assert not has_wildcard("LO", "a")
     assert not has_wildcard("UI", "1.*")
+
+
+@pytest.mark.parametrize("text", ["", "*", "a*b", "a?", "a\\b"])
+def test_what_has_a_meaning_in_a_key_cannot_be_named(text: str) -> None:
+    assert not is_nameable(text)
+    assert is_nameable(f"x{text}y".translate(str.maketrans("", "", "*?\\")))

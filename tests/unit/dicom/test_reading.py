@@ -32,6 +32,16 @@ from peers.fixtures import SAMPLES
 
 PIXELS = b"\xe0\x7f\x10\0OW\0\0"
 PYDICOM_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
+BROKEN = ("a length reaches beyond the sequence around it",)
+"""Why a sequence is not read, of which pydicom returns the beginning."""
+BEYOND = "an element reaches beyond its end"
+FAULTS = {
+    "truncated_in_meta.dcm": f"its File Meta Information cannot be read: {BEYOND}",
+    "huge_declared_length.dcm": BEYOND,
+    "preamble_dicm_only.dcm": "it has no data set",
+    "garbage_with_dicm.dcm": BEYOND,
+}
+"""Files without an instance, of which pydicom returns something."""
 SYNTAXES = (
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian,
     DeflatedExplicitVRLittleEndian,
@@ -83,7 +93,7 @@ def differences(path: Path, dataset: Dataset) -> tuple[int, list[Any]]:
         try:
             ours = header.value(each)
         except UnreadableObject as error:
-            if not isinstance(theirs, Exception):
+            if not isinstance(theirs, Exception) and error.fault not in (header.fault, *BROKEN):
                 found.append((path.name, each.text, str(error), theirs))
             continue
         if not same(ours, theirs):
@@ -101,7 +111,7 @@ def readable(path: Path) -> Dataset | None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("folder", [SAMPLES, PYDICOM_FILES], ids=["samples", "pydicom"])
 def test_every_element_of_every_file_is_what_pydicom_reads(folder: Path) -> None:
-    compared, different, refused, faults = 0, [], set(), set()
+    compared, different, faults = 0, [], {}
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         dataset = readable(path)
         if dataset is None:
@@ -109,20 +119,13 @@ def test_every_element_of_every_file_is_what_pydicom_reads(folder: Path) -> None
         try:
             count, found = differences(path, dataset)
         except UnreadableObject as error:
-            faults.add(error.fault)
-            refused.add(path.name)
+            faults[path.name] = error.fault
             continue
         compared += count
         different += found
-    # Behind pixel data, or where they would be, nothing is read: not of icons either.
-    assert [each for each in different if "(7FE0,0010)" not in each[1]] == [
-        each for each in different if each[1] == "(FFFC,FFFC)"
-    ]
-    assert refused <= {
-        "huge_declared_length.dcm", "patientname_length_overrun.dcm", "truncated_in_header.dcm",
-        "truncated_in_meta.dcm", "rtplan_truncated.dcm",
-    }  # fmt: skip
-    assert faults == {"ends within an element (Cut)"}  # where pydicom reads on in silence
+    # Pixel data are not read: not of icons either.
+    assert [each for each in different if "(7FE0,0010)" not in each[1]] == []
+    assert faults.items() <= FAULTS.items()  # where pydicom reads on in silence
     assert compared > 5000
 
 
@@ -150,7 +153,9 @@ def datasets(draw: st.DrawFn, depth: int = 0) -> Dataset:
     made = Dataset()
     if not depth:
         made.SpecificCharacterSet = "ISO_IR 100"
-    for keyword in draw(st.sets(st.sampled_from(sorted(ELEMENTS)), max_size=9)):
+    # pydicom does not tell items of undefined length: see the test of signed values below.
+    known = ELEMENTS.keys() - ({"SmallestImagePixelValue"} if depth else set())
+    for keyword in draw(st.sets(st.sampled_from(sorted(known)), max_size=9)):
         setattr(made, keyword, draw(ELEMENTS[keyword]))
     if draw(st.booleans()):
         block = made.private_block(0x0029, draw(st.sampled_from(["A", "B C"])), create=True)
@@ -185,6 +190,26 @@ def test_made_up_data_sets_are_what_pydicom_reads(
         assert differences(path, dcmread(path))[1] == []
 
     check()
+
+
+def test_signed_values_are_signed_at_any_depth(tmp_path: Path) -> None:
+    innermost, inner, made = Dataset(), Dataset(), Dataset()
+    made.PixelRepresentation = 1
+    innermost.add_new(0x00280106, "SS", -1)
+    inner.AnatomicRegionSequence = [innermost]
+    made.AnatomicRegionSequence = [inner]
+    made.file_meta = pydicom.dataset.FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = made.file_meta.MediaStorageSOPInstanceUID = "1.2"
+    path = tmp_path / "signed.dcm"
+    made.save_as(path, enforce_file_format=True)
+
+    header = HeaderReader().read(path)
+    assert (
+        header.dataset.AnatomicRegionSequence[0].AnatomicRegionSequence[0][0x00280106].value == -1
+    )
+    text = "AnatomicRegionSequence.AnatomicRegionSequence.SmallestImagePixelValue"
+    assert header.get(text) == -1
 
 
 def test_only_what_is_looked_at_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +299,7 @@ def test_a_file_that_ends_within_what_is_stepped_over_is_cut(tmp_path: Path, kep
     head = file_head("1.2", "1.2.3", ExplicitVRLittleEndian, "PACS")
     data = b"\x09\0\x01\x10OB\0\0" + struct.pack("<I", 100_000) + bytes(100_000)
     path.write_bytes((head + data)[: len(head) + kept])
-    with pytest.raises(UnreadableObject, match="ends within an element"):
+    with pytest.raises(UnreadableObject, match=BEYOND):
         HeaderReader([parse("PatientID")]).read(path)
     path.write_bytes(head + data)
     assert HeaderReader([parse("PatientID")]).read(path).get("PatientID") is None

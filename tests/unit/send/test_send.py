@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import threading
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import dcmread
+from pydicom.config import IGNORE
+from pydicom.dataelem import DataElement
 from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import evt
 
 from pacsfw.cli import main
+from pacsfw.dicom.implicit import CONVERTIBLE
+from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.errors import RemoteError
 from pacsfw.send.files import Sendable, Unsendable, files, look
 from pacsfw.send.send import Sent, send
 from pacsfw.testing import make_studies, write_studies
-from peers.process import free_port
+from peers.process import Server, free_port, require
 from peers.readback import dataset_bytes
 from unit.dimse.scripted import net, scripted
 from unit.steps.receive.listening import Listening
@@ -210,3 +218,132 @@ def test_the_command_takes_the_node_of_a_configuration(
 @pytest.mark.parametrize("to", ["nobody", "A@b", "A@b:0", "A@b:70000", "@b:104"])
 def test_an_address_that_is_none_is_refused(to: str, folder: Path) -> None:
     assert main(["send", "--to", to, str(folder)]) == 2
+
+
+@pytest.fixture
+def implicit_only(tmp_path: Path) -> Iterator[tuple[Any, Path]]:
+    """DCMTK's storescp, which accepts Implicit VR Little Endian only, and where it stores."""
+    require("storescp", "dcmconv")
+    stored = tmp_path / "stored"
+    stored.mkdir()
+    port = free_port()
+    command = ["storescp", "+xi", "+B", "-od", stored, "-aet", "PACS", port]
+    server = Server(command, port, tmp_path / "storescp.log")
+    server.start()
+    yield net(port), stored
+    server.stop()
+
+
+def test_a_real_node_that_takes_implicit_only_gets_what_dcmtk_would_send(
+    implicit_only: tuple[Any, Path], good_samples: list[Path], tmp_path: Path
+) -> None:
+    nodes, stored = implicit_only
+    found = [each for each in sendable(*good_samples) if each.syntax in CONVERTIBLE]
+    told = sent_to(nodes, found)
+    assert {each.state for each in told} == {"sent"}
+    arrived = {dcmread(path).SOPInstanceUID: dataset_bytes(path) for path in stored.iterdir()}
+    assert arrived.keys() == {file.sop_uid for file in found}
+    assert len(found) > 20
+    for file in found:
+        target = tmp_path / "dcmtk"
+        subprocess.run(["dcmconv", "-q", "+ti", "-e", "-g", file.path, target], check=True)
+        assert arrived[file.sop_uid] == dataset_bytes(target)
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [("ISO_IR 13", b"\x8eR\x93c^\x91\xbe\x98Y"), ("ISO_IR 192", b"M\xfcller^X")],
+)
+def test_text_outside_its_character_set_arrives_as_it_is(
+    implicit_only: tuple[Any, Path], folder: Path, charset: str, name: bytes
+) -> None:
+    path = next(path for path in sorted(folder.rglob("*.dcm")) if dcmread(path).SOPClassUID == CT)
+    dataset = dcmread(path)
+    dataset.SpecificCharacterSet, dataset.PatientName = charset, "X" * len(name)
+    dataset.save_as(path)
+    path.write_bytes(path.read_bytes().replace(b"X" * len(name), name))
+    nodes, stored = implicit_only
+    (told,) = sent_to(nodes, sendable(path))
+    assert told.state == "sent"
+    (arrived,) = stored.iterdir()
+    assert name in dataset_bytes(arrived)
+
+
+def test_truncated_files_are_not_sent(listening: Any, folder: Path) -> None:
+    paths = sorted(folder.rglob("*.dcm"))
+    starts = {path: read_file_meta(path).offset_of_dataset for path in paths[:6]}
+    for path, start in starts.items():
+        content = path.read_bytes()
+        ends = (start, len(content) - 1, len(content) - 40, start + (len(content) - start) // 2)
+        path.write_bytes(content[: ends[paths.index(path) % 4]])
+    found, told = sendable(*paths), []
+    send(net(listening.port, listening.aetitle), found, told.append, threading.Event())
+    bad = {each.file.path: each.words for each in told if each.state != "sent"}
+    assert bad.keys() == starts.keys() & {each.path for each in found}
+    assert len(bad) >= 4
+    assert bad[paths[0]] == "damaged: it has no data set"
+    assert {words.partition(": ")[0] for words in bad.values()} == {"damaged"}
+    listening.wait_for(lambda: len(listening.sealed) == len(paths) - len(starts))
+    uids = {record.sop_uid for record in listening.sealed}
+    assert uids == {each.file.sop_uid for each in told if each.state == "sent"}
+
+
+def test_a_file_that_cannot_be_converted_is_named_and_the_others_go_on(folder: Path) -> None:
+    (bad, *good) = [each for each in sendable(folder) if each.sop_class == CT]
+    content = bad.path.read_bytes()
+    at = content.index(b"\x10\0\x10\0PN", bad.offset)
+    bad.path.write_bytes(content[: at + 4] + b"??" + content[at + 6 :])
+    associations = []
+
+    def narrow(event: evt.Event) -> None:
+        associations.append(event.assoc)
+        for context in event.assoc.acceptor.supported_contexts:
+            context.transfer_syntax = [ImplicitVRLittleEndian]
+
+    handlers = ((evt.EVT_C_STORE, lambda event: 0x0000), (evt.EVT_REQUESTED, narrow))
+    with scripted(*handlers, contexts=(CT,)) as nodes:
+        told = {each.file: each for each in sent_to(nodes, [bad, *good])}
+    assert told[bad].words == (
+        "cannot be converted to Implicit VR Little Endian: "
+        "an element has an unknown value representation"
+    )
+    assert {told[each].state for each in good} == {"sent"}
+    assert len(associations) == 1
+
+
+def test_pipes_and_linked_folders_are_listed_and_nobody_waits(
+    listening: Any, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "linked").symlink_to(tmp_path)
+    report = tmp_path / "report.jsonl"
+    to = f"PACSFW@127.0.0.1:{listening.port}"
+    assert main(["send", "--to", to, "--report", str(report), str(folder)]) == 1
+    lines = [json.loads(line) for line in report.read_text().splitlines()]
+    assert {line["path"]: line["reason"] for line in lines if line["state"] == "failed"} == {
+        str(folder / "pipe"): "not a regular file",
+        str(folder / "linked"): "a link to a folder: not followed",
+    }
+    assert sum(line["state"] == "sent" for line in lines) == 14
+    assert main(["send", "--to", to, str(folder / "pipe")]) == 1
+    assert "failed: not a regular file" in capsys.readouterr().out
+
+
+def test_values_in_place_of_uids_are_neither_sent_nor_shown(
+    listening: Any, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = ("SECRET^PATIENT", "1.2." + "3" * 70, "1.2.03")
+    for path, uid in zip(sorted(folder.rglob("*.dcm")), wrong, strict=False):
+        dataset = dcmread(path)
+        dataset.add(DataElement("SOPClassUID", "UI", uid, validation_mode=IGNORE))
+        dataset.add(DataElement("StudyDate", "DA", "SECRETDA", validation_mode=IGNORE))
+        dataset.save_as(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        to = f"PACSFW@127.0.0.1:{listening.port}"
+        assert main(["send", "--to", to, str(folder)]) == 1
+    captured = capsys.readouterr()
+    assert [str(each.message) for each in caught] == []
+    assert "SECRET" not in captured.out + captured.err
+    assert "failed: its SOPClassUID is not a UID" in captured.out
+    listening.wait_for(lambda: len(listening.sealed) == 12)

@@ -13,6 +13,7 @@ from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
+from pacsfw.dicom.wanted import SOP_CLASS, SOP_INSTANCE
 from pacsfw.parse.tree.archives import DEEPEST, EMPTY, Archives, start_within
 from pacsfw.parse.tree.dicomdir import is_directory, named_files, references
 from pacsfw.parse.tree.formats import (
@@ -26,6 +27,9 @@ from pacsfw.parse.tree.formats import (
 from pacsfw.parse.tree.tars import LINK
 from pacsfw.parse.tree.unpacking import Unpackable
 from pacsfw.parse.tree.walk import SPECIAL, Item
+
+IDENTITY = {SOP_CLASS: "SOPClassUID", SOP_INSTANCE: "SOPInstanceUID"}
+"""The UIDs that make a data set an instance; the header must include them."""
 
 NOT_DICOM = "not DICOM"
 DIRECTORY = "DICOMDIR"
@@ -56,6 +60,10 @@ class Parsed(NamedTuple):
     row: Row
     errors: Sequence[CellError]
     about: About | None = None
+    fault: str = ""
+    """Why its header could not be read to its end."""
+    odd: Sequence[str] = ()
+    """The kinds of its irregularities."""
     sop_uid: bytes = b""
     """The SOP Instance UID as it is encoded, without padding."""
 
@@ -139,7 +147,10 @@ class FileReader:
             header = self._headers.read(path)
             if is_directory(header):
                 return _directory(header, item)
-            return self._read_row(header, path)
+            parsed = self._read_row(header, path)
+            errors = [*parsed.errors, *_unidentified(header)]
+            odd = tuple(sorted(header.warnings))
+            return parsed._replace(errors=errors, fault=header.fault, odd=odd)
         except UnreadableObject as err:
             return self._without_header(path, item, err.fault)
 
@@ -188,6 +199,15 @@ Outcome: TypeAlias = Parsed | Unparsed | Container
 
 def _has_prefix(start: bytes) -> bool:
     return start[128:PREFIX_LENGTH] == b"DICM"
+
+
+def _unidentified(header: FileHeader) -> list[CellError]:
+    """Return an error for each UID without which nothing is an instance."""
+    return [
+        CellError("", keyword, "required", "the instance has no value for it", "")
+        for tag, keyword in IDENTITY.items()
+        if not header.found.get(tag, ("", b""))[1]
+    ]
 
 
 def _directory(header: FileHeader, item: Item) -> Unparsed:

@@ -27,6 +27,10 @@ class Tally:
     """Folders that were not read, by reason; they do not count as files."""
     cells: Counter[str] = field(default_factory=Counter)
     """Cells that failed, by column and reason."""
+    faulty: Counter[str] = field(default_factory=Counter)
+    """Rows of files whose header is damaged, by reason."""
+    odd: Counter[str] = field(default_factory=Counter)
+    """Rows of irregular files, by kind."""
     duplicates: int = 0
     """Instances whose SOP Instance UID an earlier row has, whether they have a row or not."""
 
@@ -36,7 +40,10 @@ class Tally:
             self.files += 1
             self.rows += 1
             for error in outcome.errors:
-                self.cells[f"{error.column}: {error.reason}"] += 1
+                self.cells[f"{error.column or error.tag}: {error.reason}"] += 1
+            if outcome.fault:
+                self.faulty[outcome.fault] += 1
+            self.odd.update(outcome.odd)
             return
         kind, reason = kind_and_reason(outcome)
         if not item.is_file:

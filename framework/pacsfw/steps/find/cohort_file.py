@@ -17,6 +17,7 @@ from typing import TypeAlias
 from pacsfw.config.finding import COHORT_FORMATS
 from pacsfw.dicom.levels import LEVEL_OF
 from pacsfw.errors import ConfigError
+from pacsfw.regular import open_regular
 from pacsfw.words import nearest
 
 Cells: TypeAlias = dict[str, str]
@@ -46,7 +47,8 @@ def rows(path: Path, faults: list[Fault]) -> Iterator[tuple[int, Cells]]:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
     except OSError as err:
         raise ConfigError(f"{path}: cannot be read: {err.strerror}") from err
     try:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from pacsfw.dicom.matching import is_nameable
 from pacsfw.steps.find.region import EARLIEST, LAST_SECOND, LATEST, Region, RowTally, Span
 
 TEXT_KEYS = ("PatientID", "AccessionNumber")
@@ -110,9 +111,8 @@ def by_text(region: Region, tally: RowTally, keys: Sequence[str]) -> Division | 
         values = [
             value
             for value in tally.texts.get(key, ())
-            if value.startswith(pattern[:-1]) and not set(value) & set("*?\\")
+            if value.startswith(pattern[:-1]) and is_nameable(value)
         ]
-        values = [value for value in values if value]
         if values:
             return _by_beginning(region, key, pattern[:-1], values)
     return None

@@ -163,7 +163,7 @@ class Planner:
             coverage.cover(everyone)
         coverage.check_empty()
         patients = found.ids
-        nameless = [patient for patient in patients if not patient or set(patient) & set("*?\\")]
+        nameless = [patient for patient in patients if not matching.is_nameable(patient)]
         if nameless:
             reason = (
                 "this PACS answers only queries with a PatientID, and some patients have an ID "

@@ -13,7 +13,7 @@ from pacsfw.dimse.status import (
     OUT_OF_RESOURCES,
     SOP_CLASS_NOT_SUPPORTED,
     WRONG_IDENTIFIER,
-    is_warning,
+    is_warned,
 )
 from pacsfw.errors import RemoteError
 from pacsfw.steps.find.division import MODALITIES, TEXT_KEYS
@@ -63,7 +63,7 @@ class Reply:
     def warning(self) -> str:
         """What the PACS warned of at the end, although it answered; "" without a warning."""
         answer = self.answer
-        if answer.complete or not (is_warning(answer.status) or answer.evidence.get("warned")):
+        if answer.complete or not is_warned(answer):
             return ""
         return f"{answer.status_text}{f' ({answer.comment})' if answer.comment else ''}"
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pacsfw.api import Level, Query, QueryResult, QueryRow
-from pacsfw.dimse.status import is_warning
+from pacsfw.dicom.matching import is_nameable
+from pacsfw.dimse.status import is_warned
 from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 
@@ -190,8 +191,7 @@ class Expecting:
         keys = {"StudyInstanceUID": study_uid}
         if not self._pacs.requires_patient_id:
             return keys
-        can_be_named = patient_id and not set(patient_id) & set("*?\\")
-        return {**keys, "PatientID": patient_id} if can_be_named else {}
+        return {**keys, "PatientID": patient_id} if is_nameable(patient_id) else {}
 
     def _listed(self, keys: Mapping[str, str]) -> Expectation:
         """Return what the lists of series and instances say."""
@@ -306,7 +306,7 @@ def _summed(expectation: Expectation) -> Expectation:
 
 def _is_usable(answer: QueryResult) -> bool:
     """Return whether the rows are an answer, if only with a warning."""
-    return answer.complete or is_warning(answer.status) or bool(answer.evidence.get("warned"))
+    return answer.complete or is_warned(answer)
 
 
 def _size(answer: QueryResult, rows: Sequence[QueryRow]) -> int:

@@ -12,7 +12,6 @@ from pacsfw.steps.move.series import judge_series, with_series
 from pacsfw.steps.move.verdict import Held, Retrieved, judge, with_evidence
 from pacsfw.steps.ports import MakesDurable, SettledStudies
 from pacsfw.steps.run import Run
-from pacsfw.words import GOOD
 
 _LISTED = ("complete", "complete-count-disagrees")
 """Verdicts of a study of which the PACS listed every stored instance."""
@@ -70,7 +69,7 @@ class Judge:
     def settle(self, study_uid: str, verdict: Verdict, retrieved: Retrieved | None = None) -> None:
         """Record a verdict and its consequences."""
         evidence, now = self._ledger.evidence, self._run.clock.now()
-        lacking = () if verdict.state in GOOD else verdict.missing or (WHOLE_STUDY,)
+        lacking = () if verdict.is_complete else verdict.missing or (WHOLE_STUDY,)
         tried = verdict.state == "over" if retrieved is None else retrieved.tried
         # What is held has arrived, and waits for the configuration.
         vain = set(lacking) - self._ledger.instances.held_uids(study_uid)
@@ -106,7 +105,7 @@ class Judge:
         Not if what the PACS says now goes beyond what is stored: then the study has grown.
         """
         study = self._ledger.studies.get(study_uid)
-        if study is None or study.verdict is None or study.verdict.state not in GOOD:
+        if study is None or study.verdict is None or not study.verdict.is_complete:
             return False
         by_uid = study.verdict.source == UIDS
         expectation = self.with_known(study_uid, expectation)

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from pacsfw.api import SeriesVerdict, Verdict, VerdictState
 from pacsfw.steps.move.expected import Expectation, SeriesExpectation
-from pacsfw.words import GOOD
 
 
 def judge_series(
@@ -46,7 +45,7 @@ def with_series(verdict: Verdict, series: tuple[SeriesVerdict, ...]) -> Verdict:
     """
     verdict = replace(verdict, series=series)
     short = [one for one in series if one.state in ("short", "failed")]
-    if verdict.state not in (*GOOD, "over") or not short:
+    if not (verdict.is_complete or verdict.state == "over") or not short:
         return verdict
     missing = sorted({uid for one in short for uid in one.missing})
     lacking = sum((one.expected or 0) - one.stored for one in short)

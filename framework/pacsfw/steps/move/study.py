@@ -24,7 +24,6 @@ from pacsfw.steps.move.retrieval import Retrieval
 from pacsfw.steps.move.statuses import MAY_HELP, STRAINED, UNKNOWN_DESTINATION, ending_of
 from pacsfw.steps.move.verdict import Retrieved
 from pacsfw.steps.run import Run
-from pacsfw.words import GOOD
 
 AFTER_A_BREAK = 3
 """Number of quiet periods to wait after a lost association: the standard does not say whether
@@ -156,7 +155,7 @@ class StudyMover:
         self, study_uid: str, verdict: Verdict, retrieved: Retrieved | None, attempt: int
     ) -> Attempt:
         ending = ending_of(retrieved.outcome) if retrieved else "done"
-        if verdict.state in GOOD:
+        if verdict.is_complete:
             # Hidden instances may become visible: the PACS is asked once more, not in every run.
             disagrees = verdict.state == "complete-count-disagrees" and retrieved is not None
             came = retrieved is not None and retrieved.came

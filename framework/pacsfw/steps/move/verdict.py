@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pacsfw.api import Outcome, Verdict, VerdictState
 from pacsfw.steps.move.expected import AT_LEAST, SENT, UIDS, Expectation, expectation_proven
 from pacsfw.steps.move.statuses import SUCCESS
-from pacsfw.words import GOOD
 
 _REFUSALS_SHOWN = 3
 
@@ -115,7 +114,7 @@ def with_evidence(
     elif earlier is not None and earlier.expected is not None:
         if earlier.source == AT_LEAST:
             at_least = max(at_least, earlier.expected)
-        elif (earlier.state in GOOD and earlier.source not in ("", UIDS)) or (
+        elif (earlier.is_complete and earlier.source not in ("", UIDS)) or (
             earlier.source == SENT and earlier.expected >= len(stored)
         ):
             counts.setdefault(earlier.source, earlier.expected)
@@ -127,7 +126,7 @@ def with_evidence(
     agreed = brought and counts.get(SENT) == len(listed)
     known = (
         earlier is not None
-        and earlier.state in GOOD
+        and earlier.is_complete
         and (earlier.source, earlier.expected) == (UIDS, len(listed))
         and listed <= stored
     )
@@ -170,7 +169,7 @@ def judge(
         verdict = _by_list(expectation, listed, stored)
     else:
         verdict = _by_number(expectation, listed or frozenset(), stored)
-    if verdict.state in GOOD:
+    if verdict.is_complete:
         return verdict
     if verdict.state == "short" and not stored and not held:
         reason = "; ".join([ended or "the PACS reported success and sent nothing", *around])
@@ -226,16 +225,9 @@ def _unknown(
     if not stored and not held:
         reason = ended or "nothing arrived, and the expected number is unknown"
         return _failed(expectation, reason, comment)
-    reason = "; ".join(
-        filter(
-            None,
-            (
-                "the PACS does not report how many instances the study has",
-                *held.of(frozenset()),
-                ended,
-            ),
-        )
-    )
+    unreported = "the PACS does not report how many instances the study has"
+    reasons = (unreported, *held.of(frozenset()), ended)
+    reason = "; ".join(filter(None, reasons))
     return replace(_verdict("unverifiable", reason, None, stored, "", ()), comment=comment)
 
 

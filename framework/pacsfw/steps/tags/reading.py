@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from pacsfw.api import HEADER, Row, TagCallback
 from pacsfw.config import Tag, Use
 from pacsfw.dicom.cell_errors import CellError
-from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.json_model import JsonModel
 from pacsfw.dicom.tagpath import TagPath
 from pacsfw.plugins import PluginPlan
 from pacsfw.plugins.registry import Registry
@@ -89,12 +90,10 @@ class CellReader:
         cells, errors = self._rows.read(header)
         row, wanted = cells[: len(self.columns)], cells[len(self.columns) :]
         if self._whole is not None:
-            whole = None
-            try:
-                whole = whole_header(header)
-            except UnreadableObject as err:
-                alias = self._spec.wanted[self._whole].alias
-                errors = (*errors, CellError(alias, "", "decode", err.fault, ""))
+            alias = self._spec.wanted[self._whole].alias
+            whole, problems = whole_header(header)
+            failed = (CellError(alias, tag, "decode", reason, "") for tag, reason in problems)
+            errors = (*errors, *failed)
             wanted = (*wanted[: self._whole], whole, *wanted[self._whole :])
         return Cells(row, wanted, errors)
 
@@ -108,16 +107,26 @@ class CellReader:
         return use.name if is_own else self._registry.describe("callback", use.name)
 
 
-def whole_header(header: FileHeader) -> dict[str, Any]:
+def whole_header(header: FileHeader) -> tuple[dict[str, Any] | None, list[tuple[str, str]]]:
     """Return the data set in the DICOM JSON model (PS3.18 F), without bulk data.
 
-    Raises
-    ------
-    UnreadableObject
-        A value cannot be decoded.
+    Returns
+    -------
+    tuple
+        The model, and tag and reason of each value that cannot be decoded and is left out. The
+        model is None if the instance is damaged: then the tag is empty.
     """
-    with decoding("the whole header", header.warnings):
-        model: dict[str, Any] = header.dataset.to_json_dict(
-            bulk_data_threshold=BULK_BYTES, bulk_data_element_handler=lambda _: ""
-        )
-    return model
+    problems: list[tuple[str, str]] = []
+    try:
+        whole = header.whole()
+    except UnreadableObject as err:
+        return None, [("", err.fault)]
+    if whole.fault:
+        return None, [("", whole.fault)]
+    model = JsonModel(
+        header.encoding.little,
+        header.charset,
+        BULK_BYTES,
+        lambda tag, reason: problems.append((tag, reason)),
+    )
+    return model.dataset(whole.found), problems

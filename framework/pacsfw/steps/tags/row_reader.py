@@ -113,7 +113,7 @@ class _TagReader:
             if found:
                 cells.append(value)
                 if self._tag.raw:
-                    cells.append(raw_text(source.leaves(header), header.charset))
+                    cells.append(_raw(source, header))
                 return
         if self._tag.required:
             missing = CellFailed("required", "the instance has no value for it")
@@ -148,6 +148,14 @@ class _TagReader:
         return CellError(
             self._tag.alias, source.path.text, failed.stage, failed.reason, failed.plugin
         )
+
+
+def _raw(source: ValueSource, header: FileHeader) -> str | None:
+    """Return the encoded value as text, None if it cannot be read, which its cell says."""
+    try:
+        return raw_text(source.leaves(header), header.charset)
+    except CellFailed:
+        return None
 
 
 def _location_of(error: Exception) -> str:

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
-from pydicom.dataset import Dataset
 from pydicom.valuerep import AMBIGUOUS_VR
 
 from pacsfw.api import ColumnType
 from pacsfw.config.cells import cell
 from pacsfw.dicom import names
 from pacsfw.dicom.cell_errors import Stage
-from pacsfw.dicom.charset import ESCAPE, decoder
+from pacsfw.dicom.charset import decoder, is_plain
 from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
-from pacsfw.dicom.elements import Leaf, find
+from pacsfw.dicom.elements import Leaf
 from pacsfw.dicom.header import FileHeader
+from pacsfw.dicom.natural import Undecodable, is_nothing, natural
 from pacsfw.dicom.tagpath import ABSENT, EVERY, Many, TagPath
 from pacsfw.dicom.values import Misfit, is_empty
-from pacsfw.dicom.vr import TEXT
-from pacsfw.steps.tags.typed import Undecodable, is_nothing, natural, typed
+from pacsfw.dicom.vr import NUMBERS, TEXT
+from pacsfw.dicom.wanted import NotRead
+from pacsfw.steps.tags.json_cells import json_cell
+from pacsfw.steps.tags.typed import typed
 
 _ONLY_DATASET = AMBIGUOUS_VR | {"SQ"}
 _SINGLE_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"})
 _LISTS = frozenset({"texts", "ints", "floats"})
+_FORMATTED = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
+"""Text of a certain form: of these VRs also if the instance has it in a VR of free text."""
 _CACHED = 1024
 """Number of cells cached per column: values repeat within a series."""
 
@@ -50,6 +54,7 @@ class ValueSource:
     def __init__(self, path: TagPath, column_type: ColumnType, vr: str = "") -> None:
         self.path = path
         self._type, self._vr = column_type, vr
+        self._form = path.vr if path.vr in _FORMATTED else ""
         step = path.steps[0]
         plain = len(path.steps) == 1 and step.index is None and not path.component
         self._tag = step.tag if plain and not step.creator and column_type != "json" else None
@@ -65,12 +70,16 @@ class ValueSource:
         """
         raw = None if self._tag is None else header.found.get(self._tag)
         if raw is None:
-            return None if self._tag is not None else self._any(header)
+            if self._tag is not None and not header.fault:
+                return None
+            return self._any(header)
         vr, value = raw
         if type(value) is not bytes or vr == "UN" or not header.encoding.little:
             return self._any(header)
-        if vr in TEXT and not (value.isascii() and ESCAPE not in value):
+        if not is_plain(value) and vr not in NUMBERS:
             return self._any(header)
+        if self._form and vr in TEXT:
+            vr = self._form
         make = self._makers.get(vr)
         if make is None:
             if vr in _ONLY_DATASET:
@@ -90,21 +99,32 @@ class ValueSource:
             It cannot be decoded.
         """
         try:
-            value = header.value(self.path, self._vr)
+            value = header.value(self.path, self._vr, strict=True)
         except UnreadableObject as error:
             raise CellFailed("decode", error.fault) from None
         return None if value is ABSENT or is_empty(value) else value
 
     def leaves(self, header: FileHeader) -> list[Leaf | None]:
-        """Return the encoded elements, None for each item that lacks the element."""
-        found = find(self.path, header.found, header.encoding)
+        """Return the encoded elements, None for each item that lacks the element.
+
+        Raises
+        ------
+        CellFailed
+            They cannot be read.
+        """
+        try:
+            found = header.raw(self.path)
+        except UnreadableObject as error:
+            raise CellFailed("decode", error.fault) from None
         if found is ABSENT:
             return []
         many = found if isinstance(found, Many) else [found]
         return [None if leaf is ABSENT else self._declared(leaf) for leaf in many]
 
     def _declared(self, leaf: Leaf) -> Leaf:
-        return leaf._replace(vr=self._vr) if self._vr and leaf.vr == "UN" else leaf
+        if self._vr and leaf.vr == "UN":
+            return leaf._replace(vr=self._vr)
+        return leaf._replace(vr=self._form) if self._form and leaf.vr in TEXT else leaf
 
     def _maker(self, vr: str) -> Callable[[bytes], Any]:
         """Return a function that converts values to cells; it expects text in ASCII."""
@@ -120,11 +140,13 @@ class ValueSource:
 
     def _any(self, header: FileHeader) -> Any:
         """Return the cell of any kind of value."""
+        if self._type == "json":
+            return self._json(header)
         leaves = self.leaves(header)
         if not leaves and not self.path.is_group:
             return None
         kinds = {leaf.vr for leaf in leaves if leaf is not None}
-        if self._type == "json" or self.path.is_group or kinds & _ONLY_DATASET:
+        if self.path.is_group or kinds & _ONLY_DATASET:
             return self._from_dataset(header)
         try:
             values = [each for leaf in leaves for each in self._natural(leaf, header.charset)]
@@ -137,8 +159,8 @@ class ValueSource:
     def _natural(self, leaf: Leaf | None, undeclared: str) -> list[Any]:
         if leaf is None:
             return [None]
-        if type(leaf.value) is not bytes:
-            raise Undecodable("a value that is too long")
+        if isinstance(leaf.value, NotRead):
+            raise Undecodable(leaf.value.reason)
         decode = decoder(leaf.charset, undeclared)
         values = natural(leaf.vr, leaf.value, leaf.little, decode)
         index = self.path.steps[-1].index
@@ -150,11 +172,15 @@ class ValueSource:
 
     def _from_dataset(self, header: FileHeader) -> Any:
         value = self.value(header)
-        if value is None:
-            return None
-        if self._type == "json" and not isinstance(value, Dataset | MutableSequence):
-            value = [value]  # as in the DICOM JSON model: a single value is a list, too
-        return fit(value, self._type, self.path, header)
+        return None if value is None else fit(value, self._type, self.path, header)
+
+    def _json(self, header: FileHeader) -> Any:
+        try:
+            return json_cell(self.path, header, self._declared)
+        except UnreadableObject as error:
+            raise CellFailed("decode", error.fault) from None
+        except ValueError as error:
+            raise _failed(error) from None
 
 
 def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) -> Any:
@@ -178,7 +204,7 @@ def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) 
 
 def _plain_text(make: Callable[[bytes], Any], value: bytes) -> str | None:
     """Return a single text as it is; leave all other values to ``make``."""
-    text = value.decode("latin-1").strip(" \0")
+    text = value.decode("ascii").strip(" \0")
     return make(value) if "\\" in text or "\0" in text else text or None
 
 

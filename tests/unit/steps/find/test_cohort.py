@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import stat
 from pathlib import Path
 
@@ -193,6 +194,12 @@ def test_a_cohort_without_rows_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
+        read(tmp_path / "cohort.csv")
+
+
+def test_a_pipe_is_refused_and_nobody_waits_for_its_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "cohort.csv")
+    with pytest.raises(ConfigError, match="cannot be read: not a regular file"):
         read(tmp_path / "cohort.csv")
 
 

@@ -169,8 +169,8 @@ def test_the_data_set_says_which_object_it_is(room, source):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "it has no StudyInstanceUID"),
-        (b"garbage that is no data set", "it has no StudyInstanceUID"),
+        (b"", "the instance cannot be read: it has no data set"),
+        (b"garbage that is no data set", "the instance cannot be read: unknown value rep"),
         (
             b"\x08\x00\x05\x00SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0" * 3,
             "the instance cannot be read",

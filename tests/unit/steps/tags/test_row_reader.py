@@ -282,7 +282,9 @@ def test_every_row_has_lists_of_its_own(header: FileHeader) -> None:
 def test_an_unknown_value_representation_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "zz.dcm"
     head = file_head("1.2.840.10008.5.1.4.1.1.2", "1.2.3", "1.2.840.10008.1.2.1", "PACS")
-    path.write_bytes(head + b"\x08\0\x60\0CS\x02\0CT" + b"\x10\x00\x20\x00ZZ\x04\x004711")
+    identity = element(0x00080016, "UI", b"1.2") + element(0x00080018, "UI", b"1.3")
+    data = element(0x00080060, "CS", b"CT") + element(0x00100020, "ZZ", b"4711")
+    path.write_bytes(head + identity + data)
     header = read_header(path)
     assert read(header, tag("Modality")) == ("CT", None)
     value, error = read(header, tag("PatientID"))

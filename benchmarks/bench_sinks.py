@@ -3,7 +3,8 @@
     python benchmarks/bench_sinks.py [--rows 1000000] [--study 100] [--sinks csv parquet ...]
 
 Each sink works in a process of its own. First study by study, each durable before the next
-one: that is what a run does; then the whole table at once, as after a change of the tags.
+one: that is what a run does; then the whole table at once, as after a change of the tags; and into
+a new table 10,000 rows at a time, as `pacsfw parse` does.
 Printed are rows per second, the ratio to csv, the peak memory of the process, and the size on
 disk. The rows are counted in what was written; ends with 1 if one is missing or there twice.
 PostgreSQL is a server of its own on this machine, with fsync.
@@ -38,6 +39,8 @@ from pacsfw_plugins.tables.sql import SqlSink
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from peers.postgres import Postgres
 
+PARSED = 10_000
+"""Rows of a batch of `pacsfw parse`."""
 DATABASES = ("sqlite", "postgresql")
 SINKS = ("csv", "jsonl", "parquet", *DATABASES)
 TABLE = Table(
@@ -182,11 +185,12 @@ def write(name: str, way: str, rows: int, size: int, folder: Path, url: str, ans
         clock=Clock(),
         log=logging.getLogger("bench"),
     )
+    size = min(rows, PARSED) if way == "by parse" else size
     studies = Studies(rows, size, with_files=name in DATABASES)
     begun = time.perf_counter()
     with closing(make(name, folder, url)) as sink:
         sink.open(context)
-        if way == "by study":
+        if way != "at once":
             sink.begin(TABLE)
             for batch in studies:
                 sink.deliver(batch)
@@ -202,9 +206,15 @@ def peak() -> int:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) * 1024
 
 
-def measure(name: str, rows: int, size: int, folder: Path, url: str) -> Iterator[Measured]:
+def measure(
+    name: str, rows: int, size: int, folder: Path, url: str, server: Postgres | None
+) -> Iterator[Measured]:
     spawn = multiprocessing.get_context("spawn")
-    for way in ("by study", "at once"):
+    for way in ("by study", "at once", "by parse"):
+        if way == "by parse":
+            folder = folder / way
+            folder.mkdir()
+            url = url and server.create_database()
         ours, theirs = spawn.Pipe()
         process = spawn.Process(target=write, args=(name, way, rows, size, folder, url, theirs))
         process.start()
@@ -240,7 +250,7 @@ def main() -> int:
                 server.start()
                 url = server.create_database()
             with tempfile.TemporaryDirectory() as folder:
-                for it in measure(name, rows, chosen.study, Path(folder), url):
+                for it in measure(name, rows, chosen.study, Path(folder), url, server):
                     rate = rows / it.seconds
                     ratio = rate / first.setdefault(it.way, rate)
                     wrong |= it.found != rows

@@ -9,6 +9,7 @@
       . TookTooLong        it exceeded its time limit
   + RemoteError            the PACS refused, disconnected or returned an error (exit 4)
   + StateError             the state folder is in use, damaged or of another set-up (exit 2)
+    - Refused              a sink cannot store a value of these rows; others it can
 * Skip                     raised by a component: skip this item on purpose
 * Retry                    raised by a component: transient failure, retry this item
 """
@@ -48,6 +49,25 @@ class StateError(PacsfwError):
     """The state folder (ledger, spool) cannot be used."""
 
     exit_code = 2
+
+
+class Refused(StateError):
+    """A sink cannot store some value of a batch: pacsfw finds the row, and delivers the others.
+
+    Raised only because of the data. A target that is full, damaged, unreachable or changed by
+    somebody else is another `StateError`, or `Retry`.
+
+    Parameters
+    ----------
+    why
+        What is refused, without any value: ``column 'x': OverflowError``.
+    where
+        The target, for messages.
+    """
+
+    def __init__(self, why: str, where: str = "") -> None:
+        super().__init__(f"{where}: cannot store a row: {why}" if where else why)
+        self.why = why
 
 
 class PluginError(PacsfwError):

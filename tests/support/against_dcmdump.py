@@ -22,6 +22,7 @@ from typing import NamedTuple
 from pacsfw.config import Tag
 from pacsfw.dicom.whole import read_whole
 from pacsfw.parse.tree.file_reader import DIRECTORY, INCOMPLETE, FileReader, Parsed, Unparsed
+from pacsfw.parse.tree.formats import START, format_of
 from pacsfw.parse.tree.walk import Item
 from pacsfw.parse.worker import file_reader
 from pacsfw.plugins import PluginPlan, discover
@@ -194,20 +195,22 @@ def compare(paths: Iterable[Path]) -> Comparison:
     """Compare all these files."""
     found, rows = Comparison(), reader()
     with ThreadPoolExecutor(2) as pool:
-        paths = list(paths)
+        paths = [path for path in paths if not _is_packed(path)]
         for path, dump in zip(paths, pool.map(dumped, paths), strict=True):
             found.add(path, rows.read(Item(str(path))), dump)
     return found
 
 
+def _is_packed(path: Path) -> bool:
+    """Return whether it is an archive or compressed, which dcmdump does not look into."""
+    with path.open("rb") as file:
+        return format_of(file.read(START), path.name) is not None
+
+
 def main(folders: list[str]) -> int:
     """Print the comparison of all files below these folders."""
     every = (path for folder in folders for path in sorted(Path(folder).rglob("*")))
-    found = compare(
-        path
-        for path in every
-        if path.is_file() and path.suffix != ".zip" and path.stat().st_size < _LARGEST
-    )
+    found = compare(path for path in every if path.is_file() and path.stat().st_size < _LARGEST)
     print(f"files {found.verdicts.total():,}, cells {found.cells:,}")
     for rule, number in found.verdicts.most_common():
         print(f"  {number:7,}  {rule}")

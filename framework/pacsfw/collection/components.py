@@ -32,9 +32,9 @@ def components(config: Config, registry: Registry) -> tuple[ComponentInfo, ...]:
     offers: list[Offer] = []
     if config.storage:
         uses.append(("layout", config.storage.sort_by))
-        targets = [config.storage.resources]
-        targets += [config.storage.resources_meta] if config.tags else []
-        offers += map(registry.sink_for, targets)
+        offers.append(registry.sink_for(config.storage.resources))
+        table = registry.sink_for(config.storage.resources_meta)
+        offers += [table] if config.tags or table.component.multi_table else []
     offers += [registry.select(kind, use.name) for kind, use in uses]
     found = {(offer.kind, offer.reference): offer for offer in offers}
     return tuple(

@@ -32,7 +32,8 @@ def summarize(
     origins = ledger.studies.origins()
     last = ledger.searches.last()
     instances, size = ledger.instances.totals()
-    tables = [storage.resources_meta] if config.tags else []
+    begun = ledger.deliveries.is_begun(without_password(storage.resources_meta))
+    tables = [storage.resources_meta] if config.tags or begun else []
     tables += [str(use.options["path"]) for use in config.sinks if "path" in use.options]
     notes = []
     if unsolicited := origins.get("unsolicited", 0):
@@ -44,6 +45,8 @@ def summarize(
         problems = [*problems, *last.problems]
         notes += last.notes
     unlisted = ledger.studies.without_patient(last.id) if last else 0
+    refused = refused_rows(ledger)
+    problems = [*problems, *refused]
     if unlisted and config.find and config.find.level == "PATIENT":
         advice = "find.query_level STUDY lists them"
         problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
@@ -76,10 +79,19 @@ def summarize(
         quarantine=str(storage.state / QUARANTINE),
         study_list=without_password(storage.resources) if exists(storage.resources) else "",
         tables=[without_password(target) for target in tables if exists(target)],
-        error_tables=_error_tables(tables) if ledger.instances.any_fault() else (),
+        error_tables=_error_tables(tables) if refused or ledger.instances.any_fault() else (),
         problems=problems,
         notes=notes,
     )
+
+
+def refused_rows(ledger: Ledger) -> list[str]:
+    """Return a problem for each table that cannot store some rows, and reason."""
+    return [
+        f"table {table}: rows that it cannot store: {number}: {reason}; the table of errors "
+        "names their files"
+        for table, reason, number in ledger.deliveries.refusals()
+    ]
 
 
 def _error_tables(tables: Sequence[str]) -> list[str]:
@@ -137,7 +149,7 @@ def summarize_rows(
         failed=failed,
         cells={f"{column}: {why}": n for (column, why), n in faults.items() if column},
         tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
-        problems=problems,
+        problems=[*problems, *refused_rows(ledger)],
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pacsfw.config import Use
@@ -52,27 +52,28 @@ class Tables:
         reparse
             All instances are parsed again: the outboxes deliver only after their `refresh`.
         """
-        opened: list[Outbox] = []
+        outboxes, opened = list(self._outboxes()), list[Outbox]()
+        self._ledger.deliveries.forget_refusals_except({outbox.name for outbox in outboxes})
+        followers = [outbox for outbox in outboxes if outbox.follows]
         try:
-            for outbox in self._outboxes():
+            for outbox in outboxes:
+                if not outbox.follows:
+                    outbox.listeners = followers
                 outbox.open(self._run.context, reparse=reparse)
                 opened.append(outbox)
             yield opened
         finally:
-            for outbox in opened:
-                outbox.finish()
-            for outbox in opened:
-                outbox.close()
-                if outbox.problem:
-                    problems.append(
-                        f"table {outbox.name}: sink {outbox.component}: {outbox.problem}"
-                    )
+            # The tables of errors last: they list what the other tables refuse.
+            for follows in (False, True):
+                _close([outbox for outbox in opened if outbox.follows == follows], problems)
 
     def _targets(self) -> Iterator[Target]:
         registry, path = self._registry, self._storage.resources_meta
         uses = list(self._config.sinks)
-        if self._config.tags:
-            uses.insert(0, Use(registry.sink_for(path).reference, {"path": path}))
+        offer = registry.sink_for(path)
+        # A database has patients, studies and series as well, whatever the columns are.
+        if self._config.tags or offer.component.multi_table:
+            uses.insert(0, Use(offer.reference, {"path": path}))
         for use in uses:
             yield Target(use, registry.build("sink", use.name, use.options))
 
@@ -96,3 +97,12 @@ class Tables:
         return Outbox(
             target.name, target.sink, source, self._ledger, component=component, follows=follows
         )
+
+
+def _close(outboxes: Sequence[Outbox], problems: list[str]) -> None:
+    for outbox in outboxes:
+        outbox.finish()
+    for outbox in outboxes:
+        outbox.close()
+        if outbox.problem:
+            problems.append(f"table {outbox.name}: sink {outbox.component}: {outbox.problem}")

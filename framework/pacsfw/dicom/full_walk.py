@@ -27,8 +27,7 @@ from pacsfw.dicom.wanted import LONGEST_VALUE, TOO_LONG, NotRead, QueryRow, vr_o
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 """The elements of pixel data (PS3.3 sections C.7.6.3 and C.7.6.24); they are never kept."""
 
-NOT_READ = "a sequence that cannot be read"
-ZEROS = "zeros after the last element"
+NOT_READ, ZEROS = "a sequence that cannot be read", "zeros after the last element"
 
 _MOST_HEADS = 50_000_000
 """Maximum number of element headers; no instance has as many, and they take minutes."""
@@ -308,7 +307,8 @@ class FullWalk:
             return LONG[code], encoding.long(self._bytes.take(4), 0)[0]
         found = plausible_head(self._bytes, encoding, self._end())
         if found is None:
-            self._doubt(frame)
+            if tag <= frame.tag or not code.isalpha():
+                self._doubt(frame)
             raise self._local("unknown value representation")
         self.odd["unknown value representation"] += 1
         self._bytes.take(found.size)

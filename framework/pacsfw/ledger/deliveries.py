@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from pacsfw.ledger.database import Database
+
+
+class RefusedRow(NamedTuple):
+    """A row that a sink cannot store."""
+
+    file: str
+    """What the row is about: the path of an instance."""
+    reason: str
+    """Contains no value of the row."""
 
 
 class Deliveries:
@@ -58,9 +69,26 @@ class Deliveries:
         self._database.execute("INSERT OR IGNORE INTO sinks VALUES (?, ?, 0)", sink, position)
 
     def commit(
-        self, sink: str, study_uid: str, version: int, position: int, component: str = ""
-    ) -> None:
-        """Record that a sink, written by this component, durably has this version of a study."""
+        self,
+        sink: str,
+        study_uid: str,
+        version: int,
+        position: int,
+        component: str = "",
+        refused: Collection[RefusedRow] = (),
+    ) -> bool:
+        """Record that a sink, written by this component, durably has this version of a study.
+
+        Parameters
+        ----------
+        refused
+            The rows that it does not have, because it refuses them.
+
+        Returns
+        -------
+        bool
+            Whether ``refused`` differs from the version before.
+        """
         with self._database.transaction() as connection:
             connection.execute(
                 "INSERT INTO sinks VALUES (?, ?, 0)"
@@ -71,6 +99,50 @@ class Deliveries:
                 "INSERT OR REPLACE INTO deliveries VALUES (?, ?, ?, ?)",
                 (sink, study_uid, version, component),
             )
+            before = _refused_by(connection, sink, study_uid)
+            return _record(connection, sink, component, before, {study_uid: refused})
+
+    def refused_in(self, study_uid: str) -> Sequence[tuple[str, RefusedRow, str]]:
+        """Return (sink, row, component) of each refused row of a study, ordered by file."""
+        return [
+            (row["sink"], RefusedRow(row["file"], row["reason"]), row["component"])
+            for row in self._database.rows(
+                "SELECT * FROM refusals WHERE study_uid = ? ORDER BY file, sink", study_uid
+            )
+        ]
+
+    def refusals(self) -> Sequence[tuple[str, str, int]]:
+        """Return (sink, reason, number of rows) of the refused rows, most frequent first."""
+        return [
+            (row[0], row[1], row[2])
+            for row in self._database.rows(
+                "SELECT sink, reason, count(*) FROM refusals GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"
+            )
+        ]
+
+    def forget_refusals_except(self, sinks: Collection[str]) -> None:
+        """Forget what sinks refused that this collection has no longer."""
+        for sink in self._database.column("SELECT DISTINCT sink FROM refusals"):
+            if sink not in sinks:
+                with self._database.transaction() as connection:
+                    _record(connection, sink, "", _refused_by(connection, sink), {})
+
+    def errors_due(self, sink: str) -> Sequence[str]:
+        """Return the settled studies whose present errors this sink lacks; see `errors_version`."""
+        return self._database.column(
+            "SELECT s.study_uid FROM studies s LEFT JOIN deliveries d"
+            " ON d.sink = ? AND d.study_uid = s.study_uid"
+            " WHERE s.state = 'settled' AND d.version IS NOT s.version + s.refusals"
+            " ORDER BY s.settled_at, s.study_uid",
+            sink,
+        )
+
+    def errors_version(self, study_uid: str) -> int | None:
+        """Return a number that grows with the version of a study and with its refused rows."""
+        version: int | None = self._database.value(
+            "SELECT version + refusals FROM studies WHERE study_uid = ?", study_uid
+        )
+        return version
 
     def mark_dirty(self, sink: str) -> None:
         """Record, before the sink's file is touched, that it must be rewritten."""
@@ -86,8 +158,20 @@ class Deliveries:
         versions: Sequence[tuple[str, int]],
         position: int,
         component: str = "",
-    ) -> None:
-        """Record that the sink's file now contains exactly these versions of these studies."""
+        refused: Mapping[str, Collection[RefusedRow]] | None = None,
+    ) -> bool:
+        """Record that the sink's file now contains exactly these versions of these studies.
+
+        Parameters
+        ----------
+        refused
+            The rows of each study that it does not have, because it refuses them.
+
+        Returns
+        -------
+        bool
+            Whether ``refused`` differs from what it was before.
+        """
         with self._database.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO sinks VALUES (?, ?, 0)", (sink, position))
             connection.execute("DELETE FROM deliveries WHERE sink = ?", (sink,))
@@ -95,3 +179,43 @@ class Deliveries:
                 "INSERT INTO deliveries VALUES (?, ?, ?, ?)",
                 ((sink, uid, version, component) for uid, version in versions),
             )
+            return _record(
+                connection, sink, component, _refused_by(connection, sink), refused or {}
+            )
+
+
+def _refused_by(
+    connection: sqlite3.Connection, sink: str, study_uid: str | None = None
+) -> Mapping[str, set[RefusedRow]]:
+    """Return the rows that a sink refused, of one study or of all."""
+    found: dict[str, set[RefusedRow]] = {}
+    for study, file, reason in connection.execute(
+        "SELECT study_uid, file, reason FROM refusals"
+        " WHERE sink = ? AND study_uid = ifnull(?, study_uid)",
+        (sink, study_uid),
+    ):
+        found.setdefault(study, set()).add(RefusedRow(file, reason))
+    return found
+
+
+def _record(
+    connection: sqlite3.Connection,
+    sink: str,
+    component: str,
+    before: Mapping[str, Collection[RefusedRow]],
+    now: Mapping[str, Collection[RefusedRow]],
+) -> bool:
+    """Replace refused rows; the errors of the studies for which they changed are due again."""
+    changed = [
+        study for study in {*before, *now} if set(before.get(study, ())) != set(now.get(study, ()))
+    ]
+    for study in changed:
+        connection.execute("DELETE FROM refusals WHERE sink = ? AND study_uid = ?", (sink, study))
+        connection.executemany(
+            "INSERT OR REPLACE INTO refusals VALUES (?, ?, ?, ?, ?)",
+            ((sink, study, *row, component) for row in now.get(study, ())),
+        )
+        connection.execute(
+            "UPDATE studies SET refusals = refusals + 1 WHERE study_uid = ?", (study,)
+        )
+    return bool(changed)

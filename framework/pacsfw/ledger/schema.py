@@ -231,6 +231,19 @@ STEPS = (
         PRIMARY KEY (peer, trait)
     ) WITHOUT ROWID;
     """,
+    """
+    -- Rows that a sink refused because of their values, as of the last delivery of their study.
+    CREATE TABLE refusals (
+        sink TEXT NOT NULL,
+        study_uid TEXT NOT NULL,
+        file TEXT NOT NULL,             -- what the row is about
+        reason TEXT NOT NULL,
+        component TEXT NOT NULL,
+        PRIMARY KEY (sink, study_uid, file)
+    ) WITHOUT ROWID;
+    CREATE INDEX refusals_study ON refusals (study_uid);
+    ALTER TABLE studies ADD COLUMN refusals INTEGER NOT NULL DEFAULT 0;  -- counts their changes
+    """,
 )
 
 

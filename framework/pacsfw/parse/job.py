@@ -195,7 +195,7 @@ class ParseJob:
             A table cannot be written, or the tree cannot be listed.
         """
         columns = [written for written in self._tables if written.table == COLUMNS]
-        if not (self._loop.has_begun or self._request.append):
+        if not self._loop.has_begun and not self._request.append:
             # Before the loop records that the tables are ours: a table that has rows now is not.
             for written in columns:
                 self._retry(written, partial(written.sink.begin, COLUMNS))
@@ -245,9 +245,9 @@ class ParseJob:
             failed=tally.failed,
             folders=tally.folders,
             cells=tally.cells,
-            duplicates=tally.duplicates,
             faulty=tally.faulty,
             odd=tally.odd,
+            duplicates=tally.duplicates,
             tables=[(written.table.name, written.name) for written in self._tables],
         )
 

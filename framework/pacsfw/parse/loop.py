@@ -8,6 +8,7 @@ which are read and delivered again with the same key.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass, field, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pacsfw.api import Batch, FilesParsed, Row, Stored
+from pacsfw.ledger.deliveries import RefusedRow
 from pacsfw.parse.duplicates import Duplicates, OnDuplicate
 from pacsfw.parse.targets import append_to, new_prefix
 from pacsfw.parse.tree.file_reader import Parsed, Unparsed
@@ -133,7 +135,9 @@ class Loop:
         self._positions: dict[str, int] | None = state and state["positions"]
         path, numbers = (state and state["after"]) or ("", ())
         self._after = Position(path, tuple(numbers)) if path else None
-        self.tally = Tally.of_json(state["tally"]) if state else Tally()
+        self._tally = Tally.of_json(state["tally"]) if state else Tally()
+        self._refused: dict[str, dict[str, int]] = state.get("refused", {}) if state else {}
+        """Rows that the tables cannot store, by table and reason; only `_commit` adds to it."""
         self._prefix = state["prefix"] if state else new_prefix() if options.append else ""
         self._notified_at = -NOTIFY_SECONDS
 
@@ -141,6 +145,16 @@ class Loop:
     def has_begun(self) -> bool:
         """Return whether the tables are begun, by this run or an earlier one."""
         return self._positions is not None
+
+    @property
+    def tally(self) -> Tally:
+        """The counts: a file whose row the table cannot store has failed."""
+        tally = replace(self._tally, failed=Counter(self._tally.failed))
+        for table, reasons in self._refused.items():
+            for reason, number in reasons.items():
+                tally.failed[f"the table {table} cannot store the row: {reason}"] += number
+                tally.rows -= number if table == self._tables[0].table.name else 0
+        return tally
 
     def run(self, limit: int = 0) -> None:
         """Read and count the remaining files.
@@ -158,7 +172,7 @@ class Loop:
             The tree cannot be listed.
         """
         self._begin()
-        tally = self.tally
+        tally = self._tally
         left = max(0, limit - tally.files)
         if limit and not left:
             return
@@ -189,7 +203,7 @@ class Loop:
             with_retries(written, self._opening(written), self._clock, self._stop)
         if self._positions is None:
             self._positions = {}
-            self._commit(self._state(None))
+            self._commit(self._state(None), ())
 
     def _opening(self, written: Written) -> Callable[[], None]:
         if self._positions is None:
@@ -205,12 +219,12 @@ class Loop:
 
     def _duplicates(self) -> Duplicates:
         options = self._options
-        return Duplicates(options.state, options.on_duplicate, self.tally.files)
+        return Duplicates(options.state, options.on_duplicate, self._tally.files)
 
     def _chunk(self) -> Chunk:
         due = self._clock.monotonic() + CHUNK_SECONDS
         # Count folders, too: the key of each batch must be unique.
-        seen = self.tally.files + sum(self.tally.folders.values())
+        seen = self._tally.files + sum(self._tally.folders.values())
         return Chunk(f"{self._prefix}{seen:012d}", due, not self._options.exclude_path)
 
     def _delivery(self, chunk: Chunk) -> Delivery:
@@ -218,16 +232,20 @@ class Loop:
 
     def _state(self, last: Item | None) -> dict[str, Any]:
         after = astuple(position(self._root, last)) if last else None
-        return {"after": after, "tally": self.tally.as_json(), "prefix": self._prefix}
+        return {"after": after, "tally": self._tally.as_json(), "prefix": self._prefix}
 
-    def _commit(self, state: dict[str, Any]) -> None:
+    def _commit(self, state: dict[str, Any], refused: Sequence[tuple[Written, RefusedRow]]) -> None:
+        for written, row in refused:
+            reasons = self._refused.setdefault(written.table.name, {})
+            reasons[row.reason] = reasons.get(row.reason, 0) + 1
         positions = {written.name: written.sink.position() for written in self._tables}
-        self._ledger.set_value(PROGRESS_FACT, json.dumps({**state, "positions": positions}))
+        progress = {**state, "positions": positions, "refused": self._refused}
+        self._ledger.set_value(PROGRESS_FACT, json.dumps(progress))
 
     def _notify(self, *, at_once: bool = False) -> None:
         now = self._clock.monotonic()
         if at_once or now - self._notified_at >= NOTIFY_SECONDS:
             self._notified_at = now
             self._run.notify(
-                FilesParsed(at=self._clock.now(), files=self.tally.files, rows=self.tally.rows)
+                FilesParsed(at=self._clock.now(), files=self._tally.files, rows=self._tally.rows)
             )

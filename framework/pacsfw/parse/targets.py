@@ -73,7 +73,8 @@ def tables_of(
         companion = instances.companion(each.name, registry)
         if companion is not None:
             found.append((companion, each))
-    return [Written(target.name, target.sink, table) for target, table in found]
+    owner = registry.select("sink", instances.use.name).described
+    return [Written(target.name, target.sink, table, owner) for target, table in found]
 
 
 def without_path(rows: Sequence[Row]) -> list[Row]:

@@ -64,7 +64,8 @@ def file_reader(
         about = describer.of(wanted, path) if describer and path else None
         return Parsed(row, errors, about, sop_uid=_uid_of(header))
 
-    return FileReader(cells.headers(map(parse, _OF_FILES)), read_row, workdir)
+    headers = cells.headers(map(parse, _OF_FILES))
+    return FileReader(headers, read_row, workdir)
 
 
 def _uid_of(header: FileHeader) -> bytes:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from pacsfw import api
 from pacsfw.durable import replacing
-from pacsfw_plugins.tables._cells import dump
-from pacsfw_plugins.tables._physical import Physical, encodable, physical
+from pacsfw_plugins.tables._cells import dump, refusing
+from pacsfw_plugins.tables._physical import Physical, physical
 
 Piece: TypeAlias = "pa.Table"
 """The rows of one key."""
@@ -36,11 +36,20 @@ _TYPES: Mapping[api.ColumnType, pa.DataType] = {
 }
 
 
-def piece(table: api.Table, rows: Iterable[api.Row]) -> Piece:
-    """Return the rows as a piece."""
+def piece(table: api.Table, rows: Iterable[api.Row], where: object = "") -> Piece:
+    """Return the rows as a piece.
+
+    Raises
+    ------
+    Refused
+        A value is not one of its column.
+    """
     rows = list(rows)
     columns = physical(table)
-    arrays = [_array(column, rows) for column in columns]
+    arrays = []
+    for column in columns:
+        with refusing(where, column.name):
+            arrays.append(_array(column, rows))
     return pa.Table.from_arrays(arrays, names=[column.name for column in columns])
 
 
@@ -53,11 +62,7 @@ def _array(column: Physical, rows: Iterable[api.Row]) -> pa.Array:
     cells = [column.cell(row) for row in rows]
     if column.type == "json":
         cells = [None if cell is None else dump(cell) for cell in cells]
-    try:
-        return pa.array(cells, _TYPES[column.type])
-    except UnicodeEncodeError:
-        cells = [encodable(cell) for cell in cells]
-        return pa.array(cells, _TYPES[column.type])
+    return pa.array(cells, _TYPES[column.type])
 
 
 def write(path: Path, table: api.Table, pieces: Mapping[str, Piece]) -> None:

@@ -42,7 +42,9 @@ class Physical:
                 return value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :] or None
             return value.replace(tzinfo=None)
         if self.type == "text":
-            return value if isinstance(value, str) else to_text(value)
+            return to_text(value)
+        if self.type == "texts":
+            return [to_text(each) if each is not None else None for each in value]
         return value
 
 
@@ -59,15 +61,3 @@ def physical(table: api.Table) -> Sequence[Physical]:
             taken.add(name)
             columns.append(Physical(name, "text", place, is_offset=True))
     return columns
-
-
-def encodable(value: Any) -> Any:
-    r"""Return a text, or list of texts, that UTF-8 can encode.
-
-    A lone surrogate becomes ``\udcXX``, as in CSV.
-    """
-    if isinstance(value, list):
-        return [encodable(each) for each in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return value

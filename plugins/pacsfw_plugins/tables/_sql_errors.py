@@ -8,11 +8,14 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from pacsfw.errors import Retry, StateError
+from pacsfw.errors import Refused, Retry, StateError
 
 _PASSING = ("08", "40", "53", "55P03", "57", "58")
 """Prefixes of the SQLSTATEs (PostgreSQL, appendix A) of transient errors: connections, conflicts
 of transactions, lack of resources, a lock, a server that stops or starts, its disk."""
+
+_TOO_LARGE = ("54000",)
+"""SQLSTATEs of a value beyond the limits of the server."""
 
 _REFUSED = re.compile(
     r"authentication failed|does not exist|no pg_hba\.conf entry|no password supplied"
@@ -31,6 +34,8 @@ def failures(target: str) -> Iterator[None]:
         The database cannot be reached at the moment, or is busy.
     StateError
         It refuses the statement.
+    Refused
+        It refuses a value.
     """
     try:
         yield
@@ -39,6 +44,8 @@ def failures(target: str) -> Iterator[None]:
         # Without its cause, which may quote values of patients.
         if _passes(err):
             raise Retry(f"{target}: cannot be used at the moment: {why}") from None
+        if _is_of_data(err):
+            raise Refused(why, target) from None
         raise StateError(f"{target}: {why}") from None
     except exc.TimeoutError:
         raise Retry(f"{target}: cannot be used at the moment: no connection in time") from None
@@ -58,6 +65,10 @@ def _passes(err: exc.DBAPIError) -> bool:
     return not _REFUSED.search(message)
 
 
+def _is_of_data(err: exc.DBAPIError) -> bool:
+    return isinstance(err, exc.DataError | exc.IntegrityError) or _state(err) in _TOO_LARGE
+
+
 def _state(err: exc.DBAPIError) -> str:
     return getattr(err.orig, "sqlstate", None) or ""
 
@@ -66,7 +77,7 @@ def _why(err: exc.DBAPIError) -> str:
     """Return the message if it names database objects only, otherwise the kind of error."""
     name = type(err.orig).__name__
     state = _state(err)
-    if isinstance(err, exc.DataError | exc.IntegrityError):
+    if _is_of_data(err):
         return f"{name} ({state})" if state else name
     lines = str(err.orig).strip().splitlines()
     return lines[-1 if _REFUSED.search(str(err.orig)) else 0] if lines else name

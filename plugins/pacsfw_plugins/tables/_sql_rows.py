@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
 from pacsfw import api
-from pacsfw_plugins.tables._physical import encodable
+from pacsfw_plugins.tables._cells import refusing
+from pacsfw_plugins.tables._sql_statements import Statements
 from pacsfw_plugins.tables._sql_tables import (
     INSTANCE,
+    KINDS,
     PATIENT,
     SERIES,
     STUDY,
     Schema,
     column_of,
 )
+from pacsfw_plugins.tables._sql_values import key_of, values
 
-Values = dict[str, Any]
-"""One row of a database table by column key."""
+AT_A_TIME = 1000
+"""Rows whose values are in memory at the same time."""
+
+Columns: TypeAlias = dict[str, Sequence[Any]]
+"""The values of some rows, by column."""
 
 
-def replace(connection: sa.Connection, schema: Schema, batch: api.Batch) -> None:
-    """Replace the rows of the key of a batch."""
-    rows = schema.rows
-    connection.execute(sa.delete(rows).where(rows.c.batch == batch.key))
-    values = [_cells(schema, row) | {"batch": batch.key} for row in batch.rows]
+def replace(connection: sa.Connection, schema: Schema, batch: api.Batch, where: str) -> None:
+    """Replace the rows of the key of a batch.
+
+    Raises
+    ------
+    Refused
+        A value is not one of its column.
+    """
+    statements = Statements(connection, schema)
+    key = key_of(batch.key)
+    names = [*(column.name for column in schema.cells), "batch"]
     if not schema.is_instances:
-        if values:
-            connection.execute(sa.insert(rows), values)
+        statements.delete_batch(key)
+        statements.insert(names, _rows(schema, batch, where, key, ()))
         return
-    for number, each in enumerate(values):
-        each |= _instance(schema, batch, number)
-    _Above(connection, schema, batch).replace()
-    _upsert(connection, schema, rows.name, values)
+    above = _Above(batch, where)
+    numbers = _Numbers(batch)
+    before = statements.before(key, numbers.ids, above.uids)
+    if before.has_batch:
+        statements.delete_batch(key)
+    numbers.settle(statements, key, before.elsewhere)
+    statements.upsert(above.tables)
+    names += ["file_id", *schema.of_instances]
+    statements.insert(names, _rows(schema, batch, where, key, numbers.ids))
+    if before.patients:
+        # What is left of earlier versions.
+        statements.delete_bare_series(above.uids)
+        statements.delete_lone_patients([each for each in before.patients if each is not None])
 
 
 def clear(connection: sa.Connection, schema: Schema) -> None:
@@ -48,141 +69,155 @@ def clear(connection: sa.Connection, schema: Schema) -> None:
 class _Above:
     """The patients, studies and series of a batch."""
 
-    def __init__(self, connection: sa.Connection, schema: Schema, batch: api.Batch) -> None:
-        self._connection, self._schema, self._batch = connection, schema, batch
-        self._studies: dict[str, Values] = {}
-        self._series: dict[tuple[str, str], Values] = {}
-        for stored, attributes in _with_attributes(batch):
+    def __init__(self, batch: api.Batch, where: str) -> None:
+        self._batch = batch
+        studies: dict[str, dict[str, Any]] = {}
+        series: dict[tuple[str, str], dict[str, Any]] = {}
+        # Of several instances, the first that has an attribute counts.
+        for stored, attributes in reversed(_with_attributes(batch)):
             if stored.study_uid:
-                study = self._studies.setdefault(stored.study_uid, {})
-                _fill(study, attributes, (*PATIENT, *STUDY))
-                series = self._series.setdefault((stored.study_uid, stored.series_uid), {})
-                _fill(series, attributes, SERIES)
+                studies.setdefault(stored.study_uid, {}).update(attributes)
+                series.setdefault((stored.study_uid, stored.series_uid), {}).update(attributes)
         if batch.verdict is not None:
-            self._studies.setdefault(batch.key, {})
-
-    def replace(self) -> None:
-        """Write them, and delete series without instances and patients without studies."""
-        patients, studies, series = self._schema.patients, self._schema.studies, self._schema.series
-        uids = list(self._studies)
-        before = self._connection.scalars(
-            sa.select(studies.c.patient_id).where(studies.c.study_uid.in_(uids)).distinct()
-        ).all()
-        _upsert(self._connection, self._schema, "patients", self._patient_rows())
-        _upsert(self._connection, self._schema, "studies", self._study_rows())
-        self._connection.execute(
-            sa.delete(series).where(series.c.study_uid.in_(uids), self._bare())
-        )
-        _upsert(
-            self._connection,
-            self._schema,
-            "series",
-            [
-                {"study_uid": study, "series_uid": uid, **_columns(values, SERIES)}
-                for (study, uid), values in self._series.items()
-            ],
-        )
-        alone = ~sa.exists().where(studies.c.patient_id == patients.c.patient_id)
-        self._connection.execute(
-            sa.delete(patients).where(patients.c.patient_id.in_(before), alone)
-        )
-
-    def _bare(self) -> sa.ColumnElement[bool]:
-        """Return the condition for series without instances."""
-        rows, series = self._schema.rows, self._schema.series
-        return ~sa.exists().where(
-            rows.c.study_uid == series.c.study_uid, rows.c.series_uid == series.c.series_uid
-        )
-
-    def _patient_rows(self) -> list[Values]:
-        patients = {
-            values["PatientID"]: _columns(values, PATIENT)
-            for values in self._studies.values()
-            if values.get("PatientID")
+            studies.setdefault(batch.key, {})
+        self.uids = list(map(key_of, studies))
+        found = {each["PatientID"]: each for each in studies.values() if each.get("PatientID")}
+        patients = _described(list(found.values()), PATIENT, where)
+        patients["patient_id"] = list(map(key_of, patients["patient_id"]))
+        self.tables: Mapping[str, Columns] = {
+            "patients": patients,
+            "studies": self._study_columns(list(studies.values()), where),
+            "series": {
+                "study_uid": [key_of(study) for study, _ in series],
+                "series_uid": [key_of(uid) for _, uid in series],
+                **_described(list(series.values()), SERIES, where),
+            },
         }
-        return list(patients.values())
 
-    def _study_rows(self) -> list[Values]:
+    def _study_columns(self, studies: Sequence[Mapping[str, Any]], where: str) -> Columns:
         verdict = self._batch.verdict
-        return [
-            {
-                "study_uid": uid,
-                "patient_id": values.get("PatientID"),
-                **_columns(values, STUDY),
-                "verdict": verdict and verdict.state,
-                "reason": (verdict and verdict.reason) or None,
-                "expected": verdict and verdict.expected,
-                "stored": verdict and verdict.stored,
-                "evidence": (verdict and verdict.source) or None,
-            }
-            for uid, values in self._studies.items()
-        ]
+        of_all = {
+            "verdict": verdict and verdict.state,
+            "reason": (verdict and verdict.reason) or None,
+            "expected": verdict and verdict.expected,
+            "stored": verdict and verdict.stored,
+            "evidence": (verdict and verdict.source) or None,
+        }
+        patients = _described(studies, PATIENT[:1], where)["patient_id"]
+        return {
+            "study_uid": self.uids,
+            "patient_id": [key_of(each) or None for each in patients],
+            **_described(studies, STUDY, where),
+            **{name: [value] * len(studies) for name, value in of_all.items()},
+        }
 
 
-def _with_attributes(batch: api.Batch) -> Iterator[tuple[api.Stored, Mapping[str, Any]]]:
+def _with_attributes(batch: api.Batch) -> Sequence[tuple[api.Stored, Mapping[str, Any]]]:
     attributes = batch.attributes or [{}] * len(batch.files)
-    return zip(batch.files, attributes, strict=True)
+    return list(zip(batch.files, attributes, strict=True))
 
 
-def _fill(values: Values, attributes: Mapping[str, Any], keywords: Sequence[str]) -> None:
-    """Add missing attributes; of several instances, the first that has an attribute counts."""
+def _described(found: Sequence[Mapping[str, Any]], keywords: Sequence[str], where: str) -> Columns:
+    columns: Columns = {}
     for keyword in keywords:
-        if values.get(keyword) is None and attributes.get(keyword) is not None:
-            values[keyword] = attributes[keyword]
+        name = column_of(keyword)
+        with refusing(where, name):
+            cells = [each.get(keyword) for each in found]
+            columns[name] = values(KINDS.get(keyword, "text"), cells)
+    return columns
 
 
-def _columns(values: Values, keywords: Sequence[str]) -> Values:
-    return {column_of(keyword): _plain(values.get(keyword)) for keyword in keywords}
+def _rows(
+    schema: Schema, batch: api.Batch, where: str, key: str | None, ids: Sequence[str]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of each row; some rows at a time, while the database stores others."""
+    for begin in range(0, len(batch.rows), AT_A_TIME):
+        some = slice(begin, begin + AT_A_TIME)
+        rows = batch.rows[some]
+        columns: list[Sequence[Any]] = []
+        for column in schema.cells:
+            with refusing(where, column.name):
+                cells = [row[column.source] for row in rows]
+                columns.append(values(column.type, cells, is_offset=column.is_offset))
+        columns.append([key] * len(rows))
+        if schema.is_instances:
+            columns.append(list(ids[some]))
+            files: Sequence[api.Stored | None] = batch.files[some] or [None] * len(rows)
+            found = batch.attributes[some] or [{}] * len(rows)
+            described = _instances(files, found, with_header=schema.with_header, where=where)
+            columns += (described[name] for name in schema.of_instances)
+        yield from zip(*columns, strict=True)
 
 
-def _instance(schema: Schema, batch: api.Batch, number: int) -> Values:
-    """Return the columns of an instance that are not columns of the configuration."""
-    stored = batch.files[number] if batch.files else None
-    attributes = batch.attributes[number] if batch.attributes else {}
-    what = str(stored.path) if stored else f"{batch.key}\n{number}"
-    values = {
-        "file_id": hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:32],
-        # Without a study there is no series either.
-        "study_uid": (stored and stored.study_uid) or None,
-        "series_uid": stored.series_uid if stored and stored.study_uid else None,
-        "sop_uid": stored and stored.sop_uid,
-        "sop_class_uid": stored and stored.sop_class,
-        "syntax_uid": stored and stored.syntax,
-        "size": stored and stored.size,
-        "digest": stored and stored.digest,
-        **_columns(dict(attributes), INSTANCE),
+def _instances(
+    files: Sequence[api.Stored | None],
+    attributes: Sequence[Mapping[str, Any]],
+    *,
+    with_header: bool,
+    where: str,
+) -> Columns:
+    """Return the columns of instances that are not columns of the configuration."""
+    keys = {
+        uid: key_of(uid) or None
+        for each in files
+        if each
+        for uid in (each.study_uid, each.series_uid)
     }
-    if schema.with_header:
-        values["header"] = _plain(attributes.get(api.HEADER))
-    return values
+    columns: Columns = {
+        # Without a study there is no series either.
+        "study_uid": [each and keys[each.study_uid] for each in files],
+        "series_uid": [
+            keys[each.series_uid] if each and each.study_uid else None for each in files
+        ],
+        "sop_uid": [key_of(each.sop_uid) if each else None for each in files],
+        "sop_class_uid": values("text", [each and each.sop_class for each in files]),
+        "syntax_uid": values("text", [each and each.syntax for each in files]),
+        "size": [each and each.size for each in files],
+        "digest": [each and each.digest for each in files],
+        **_described(attributes, INSTANCE, where),
+    }
+    if with_header:
+        with refusing(where, "header"):
+            columns["header"] = values("json", [each.get(api.HEADER) for each in attributes])
+    return columns
 
 
-def _cells(schema: Schema, row: api.Row) -> Values:
-    return {key: _plain(column.cell(row)) for key, column in schema.cells}
+class _Numbers:
+    """The ID of each row, made of the path of its file.
+
+    A study may bring a file that another study had: then the row there goes. Without studies, a
+    path that is already there is that of another file: two members of one name in an archive.
+    """
+
+    def __init__(self, batch: api.Batch) -> None:
+        self._moves = batch.verdict is not None
+        self._paths = [str(each.path) for each in batch.files]
+        self._seen: Counter[str] = Counter()
+        self.ids = list(map(_digest, self._paths))
+        if not batch.files:
+            self.ids = [_digest(f"{batch.key}\n{number}") for number in range(len(batch.rows))]
+        elif len(set(self.ids)) < len(self.ids):
+            self._number(range(len(self.ids)))
+
+    def settle(self, statements: Statements, key: str | None, taken: frozenset[str]) -> None:
+        """See to it that no row of another batch has one of these IDs, which are ``taken``."""
+        if self._moves:
+            statements.delete_files(taken)
+            return
+        while taken:
+            numbers = [number for number, each in enumerate(self.ids) if each in taken]
+            for number in numbers:
+                self._seen[self._paths[number]] = max(1, self._seen[self._paths[number]])
+            self._number(numbers)
+            taken = statements.elsewhere(self.ids, key)
+
+    def _number(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            path = self._paths[number]
+            earlier = self._seen[path]
+            self.ids[number] = _digest(f"{path}\n{earlier}" if earlier else path)
+            self._seen[path] += 1
 
 
-_PLAIN = frozenset({type(None), int, float, bool, date, time, datetime})
-
-
-def _plain(value: Any) -> Any:
-    r"""Return a value for the database: a NUL becomes ``\x00``, a duration its seconds."""
-    if type(value) in _PLAIN:
-        return value
-    if isinstance(value, str):
-        return value if value.isascii() and "\0" not in value else _text(value)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, Mapping):
-        return {_text(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
-def _text(text: str) -> str:
-    return str(encodable(text)).replace("\0", "\\x00")
-
-
-def _upsert(connection: sa.Connection, schema: Schema, name: str, values: list[Values]) -> None:
-    if values:
-        connection.execute(schema.upsert(name, connection.dialect.name), values)
+def _digest(what: str) -> str:
+    return hashlib.sha256(what.encode("utf-8", "surrogateescape")).hexdigest()[:32]

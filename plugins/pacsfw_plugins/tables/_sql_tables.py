@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 
 from pacsfw import api
 from pacsfw.errors import StateError
 from pacsfw_plugins.tables._physical import physical
-
-Insert: TypeAlias = "postgresql.Insert | sqlite.Insert"
 
 INSTANCES = "instances"
 RESOURCES = "resources"
@@ -30,7 +27,7 @@ INSTANCE = ("InstanceNumber",)
 ATTRIBUTES = (*PATIENT, *STUDY, *SERIES, *INSTANCE)
 """The attributes that the sink needs of each instance, grouped by table."""
 
-_KINDS: Mapping[str, api.ColumnType] = {
+KINDS: Mapping[str, api.ColumnType] = {
     **dict.fromkeys(("PatientBirthDate", "StudyDate", "SeriesDate"), "date"),
     **dict.fromkeys(("StudyTime", "SeriesTime"), "time"),
     **dict.fromkeys(("SeriesNumber", "InstanceNumber"), "int"),
@@ -72,12 +69,15 @@ class Schema:
     def __init__(self, table: api.Table, *, with_header: bool) -> None:
         self.table = table
         self.with_header = with_header
-        self.cells = [
-            # Generated keys: column names may contain characters that parameters must not.
-            (f"c{number}", column)
-            for number, column in enumerate(physical(table))
+        self.cells = physical(table)
+        """The columns of the configuration."""
+        self.of_instances = [
+            *("study_uid", "series_uid", "sop_uid", "sop_class_uid", "syntax_uid"),
+            *map(column_of, INSTANCE),
+            *("size", "digest"),
+            *(["header"] if with_header else []),
         ]
-        """The columns of the configuration, with their keys in statements."""
+        """The columns of instances that follow from their files and attributes."""
         self.metadata = sa.MetaData()
         self.is_instances = table.name == INSTANCES
         if self.is_instances:
@@ -139,7 +139,7 @@ class Schema:
         ]
 
     def _cells(self) -> list[sa.Column[Any]]:
-        return [sa.Column(column.name, _TYPES[column.type], key=key) for key, column in self.cells]
+        return [sa.Column(column.name, _TYPES[column.type]) for column in self.cells]
 
     def _check_names(self) -> None:
         """Refuse names that a database would truncate or confuse."""
@@ -156,20 +156,6 @@ class Schema:
                     f"the column {column.name!r} conflicts with {other!r} in the table "
                     f"{self.table.name!r} of a database: give the tag another tag_alias"
                 )
-
-    @cache  # noqa: B019 - a sink has one schema until it closes
-    def upsert(self, name: str, dialect: str) -> Insert:
-        """Return the statement that inserts a row, or replaces the row with the same keys."""
-        table = self.metadata.tables[name]
-        statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
-        others = {
-            column.key: statement.excluded[column.key]
-            for column in table.columns
-            if not column.primary_key
-        }
-        return statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns), set_=others
-        )
 
     def create(self, connection: sa.Connection) -> None:
         """Create missing tables and columns.
@@ -206,7 +192,7 @@ def _marks(column: sa.Column[Any]) -> bool:
 
 def _described(keywords: Sequence[str]) -> list[sa.Column[Any]]:
     return [
-        sa.Column(column_of(keyword), _TYPES[_KINDS.get(keyword, "text")]) for keyword in keywords
+        sa.Column(column_of(keyword), _TYPES[KINDS.get(keyword, "text")]) for keyword in keywords
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
@@ -13,6 +13,7 @@ from pacsfw import api
 from pacsfw.durable import replacing, sync_folder
 from pacsfw.errors import ConfigError, StateError
 from pacsfw_plugins._options import options, path_option
+from pacsfw_plugins.tables._cells import refusing
 from pacsfw_plugins.tables._folders import make_folders, naming
 
 SCHEMA = options({"path": path_option("The file to write.")}, "path")
@@ -67,12 +68,14 @@ class TableFile(api.Sink):
         StateError
             The file cannot be written, has changed since the last write, or was begun with
             other columns. It then has no rows of the batch.
+        Refused
+            A value is not one of a table; likewise.
         """
         if self._table is None:
             self.restore(batch.table, self._size())
         if batch.table != self._table:
             raise ValueError(f"{self.path} holds one table only, not also {batch.table.name!r}")
-        data = self.encode(batch.table, batch.rows)
+        data = self._lines(batch.table, batch.rows)
         with naming(self.path, "written"), self.path.open("r+b", buffering=0) as file:
             self._check_unchanged(file)
             file.seek(self._position)
@@ -167,10 +170,17 @@ class TableFile(api.Sink):
                     os.fchmod(file.fileno(), stat.S_IMODE(self.path.stat().st_mode))
                 file.write(self.head(table))
                 for batch in batches:
-                    file.write(self.encode(table, batch.rows))
+                    file.write(self._lines(table, batch.rows))
                 size = file.tell()
             sync_folder(self.path.parent)
         self._table, self._position = table, size
+
+    def _lines(self, table: api.Table, rows: Sequence[api.Row]) -> bytes:
+        width = len(table.columns)
+        if wrong := [len(row) for row in rows if len(row) != width]:
+            raise ValueError(f"a row has {wrong[0]} cells where the table has {width} columns")
+        with refusing(self.path):
+            return self.encode(table, rows)
 
     def _size(self) -> int:
         """Return the present length of the file, 0 if there is none."""
@@ -201,7 +211,7 @@ def text_lines(path: Path) -> Iterator[str]:
     Raises
     ------
     ConfigError
-        The file cannot be read, or the named line is not UTF-8 or contains a NUL.
+        The file cannot be read, or the named line is not UTF-8.
     """
     try:
         with path.open("rb") as file:
@@ -219,7 +229,7 @@ def _decoded(raw: bytes, where: str, *, first: bool) -> str:
     except UnicodeDecodeError:
         # Without its cause, which quotes the line and so may name a patient.
         raise ConfigError(f"{where}: is not UTF-8 text; save the file as UTF-8") from None
-    if "\0" in line:
+    if first and "\0" in line:
         raise ConfigError(f"{where}: contains a NUL character; save the file as UTF-8 text")
     return line
 

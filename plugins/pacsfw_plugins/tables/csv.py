@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pacsfw import api, hookimpl
 from pacsfw.errors import ConfigError
 from pacsfw_plugins._options import options
-from pacsfw_plugins.tables._cells import dump, to_text
+from pacsfw_plugins.tables._cells import dump, storable, to_text
 from pacsfw_plugins.tables._table_file import SCHEMA, TableFile, text_lines
 
 DELIMITERS = (",", ";", "\t")
@@ -41,11 +41,10 @@ GUARDED = options(
 
 
 class CsvSink(TableFile):
-    r"""Writes CSV as in RFC 4180, but ends rows with ``\n`` only, as most tools do.
+    """Writes CSV as in RFC 4180, but ends rows with LF only, as most tools do.
 
     UTF-8 without a byte order mark, with one header row. The text of values is that of
-    `pacsfw_plugins.tables._cells`; a missing value is an empty cell. Lone surrogates, which
-    cannot be encoded, are written as ``\udcXX``.
+    `pacsfw_plugins.tables._cells`; a missing value is an empty cell.
 
     Parameters
     ----------
@@ -68,7 +67,7 @@ class CsvSink(TableFile):
     def encode(self, table: api.Table, rows: Iterable[api.Row]) -> bytes:
         """Return the rows as lines of CSV."""
         names = [column.name for column in table.columns]
-        texts = map(_texts, rows, repeat(len(names)))
+        texts = map(_texts, rows)
         if not self._guard:
             return _encoded(texts)
         kinds = [column.type == "text" for column in table.columns]
@@ -94,7 +93,7 @@ class CsvSink(TableFile):
         ------
         ConfigError
             There is no header, or a row is malformed: it has too few or too many fields, an
-            unmatched quote, a NUL, or bytes that are not UTF-8.
+            unmatched quote, or bytes that are not UTF-8.
         """
         records = _records(self.path)
         header = next(records, None)
@@ -112,9 +111,7 @@ class CsvSink(TableFile):
             yield where, dict(zip(columns, fields, strict=True))
 
 
-def _texts(row: api.Row, width: int) -> list[str]:
-    if len(row) != width:
-        raise ValueError(f"a row has {len(row)} cells where the table has {width} columns")
+def _texts(row: api.Row) -> list[str]:
     return [value if type(value) is str else to_text(value) for value in row]
 
 
@@ -125,7 +122,9 @@ def _guarded(row: Sequence[str], names: Sequence[str], kinds: Sequence[bool]) ->
         for text, is_text in zip(row, kinds, strict=True)
     ]
     cells = [f"'{text}" if one else text for text, one in zip(row, dangerous, strict=True)]
-    raw = {name: text for name, text, one in zip(names, row, dangerous, strict=True) if one}
+    raw = {
+        name: storable(text) for name, text, one in zip(names, row, dangerous, strict=True) if one
+    }
     return [*cells, dump(raw) if raw else ""]
 
 
@@ -142,7 +141,8 @@ def _encoded(rows: Iterable[Sequence[str]]) -> bytes:
     # unquoted, it would end the row for readers.
     writer = csv.writer(_Collect(lines), lineterminator="\r\n")
     writer.writerows(rows)
-    return "".join(lines).encode("utf-8", "backslashreplace")
+    # As `storable`, but all at once.
+    return "".join(lines).encode("utf-8", "backslashreplace").replace(b"\0", b"\\x00")
 
 
 class _Collect:

@@ -30,8 +30,7 @@ class JsonlSink(TableFile):
             dump({name: to_json(value) for name, value in zip(names, row, strict=True)}) + "\n"
             for row in rows
         )
-        # A lone surrogate becomes \udcXX, which is its correct escape in JSON.
-        return "".join(lines).encode("utf-8", "backslashreplace")
+        return "".join(lines).encode("utf-8")
 
     def fits(self, table: api.Table, file: BinaryIO) -> bool:
         """Return whether the first row has these columns."""

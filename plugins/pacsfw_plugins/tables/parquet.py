@@ -119,7 +119,7 @@ class ParquetSink(api.Sink):
         name = home or self._part_for_new_key()
         with naming(self.path, "written"):
             pieces = dict(self._pieces(name))
-            pieces[batch.key] = _parquet_parts.piece(batch.table, batch.rows)
+            pieces[batch.key] = _parquet_parts.piece(batch.table, batch.rows, self.path)
             if not batch.rows:
                 del pieces[batch.key]
             _parquet_parts.write(self.path / name, batch.table, pieces)
@@ -143,7 +143,7 @@ class ParquetSink(api.Sink):
             rows = 0
             for batch in batches:
                 if batch.rows:
-                    some = _parquet_parts.piece(table, batch.rows)
+                    some = _parquet_parts.piece(table, batch.rows, self.path)
                     group[batch.key] = _parquet_parts.joined(group.get(batch.key), some)
                     rows += some.num_rows
                 if rows >= BIG:

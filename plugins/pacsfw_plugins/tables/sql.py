@@ -131,7 +131,7 @@ class SqlSink(api.Sink):
         if self._schema is None:
             self.restore(batch.table, 0)
         with self._transaction() as connection:
-            replace(connection, self._use(batch.table), batch)
+            replace(connection, self._use(batch.table), batch, self._shown)
 
     def rewrite(self, table: api.Table, batches: Iterable[api.Batch]) -> None:
         """Replace every row of the table, in one transaction."""
@@ -142,7 +142,7 @@ class SqlSink(api.Sink):
             schema.create(connection)
             _sql_rows.clear(connection, schema)
             for batch in batches:
-                _sql_rows.replace(connection, schema, batch)
+                _sql_rows.replace(connection, schema, batch, self._shown)
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the rows of the study list as text, in the order of their ``id``.
@@ -243,6 +243,8 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # `_begin_sqlite` begins transactions, also before DDL
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    # In KiB: with the usual 2 MB, the index of random IDs is written and read again and again.
+    connection.execute("PRAGMA cache_size = -65536")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

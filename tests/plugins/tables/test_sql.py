@@ -6,14 +6,15 @@ import hashlib
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from pacsfw import api
-from pacsfw.errors import PluginError, Retry, StateError
-from pacsfw_plugins.tables import _sql_rows
+from pacsfw.errors import PluginError, Refused, Retry, StateError
+from pacsfw_plugins.tables._sql_statements import Statements
 from pacsfw_plugins.tables.sql import SqlSink
 
 TABLE = api.Table(
@@ -158,14 +159,11 @@ def test_a_failure_in_the_middle_of_a_study_leaves_it_as_it_was(database, sink, 
     it = sink()
     it.begin(TABLE)
     it.deliver(study("1", "1.1.1"))
-    really, calls = _sql_rows._upsert, iter(range(9))
 
-    def failing(*arguments):
-        if next(calls) == 3:  # patients, studies and series are written
-            raise RuntimeError("killed")
-        really(*arguments)
+    def failing(*arguments):  # patients, studies and series are written
+        raise RuntimeError("killed")
 
-    monkeypatch.setattr(_sql_rows, "_upsert", failing)
+    monkeypatch.setattr(Statements, "insert", failing)
     with pytest.raises(RuntimeError):
         it.deliver(study("1", "1.2.1", patient="P9", series="1.2", verdict="short"))
     seen = "SELECT patient_id, verdict, series_uid, sop_uid FROM studies JOIN instances USING"
@@ -259,6 +257,76 @@ def test_a_file_is_in_one_row_whatever_batch_it_comes_in(database, sink):
     assert database.query("SELECT file_id FROM instances") == [(file_id,)]
 
 
+def parsed(key, *paths):
+    """A batch of `pacsfw parse`, in which two members of an archive may have one name."""
+    files = [replace(stored("1.1"), path=Path(path), digest="") for path in paths]
+    rows = [("CT", number, path) for number, path in enumerate(paths)]
+    return api.Batch(table=TABLE, key=key, rows=rows, files=files)
+
+
+def test_members_of_one_name_are_rows_of_their_own_also_if_delivered_again(database, sink):
+    it = sink()
+    it.begin(TABLE)
+    it.deliver(parsed("1", "/a.zip/x", "/a.zip/y", "/a.zip/x"))
+    ids = database.query("SELECT file_id, slices FROM instances ORDER BY slices")
+    it.deliver(parsed("2", "/a.zip/x", "/b", "/a.zip/x"))
+    both = database.query("SELECT file_id FROM instances ORDER BY batch, slices")
+    it.deliver(parsed("2", "/a.zip/x", "/b", "/a.zip/x"))
+    assert len(ids) == len(set(ids)) == 3
+    assert ids[0][0] == hashlib.sha256(b"/a.zip/x").hexdigest()[:32]
+    assert len(set(both)) == 6
+    assert database.query("SELECT file_id FROM instances ORDER BY batch, slices") == both
+
+
+def test_a_key_too_long_for_an_index_is_stored_by_its_beginning_and_digest(database, sink):
+    it = sink()
+    it.begin(TABLE)
+    patients = ["ü" * 9600, "ü" * 9600 + "x"]
+    uids = ["1." + "2" * 9600, "1." + "2" * 9601]
+    for uid, patient in zip(uids, patients, strict=True):
+        it.deliver(study(uid, f"{uid}.1", patient=patient, series=f"{uid}.2"))
+    joined = "FROM patients JOIN studies USING (patient_id) JOIN instances USING (study_uid)"
+    keys = database.query(f"SELECT patient_id, study_uid, series_uid, sop_uid {joined}")
+    assert len(set(keys)) == 2
+    assert {len(key) for row in keys for key in row} == {64 + len("... sha256:") + 64}
+    assert database.query("SELECT count(*) FROM studies") == [(2,)]
+
+
+VALUES = {
+    "an int beyond 64 bits": ("int", 2**63),
+    "a text as int": ("int", "Müller^Anna"),
+    "a float as int": ("int", 1.5),
+    "an object as json": ("json", object()),
+    "a list as date": ("date", [1]),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_that_is_none_of_its_column_is_refused_without_it(database, sink, name):
+    kind, value = VALUES[name]
+    table = api.Table("errors", (api.Column("uid"), api.Column("x", kind)))
+    it = sink()
+    it.begin(table)
+    with pytest.raises(Refused, match=r"data|test\d+") as refused:
+        it.deliver(api.Batch(table=table, key="1", rows=[("1.1", None), ("1.2", value)]))
+    assert refused.value.why.startswith("column 'x': ")
+    assert "Müller" not in str(refused.value)
+    it.deliver(api.Batch(table=table, key="1", rows=[("1.1", None)]))
+    assert database.query("SELECT uid FROM errors") == [("1.1",)]
+
+
+def test_what_only_the_database_refuses_is_a_refusal_as_well(database, sink):
+    it = sink()
+    it.begin(api.ERRORS)
+    execute(database, "CREATE UNIQUE INDEX theirs ON errors (file)")
+    row = ("/Müller^Anna.dcm", None, None, "file", "why", None)
+    with pytest.raises(Refused) as refused:
+        it.deliver(api.Batch(table=api.ERRORS, key="1", rows=[row, row]))
+    assert "Müller" not in str(refused.value)
+    it.deliver(api.Batch(table=api.ERRORS, key="1", rows=[row]))
+    assert database.query("SELECT count(*) FROM errors") == [(1,)]
+
+
 def test_a_sqlite_file_is_for_its_owner_only_and_its_folder_is_made(tmp_path):
     database = Sqlite(tmp_path)
     sink = SqlSink(database.url)
@@ -287,7 +355,7 @@ def test_a_server_that_stops_in_the_middle_of_a_study_is_a_reason_to_try_again(
     database = Postgresql(postgres)
     sink = SqlSink(database.url)
     sink.begin(TABLE)
-    really = _sql_rows._upsert
+    really = Statements.upsert
 
     def stopping(*arguments):
         really(*arguments)
@@ -295,7 +363,7 @@ def test_a_server_that_stops_in_the_middle_of_a_study_is_a_reason_to_try_again(
 
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(_sql_rows, "_upsert", stopping)
+            patch.setattr(Statements, "upsert", stopping)
             with pytest.raises(Retry, match="cannot be used at the moment"):
                 sink.deliver(study("1", "1.1.1"))
         with pytest.raises(Retry) as refused:

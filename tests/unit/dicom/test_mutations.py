@@ -50,7 +50,9 @@ def test_ten_files_cut_at_every_byte_have_a_row_or_a_reason(
         check(truncated(whole, len(whole)), tmp_path / "cut.dcm", rows)
 
 
-@pytest.mark.parametrize("number", [1500, pytest.param(100_000, marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    "number", [1500, pytest.param(100_000, marks=(pytest.mark.full, pytest.mark.timeout(900)))]
+)
 def test_damaged_files_have_a_row_or_a_reason(
     number: int, small: list[bytes], tmp_path: Path
 ) -> None:

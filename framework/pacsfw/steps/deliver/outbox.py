@@ -5,17 +5,22 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pacsfw.api import Batch, RunContext, Sink
 from pacsfw.errors import PacsfwError, Retry
 from pacsfw.ledger import Ledger
+from pacsfw.ledger.deliveries import RefusedRow
 from pacsfw.retries import retrying
+from pacsfw.steps.deliver.refusals import DATA_ERRORS, Courier
 from pacsfw.steps.deliver.sources import RowSource
 
 LAST_ATTEMPTS = 5
 """Attempts to reach a sink after the run has ended; after that, its rows wait for the next run."""
+
+DOUBTS = 10
+"""Studies in a row of which a sink takes nothing, until this is taken for a fault of the sink."""
 
 _REWRITE = "rewrite"
 """Entry in the queue that requests a rewrite; the other entries are keys of studies (UIDs)."""
@@ -40,6 +45,11 @@ class Outbox:
     follows
         Whether the table belongs to a main table. If the target exists, but this collection
         has not begun it, it is a leftover of another collection and is replaced.
+
+    Attributes
+    ----------
+    listeners
+        The outboxes of the tables that list the rows which this sink refuses.
     """
 
     def __init__(
@@ -54,9 +64,13 @@ class Outbox:
     ) -> None:
         self.name = name
         self.component = component or name
-        self._follows = follows
+        self.follows = follows
+        self.listeners: Sequence[Outbox] = ()
         self.problem = ""
         self._sink, self._source, self._ledger = sink, source, ledger
+        self._courier = Courier(sink)
+        self._doubts: dict[str, int] = {}
+        """Studies of which the sink took nothing, and how many batches it had taken before."""
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
         self._ending = threading.Event()
@@ -134,7 +148,7 @@ class Outbox:
             self._opened = True
         there = sink.has(table.name)
         position = deliveries.position(self.name)
-        if not deliveries.is_begun(self.name) and not (there and self._follows):
+        if not deliveries.is_begun(self.name) and not (there and self.follows):
             sink.begin(table)
             deliveries.begin(self.name, sink.position())
         elif not deliveries.is_begun(self.name):
@@ -162,6 +176,8 @@ class Outbox:
                 self._rewrite_if_due()
             elif not self._on_hold:  # otherwise it stays due in the ledger
                 self._attempt(self._deliver, key)
+        for key in self._doubts:
+            self._attempt(self._deliver, key)
         self._rewrite_if_due()
 
     def _rewrite_if_due(self) -> None:
@@ -208,17 +224,55 @@ class Outbox:
             self._ledger.deliveries.mark_dirty(self.name)
             self._rewrite = True
             return
-        self._sink.deliver(self._source.batch(key))
-        self._ledger.deliveries.commit(
-            self.name, key, version, self._sink.position(), self.component
+        sure = self._courier.accepted > self._doubts.get(key, self._courier.accepted)
+        try:
+            refused = self._courier.deliver(self._source.batch(key), sure=sure)
+        except DATA_ERRORS as err:
+            if isinstance(err, PacsfwError) or not self._may_wait(key):
+                raise
+            return
+        changed = self._ledger.deliveries.commit(
+            self.name, key, version, self._sink.position(), self.component, refused
         )
+        if changed:
+            self._tell({key: refused})
+
+    def _may_wait(self, key: str) -> bool:
+        """Note a study that the sink may refuse, or that shows a fault of the sink.
+
+        It is delivered again at the end: by then, the sink has accepted others or nothing more.
+        """
+        if key in self._doubts:
+            return False
+        self._doubts[key] = self._courier.accepted
+        latest = [each for each in self._doubts.values() if each == self._courier.accepted]
+        return len(latest) < DOUBTS
+
+    def _tell(self, refused: Mapping[str, Sequence[RefusedRow]]) -> None:
+        """Have refused rows listed in the tables of errors."""
+        for key, rows in refused.items():
+            for row in rows:
+                _log.warning("table %s: cannot store a row: %s", self.name, row.reason)
+            for outbox in self.listeners:
+                outbox.settled(key)
 
     def _rewrite_table(self) -> None:
         versions: list[tuple[str, int]] = []
-        self._sink.rewrite(self._source.table, self._batches(versions))
+        refused: Mapping[str, Sequence[RefusedRow]] = {}
+        try:
+            self._sink.rewrite(self._source.table, self._batches(versions))
+        except DATA_ERRORS as err:
+            _log.warning("table %s: is written study by study: %s", self.name, type(err).__name__)
+            versions.clear()
+            self._sink.rewrite(self._source.table, ())
+            refused = self._courier.deliver_each(self._batches(versions))
         position = self._sink.position()
-        self._ledger.deliveries.rewritten(self.name, versions, position, self.component)
+        changed = self._ledger.deliveries.rewritten(
+            self.name, versions, position, self.component, refused
+        )
         self._rewrite = False
+        if changed:
+            self._tell(refused)
 
     def _batches(self, versions: list[tuple[str, int]]) -> Iterator[Batch]:
         for key in self._source.all_keys():

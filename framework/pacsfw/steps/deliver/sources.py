@@ -15,6 +15,7 @@ from pacsfw.dicom.cell_errors import CellError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.cells import decode
 from pacsfw.ledger.instances import Instance
+from pacsfw.steps.deliver.refusals import refusal_row
 
 NO_STUDY = ""
 """The key of rows that belong to no study."""
@@ -77,7 +78,8 @@ class InstanceRows:
 
     def version(self, key: str) -> int | None:
         """Return the version of a study."""
-        return _version(self._ledger, key)
+        study = self._ledger.studies.get(key)
+        return None if study is None else study.version
 
     def batch(self, key: str) -> Batch:
         """Return the rows of a study."""
@@ -102,11 +104,6 @@ class InstanceRows:
         return {each.keyword: cell for each, cell in found if cell is not None}
 
 
-def _version(ledger: Ledger, study_uid: str) -> int | None:
-    study = ledger.studies.get(study_uid)
-    return None if study is None else study.version
-
-
 class ErrorRows:
     """One row per failure, by study; `NO_STUDY` has the instances whose study is unknown.
 
@@ -125,7 +122,7 @@ class ErrorRows:
         """Return the keys whose current version this sink lacks."""
         deliveries, last = self._ledger.deliveries, self.version(NO_STUDY)
         loose = last and deliveries.version(sink, NO_STUDY) != last
-        return [*([NO_STUDY] if loose else []), *deliveries.due(sink)]
+        return [*([NO_STUDY] if loose else []), *deliveries.errors_due(sink)]
 
     def all_keys(self) -> Iterator[str]:
         """Yield `NO_STUDY` and every study that was ever settled."""
@@ -134,13 +131,16 @@ class ErrorRows:
 
     def version(self, key: str) -> int | None:
         """Return the version of a study, or of the instances without a study."""
+        deliveries = self._ledger.deliveries
         if key == NO_STUDY:
-            return self._ledger.instances.last_without_study()
-        return _version(self._ledger, key)
+            last = self._ledger.instances.last_without_study()
+            return last + len(deliveries.refused_in(NO_STUDY))
+        return deliveries.errors_version(key)
 
     def batch(self, key: str) -> Batch:
-        """Return the failures in a study."""
+        """Return the failures in a study, then the rows that a table does not have."""
         rows = [self._row(*fault) for fault in self._ledger.instances.faults(key)]
+        rows += (refusal_row(*each) for each in self._ledger.deliveries.refused_in(key))
         return Batch(table=ERRORS, key=key, rows=rows)
 
     def _row(self, instance: Instance, error: CellError | None) -> Row:

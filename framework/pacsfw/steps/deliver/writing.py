@@ -5,14 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias, TypeVar
 
-from pacsfw.api import Batch, Clock, Sink, Table
+from pacsfw.api import ERRORS, Batch, Clock, Sink, Table
 from pacsfw.errors import PacsfwError, Retry, StateError
+from pacsfw.ledger.deliveries import RefusedRow
 from pacsfw.retries import retrying
+from pacsfw.steps.deliver.refusals import Courier, refusal_row
 
 ATTEMPTS = 11
 """Attempts to reach a sink that is temporarily unreachable."""
@@ -20,11 +22,13 @@ ATTEMPTS = 11
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One table, the sink that writes it, and its name in messages."""
+    """One table, the sink that writes it, and their names in messages."""
 
     name: str
     sink: Sink
     table: Table
+    component: str = ""
+    """The sink with its distribution and version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +39,25 @@ class Delivery:
     state: Any
 
 
+Commit: TypeAlias = Callable[[Any, Sequence[tuple[Written, RefusedRow]]], None]
+T = TypeVar("T")
+
+
 class Writer:
     """Delivers in the order of `put`; a context manager that ends when everything is delivered.
 
     Parameters
     ----------
     commit
-        Called with the state of each delivery once the sinks have written it durably.
+        Called with the state of each delivery, and the rows that each table refuses, once the
+        sinks have written it durably.
     stop
         Set when the run is interrupted: then an unreachable sink is not retried.
     """
 
-    def __init__(self, commit: Callable[[Any], None], clock: Clock, stop: threading.Event) -> None:
+    def __init__(self, commit: Commit, clock: Clock, stop: threading.Event) -> None:
         self._commit, self._clock, self._stop = commit, clock, stop
+        self._couriers: dict[str, Courier] = {}
         self._queue: queue.Queue[Delivery | None] = queue.Queue(1)
         self._thread = threading.Thread(target=self._work, name="tables", daemon=True)
         self._problem: Exception | None = None
@@ -89,17 +99,25 @@ class Writer:
             if self._problem is not None:
                 continue
             try:
-                for written, batch in delivery.batches:
-                    deliver = partial(written.sink.deliver, batch)
-                    with_retries(written, deliver, self._clock, self._stop)
-                self._commit(delivery.state)
+                self._deliver(delivery)
             except Exception as err:  # noqa: BLE001 - a thread: the caller of `put` gets it
                 self._problem = err
 
+    def _deliver(self, delivery: Delivery) -> None:
+        """Deliver the batches; what one table refuses is listed in the table of errors behind."""
+        refused: list[tuple[Written, RefusedRow]] = []
+        for written, batch in delivery.batches:
+            if batch.table == ERRORS:
+                listed = (refusal_row(by.name, row, by.component) for by, row in refused)
+                batch = replace(batch, rows=[*batch.rows, *listed])
+            courier = self._couriers.setdefault(written.name, Courier(written.sink))
+            deliver = partial(courier.deliver, batch)
+            rows = with_retries(written, deliver, self._clock, self._stop)
+            refused += ((written, row) for row in rows)
+        self._commit(delivery.state, refused)
 
-def with_retries(
-    written: Written, call: Callable[[], None], clock: Clock, stop: threading.Event
-) -> None:
+
+def with_retries(written: Written, call: Callable[[], T], clock: Clock, stop: threading.Event) -> T:
     """Call a sink; retry while it is temporarily unreachable.
 
     Raises
@@ -108,7 +126,7 @@ def with_retries(
         It stays unreachable, or it failed.
     """
     try:
-        retrying(clock, stop, ATTEMPTS)(call)
+        return retrying(clock, stop, ATTEMPTS)(call)
     except Retry as err:
         raise StateError(f"table {written.name}: cannot be reached: {err}") from err
     except PacsfwError:

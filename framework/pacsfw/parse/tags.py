@@ -23,7 +23,7 @@ from pacsfw.errors import ConfigError
 from pacsfw.parse.rows import ParsedRow, Rows
 from pacsfw.parse.tree.file_reader import UNREADABLE, Container, Parsed, Unparsed
 from pacsfw.parse.tree.files import InProcess, TreeReader
-from pacsfw.parse.tree.walk import SPECIAL, Item
+from pacsfw.parse.tree.walk import SPECIAL, Item, is_special
 from pacsfw.parse.worker import ParseSpec, file_reader
 from pacsfw.plugins import PluginPlan, discover, facts
 from pacsfw.plugins.registry import Registry
@@ -160,7 +160,7 @@ class DicomTagGroup:
                     yield Item(""), reader.of(dicom)
                     continue
                 item = Item(str(dicom))
-                outcome = reader.read(item) if not _is_special(item.path) else _SPECIAL
+                outcome = reader.read(item) if not is_special(item.path) else _SPECIAL
                 yield item, _ARCHIVE if isinstance(outcome, Container) else outcome
 
     def _tree_outcomes(
@@ -254,14 +254,9 @@ def header_of(dicom: Dicom, headers: HeaderReader) -> FileHeader:
     OSError
         It cannot be read.
     """
-    if not isinstance(dicom, Dataset) and _is_special(dicom):
+    if not isinstance(dicom, Dataset) and is_special(dicom):
         raise UnreadableObject("the instance", SPECIAL)
     return headers.of(dicom) if isinstance(dicom, Dataset) else headers.read(Path(dicom))
-
-
-def _is_special(path: str | Path) -> bool:
-    """Return whether a path is neither a file nor a folder: opening a FIFO would wait for ever."""
-    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def _chain(tag: DicomTag) -> list[Callback]:

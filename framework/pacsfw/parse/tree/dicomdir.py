@@ -9,7 +9,7 @@ from pathlib import PurePath
 from pacsfw.dicom.decoding_errors import decoding
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
-from pacsfw.parse.tree.walk import Item
+from pacsfw.parse.tree.walk import SPECIAL, Item, is_special
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP Class of a DICOMDIR."""
@@ -89,7 +89,7 @@ def named_files(path: str, named: Sequence[tuple[str, ...]]) -> list[Item]:
                 found.add(Item(missing, lost="the DICOMDIR names it, but it does not exist"))
                 break
         else:
-            found.add(Item(place))
+            found.add(Item(place, lost=SPECIAL if is_special(place) else ""))
     return sorted(found, key=lambda item: PurePath(item.path).parts)
 
 

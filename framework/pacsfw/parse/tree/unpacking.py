@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -30,6 +31,8 @@ PIECE = 1 << 20
 
 TOO_LARGE = f"too large when unpacked: more than {RATIO} times its packed size, or 4 GiB"
 _DAMAGED = "the archive is damaged"
+_OF_THE_ARCHIVE = (None, errno.EINVAL)
+"""The OSErrors caused by the archive: those of bz2, and an invalid seek."""
 _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (zipfile.BadZipFile, _DAMAGED),
     (zlib.error, _DAMAGED),
@@ -64,9 +67,9 @@ def unpacking() -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        if err.errno is not None:
+        if err.errno not in _OF_THE_ARCHIVE:
             raise
-        raise Unpackable(_DAMAGED) from None  # such as that of bz2
+        raise Unpackable(_DAMAGED) from None
     except tuple(kind for kind, _ in _FAULTS) as err:
         words = next(words for kind, words in _FAULTS if isinstance(err, kind))
         raise Unpackable(words) from None

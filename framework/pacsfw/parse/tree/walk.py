@@ -79,9 +79,8 @@ def walk(
         The root cannot be listed.
     """
     if not os.path.isdir(root):  # str is cheaper than Path for a million files
-        is_special = os.path.exists(root) and not os.path.isfile(root)
         # A file that does not exist is reported by its reader.
-        yield from _items(root, Entry(root, "other" if is_special else "file"), after)
+        yield from _items(root, Entry(root, "other" if is_special(root) else "file"), after)
         return
     spine = PurePath(after.path).parts if after else ()
     stack = [_Level(root, entries(root), spine)]
@@ -110,6 +109,11 @@ def walk(
             stack.append(_Level(path, entries(path), on_spine[1:]))
         else:
             yield from _items(path, entry, after if on_spine else None)
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is neither a file nor a folder: opening a FIFO would wait for ever."""
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from pydicom import dcmread
 
 from pacsfw import ParseWarning, parse_dir
 from pacsfw.parse.tree.dicomdir import OUTSIDE
+from pacsfw.parse.tree.walk import SPECIAL
 from support.trees import write_images, write_media
 
 
@@ -71,6 +72,16 @@ def test_names_that_lead_out_are_listed_and_not_followed(media, outside):
     assert [(failure.file, failure.reason) for failure in rows.failures] == [
         (str(directory), OUTSIDE)
     ]
+
+
+def test_a_fifo_that_is_named_is_never_opened(media):
+    first = media.parent / "IMAGES" / "IM000000"
+    first.unlink()
+    os.mkfifo(first)
+    rows = parse_dir(media, ["Modality"])
+
+    assert len(list(rows)) == 2
+    assert [failure.reason for failure in rows.failures] == [SPECIAL]
 
 
 @pytest.mark.parametrize("in_meta", [True, False])

@@ -21,8 +21,11 @@ import pytest
 from pydicom import dcmread
 
 from pacsfw.cli import main
+from pacsfw.errors import Refused
 from pacsfw.parse import job
 from pacsfw.workers import OrderedPool
+from pacsfw_plugins.tables.csv import CsvSink
+from pacsfw_plugins.tables.parquet import ParquetSink
 from support.trees import TAGS, write_archive, write_hostile, write_images, write_media, write_tags
 
 FILE = "file"
@@ -97,6 +100,39 @@ def test_the_table_is_the_same_by_one_and_by_two_workers(disc):
     assert disc.parse("two.csv", "--workers", "2").read_bytes() == one
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_row_that_the_table_refuses_is_listed_and_the_others_are_there(
+    disc, suffix, capsys, monkeypatch
+):
+    """Here a value that no version of the cells would let through, as from a plugin's callback."""
+    refused = f"{disc.root}/b.zip/folder/003.dcm"
+    kind, method = (CsvSink, "encode") if suffix == ".csv" else (ParquetSink, "deliver")
+    really = getattr(kind, method)
+
+    def refusing(self, first, *rest):
+        rows = rest[0] if rest else first.rows
+        if any(row[-1] == refused for row in rows):
+            raise Refused("column 'x': TypeError")
+        return really(self, first, *rest)
+
+    monkeypatch.setattr(kind, method, refusing)
+
+    target = disc.parse(f"table{suffix}")
+
+    assert count_rows(target) == disc.rows - 1
+    listed = kind(str(target.with_stem("table_errors"))).read()
+    errors = {row["file"]: row for _, row in listed}
+    assert errors[refused]["stage"] == "table"
+    assert errors[refused]["reason"] == f"not in the table {target}: column 'x': TypeError"
+    without = [error for error in errors.values() if error["stage"] in (FILE, "table")]
+    assert len(without) == disc.files - disc.rows + 1
+    out = re.sub(r" +", " ", capsys.readouterr().out)
+    assert f"files {disc.files}\n" in out
+    assert f"rows {disc.rows - 1}\n" in out
+    assert f"failed {disc.damaged + 1}\n" in out
+    assert "1 x the table instances cannot store the row: column 'x': TypeError" in out
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet", ".db"])
 def test_the_target_chooses_the_format(disc, suffix):
     target = f"sqlite:///{disc.folder}/t.db" if suffix == ".db" else str(disc.folder / f"t{suffix}")
@@ -108,6 +144,8 @@ def test_the_target_chooses_the_format(disc, suffix):
 
 
 def count_rows(path):
+    if path.suffix == ".csv":
+        return len(read(path))
     if path.suffix == ".jsonl":
         return len(path.read_text().splitlines())
     if path.suffix == ".parquet":

@@ -12,7 +12,9 @@ import pytest
 from pyarrow import parquet
 
 import pacsfw.retries as retries
+from pacsfw.errors import Refused
 from pacsfw.testing import make_studies
+from pacsfw_plugins.tables.parquet import ParquetSink
 from pacsfw_plugins.tables.sql import SqlSink
 from support.documented import rows
 
@@ -218,3 +220,53 @@ def test_files_seen_are_rows_and_listed_failures(embedded_pacs, collection, stud
 
     assert len(collected.rows()) == 3
     assert rows(collected.folder / "my" / "resources_meta_errors.csv") == errors
+
+
+def test_a_database_is_filled_without_tags(in_postgres, postgres, capsys):
+    text = in_postgres.conf.read_text()
+    in_postgres.conf.write_text(text.partition("tags:\n")[0])
+
+    assert in_postgres.run() == 0
+
+    counts = [count(postgres, in_postgres, name) for name in ("patients", "studies", "series")]
+    assert counts == [3, 3, 6]
+    assert count(postgres, in_postgres, "instances") == 12
+    assert "table" in capsys.readouterr().out
+
+
+def test_a_row_that_a_table_refuses_is_listed_in_every_table_of_errors(
+    embedded_pacs, collection, studies, capsys, monkeypatch
+):
+    really, refused = ParquetSink.deliver, []
+
+    def deliver(self, batch):
+        if batch.table.name == "instances":
+            refused[:] = refused or [batch.rows[0]]
+        if refused and refused[0] in batch.rows:
+            raise Refused("column 'x': OverflowError", "meta.parquet")
+        really(self, batch)
+
+    monkeypatch.setattr(ParquetSink, "deliver", deliver)
+    collected = collection(embedded_pacs(studies))
+    sinks = "sinks:\n    - {use: parquet, with: {path: my/meta.parquet}}\n"
+    collected.conf.write_text(collected.conf.read_text() + sinks)
+    my = collected.folder / "my"
+
+    assert collected.run() == 1
+    assert collected.run() == 1  # nothing is due, and it is still not there
+
+    file = refused[0][-1]
+    kept = parquet.read_table(my / "meta.parquet").column("dicom_path").to_pylist()
+    assert sorted([*kept, file]) == sorted(row["dicom_path"] for row in rows(collected.table))
+    assert len(kept) == 11
+    for listed in (
+        rows(my / "resources_meta_errors.csv"),
+        parquet.read_table(my / "meta_errors.parquet").to_pylist(),
+    ):
+        [error] = listed
+        assert (error["file"], error["stage"]) == (file, "table")
+        assert error["reason"].endswith("my/meta.parquet: column 'x': OverflowError")
+        assert error["plugin"].startswith("'parquet' (from pacsfw ")
+    output = capsys.readouterr().out
+    assert "meta.parquet: rows that it cannot store: 1: column 'x': OverflowError" in output
+    assert "complete       3" in output

@@ -12,13 +12,13 @@ from pacsfw.config import Tag
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.wanted import SOP_INSTANCE
-from pacsfw.parse.tree.dicomdir import MARKS
+from pacsfw.parse.tree.dicomdir import CLASS
 from pacsfw.parse.tree.file_reader import IDENTITY, About, FileReader, Parsed
 from pacsfw.plugins import discover
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 
-_OF_FILES = (*MARKS, *IDENTITY.values())
+_OF_FILES = (CLASS, *IDENTITY.values())
 """What the reader of files must know of each, whatever the columns."""
 _IDENTITY = {
     "sop_uid": "SOPInstanceUID",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -23,6 +24,8 @@ from pacsfw_plugins.tables._sql_tables import (
 )
 from pacsfw_plugins.tables._sql_values import key_of, values
 
+AT_ONCE = 10_000
+"""Rows from which a rewrite writes batches together."""
 AT_A_TIME = 1000
 """Rows whose values are in memory at the same time."""
 
@@ -40,53 +43,94 @@ def replace(connection: sa.Connection, schema: Schema, batch: api.Batch, where: 
     """
     statements = Statements(connection, schema)
     key = key_of(batch.key)
-    names = [*(column.name for column in schema.cells), "batch"]
     if not schema.is_instances:
         statements.delete_batch(key)
-        statements.insert(names, _rows(schema, batch, where, key, ()))
+        statements.insert(_names(schema), _rows(schema, batch, where, ()))
         return
-    above = _Above(batch, where)
+    above = _Above([batch], where)
     numbers = _Numbers(batch)
     before = statements.before(key, numbers.ids, above.uids)
     if before.has_batch:
         statements.delete_batch(key)
     numbers.settle(statements, key, before.elsewhere)
     statements.upsert(above.tables)
-    names += ["file_id", *schema.of_instances]
-    statements.insert(names, _rows(schema, batch, where, key, numbers.ids))
+    statements.insert(_names(schema), _rows(schema, batch, where, numbers.ids))
     if before.patients:
         # What is left of earlier versions.
         statements.delete_bare_series(above.uids)
         statements.delete_lone_patients([each for each in before.patients if each is not None])
 
 
-def clear(connection: sa.Connection, schema: Schema) -> None:
-    """Remove every row."""
+def rewrite(
+    connection: sa.Connection, schema: Schema, batches: Iterable[api.Batch], where: str
+) -> None:
+    """Replace every row by these batches; the rows of a key may come in several.
+
+    Raises
+    ------
+    Refused
+        A value is not one of its column.
+    """
     for table in reversed(schema.metadata.sorted_tables):
         connection.execute(sa.delete(table))
+    statements = Statements(connection, schema)
+    for group in _groups(batches):
+        if schema.is_instances:
+            statements.upsert(_Above(group, where).tables)
+        each = (_rows(schema, batch, where, _Numbers(batch).ids) for batch in group)
+        statements.insert(_names(schema), chain.from_iterable(each))
+
+
+def _groups(batches: Iterable[api.Batch]) -> Iterator[list[api.Batch]]:
+    """Yield some batches at a time: small ones one by one would take longer."""
+    group: list[api.Batch] = []
+    rows = 0
+    for batch in batches:
+        group.append(batch)
+        rows += len(batch.rows)
+        if rows >= AT_ONCE:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
+
+
+def _names(schema: Schema) -> Sequence[str]:
+    """Return the columns of `_rows`."""
+    names = [*(column.name for column in schema.cells), "batch"]
+    return [*names, "file_id", *schema.of_instances] if schema.is_instances else names
 
 
 class _Above:
-    """The patients, studies and series of a batch."""
+    """The patients, studies and series of some batches."""
 
-    def __init__(self, batch: api.Batch, where: str) -> None:
-        self._batch = batch
+    def __init__(self, batches: Sequence[api.Batch], where: str) -> None:
         studies: dict[str, dict[str, Any]] = {}
         series: dict[tuple[str, str], dict[str, Any]] = {}
-        # Of several instances, the first that has an attribute counts.
-        for stored, attributes in reversed(_with_attributes(batch)):
-            if stored.study_uid:
-                studies.setdefault(stored.study_uid, {}).update(attributes)
-                series.setdefault((stored.study_uid, stored.series_uid), {}).update(attributes)
-        if batch.verdict is not None:
-            studies.setdefault(batch.key, {})
+        verdicts: dict[str, api.Verdict | None] = {}
+        for batch in batches:
+            attributes = batch.attributes or [{}] * len(batch.files)
+            # Of several instances, the first that has an attribute counts.
+            for stored, found in reversed(list(zip(batch.files, attributes, strict=True))):
+                if stored.study_uid:
+                    studies.setdefault(stored.study_uid, {}).update(found)
+                    series.setdefault((stored.study_uid, stored.series_uid), {}).update(found)
+                    verdicts[stored.study_uid] = batch.verdict
+            if batch.verdict is not None:
+                studies.setdefault(batch.key, {})
+                verdicts[batch.key] = batch.verdict
         self.uids = list(map(key_of, studies))
-        found = {each["PatientID"]: each for each in studies.values() if each.get("PatientID")}
+        with_patients = [each for each in studies.values() if each.get("PatientID")]
+        found = {each["PatientID"]: each for each in with_patients}
         patients = _described(list(found.values()), PATIENT, where)
         patients["patient_id"] = list(map(key_of, patients["patient_id"]))
         self.tables: Mapping[str, Columns] = {
             "patients": patients,
-            "studies": self._study_columns(list(studies.values()), where),
+            "studies": {
+                "study_uid": self.uids,
+                **_study_columns(list(studies.values()), where),
+                **_of_verdicts([verdicts[uid] for uid in studies]),
+            },
             "series": {
                 "study_uid": [key_of(study) for study, _ in series],
                 "series_uid": [key_of(uid) for _, uid in series],
@@ -94,27 +138,23 @@ class _Above:
             },
         }
 
-    def _study_columns(self, studies: Sequence[Mapping[str, Any]], where: str) -> Columns:
-        verdict = self._batch.verdict
-        of_all = {
-            "verdict": verdict and verdict.state,
-            "reason": (verdict and verdict.reason) or None,
-            "expected": verdict and verdict.expected,
-            "stored": verdict and verdict.stored,
-            "evidence": (verdict and verdict.source) or None,
-        }
-        patients = _described(studies, PATIENT[:1], where)["patient_id"]
-        return {
-            "study_uid": self.uids,
-            "patient_id": [key_of(each) or None for each in patients],
-            **_described(studies, STUDY, where),
-            **{name: [value] * len(studies) for name, value in of_all.items()},
-        }
+
+def _study_columns(studies: Sequence[Mapping[str, Any]], where: str) -> Columns:
+    patients = _described(studies, PATIENT[:1], where)["patient_id"]
+    return {
+        "patient_id": [key_of(each) or None for each in patients],
+        **_described(studies, STUDY, where),
+    }
 
 
-def _with_attributes(batch: api.Batch) -> Sequence[tuple[api.Stored, Mapping[str, Any]]]:
-    attributes = batch.attributes or [{}] * len(batch.files)
-    return list(zip(batch.files, attributes, strict=True))
+def _of_verdicts(verdicts: Sequence[api.Verdict | None]) -> Columns:
+    return {
+        "verdict": [each and each.state for each in verdicts],
+        "reason": [(each and each.reason) or None for each in verdicts],
+        "expected": [each and each.expected for each in verdicts],
+        "stored": [each and each.stored for each in verdicts],
+        "evidence": [(each and each.source) or None for each in verdicts],
+    }
 
 
 def _described(found: Sequence[Mapping[str, Any]], keywords: Sequence[str], where: str) -> Columns:
@@ -128,7 +168,7 @@ def _described(found: Sequence[Mapping[str, Any]], keywords: Sequence[str], wher
 
 
 def _rows(
-    schema: Schema, batch: api.Batch, where: str, key: str | None, ids: Sequence[str]
+    schema: Schema, batch: api.Batch, where: str, ids: Sequence[str]
 ) -> Iterator[tuple[Any, ...]]:
     """Yield the values of each row; some rows at a time, while the database stores others."""
     for begin in range(0, len(batch.rows), AT_A_TIME):
@@ -139,7 +179,7 @@ def _rows(
             with refusing(where, column.name):
                 cells = [row[column.source] for row in rows]
                 columns.append(values(column.type, cells, is_offset=column.is_offset))
-        columns.append([key] * len(rows))
+        columns.append([key_of(batch.key)] * len(rows))
         if schema.is_instances:
             columns.append(list(ids[some]))
             files: Sequence[api.Stored | None] = batch.files[some] or [None] * len(rows)

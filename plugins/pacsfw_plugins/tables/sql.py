@@ -154,9 +154,7 @@ class SqlSink(api.Sink):
         with self._transaction() as connection:
             schema.create(connection)
             _sql_marks.make_mark(connection, table.name)
-            _sql_rows.clear(connection, schema)
-            for batch in batches:
-                _sql_rows.replace(connection, schema, batch, self._shown)
+            _sql_rows.rewrite(connection, schema, batches, self._shown)
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the rows of the study list as text, in the order of their ``id``.

@@ -14,6 +14,7 @@ import pytest
 
 from pacsfw import api
 from pacsfw.errors import PluginError, Refused, Retry, StateError
+from pacsfw_plugins.tables import _sql_rows
 from pacsfw_plugins.tables._sql_statements import Statements
 from pacsfw_plugins.tables.sql import SqlSink
 
@@ -427,6 +428,30 @@ def test_the_work_list_is_read_as_text_in_its_order_and_rows_may_be_added(databa
         ("resources, id 2", {"StudyInstanceUID": "1.3", "StudyDate": ""}),
         ("resources, id 3", {"StudyInstanceUID": "1.1", "StudyDate": ""}),
     ]
+
+
+def test_a_study_list_of_many_batches_is_kept_whole(database, sink):
+    table = api.Table("resources", (api.Column("StudyInstanceUID"),))
+    parts = [api.Batch(table=table, key="", rows=[(f"1.{n}",)]) for n in range(3)]
+    sink().rewrite(table, parts)
+    assert [row["StudyInstanceUID"] for _, row in sink().read()] == ["1.0", "1.1", "1.2"]
+
+
+def test_a_rewrite_has_every_study_with_its_verdict_also_in_one_go(database, sink, monkeypatch):
+    several = [
+        study("1", "1.1.1", "1.1.2"),
+        study("2", "2.1.1", patient="P2", verdict="short"),
+        study("3", verdict="failed"),
+    ]
+    for at_once in (1, 10_000):
+        monkeypatch.setattr(_sql_rows, "AT_ONCE", at_once)
+        it = sink()
+        it.rewrite(TABLE, several)
+        it.close()
+        assert database.query(
+            "SELECT study_uid, patient_id, verdict, count(sop_uid) FROM studies"
+            " LEFT JOIN instances USING (study_uid) GROUP BY 1, 2, 3 ORDER BY 1"
+        ) == [("1", "P1", "complete", 2), ("2", "P2", "short", 1), ("3", None, "failed", 0)]
 
 
 def test_postgresql_without_its_driver_says_what_to_install(monkeypatch):

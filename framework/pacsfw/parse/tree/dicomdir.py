@@ -9,14 +9,15 @@ from pathlib import PurePath
 from pacsfw.dicom.decoding_errors import decoding
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
+from pacsfw.dicom.wanted import SOP_INSTANCE
 from pacsfw.parse.tree.walk import SPECIAL, Item, is_special
 
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 """SOP Class of a DICOMDIR."""
 
-MARKS = ("MediaStorageSOPClassUID", "DirectoryRecordSequence")
-"""The elements that identify a DICOMDIR; the header must include them."""
-_CLASS, _RECORDS = (parse(mark).steps[0].tag for mark in MARKS)
+CLASS = "MediaStorageSOPClassUID"
+"""The element that identifies a DICOMDIR; the header must include it, and SOPInstanceUID."""
+_CLASS, _RECORDS = (parse(each).steps[0].tag for each in (CLASS, "DirectoryRecordSequence"))
 _DIRECTORY = MEDIA_STORAGE_DIRECTORY.encode()
 
 OUTSIDE = "the DICOMDIR names files outside of its folder: they are not read"
@@ -25,8 +26,8 @@ OUTSIDE = "the DICOMDIR names files outside of its folder: they are not read"
 def is_directory(header: FileHeader) -> bool:
     """Return whether a file is a Media Storage Directory, whatever its name."""
     found = header.found  # quicker than its methods, which every file would call
-    if _RECORDS in found:
-        return True
+    if not found.get(SOP_INSTANCE, ("", b""))[1] and _RECORDS in header.whole().found:
+        return True  # an instance of no study, and so without UID
     _, sop_class = found.get(_CLASS, ("", b""))
     return isinstance(sop_class, bytes) and sop_class.rstrip(b"\0 ") == _DIRECTORY
 

@@ -18,7 +18,7 @@ from pacsfw.dicom.header import HeaderReader
 from pacsfw.dicom.tagpath import parse
 from pacsfw.parse.tree import tars, unpacking
 from pacsfw.parse.tree.archives import DEEPEST, EMPTY
-from pacsfw.parse.tree.dicomdir import MARKS
+from pacsfw.parse.tree.dicomdir import CLASS
 from pacsfw.parse.tree.file_reader import (
     DAMAGED,
     NOT_DICOM,
@@ -54,7 +54,7 @@ class Tree:
         work.mkdir()
 
     def read(self, root=None, after=None, limit=0, is_stopped=lambda: False):
-        headers = HeaderReader(map(parse, MARKS))
+        headers = HeaderReader(map(parse, (CLASS, "SOPInstanceUID")))
         reader = FileReader(headers, lambda header, path: Parsed((), ()), self.work)
         root = str(root or self.folder)
         tree = TreeReader(root, InProcess(reader), self.work, is_stopped=is_stopped)
@@ -377,7 +377,7 @@ def test_an_archive_that_cannot_be_read_is_named(tree, dicom):
     path = tree.folder / "a.zip"
     path.write_bytes(zipped([("1", dicom)]))
     read = tree.read()
-    headers = HeaderReader(map(parse, MARKS))
+    headers = HeaderReader(map(parse, (CLASS, "SOPInstanceUID")))
     reader = FileReader(headers, lambda header, path: Parsed((), ()), tree.work)
     item = Item(str(path), (5,), "5")
 

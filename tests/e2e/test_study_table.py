@@ -119,3 +119,17 @@ def test_removed_columns_of_the_search_do_not_stop_it(embedded_pacs, collection,
     assert collected.run("find") == 0
 
     assert "StudyTime" in rows(collected.folder / "my" / "resources_studies.csv")[0]
+
+
+def test_a_file_of_the_user_with_its_name_is_left_as_it_is(
+    embedded_pacs, collection, studies, capsys
+):
+    collected = collection(embedded_pacs(studies))
+    own = collected.folder / "my" / "resources_studies.csv"
+    own.parent.mkdir()
+    own.write_text("study,remark\n1,mine\n")
+
+    assert collected.run() == 2
+
+    assert "resources_studies.csv: does not begin with the columns" in capsys.readouterr().err
+    assert own.read_text() == "study,remark\n1,mine\n"

@@ -163,5 +163,6 @@ def study_outbox(run: Run, targets: frozenset[str] = frozenset()) -> Outbox | No
         StudyRows(run),
         run.ledger,
         component=component,
+        follows=True,  # it belongs to the study list
         targets=targets | {target.name},
     )

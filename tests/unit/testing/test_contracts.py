@@ -406,6 +406,16 @@ class Typed(Keeping):
         super().deliver(batch)
 
 
+class Marking(Keeping):
+    def mark(self, table, position):
+        return str(next(COUNT))
+
+
+class Agreeing(Keeping):
+    def holds(self, table, batches, position):
+        return True
+
+
 class OfKeeping(SinkContract):
     target = "table"
 
@@ -426,6 +436,8 @@ class OfKeeping(SinkContract):
         (Lazy, "test_what_was_delivered_is_there_at_once"),
         (Stripping, "test_texts_come_back_as_they_were"),
         (Typed, "test_every_type_of_column_is_taken"),
+        (Marking, "test_a_mark_is_found_again"),
+        (Agreeing, "test_a_table_is_compared_with_its_batches"),
     ],
 )
 def test_wrong_sinks_fail(sink, failed, tmp_path):

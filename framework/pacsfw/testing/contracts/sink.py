@@ -107,6 +107,30 @@ class SinkContract(ComponentContract):
             sink.deliver(_batch("B", ("2.1", "second", 2)))
         assert self.notes(tmp_path) == {"1.1": "first", "2.1": "second"}
 
+    def test_a_mark_is_found_again(self, tmp_path: Path) -> None:
+        """It is that of the committed content, whatever was delivered after it."""
+        with self.writing(tmp_path) as sink:
+            sink.deliver(_batch("A", ("1.1", "committed", 1)))
+            position = sink.position()
+            mark = sink.mark(TABLE, position)
+            sink.deliver(_batch("B", ("2.1", "not committed", 2)))
+        with self.opened(self.make(**self.options_in(tmp_path)), tmp_path) as sink:
+            assert sink.mark(TABLE, position) == mark
+
+    def test_a_table_is_compared_with_its_batches(self, tmp_path: Path) -> None:
+        """If the sink can compare: for `pacsfw verify`."""
+        one, other = _batch("A", ("1.1", "first", 1)), _batch("B", ("2.1", None, 2))
+        with self.writing(tmp_path) as sink:
+            sink.deliver(one)
+            sink.deliver(other)
+            position = sink.position()
+        with self.opened(self.make(**self.options_in(tmp_path)), tmp_path) as sink:
+            if type(sink).holds is Sink.holds:
+                return
+            assert sink.holds(TABLE, [other, one], position)
+            assert not sink.holds(TABLE, [one], position)
+            assert not sink.holds(TABLE, [one, _batch("B", ("2.1", "other", 2))], position)
+
     def test_the_same_key_replaces(self, tmp_path: Path) -> None:
         """A study that is settled again has other rows, perhaps fewer."""
         other = _batch("B", ("2.1", "stays", 2))

@@ -142,6 +142,7 @@ def test_awkward_identifiers_of_any_length_are_stored_apart(embedded_pacs, colle
     assert sorted(path.name for path in (collected.folder / "my").iterdir()) == [
         "dicom", "resources.csv", "resources_meta.csv", "resources_meta_columns.csv",
         "resources_meta_errors.csv",
+        "resources_studies.csv",
     ]  # fmt: skip
 
 

@@ -50,8 +50,10 @@ ERRORS = Table(
 """The table of errors, next to each table of instances: one row per cell left empty.
 
 ``stage`` is the stage that failed. ``decode``, ``callback``, ``type`` or ``required``: the cell
-is empty. ``read``: the file has a row, but all its cells are empty. ``file``: it has no row. So
-files seen = rows of the table + errors of the stage ``file``. It contains no value of an instance.
+is empty. ``read``: the file has a row, but all its cells are empty. ``irregular``: the file
+deviates from the standard, but could be read. ``table``: a table does not have its row. ``file``:
+it has no row. So files seen = rows of the table + errors of the stages ``file`` and, for that
+table, ``table``. It contains no value of an instance.
 """
 
 COLUMNS = Table(

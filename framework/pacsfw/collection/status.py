@@ -41,6 +41,10 @@ def summarize(
     notes += _kept(storage, ledger)
     notes += _held(storage, ledger)
     notes += _refused(ledger)
+    notes += (
+        f"irregular instances, stored as they came: {number}: {kind}"
+        for kind, number in ledger.instances.irregular().items()
+    )
     if last is not None:
         problems = [*problems, *last.problems]
         notes += last.notes
@@ -148,6 +152,7 @@ def summarize_rows(
         rows=files - sum(failed.values()),
         failed=failed,
         cells={f"{column}: {why}": n for (column, why), n in faults.items() if column},
+        odd=ledger.instances.irregular(),
         tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
         problems=[*problems, *refused_rows(ledger)],
     )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pacsfw.api import Sink
+from pacsfw.api import Batch, Sink
 from pacsfw.collection.reparse import TAGS_FACT
 from pacsfw.collection.study_table import study_outbox
 from pacsfw.config import Use
 from pacsfw.config.columns import columns_of
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.provenance import column_rows
+from pacsfw.steps.deliver.refusals import without
 from pacsfw.steps.deliver.sources import (
     ColumnRows,
     ErrorRows,
@@ -103,9 +104,13 @@ class Tables:
                 continue
             if type(target.sink).holds is Sink.holds or source.due(target.name):
                 continue
-            batches = map(source.batch, source.all_keys())
+            batches = (self._delivered(target.name, source, key) for key in source.all_keys())
             if not target.sink.holds(source.table, batches, begun.position):
                 yield target.name
+
+    def _delivered(self, sink: str, source: RowSource, key: str) -> Batch:
+        refused = self._ledger.deliveries.refused_in(key)
+        return without(source.batch(key), {row.file for name, row, _ in refused if name == sink})
 
     def _outboxes(self) -> Iterator[Outbox]:
         ledger, found = self._ledger, list(self._tables())

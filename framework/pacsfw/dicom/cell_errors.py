@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, TypeAlias
 
-Stage: TypeAlias = Literal["decode", "callback", "type", "required", "read", "file", "folder"]
+Stage: TypeAlias = Literal[
+    "decode", "callback", "type", "required", "read", "irregular", "file", "folder"
+]
 """Where it failed, as in `pacsfw.api.ERRORS`; ``folder`` is one that was not looked into."""
 
 

@@ -12,6 +12,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from pacsfw.dicom import reading
+from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
 from pacsfw.dicom.elements import Leaf, NeedsDataset, as_pydicom, find, is_before_fault, plain
 from pacsfw.dicom.inflating import Bomb
@@ -23,7 +24,7 @@ from pacsfw.dicom.wanted import SOP_CLASS, SOP_INSTANCE, Plan, QueryRow, compile
 from pacsfw.dicom.whole import NotPart10, Whole, read_whole
 
 DAMAGED_PIXELS = "damaged pixel data"
-"""The warning of damage in or after the pixel data; the header is intact."""
+"""The irregularity of damage in or after the pixel data; the header is intact."""
 
 
 class FileHeader:
@@ -39,11 +40,23 @@ class FileHeader:
         The elements that were read, still encoded.
     extent
         The part of the file that was read; None for the header of a data set.
+    odd
+        Irregularities of the file so far, by kind.
     warnings
-        Irregularities so far, by kind; no values.
+        Number of warnings about its values so far, by kind; no values.
     """
 
-    __slots__ = ("_dataset", "_plan", "_reader", "_whole", "extent", "found", "path", "warnings")
+    __slots__ = (
+        "_dataset",
+        "_plan",
+        "_reader",
+        "_whole",
+        "extent",
+        "found",
+        "odd",
+        "path",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -58,6 +71,7 @@ class FileHeader:
         self.path, self.found, self.extent = path, found, extent
         self._reader, self._plan = reader, reader.plan
         self._dataset, self._whole = dataset, whole
+        self.odd: Counter[str] = Counter()
         self.warnings: Counter[str] = Counter()
 
     @property
@@ -101,7 +115,7 @@ class FileHeader:
         elif self._whole is None:
             assert self.path is not None  # noqa: S101 - see above
             self._whole = read_whole(self.path, bare=self._reader.bare)
-            self.warnings.update(self._whole.odd)
+            self.odd.update(self._whole.odd)
         assert self._whole is not None  # noqa: S101 - see above
         return self._whole
 
@@ -218,7 +232,7 @@ class FileHeader:
         self._plan, self.found, self.extent = again._plan, again.found, again.extent
         self._dataset = self._dataset or again._dataset
         self._whole = self._whole or again._whole
-        self.warnings |= again.warnings
+        self.odd |= again.odd
 
     def __getattr__(self, keyword: str) -> Any:
         if tag_for_keyword(keyword) is None:
@@ -276,7 +290,7 @@ class HeaderReader:
             return self._read_whole(path)
         header = FileHeader(path, self, found, extent)
         if damage:
-            header.warnings[f"{DAMAGED_PIXELS}: {damage}"] += 1
+            header.odd[f"{DAMAGED_PIXELS}: {damage}"] += 1
         return header
 
     def of(self, dataset: Dataset) -> FileHeader:
@@ -301,10 +315,15 @@ class HeaderReader:
         if whole.fault and not is_identified(whole.found):
             raise UnreadableObject("the instance", whole.fault) from None
         header = FileHeader(path, self, whole.found, whole.extent, whole=whole)
-        header.warnings.update(whole.odd)
+        header.odd.update(whole.odd)
         if whole.damage and not whole.fault:
-            header.warnings[f"{DAMAGED_PIXELS}: {whole.damage}"] += 1
+            header.odd[f"{DAMAGED_PIXELS}: {whole.damage}"] += 1
         return header
+
+
+def irregular(header: FileHeader) -> list[CellError]:
+    """Return an entry for the table of errors for each kind of irregularity of a file."""
+    return [CellError.of_row("irregular", kind) for kind in sorted(header.odd)]
 
 
 def is_identified(found: QueryRow) -> bool:

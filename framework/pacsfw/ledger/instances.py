@@ -310,9 +310,17 @@ class Instances:
         return {
             (row[0], row[1]): row[2]
             for row in self._database.rows(
-                "SELECT column_name, reason, count(*) FROM tag_errors GROUP BY 1, 2 ORDER BY 3 DESC"
+                "SELECT column_name, reason, count(*) FROM tag_errors WHERE stage != 'irregular'"
+                " GROUP BY 1, 2 ORDER BY 3 DESC"
             )
         }
+
+    def irregular(self) -> Mapping[str, int]:
+        """Return the number of irregular instances by kind of irregularity."""
+        rows = self._database.rows(
+            "SELECT reason, count(*) FROM tag_errors WHERE stage = 'irregular' GROUP BY 1"
+        )
+        return dict(map(tuple, rows))
 
     def _read(self, sql: str, *values: Any) -> list[Instance]:
         return [_instance(row) for row in self._database.rows(sql, *values)]

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pacsfw.api import Row, Stored
 from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject
-from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.header import FileHeader, HeaderReader, irregular
 from pacsfw.dicom.part10 import PREFIX_LENGTH, looks_like_dicom
 from pacsfw.dicom.wanted import SOP_CLASS, SOP_INSTANCE
 from pacsfw.parse.tree.archives import DEEPEST, EMPTY, Archives, start_within
@@ -148,8 +148,8 @@ class FileReader:
             if is_directory(header):
                 return _directory(header, item)
             parsed = self._read_row(header, path)
-            errors = [*parsed.errors, *_unidentified(header)]
-            odd = tuple(sorted(header.warnings))
+            errors = [*parsed.errors, *_unidentified(header), *irregular(header)]
+            odd = tuple(sorted(header.odd))
             return parsed._replace(errors=errors, fault=header.fault, odd=odd)
         except UnreadableObject as err:
             return self._without_header(path, item, err.fault)

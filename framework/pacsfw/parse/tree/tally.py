@@ -40,6 +40,8 @@ class Tally:
             self.files += 1
             self.rows += 1
             for error in outcome.errors:
+                if error.stage == "irregular":
+                    continue
                 self.cells[f"{error.column or error.tag}: {error.reason}"] += 1
             if outcome.fault:
                 self.faulty[outcome.fault] += 1

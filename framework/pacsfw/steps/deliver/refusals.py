@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pacsfw.api import Batch, Row, Sink
@@ -104,6 +104,12 @@ class Courier:
                 yield from self._halved(batch, half, why, position)
             else:
                 self._torn = position if self._sink.appends else None
+
+
+def without(batch: Batch, files: Container[str]) -> Batch:
+    """Return a batch without the rows about these files, which a sink has refused."""
+    numbers = range(len(batch.rows))
+    return _part(batch, [number for number in numbers if _file_of(batch, number) not in files])
 
 
 def _part(batch: Batch, numbers: Sequence[int]) -> Batch:

@@ -11,7 +11,7 @@ from pacsfw.api import Layout
 from pacsfw.dicom import integrity
 from pacsfw.dicom.cell_errors import CellError
 from pacsfw.dicom.decoding_errors import UnreadableObject
-from pacsfw.dicom.header import FileHeader, HeaderReader
+from pacsfw.dicom.header import FileHeader, HeaderReader, irregular
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.tagpath import parse
 from pacsfw.errors import ComponentError, Skip
@@ -124,7 +124,7 @@ class Ingest:
             header = self._reader.read(spooled)
             record = self._attribute(_identify(record, header), sealed)
             _check_identity(record, sealed, header)
-            header.warnings += integrity.check(spooled, header)
+            header.odd += integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
             if not self._unsolicited and record.study_uid not in self._known:
@@ -155,7 +155,7 @@ class Ingest:
             record,
             path=path.as_posix()[len(self._below) :],
             row=row,
-            errors=tuple(errors),
+            errors=(*errors, *irregular(header)),
             rejects=rejects,
         )
 
@@ -187,10 +187,11 @@ class Ingest:
 
     def _reparse(self, instance: Instance) -> Instance:
         try:
-            row, errors = self._read_row(self._reader.read(self._archive / instance.path))
+            header = self._reader.read(self._archive / instance.path)
+            row, errors = self._read_row(header)
         except (UnreadableObject, OSError) as err:
             return without_row(instance, f"{type(err).__name__}: the stored file cannot be read")
-        return replace(instance, row=row, errors=tuple(errors))
+        return replace(instance, row=row, errors=(*errors, *irregular(header)))
 
     def _place(self, header: FileHeader) -> Path:
         try:

@@ -7,6 +7,7 @@ suppressed, because they do not say which query result they are about.
 from __future__ import annotations
 
 import codecs
+import re
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,6 +22,8 @@ LOST = "\N{REPLACEMENT CHARACTER}"
 
 _DELIMITERS = set(b"\t\n\f\r^=\\")
 """Delimiters that reset an escape sequence (PS3.5 section 6.1.2.5.3)."""
+_DELIMITER = re.compile(rb"[\t\n\f\r^=\\]")
+_KOREAN = python_encoding["ISO 2022 IR 149"]
 _DEFAULT_REPERTOIRE = frozenset({"", "ISO_IR 6"})
 _LATIN_1 = "latin-1"
 _IR_58 = python_encoding["ISO 2022 IR 58"]
@@ -103,6 +106,14 @@ def _decode_gb2312(value: bytes, names: list[str]) -> str:
     return value[:end].decode("gb2312", "replace") + value[end:].decode(names[0], "replace")
 
 
+def _has_every_escape(value: bytes, names: list[str]) -> bool:
+    """Return whether each part between delimiters has its own escape sequence, if it needs one."""
+    if names[0] != default_encoding:
+        return True
+    parts = _DELIMITER.split(value)
+    return all(part.partition(ESCAPE)[0].isascii() for part in parts)
+
+
 @lru_cache(maxsize=256)
 def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
     """Return a decoder for the text of an instance that rejects bytes outside its character set.
@@ -132,7 +143,7 @@ def decoder(declared: bytes, undeclared: str = "") -> Callable[[bytes], str]:
         if not known:
             raise ValueError("its character set is not a DICOM character set")
         decoded = decode(value, names)
-        if LOST in decoded:
+        if LOST in decoded or (_KOREAN in names and not _has_every_escape(value, names)):
             raise ValueError(f"bytes that are not in its character set, {name}")
         return decoded
 

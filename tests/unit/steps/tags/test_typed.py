@@ -167,6 +167,11 @@ def test_other_than_text_is_of_the_default_repertoire() -> None:
     ("charset", "value", "words"),
     [
         (b"ISO_IR 192", b"M\xfcller", "bytes that are not in its character set, ISO_IR 192"),
+        (
+            b"\\ISO 2022 IR 149",
+            b"\x1b$)C" + "홍".encode("euc_kr") + b"^" + "길동".encode("euc_kr"),
+            "bytes that are not in its character set",
+        ),
         (b"ISO_IR 149", b"M\xfcller", "its character set is not a DICOM character set"),
     ],
 )

@@ -50,8 +50,10 @@ ERRORS = Table(
 """The table of errors, next to each table of instances: one row per cell left empty.
 
 ``stage`` is the stage that failed. ``decode``, ``callback``, ``type`` or ``required``: the cell
-is empty. ``read``: the file has a row, but all its cells are empty. ``file``: it has no row. So
-files seen = rows of the table + errors of the stage ``file``. It contains no value of an instance.
+is empty. ``read``: the file has a row, but all its cells are empty. ``file``: it has no row.
+``table``: a table, named in ``reason``, cannot store the row. So files seen = rows of a table +
+errors of the stage ``file`` + those of the stage ``table`` for it. It contains no value of an
+instance.
 """
 
 COLUMNS = Table(
@@ -132,6 +134,10 @@ class Sink(Closing, ABC):
 
     Any method may raise `pacsfw.errors.Retry` with a reason: the target is temporarily
     unreachable. The call is repeated later; meanwhile the ledger keeps the rows.
+
+    `deliver` and `rewrite` may raise `pacsfw.errors.Refused`: the target cannot store a value of
+    the batch, of which it then has nothing. Core finds the row, lists it and delivers the others.
+    ValueError, TypeError and ArithmeticError mean the same, unless the sink accepts no row at all.
     """
 
     appends: ClassVar[bool] = False

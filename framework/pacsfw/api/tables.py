@@ -51,9 +51,9 @@ ERRORS = Table(
 
 ``stage`` is the stage that failed. ``decode``, ``callback``, ``type`` or ``required``: the cell
 is empty. ``read``: the file has a row, but all its cells are empty. ``irregular``: the file
-deviates from the standard, but could be read. ``table``: a table does not have its row. ``file``:
-it has no row. So files seen = rows of the table + errors of the stages ``file`` and, for that
-table, ``table``. It contains no value of an instance.
+deviates from the standard, but could be read. ``file``: it has no row. ``table``: a table, named
+in ``reason``, cannot store the row. So files seen = rows of a table + errors of the stage ``file``
++ those of the stage ``table`` for it. It contains no value of an instance.
 """
 
 COLUMNS = Table(
@@ -134,6 +134,10 @@ class Sink(Closing, ABC):
 
     Any method may raise `pacsfw.errors.Retry` with a reason: the target is temporarily
     unreachable. The call is repeated later; meanwhile the ledger keeps the rows.
+
+    `deliver` and `rewrite` may raise `pacsfw.errors.Refused`: the target cannot store a value of
+    the batch, of which it then has nothing. Core finds the row, lists it and delivers the others.
+    ValueError, TypeError and ArithmeticError mean the same, unless the sink accepts no row at all.
     """
 
     appends: ClassVar[bool] = False

@@ -150,7 +150,7 @@ def _study_columns(studies: Sequence[Mapping[str, Any]], where: str) -> Columns:
 def _of_verdicts(verdicts: Sequence[api.Verdict | None]) -> Columns:
     return {
         "verdict": [each and each.state for each in verdicts],
-        "reason": [(each and each.reason) or None for each in verdicts],
+        "reason": values("text", [(each and each.reason) or None for each in verdicts]),
         "expected": [each and each.expected for each in verdicts],
         "stored": [each and each.stored for each in verdicts],
         "evidence": [(each and each.source) or None for each in verdicts],

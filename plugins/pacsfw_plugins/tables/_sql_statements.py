@@ -70,9 +70,9 @@ class Statements:
             "SELECT 'batch', NULL WHERE EXISTS"  # noqa: S608
             f" (SELECT 1 FROM {self._rows} WHERE batch = {self._mark})"
             f" UNION ALL SELECT 'file', file_id FROM {self._rows}"
-            f" WHERE file_id {self._any_of} AND batch != {self._mark}"
+            f" WHERE file_id {self._any_id} AND batch != {self._mark}"
             f" UNION ALL SELECT 'study', patient_id FROM studies WHERE study_uid {self._any_of}",
-            (key, self._listed(file_ids), key, self._listed(study_uids)),
+            (key, self._ids(file_ids), key, self._listed(study_uids)),
         )
         return Before(
             has_batch=any(what == "batch" for what, _ in found),
@@ -88,8 +88,8 @@ class Statements:
         """Return which of these IDs are those of rows with another key."""
         found = self._execute(
             f"SELECT file_id FROM {self._rows}"  # noqa: S608
-            f" WHERE file_id {self._any_of} AND batch != {self._mark}",
-            (self._listed(file_ids), key),
+            f" WHERE file_id {self._any_id} AND batch != {self._mark}",
+            (self._ids(file_ids), key),
         )
         return frozenset(row[0] for row in found)
 
@@ -97,8 +97,8 @@ class Statements:
         """Delete the rows with these IDs."""
         if file_ids:
             self._execute(
-                f"DELETE FROM {self._rows} WHERE file_id {self._any_of}",  # noqa: S608
-                (self._listed(file_ids),),
+                f"DELETE FROM {self._rows} WHERE file_id {self._any_id}",  # noqa: S608
+                (self._ids(file_ids),),
             )
 
     def delete_bare_series(self, study_uids: Collection[str | None]) -> None:
@@ -122,6 +122,14 @@ class Statements:
     @property
     def _any_of(self) -> str:
         return "= ANY(%s)" if self._postgresql else "IN (SELECT value FROM json_each(?))"
+
+    @property
+    def _any_id(self) -> str:
+        return "= ANY(string_to_array(%s, ' '))" if self._postgresql else self._any_of
+
+    def _ids(self, file_ids: Collection[str]) -> str:
+        """Return hexadecimal IDs in one text: the driver takes long to write a list of many."""
+        return " ".join(file_ids) if self._postgresql else dump(list(file_ids))
 
     def _listed(self, texts: Collection[str | None]) -> Any:
         return list(texts) if self._postgresql else dump(list(texts))

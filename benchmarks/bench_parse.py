@@ -34,8 +34,8 @@ PACSFW = Path(sys.executable).parent / "pacsfw"
 COUNTS = {"ct": 1.0, "small": 2.0, "enhanced": 0.02}
 """Kinds of objects, and how many there are of each for one of --files."""
 METHODS = {
-    "ct": ("pacsfw", "pydicom", "pydicom_specific", "dicomsdl", "fastdicom", "fw_file_rs",
-           "dcmdump", "dcm2json", "open_and_read"),
+    "ct": ("pacsfw", "pacsfw_absent", "pydicom", "pydicom_specific", "dicomsdl", "fastdicom",
+           "fw_file_rs", "dcmdump", "dcm2json", "open_and_read"),
     "small": ("pacsfw", "pydicom", "dicomsdl", "fastdicom", "fw_file_rs", "dcmdump",
               "open_and_read"),
     "enhanced": ("pacsfw", "pydicom", "dcmdump", "pacsfw_frames", "pydicom_frames"),

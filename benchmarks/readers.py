@@ -50,6 +50,11 @@ def _pacsfw(files: list[str], kinds: dict[str, str]) -> Rows:
         yield rows.read(headers.read(path))[0]  # type: ignore[arg-type]
 
 
+def pacsfw_absent(files: list[str]) -> Rows:
+    """One more tag, which no file has: all elements are walked over."""
+    return _pacsfw(files, {**TAGS, "PatientComments": "text"})
+
+
 def pacsfw_frames(files: list[str]) -> Rows:
     """The position of every frame, which lies in per-frame functional groups."""
     frames = "PerFrameFunctionalGroupsSequence[*].PlanePositionSequence.ImagePositionPatient"

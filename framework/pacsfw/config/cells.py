@@ -40,7 +40,7 @@ from pydicom.valuerep import PersonName
 from pacsfw.api import ColumnType
 from pacsfw.config.scalars import is_array, plain
 from pacsfw.convert import str2datetime, str2timedelta
-from pacsfw.dicom.values import Misfit, bool_of, finite_of, float_of, int_of, is_empty, text_of
+from pacsfw.dicom.values import Misfit, bool_of, float_of, int_of, is_empty, text_of
 
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _LONGEST = timedelta(microseconds=(1 << 63) - 1)
@@ -124,7 +124,7 @@ def _values(value: Any) -> Any:
 def _json(value: Any) -> Any:
     value = plain(value)
     if isinstance(value, Dataset):
-        return _json(value.to_json_dict())
+        return _json(_without_group_lengths(value.to_json_dict()))
     if is_array(value):
         value = value.tolist()
     if isinstance(value, Sequence | MultiValue | list | tuple):
@@ -132,6 +132,17 @@ def _json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {_key(key): _json(single) for key, single in value.items()}
     return _json_scalar(value)
+
+
+def _without_group_lengths(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a model as PS3.18 section F.2.2 demands it, also in its sequences."""
+    return {
+        tag: {**element, "Value": list(map(_without_group_lengths, element["Value"]))}
+        if element["vr"] == "SQ" and "Value" in element
+        else element
+        for tag, element in model.items()
+        if not tag.endswith("0000")
+    }
 
 
 def _key(key: Any) -> str:
@@ -173,6 +184,6 @@ _CELLS: Mapping[ColumnType, Callable[[Any], Any]] = {
     "duration": _duration,
     "texts": _list_of(_text),
     "ints": _list_of(int_of),
-    "floats": _list_of(finite_of),
+    "floats": _list_of(float_of),
     "json": _json,
 }

@@ -129,20 +129,6 @@ def float_of(value: Any) -> float:
     return number
 
 
-def finite_of(value: Any) -> float:
-    """Return a number for a list: lists are JSON in some formats, which has no NaN.
-
-    Raises
-    ------
-    Misfit
-        As for `float_of`, or the number is NaN or infinite.
-    """
-    number = float_of(value)
-    if not math.isfinite(number):
-        raise Misfit("a list cannot hold NaN or infinity")
-    return number
-
-
 def bool_of(value: Any) -> bool:
     """Return a boolean from YES/NO, Y/N, TRUE/FALSE or 1/0, ignoring case.
 

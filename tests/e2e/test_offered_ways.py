@@ -45,7 +45,7 @@ class Lake(Sink):
         kept = json.loads(self._file(batch.table.name).read_text())
         names = [column.name for column in batch.table.columns]
         kept[batch.key] = [dict(zip(names, row)) for row in batch.rows]
-        self._file(batch.table.name).write_text(json.dumps(kept))
+        self._file(batch.table.name).write_text(json.dumps(kept, default=str))
 
     def rewrite(self, table, batches):
         self.begin(table)
@@ -164,7 +164,7 @@ def test_a_component_is_checked_and_works_however_it_is_offered(
     assert code == 0, said
 
     tables = {each.stem: json.loads(each.read_text()) for each in (folder / "lake").iterdir()}
-    assert tables.keys() == {"resources", "instances", "errors", "columns"}
+    assert tables.keys() == {"resources", "resources_studies", "instances", "errors", "columns"}
     (rows,) = tables["instances"].values()
     assert {row["SOPInstanceUID"] for row in rows} == set(study.sop_uids)
     assert {row["InstanceNumber"] for row in rows} == {1, 2}

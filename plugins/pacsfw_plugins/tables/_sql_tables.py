@@ -132,9 +132,6 @@ class Schema:
             sa.Column("size", sa.BigInteger),
             sa.Column("digest", sa.Text),
             *header,
-            sa.ForeignKeyConstraint(
-                ["study_uid", "series_uid"], ["series.study_uid", "series.series_uid"]
-            ),
             sa.Index("instances_series", "study_uid", "series_uid"),
         ]
 

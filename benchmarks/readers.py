@@ -135,8 +135,8 @@ def dcm2json(files: list[str]) -> Rows:
 METHODS: dict[str, Callable[[list[str]], Rows]] = {
     each.__name__: each
     for each in (
-        pacsfw, pacsfw_frames, pydicom, pydicom_specific, pydicom_frames, dicomsdl, fastdicom,
-        fw_file_rs, open_and_read, dcmdump, dcm2json,
+        pacsfw, pacsfw_absent, pacsfw_frames, pydicom, pydicom_specific, pydicom_frames,
+        dicomsdl, fastdicom, fw_file_rs, open_and_read, dcmdump, dcm2json,
     )
 }  # fmt: skip
 _PACKAGES = {"dicomsdl", "fastdicom", "fw_file_rs"}

@@ -24,7 +24,7 @@ class Source(Protocol):
         """Return the total number of bytes, once the end was reached."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FileBytes:
     """The bytes of an open file."""
 

@@ -71,7 +71,7 @@ class FileHeader:
         self.path, self.found, self.extent = path, found, extent
         self._reader, self._plan = reader, reader.plan
         self._dataset, self._whole = dataset, whole
-        self.odd: Counter[str] = Counter()
+        self.odd: dict[str, int] = {}
         self.warnings: Counter[str] = Counter()
 
     @property
@@ -290,7 +290,7 @@ class HeaderReader:
             return self._read_whole(path)
         header = FileHeader(path, self, found, extent)
         if damage:
-            header.odd[f"{DAMAGED_PIXELS}: {damage}"] += 1
+            header.odd[f"{DAMAGED_PIXELS}: {damage}"] = 1
         return header
 
     def of(self, dataset: Dataset) -> FileHeader:
@@ -317,7 +317,7 @@ class HeaderReader:
         header = FileHeader(path, self, whole.found, whole.extent, whole=whole)
         header.odd.update(whole.odd)
         if whole.damage and not whole.fault:
-            header.odd[f"{DAMAGED_PIXELS}: {whole.damage}"] += 1
+            header.odd[f"{DAMAGED_PIXELS}: {whole.damage}"] = 1
         return header
 
 

@@ -70,6 +70,8 @@ class Wanted:
     private: dict[tuple[int, str], dict[int, Want]] = field(default_factory=dict)
     """By group and creator: the wanted elements of its blocks, by their low byte."""
     last: int = 0
+    is_behind_pixels: bool = False
+    """Whether an element after the pixel data is wanted."""
 
     def add(self, steps: tuple[Step, ...]) -> None:
         """Add the element of a path."""
@@ -87,15 +89,11 @@ class Wanted:
         """
         if self.private:
             return True
-        missing = self.elements.keys() - found.keys()
-        if missing == _ONLY_CHARACTER_SET:
-            return not all(type(each) is bytes and is_plain(each) for _, each in found.values())
-        return bool(missing)
-
-    @property
-    def is_behind_pixels(self) -> bool:
-        """Whether an element after the pixel data is wanted."""
-        return any(tag > _LAST_OF_PIXELS for tag in self.elements)
+        if found.keys() >= self.elements.keys():
+            return False
+        if self.elements.keys() - found.keys() != _ONLY_CHARACTER_SET:
+            return True
+        return not all(type(each) is bytes and is_plain(each) for _, each in found.values())
 
     def known_from(self, found: QueryRow) -> dict[int, Want]:
         """Return the wanted elements, given the creators found so far."""
@@ -130,6 +128,7 @@ class Wanted:
 
     def _reach(self, tag: int) -> None:
         self.last = max(self.last, min(tag, LAST_BEFORE_PIXELS))
+        self.is_behind_pixels |= tag > _LAST_OF_PIXELS
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class Ingest:
             header = self._reader.read(spooled)
             record = self._attribute(_identify(record, header), sealed)
             _check_identity(record, sealed, header)
-            header.odd += integrity.check(spooled, header)
+            header.odd |= integrity.check(spooled, header)
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
             if not self._unsolicited and record.study_uid not in self._known:

@@ -7,6 +7,7 @@ PS3.5) are ignored. Messages never quote the value, which may identify a patient
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -188,6 +189,8 @@ def dcm2dict(dcm: Dataset | str | Path, include_pixels: bool = False) -> dict[st
     ------
     pydicom.errors.InvalidDicomError
         The file is not DICOM.
+    UnreadableObject
+        A value cannot be decoded; the message names the tag, and not the value.
     """
     from pydicom import dcmread
 
@@ -240,8 +243,14 @@ def _offset2str(offset: timedelta) -> str:
 def _named(dataset: Dataset, include_pixels: bool) -> dict[str, dict[str, Any]]:
     from pydicom.datadict import keyword_for_tag
 
+    from pacsfw.dicom.decoding_errors import decoding  # imports pydicom
+
     named: dict[str, dict[str, Any]] = {}
-    for element in dataset:
+    for tag in sorted(dataset.keys()):
+        if tag.element == 0:
+            continue  # a group length, see PS3.18 section F.2.2
+        with decoding(str(tag), Counter()):
+            element = dataset[tag]
         if element.tag in _PIXEL_DATA and not include_pixels:
             continue
         if element.VR == "SQ":
@@ -250,7 +259,10 @@ def _named(dataset: Dataset, include_pixels: bool) -> dict[str, dict[str, Any]]:
                 "Value": [_named(item, include_pixels) for item in element.value],
             }
         else:
-            content = element.to_json_dict(bulk_data_element_handler=None, bulk_data_threshold=0)
+            with decoding(str(tag), Counter()):
+                content = element.to_json_dict(
+                    bulk_data_element_handler=None, bulk_data_threshold=0
+                )
         content["Name"] = keyword_for_tag(element.tag) or element.name.strip("[]")
         named[f"{element.tag:08X}"] = content
     return named

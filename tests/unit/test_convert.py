@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.tag import BaseTag
 
 from pacsfw import convert
 from pacsfw.convert import (
@@ -21,6 +23,7 @@ from pacsfw.convert import (
     str2timedelta,
     timedelta2str,
 )
+from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.part10 import file_head
 from peers.fixtures import SAMPLES
 
@@ -201,6 +204,18 @@ def test_a_data_set_becomes_the_json_model_with_names() -> None:
         {"00080104": {"vr": "LO", "Value": ["Chest"], "Name": "CodeMeaning"}}
     ]
     assert tree["00291001"] == {"vr": "OB", "InlineBinary": "AQI=", "Name": "Private tag data"}
+
+
+def test_dictionaries_have_no_group_lengths_and_errors_quote_no_value() -> None:
+    dataset = a_data_set()
+    dataset.add_new(0x00080000, "UL", 40)
+    assert "00080000" not in dcm2dict(dataset)
+    dataset.add_new(0x00200013, "UN", b"")
+    raw = RawDataElement(BaseTag(0x00200013), "IS", 6, b"4711x ", 0, False, True)
+    dataset._dict[raw.tag] = raw
+    with pytest.raises(UnreadableObject, match=r"\(0020,0013\)") as caught:
+        dcm2dict(dataset)
+    assert "4711" not in str(caught.value)
 
 
 def test_pixel_data_come_along_only_when_asked_for() -> None:

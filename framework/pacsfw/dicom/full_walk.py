@@ -33,6 +33,8 @@ _MOST_HEADS = 50_000_000
 """Maximum number of element headers; no instance has as many, and they take minutes."""
 _MOST_KEPT = 2_000_000
 """Maximum number of elements in memory: about 400 MB."""
+_MOST_HELD = 1 << 28
+"""Maximum bytes of all values in memory."""
 _DEEPEST = 100
 """Maximum depth of nested sequences."""
 _FRAGMENTED = frozenset({"OB", "OW"})
@@ -91,7 +93,7 @@ class FullWalk:
         self._keep, self._little, self._group = keep, encoding.little, group
         self.found: QueryRow = {}
         self._frames = [_Frame(in_items=False, encoding=encoding, found=self.found)]
-        self._heads = 0
+        self._heads = self._held = 0
         self.native_pixels: dict[int, int] = {}
         self.has_passed_pixels = False
         self.odd: Counter[str] = Counter()
@@ -205,7 +207,8 @@ class FullWalk:
         """Pass an element of defined length, and keep its value."""
         end = self.position + length
         self._check_within(end)
-        known = self._known(frame, tag, vr)
+        step = Step(tag >> 16, tag & 0xFFFF)
+        known = vr if vr != "UN" else known_vr(vr, b"", step, frame.found)
         if known == "SQ" and length:
             self._enter(frame, tag, self._encoding_of_items(frame, vr), end)
             return
@@ -220,17 +223,13 @@ class FullWalk:
     def _value(self, length: int) -> bytes | NotRead:
         if length == 0:
             return b""
-        skipped = length - 1 if length > LONGEST_VALUE else 0
+        self._held += length
+        is_long = length > LONGEST_VALUE or self._held > _MOST_HELD
+        skipped = length - 1 if is_long else 0
         value = self._bytes.fetch(length - skipped, skipped)
         if len(value) < length - skipped:
             raise Damaged("an element reaches beyond its end")
-        return TOO_LONG if skipped else value
-
-    def _known(self, frame: _Frame, tag: int, vr: str) -> str:
-        """Return the VR; for UN, that of the dictionaries."""
-        if vr != "UN":
-            return vr
-        return known_vr(vr, b"", Step(tag >> 16, tag & 0xFFFF), frame.found)
+        return TOO_LONG if is_long else value
 
     def _enter(self, frame: _Frame, tag: int, encoding: Encoding, end: int | None) -> None:
         if len(self._frames) > 2 * _DEEPEST:

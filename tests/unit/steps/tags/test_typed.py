@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pacsfw.api import ColumnType
-from pacsfw.dicom.charset import decoder
+from pacsfw.dicom.charset import decoder, text
 from pacsfw.dicom.elements import Leaf
 from pacsfw.dicom.natural import Undecodable, is_nothing, natural
 from pacsfw.steps.tags.raw import raw_text
@@ -211,3 +211,9 @@ def test_raw_values_of_several_items() -> None:
     leaf = Leaf("LO", b"a ", b"", True)
     assert raw_text([leaf, None, leaf], "") == "a \\\\a "
     assert raw_text([], "") is None
+
+
+@pytest.mark.parametrize("declared", ["ISO\0_IR 100", "ISO_IR 100\0\\ISO_IR 192", "\0"])
+def test_a_nul_in_the_name_of_a_character_set_stops_nothing(declared: str) -> None:
+    assert text(b"M\xfcller", declared) == "M\xfcller"
+    assert decoder(declared.encode())(b"Mueller") == "Mueller"

@@ -71,7 +71,9 @@ def rewrite(
     Refused
         A value is not one of its column.
     """
-    for table in reversed(schema.metadata.sorted_tables):
+    # The rows first: databases of older versions have a foreign key from them to the series.
+    others = [table for table in schema.metadata.sorted_tables if table is not schema.rows]
+    for table in (schema.rows, *reversed(others)):
         connection.execute(sa.delete(table))
     statements = Statements(connection, schema)
     for group in _groups(batches):

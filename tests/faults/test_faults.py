@@ -19,7 +19,7 @@ SHORT = ("awkward data, dies once", "a limit of images, dies once", "C000 for st
     "scenario", [each for each in SCENARIOS if each.name in SHORT], ids=lambda each: each.name
 )
 def test_a_scenario_ends_as_it_has_to(scenario):
-    result = play(scenario)
+    result = play(scenario, scenario.transfers[0])
 
     assert result.wrong == [], result.output
 
@@ -29,7 +29,7 @@ def test_a_scenario_ends_as_it_has_to(scenario):
     "scenario", [each for each in SCENARIOS if each.name not in SHORT], ids=lambda each: each.name
 )
 def test_every_other_scenario_does_so_too(scenario):
-    result = play(scenario)
+    result = play(scenario, scenario.transfers[0])
 
     assert result.wrong == [], result.output
 

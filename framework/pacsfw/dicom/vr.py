@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Mapping
 
 PADDING = " \0"
@@ -20,6 +21,17 @@ NUMBERS: Mapping[str, str] = {
     "FD": "d", "FL": "f", "SL": "l", "SS": "h", "SV": "q", "UL": "L", "US": "H", "UV": "Q",
 }  # fmt: skip
 """Binary numbers, and `struct`'s letter for each."""
+WIDTHS: Mapping[str, int] = {
+    **{vr: struct.calcsize(f"={letter}") for vr, letter in NUMBERS.items()},
+    "AT": 2,
+    "OW": 2,
+    "OF": 4,
+    "OL": 4,
+    "OD": 8,
+    "OV": 8,
+}
+"""Bytes of one number; the other value representations have no byte order."""
+_UNSIGNED = {2: "H", 4: "I", 8: "Q"}
 
 LONG = {vr.encode(): vr for vr in (*sorted(BINARY), "SQ", "SV", "UC", "UR", "UT", "UV")}
 """As they are encoded, those with a length of 32 bits in Explicit VR."""
@@ -34,6 +46,11 @@ SHORT = {
 
 
 def swapped(vr: str, value: bytes) -> bytes:
-    """Return binary numbers in the other byte order."""
-    size = 2 if vr in ("AT", "OW") else struct.calcsize(f"={NUMBERS[vr]}") if vr in NUMBERS else 1
-    return b"".join(value[at : at + size][::-1] for at in range(0, len(value), size))
+    """Return binary numbers in the other byte order; an incomplete last one stays as it is."""
+    width = WIDTHS.get(vr, 1)
+    if width == 1:
+        return value
+    end = len(value) - len(value) % width
+    numbers = array(_UNSIGNED[width], value[:end])
+    numbers.byteswap()
+    return numbers.tobytes() + value[end:]

@@ -15,6 +15,7 @@ from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from pacsfw.api import Net
 from pacsfw.dicom import implicit, integrity
+from pacsfw.dicom.cursor import FileBytes
 from pacsfw.dicom.header import HeaderReader
 from pacsfw.dimse import status as statuses
 from pacsfw.dimse.client import associate
@@ -167,7 +168,7 @@ class _Batch:
             opened = open_regular(file.path)
             integrity.check(file.path, self._reader.read(file.path))
             if syntax != file.syntax:
-                implicit.check(_fetching(opened), file.syntax, file.offset)
+                implicit.check(FileBytes(opened.fileno()), file.syntax, file.offset)
         except (OSError, ValueError) as err:
             if opened is not None:
                 opened.close()
@@ -194,17 +195,12 @@ def _accepted(association: Requestor, file: Sendable) -> str:
     raise _Unsent(f"the node does not accept {name} in {encoding}")
 
 
-def _fetching(opened: io.FileIO) -> implicit.Fetch:
-    descriptor = opened.fileno()
-    return lambda offset, size: os.pread(descriptor, size, offset)
-
-
 def _pieces(opened: io.FileIO, file: Sendable, syntax: str) -> Iterator[bytes]:
     """Yield the data set in this transfer syntax; stop if the file changes meanwhile."""
     size = os.fstat(opened.fileno()).st_size
     try:
         if syntax != file.syntax:
-            yield from implicit.convert(_fetching(opened), file.syntax, file.offset)
+            yield from implicit.convert(FileBytes(opened.fileno()), file.syntax, file.offset)
             return
         opened.seek(file.offset)
         yield from iter(partial(opened.read, _PIECE), b"")

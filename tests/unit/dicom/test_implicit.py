@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 import struct
 import subprocess
+import tempfile
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
+from pacsfw.dicom.cursor import FileBytes
 from pacsfw.dicom.implicit import CONVERTIBLE, Unconvertible, check, convert
 from pacsfw.dicom.part10 import read_file_meta
 from peers.fixtures import samples
@@ -33,25 +34,19 @@ from peers.readback import dataset_bytes
 
 
 def converted(data: bytes, syntax: str = ExplicitVRLittleEndian) -> bytes:
-    def fetch(offset: int, size: int) -> bytes:
-        return data[offset : offset + size]
-
-    check(fetch, syntax, 0)
-    return b"".join(convert(fetch, syntax, 0))
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(data)
+        source = FileBytes(file.fileno())
+        check(source, syntax, 0)
+        return b"".join(convert(source, syntax, 0))
 
 
 def converted_file(path: Path) -> bytes:
     meta = read_file_meta(path)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-
-        def fetch(offset: int, size: int) -> bytes:
-            return os.pread(descriptor, size, offset)
-
-        check(fetch, meta.syntax, meta.offset_of_dataset)
-        return b"".join(convert(fetch, meta.syntax, meta.offset_of_dataset))
-    finally:
-        os.close(descriptor)
+    with path.open("rb") as file:
+        source = FileBytes(file.fileno())
+        check(source, meta.syntax, meta.offset_of_dataset)
+        return b"".join(convert(source, meta.syntax, meta.offset_of_dataset))
 
 
 def explicit(tag: int, vr: str, value: bytes, length: int | None = None, order: str = "<") -> bytes:
@@ -245,6 +240,14 @@ def test_deflated_data_is_inflated() -> None:
         converted(b"\xff" + deflated, DeflatedExplicitVRLittleEndian)
 
 
+def test_deflated_data_without_its_end_is_damaged() -> None:
+    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    data = explicit(0x00100020, "LO", b"ID")
+    deflated = deflater.compress(data) + deflater.flush(zlib.Z_SYNC_FLUSH)
+    with pytest.raises(Unconvertible, match="deflated data is damaged"):
+        converted(deflated, DeflatedExplicitVRLittleEndian)
+
+
 GOOD = explicit(0x00080018, "UI", b"1.2\0")
 NAME = explicit(0x00100010, "PN", b"Secret^Name ")
 DAMAGED = {
@@ -307,8 +310,7 @@ def test_a_large_value_is_not_kept_in_memory(tmp_path: Path) -> None:
         file.truncate(12 + (1 << 28))
     with path.open("rb") as file:
         tracemalloc.start()
-        number = file.fileno()
-        pieces = convert(lambda at, size: os.pread(number, size, at), ExplicitVRBigEndian, 0)
+        pieces = convert(FileBytes(file.fileno()), ExplicitVRBigEndian, 0)
         size = sum(map(len, pieces))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -211,6 +211,16 @@ def test_un_in_big_endian_has_items_in_implicit_little_endian(read: Read) -> Non
         assert get("Columns") == 5
 
 
+def test_binary_values_in_un_have_the_byte_order_of_those_outside_it(read: Read) -> None:
+    tag, one, other = 0x00660016, b"\0\1\2\3\4\5\6\7", b"\3\2\1\0\7\6\5\4"
+    sequence = element(0x00082218, "UN", item(bare(tag, other)) + SEQUENCE_END, UNDEFINED, ">")
+    data = sequence + struct.pack(">HH2sHL", 0x0066, 0x0016, b"OF", 0, len(one)) + one
+    model, _ = whole_header(read(data, syntax=BIG))
+    assert model is not None
+    (within,) = model["00082218"]["Value"]
+    assert within["00660016"] == model["00660016"]
+
+
 def test_numbers_and_ages_in_free_text_are_numbers(read: Read) -> None:
     data = IDENTITY + element(0x00101010, "LO", b"045Y") + element(0x00280030, "UT", b"2.5\\0.5 ")
     header = read(data)

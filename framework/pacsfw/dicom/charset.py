@@ -22,7 +22,7 @@ LOST = "\N{REPLACEMENT CHARACTER}"
 
 _DELIMITERS = set(b"\t\n\f\r^=\\")
 """Delimiters that reset an escape sequence (PS3.5 section 6.1.2.5.3)."""
-_DELIMITER = re.compile(rb"[\t\n\f\r^=\\]")
+_DELIMITER = re.compile(b"[" + re.escape(bytes(_DELIMITERS)) + b"]")
 _KOREAN = python_encoding["ISO 2022 IR 149"]
 _DEFAULT_REPERTOIRE = frozenset({"", "ISO_IR 6"})
 _LATIN_1 = "latin-1"

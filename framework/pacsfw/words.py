@@ -45,6 +45,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
+def encodable(text: str) -> str:
+    r"""Return a text with ``\udcXX`` for each half of a surrogate pair, as UTF-8 has none."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def said(text: str, sent: Iterable[str] = (), *, longest: int = 200) -> str:
     """Return the words of a peer for a terminal: one line, cut to size, without values sent.
 

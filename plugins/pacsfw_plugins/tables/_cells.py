@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from pacsfw.errors import Refused
+from pacsfw.words import encodable
 
 
 def storable(text: str) -> str:
@@ -18,8 +19,7 @@ def storable(text: str) -> str:
     Half of a surrogate pair, which UTF-8 cannot represent, becomes the six characters ``\udcXX``,
     and a NUL, at which many programs end a text, the four characters ``\x00``.
     """
-    if not text.isascii():
-        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = encodable(text)
     return text.replace("\0", "\\x00") if "\0" in text else text
 
 
@@ -85,6 +85,13 @@ def _not_finite(value: float) -> str:
     if math.isnan(value):
         return "NaN"
     return "Infinity" if value > 0 else "-Infinity"
+
+
+def utc_offset(value: datetime) -> str | None:
+    """Return the offset of a date-time from UTC, such as ``+01:00``; None if it has none."""
+    if value.tzinfo is None:
+        return None
+    return value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :] or None
 
 
 def _duration(value: timedelta) -> str:

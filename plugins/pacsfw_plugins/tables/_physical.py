@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pacsfw import api
-from pacsfw_plugins.tables._cells import to_json, to_text
+from pacsfw_plugins.tables._cells import to_json, to_text, utc_offset
 
 OFFSET = "_offset"
 """The suffix of the column for the UTC offset of a date-time."""
@@ -39,7 +39,7 @@ class Physical:
             return to_json(value)
         if isinstance(value, datetime):
             if self.is_offset:
-                return value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :] or None
+                return utc_offset(value)
             return value.replace(tzinfo=None)
         if self.type == "text":
             return to_text(value)

@@ -9,7 +9,7 @@ from operator import index
 from typing import Any
 
 from pacsfw import api
-from pacsfw_plugins.tables._cells import dump, storable, to_json, to_text
+from pacsfw_plugins.tables._cells import dump, storable, to_json, to_text, utc_offset
 
 LONGEST_KEY = 800
 """Bytes of a text that is part of a key; in PostgreSQL an entry of an index has at most 2,704."""
@@ -26,7 +26,7 @@ def values(kind: api.ColumnType, cells: list[Any], *, is_offset: bool = False) -
     TypeError, ValueError, ArithmeticError
         A cell is not of this type, or out of its range.
     """
-    convert = _offset if is_offset else _CONVERTERS[kind]
+    convert = utc_offset if is_offset else _CONVERTERS[kind]
     if convert is to_text:
         return [
             cell
@@ -67,12 +67,6 @@ def _time(value: time) -> str:
 def _local(value: datetime) -> str:
     local = value if value.tzinfo is None else value.replace(tzinfo=None)
     return datetime.isoformat(local, " ", "microseconds")
-
-
-def _offset(value: datetime) -> str | None:
-    if value.tzinfo is None:
-        return None
-    return value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :] or None
 
 
 def _json(value: Any) -> str:

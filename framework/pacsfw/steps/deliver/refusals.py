@@ -8,6 +8,7 @@ from dataclasses import replace
 from pacsfw.api import Batch, Row, Sink
 from pacsfw.errors import Refused
 from pacsfw.ledger.deliveries import RefusedRow
+from pacsfw.words import encodable
 
 DATA_ERRORS = (Refused, ValueError, TypeError, ArithmeticError)
 """What a sink raises because of a value. Any other error is one of the target, or a fault."""
@@ -128,7 +129,7 @@ def _file_of(batch: Batch, number: int) -> str:
         file = str(batch.files[number].path)
     else:
         file = str(row[-1 if batch.table.name == "instances" else 0]) if row else ""
-    return file.encode("utf-8", "backslashreplace").decode("utf-8")
+    return encodable(file)
 
 
 def _reason(err: Exception) -> str:

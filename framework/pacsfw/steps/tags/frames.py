@@ -10,6 +10,7 @@ from typing import Any
 
 from pacsfw.api import Column
 from pacsfw.errors import PluginError
+from pacsfw.words import encodable
 
 OFFSET = "_offset"
 """Suffix of the Arrow column that holds the offset from UTC of a date-time column."""
@@ -95,14 +96,12 @@ def _cells(rows: Sequence[Sequence[Any]], number: int, column_type: str) -> list
     r"""Return the cells of a column, with half of a surrogate pair as text: ``\udcXX``."""
     cells = [row[number] for row in rows]
     if column_type == "text":
-        return [None if cell is None else _utf8(cell) for cell in cells]
+        return [None if cell is None else encodable(cell) for cell in cells]
     if column_type == "texts":
-        return [None if cell is None else [each and _utf8(each) for each in cell] for cell in cells]
+        return [
+            None if cell is None else [each and encodable(each) for each in cell] for cell in cells
+        ]
     return cells
-
-
-def _utf8(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _wall(value: datetime | None) -> datetime | None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
-from pacsfw.api import Clock, Column, RunContext, Sink, Table, Verdict
+from pacsfw.api import Clock, Column, Sink, Table
 from pacsfw.dicom.cell_errors import CellError
 from pacsfw.errors import Retry, StateError
 from pacsfw.ledger.cells import encode
@@ -17,21 +15,7 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.sources import PATH_COLUMN, ErrorRows, InstanceRows
 from pacsfw_plugins.tables.csv import CsvSink
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-TABLE = Table("instances", (Column("uid"), Column("count", "int"), Column(PATH_COLUMN)))
-
-
-@pytest.fixture
-def context(tmp_path):
-    return RunContext(
-        run_id="r",
-        workdir=tmp_path,
-        net=None,
-        sections={},
-        clock=Clock(),
-        log=logging.getLogger("test"),
-    )
+from unit.steps.deliver.settled import NOW, TABLE, settle
 
 
 @pytest.fixture
@@ -56,24 +40,7 @@ def deliver(ledger, context, tmp_path):
 
 
 def store(ledger, study, *uids, count=1):
-    ledger.studies.add(study, {}, "find")
-    for uid in uids:
-        ledger.instances.record(
-            Instance(
-                sop_uid=uid,
-                digest=f"d{uid}",
-                study_uid=study,
-                series_uid="s",
-                sop_class="c",
-                syntax="t",
-                size=1,
-                path=f"{study}/{uid}.dcm",
-                state="stored",
-                row=encode([uid, count]),
-            ),
-            NOW,
-        )
-    ledger.studies.settle(study, Verdict(state="complete"), NOW, {})
+    settle(ledger, study, dict.fromkeys(uids, count), f"{study}/")
 
 
 def test_what_is_settled_during_the_run_is_delivered(ledger, deliver):

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import csv
-import logging
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
-from pacsfw.api import ERRORS, Batch, Clock, Column, RunContext, Sink, Table, Verdict
+from pacsfw.api import ERRORS, Batch, Clock, Sink
 from pacsfw.errors import Refused, Retry, StateError
 from pacsfw.ledger.cells import encode
-from pacsfw.ledger.instances import Instance
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.refusals import Courier
-from pacsfw.steps.deliver.sources import PATH_COLUMN, ErrorRows, InstanceRows
+from pacsfw.steps.deliver.sources import ErrorRows, InstanceRows
 from pacsfw.steps.deliver.writing import Delivery, Writer, Written
 from pacsfw_plugins.tables.csv import CsvSink
 from pacsfw_plugins.tables.parquet import ParquetSink
+from unit.steps.deliver.settled import NOW, TABLE, settle
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-TABLE = Table("instances", (Column("uid"), Column("count", "int"), Column(PATH_COLUMN)))
 BAD = 2**70
 
 
@@ -125,38 +121,8 @@ def test_a_target_that_fails_is_not_taken_for_a_refusal():
 # --- in a collection ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def context(tmp_path):
-    return RunContext(
-        run_id="r",
-        workdir=tmp_path,
-        net=None,
-        sections={},
-        clock=Clock(),
-        log=logging.getLogger("test"),
-    )
-
-
 def store(ledger, study, *counts):
-    ledger.studies.add(study, {}, "find")
-    for number, count in enumerate(counts):
-        uid = f"{study}.{number}"
-        ledger.instances.record(
-            Instance(
-                sop_uid=uid,
-                digest=f"d{uid}",
-                study_uid=study,
-                series_uid="s",
-                sop_class="c",
-                syntax="t",
-                size=1,
-                path=f"{uid}.dcm",
-                state="stored",
-                row=encode([uid, count]),
-            ),
-            NOW,
-        )
-    ledger.studies.settle(study, Verdict(state="complete"), NOW, {})
+    settle(ledger, study, {f"{study}.{number}": count for number, count in enumerate(counts)})
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from rich.filesize import decimal
-
 GOOD = ("complete", "complete-by-count", "complete-count-disagrees", "complete-and-more")
 """Verdicts that need nobody's attention; such a study is not asked for again."""
 
@@ -34,6 +32,8 @@ def count(number: int, noun: str) -> str:
 
 def amount(instances: int, size: int) -> str:
     """Return a number of instances and their bytes: ``512 instances, 268.4 MB``."""
+    from rich.filesize import decimal  # deferred: every plugin may import this module
+
     return f"{count(instances, 'instance')}, {decimal(size)}"
 
 

@@ -12,12 +12,13 @@
     - Refused              a sink cannot store a value of these rows; others it can
 * Skip                     raised by a component: skip this item on purpose
 * Retry                    raised by a component: transient failure, retry this item
+* OwnSignal                pacsfw interrupts a component; not an Exception
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 INTERRUPTED = 130
 """Exit code of an interrupted run, as in shells."""
@@ -85,7 +86,17 @@ class ComponentConflict(PluginError):
 
 
 class ComponentError(PluginError):
-    """A component raised an unexpected exception while processing one item."""
+    """A component raised an unexpected exception while processing one item.
+
+    Parameters
+    ----------
+    fault
+        The `pacsfw.plugins.boundary.Fault`: the component, its method and the reason.
+    """
+
+    def __init__(self, message: str = "", *, fault: Any = None) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class TookTooLong(ComponentError):
@@ -115,3 +126,10 @@ class Skip(Exception):
 
 class Retry(Exception):
     """A transient failure: the item is retried within its limit of attempts."""
+
+
+class OwnSignal(BaseException):
+    """Raised by pacsfw to interrupt the code of a component: it is no fault of the component.
+
+    Not an Exception, so that no ``except Exception`` of a plugin swallows it.
+    """

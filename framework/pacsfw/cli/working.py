@@ -19,7 +19,7 @@ from pacsfw.api import Clock, Observer
 from pacsfw.cli.common import handling_signals, load
 from pacsfw.collection.collection import Collection
 from pacsfw.config import Loaded
-from pacsfw.errors import INTERRUPTED, PacsfwError, RemoteError
+from pacsfw.errors import INTERRUPTED, OwnSignal, PacsfwError, RemoteError
 from pacsfw.plugins.discovery import BUNDLED
 from pacsfw.report.summary import exit_code, render
 
@@ -129,6 +129,10 @@ def private_files() -> Iterator[None]:
         os.umask(before)
 
 
+class Interrupted(OwnSignal, KeyboardInterrupt):
+    """The user ends a command that has nothing to finish."""
+
+
 class Interruptible(Protocol):
     """Something that Ctrl-C stops gracefully: a collection, a parse."""
 
@@ -155,7 +159,7 @@ def signals(work: Interruptible) -> Iterator[None]:
         if work.interrupted:
             os._exit(INTERRUPTED)
         if not work.busy:
-            raise KeyboardInterrupt
+            raise Interrupted
         threading.Thread(target=work.interrupt, daemon=True).start()
 
     with handling_signals(handle):

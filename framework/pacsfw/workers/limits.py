@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
-from pacsfw.errors import ComponentError, TookTooLong
+from pacsfw.errors import ComponentError, OwnSignal, TookTooLong
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,8 +17,8 @@ PATIENCE = 3
 """Number of timeouts of one function after which it is no longer called."""
 
 
-class _Alarm(BaseException):
-    """Not an Exception, so that no ``except Exception`` of a plugin swallows it."""
+class _Alarm(OwnSignal):
+    """Time is up."""
 
 
 def limited(

@@ -10,11 +10,11 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from pacsfw.api import Batch, RunContext, Sink
-from pacsfw.errors import PacsfwError, Retry, StateError
+from pacsfw.errors import ComponentError, PacsfwError, Refused, Retry, StateError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.deliveries import Begun, RefusedRow
 from pacsfw.retries import retrying
-from pacsfw.steps.deliver.refusals import DATA_ERRORS, Courier
+from pacsfw.steps.deliver.refusals import ITEM_ERRORS, Courier
 from pacsfw.steps.deliver.sources import RowSource
 
 LAST_ATTEMPTS = 5
@@ -104,11 +104,11 @@ class Outbox:
             self._prepare()
         except Retry as err:
             self._warn(err)
+        except ComponentError as err:  # the run continues without this table
+            self._fail(err)
         except PacsfwError:
             self._sink.close()
             raise
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary: the run continues
-            self._fail(err)
         self._thread.start()
         if not reparse:
             self._queue_due()
@@ -143,7 +143,7 @@ class Outbox:
         self._thread.join()
         try:
             self._sink.close()
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
+        except PacsfwError as err:
             self._fail(err)
 
     def _prepare(self) -> None:
@@ -243,8 +243,10 @@ class Outbox:
             retrying(clock, threading.Event(), LAST_ATTEMPTS)(self._once, work, *arguments)
         except Retry as err:
             self.problem = f"{err}; the next run delivers its rows"
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
+        except PacsfwError as err:
             self._fail(err)
+        except Exception as err:  # noqa: BLE001 - thread boundary: the run reports it
+            self._fail(PacsfwError(f"{type(err).__name__} in pacsfw"))
 
     def _once(self, work: Callable[..., None], *arguments: str) -> None:
         try:
@@ -273,8 +275,8 @@ class Outbox:
         sure = self._courier.accepted > self._doubts.get(key, self._courier.accepted)
         try:
             refused = self._courier.deliver(self._source.batch(key), sure=sure)
-        except DATA_ERRORS as err:
-            if isinstance(err, PacsfwError) or not self._may_wait(key):
+        except ITEM_ERRORS as err:
+            if isinstance(err, Refused) or not self._may_wait(key):
                 raise
             return
         position = self._sink.position()
@@ -309,7 +311,7 @@ class Outbox:
         refused: Mapping[str, Sequence[RefusedRow]] = {}
         try:
             self._sink.rewrite(self._source.table, self._batches(versions))
-        except DATA_ERRORS as err:
+        except ITEM_ERRORS as err:
             _log.warning("table %s: is written study by study: %s", self.name, type(err).__name__)
             versions.clear()
             self._sink.rewrite(self._source.table, ())
@@ -331,9 +333,8 @@ class Outbox:
     def _warn(self, err: Retry) -> None:
         _log.warning("table %s: %s: retrying", self.name, err)
 
-    def _fail(self, err: BaseException) -> None:
-        # Messages of pacsfw's own errors are safe; any other text may quote a row.
-        self.problem = str(err) if isinstance(err, PacsfwError) else type(err).__name__
+    def _fail(self, err: PacsfwError) -> None:
+        self.problem = err.why if isinstance(err, ComponentError) else str(err)
         _log.error(
             "table %s: sink %s: %s: its rows stay in the ledger",
             self.name,

@@ -6,12 +6,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pacsfw.api import Batch, Row, Sink
-from pacsfw.errors import Refused
+from pacsfw.errors import ComponentError, Refused
 from pacsfw.ledger.deliveries import RefusedRow
 from pacsfw.words import encodable
 
-DATA_ERRORS = (Refused, ValueError, TypeError, ArithmeticError)
-"""What a sink raises because of a value. Any other error is one of the target, or a fault."""
+ITEM_ERRORS = (Refused, ComponentError)
+"""What a sink raises because of a batch. Any other error is one of the target."""
 
 ENOUGH = 100
 """Rows refused one by one, and none accepted, until this is taken for a fault of the sink."""
@@ -53,7 +53,7 @@ class Courier:
             self._torn = None
         try:
             self._sink.deliver(batch)
-        except DATA_ERRORS as err:
+        except ITEM_ERRORS as err:
             if not batch.rows:
                 raise
             return self._without_refused(batch, err, sure=sure)
@@ -66,7 +66,7 @@ class Courier:
         for batch in batches:
             try:
                 refused[batch.key] = self.deliver(batch)
-            except DATA_ERRORS:
+            except ITEM_ERRORS:
                 doubts.append((batch, self.accepted))
         for batch, accepted in doubts:
             refused[batch.key] = self.deliver(batch, sure=self.accepted > accepted)
@@ -101,7 +101,7 @@ class Courier:
         for half in (numbers[:middle], numbers[middle:]):
             try:
                 self._sink.deliver(_part(batch, half))
-            except DATA_ERRORS as why:
+            except ITEM_ERRORS as why:
                 yield from self._halved(batch, half, why, position)
             else:
                 self._torn = position if self._sink.appends else None
@@ -134,6 +134,8 @@ def _file_of(batch: Batch, number: int) -> str:
 
 def _reason(err: Exception) -> str:
     """Return the reason without the text of other errors, which may quote the row."""
+    if isinstance(err, ComponentError) and err.fault is not None:
+        return str(err.fault.reason)
     return err.why if isinstance(err, Refused) else type(err).__name__
 
 

@@ -198,8 +198,9 @@ class Ingest:
             names = self._layout(header)
         except Skip as err:
             raise _InstanceRefused(f"skipped by layout {self._layout_name}: {err}") from err
-        except Exception as err:
-            why = str(err) if isinstance(err, ComponentError) else type(err).__name__
+        except ComponentError as err:
+            fault = getattr(err, "fault", None)
+            why = fault.reason if fault else str(err)
             raise _InstanceRefused(f"layout {self._layout_name} failed: {why}") from err
         try:
             path = target(self._archive, names)

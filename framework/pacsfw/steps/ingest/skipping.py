@@ -24,7 +24,8 @@ def reason_of(skip: Skip, header: FileHeader) -> str:
     It becomes one line. It is not shown if a word of it is in one of the attributes in
     `IDENTIFYING` of this instance, or if these cannot be read.
     """
-    text = said(str(skip))
+    given = next(iter(skip.args), "")
+    text = said(given) if isinstance(given, str) else ""
     try:
         values = " ".join(str(header.get(keyword) or "") for keyword in IDENTIFYING)
     except UnreadableObject:

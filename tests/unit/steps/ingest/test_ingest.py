@@ -456,10 +456,21 @@ def test_what_the_layout_skips_is_left_out_by_its_rule(room, source):
     assert sealed.path.exists()  # the driver removes it once the ledger knows
 
 
+def test_a_reason_that_is_no_text_is_not_asked_for_one(room, source):
+    class Hostile:
+        def __str__(self):
+            raise RuntimeError
+
+    result = ingest(room, raising(Skip(Hostile())))(spooled(room, source[0]))
+
+    assert (result.state, result.reason) == ("left-out", "layout a layout: no reason given")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("", "no reason given"),
+        ("half of \ud800", "half of ?"),
         ("CT is not wanted", "CT is not wanted"),
         ("{0.PatientID} is in no project", "its reason quotes a value of the instance"),
         ("no project for {0.PatientName.family_name}", "its reason quotes a value of the instance"),

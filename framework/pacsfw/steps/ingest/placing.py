@@ -65,11 +65,11 @@ class Placing:
             names = self._layout(header)
         except Skip:
             raise
-        except Exception as err:
-            if isinstance(err, ComponentError) and err.fault is not None:
-                raise InstanceRefused(str(err), self._component) from err
-            why = str(err) if isinstance(err, ComponentError) else type(err).__name__
+        except ComponentError as err:
+            why = str(err) if err.fault is None else err.fault.reason
             raise self.refused(f"failed: {why}") from err
+        except Exception as err:
+            raise self.refused(f"failed: {type(err).__name__}") from err
         try:
             path = target(self._archive, names)
         except (TypeError, ValueError) as err:

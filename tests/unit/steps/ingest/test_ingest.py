@@ -528,5 +528,5 @@ def test_the_fault_of_a_guarded_layout_is_the_reason(room, source):
         spooled(room, source[0])
     )
 
-    assert result.reason == "layout a layout: place: KeyError at here.py:7"
+    assert result.reason == "layout a layout failed: KeyError at here.py:7"
     assert result.component == "a layout"

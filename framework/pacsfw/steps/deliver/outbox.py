@@ -23,6 +23,9 @@ LAST_ATTEMPTS = 5
 DOUBTS = 10
 """Studies in a row of which a sink takes nothing, until this is taken for a fault of the sink."""
 
+_AGAIN = -1
+"""The version of a study that is tried again, because the sink failed at it."""
+
 _REWRITE = "rewrite"
 """Entry in the queue that requests a rewrite; the other entries are keys of studies (UIDs)."""
 
@@ -281,11 +284,16 @@ class Outbox:
             return
         position = self._sink.position()
         mark = self._sink.mark(self._source.table, position)
+        delivered = self._delivered(key, version)
         changed = self._ledger.deliveries.commit(
-            self.name, key, version, position, self.component, mark, refused
+            self.name, key, delivered, position, self.component, mark, refused
         )
         if changed:
             self._tell({key: refused})
+
+    def _delivered(self, key: str, version: int) -> int:
+        """Return the version to record: one that is due again if the sink failed at some row."""
+        return _AGAIN if key in self._courier.failed else version
 
     def _may_wait(self, key: str) -> bool:
         """Note a study that the sink may refuse, or that shows a fault of the sink.
@@ -316,6 +324,7 @@ class Outbox:
             versions.clear()
             self._sink.rewrite(self._source.table, ())
             refused = self._courier.deliver_each(self._batches(versions))
+        versions = [(key, self._delivered(key, version)) for key, version in versions]
         changed = self._ledger.deliveries.rewritten(
             self.name, versions, self._committed(), self.component, refused
         )
@@ -335,9 +344,5 @@ class Outbox:
 
     def _fail(self, err: PacsfwError) -> None:
         self.problem = err.why if isinstance(err, ComponentError) else str(err)
-        _log.error(
-            "table %s: sink %s: %s: its rows stay in the ledger",
-            self.name,
-            self.component,
-            self.problem,
-        )
+        what = f"table {self.name}: sink {self.component}: {self.problem}"
+        _log.error("%s: its rows stay in the ledger", what)

@@ -27,6 +27,8 @@ class Courier:
     ----------
     accepted
         Number of batches with rows that the sink has accepted.
+    failed
+        The keys at which the sink failed, instead of refusing a row: they are tried again later.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -34,6 +36,7 @@ class Courier:
         self._torn: int | None = None
         """Where to go back to, if a file has a part of a batch only."""
         self.accepted = 0
+        self.failed: set[str] = set()
 
     def deliver(self, batch: Batch, *, sure: bool = False) -> Sequence[RefusedRow]:
         """Deliver the rows that the sink accepts, and return the others.
@@ -48,6 +51,7 @@ class Courier:
         Exception
             Any error of the sink that is no refusal. If it is repeated, nothing is there twice.
         """
+        self.failed.discard(batch.key)
         if self._torn is not None:
             self._sink.restore(batch.table, self._torn)
             self._torn = None
@@ -82,6 +86,8 @@ class Courier:
             if doubtful and number + 1 in (ENOUGH, len(batch.rows)):
                 raise why
         accepted = [number for number in range(len(batch.rows)) if number not in refused]
+        if not all(isinstance(why, Refused) for why in refused.values()):
+            self.failed.add(batch.key)
         if not self._sink.appends:
             self._sink.deliver(_part(batch, accepted))
         self._torn = None

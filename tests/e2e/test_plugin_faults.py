@@ -229,7 +229,10 @@ def test_a_query_that_fails_is_named(installed, embedded_pacs, collection, capsy
     installed("atwork")
     collected = collection(embedded_pacs([]), changes={"find:\n": "find:\n    use: asking\n"})
     assert collected.run("find") == 3
-    assert "query 'asking' (from site-atwork 1.0): ask: LookupError at site_atwork.py" in capsys.readouterr().err
+    assert (
+        "query 'asking' (from site-atwork 1.0): ask: LookupError at site_atwork.py"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.full
@@ -246,4 +249,7 @@ def test_a_transfer_and_a_converter_that_fail_are_named(
 
     dropping = {"move:\n": "move:\n    use: dropping\n    attempts: 1\n"}
     assert collection(pacs, changes=dropping).run() == 1
-    assert f"transfer 'dropping' {FROM} : ask: LookupError at site_atwork.py" in capsys.readouterr().out
+    assert (
+        f"transfer 'dropping' {FROM} : ask: LookupError at site_atwork.py"
+        in capsys.readouterr().out
+    )

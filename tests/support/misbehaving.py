@@ -69,7 +69,9 @@ class Misbehaving:
         """Misbehave in this method; return what the method must not return."""
         if self.at == method and (not self.only or study == self.only):
             misbehave(self.how)
-            return {"none": None, "number": 7, "text": "text", "tuple": (1, 2, 3)}.get(self.how, self)
+            return {"none": None, "number": 7, "text": "text", "tuple": (1, 2, 3)}.get(
+                self.how, self
+            )
         return self
 
     def open(self, context):

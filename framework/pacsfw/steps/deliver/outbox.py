@@ -25,7 +25,6 @@ DOUBTS = 10
 
 _AGAIN = -1
 """The version of a study that is tried again, because the sink failed at it."""
-
 _REWRITE = "rewrite"
 """Entry in the queue that requests a rewrite; the other entries are keys of studies (UIDs)."""
 
@@ -79,7 +78,9 @@ class Outbox:
         self._sink, self._source, self._ledger = sink, source, ledger
         self._courier = Courier(sink)
         self._doubts: dict[str, int] = {}
-        """Studies of which the sink took nothing, and how many batches it had taken before."""
+        """Studies of which the sink took nothing, and how many batches it took before."""
+        self._failed: dict[str, int] = {}
+        """Studies at some row of which the sink failed in this run, and their versions."""
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
         self._ending = threading.Event()
@@ -106,7 +107,7 @@ class Outbox:
         try:
             self._prepare()
         except Retry as err:
-            self._warn(err)
+            _log.warning("table %s: %s: retrying", self.name, err)
         except ComponentError as err:  # the run continues without this table
             self._fail(err)
         except PacsfwError:
@@ -176,7 +177,7 @@ class Outbox:
         trusted = there and not begun.dirty
         if trusted:
             self._check(begun)
-        # A ledger of an older version does not know the basis: what is rewritten is right.
+        # An older ledger does not know the basis: what is rewritten is right.
         known = begun.basis is not None or sink.rewrites
         moved = known and begun.basis != self._source.basis
         if trusted and not (moved or self._reparse):
@@ -257,7 +258,7 @@ class Outbox:
             work(*arguments)
         except Retry as err:
             if not self._unreachable:
-                self._warn(err)
+                _log.warning("table %s: %s: retrying", self.name, err)
             self._unreachable = True
             raise
         if self._unreachable:
@@ -269,13 +270,14 @@ class Outbox:
         if version is None or self._rewrite:
             return
         had = self._ledger.deliveries.version(self.name, key)
-        if had == version:
+        if version in (had, self._failed.get(key)):
             return
         if had is not None and self._sink.appends:
             self._ledger.deliveries.mark_dirty(self.name)
             self._rewrite = True
             return
-        sure = self._courier.accepted > self._doubts.get(key, self._courier.accepted)
+        # Whatever it has accepted in this run, before or since, shows that the sink works.
+        sure = key in self._doubts and self._courier.accepted > 0
         try:
             refused = self._courier.deliver(self._source.batch(key), sure=sure)
         except ITEM_ERRORS as err:
@@ -292,13 +294,16 @@ class Outbox:
             self._tell({key: refused})
 
     def _delivered(self, key: str, version: int) -> int:
-        """Return the version to record: one that is due again if the sink failed at some row."""
-        return _AGAIN if key in self._courier.failed else version
+        """Return the version to record: in the next run, what the sink failed at is due again."""
+        if key not in self._courier.failed:
+            return version
+        self._failed[key] = version
+        return _AGAIN
 
     def _may_wait(self, key: str) -> bool:
         """Note a study that the sink may refuse, or that shows a fault of the sink.
 
-        It is delivered again at the end: by then, the sink has accepted others or nothing more.
+        It is delivered again at the end.
         """
         if key in self._doubts:
             return False
@@ -338,9 +343,6 @@ class Outbox:
             assert version is not None  # noqa: S101 - keys are never removed
             versions.append((key, version))
             yield self._source.batch(key)
-
-    def _warn(self, err: Retry) -> None:
-        _log.warning("table %s: %s: retrying", self.name, err)
 
     def _fail(self, err: PacsfwError) -> None:
         self.problem = err.why if isinstance(err, ComponentError) else str(err)

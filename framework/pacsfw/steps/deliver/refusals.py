@@ -44,7 +44,7 @@ class Courier:
         Parameters
         ----------
         sure
-            The sink is known to work: it has accepted other batches since it refused this one.
+            The sink is known to work: it has accepted other batches.
 
         Raises
         ------
@@ -71,9 +71,9 @@ class Courier:
             try:
                 refused[batch.key] = self.deliver(batch)
             except ITEM_ERRORS:
-                doubts.append((batch, self.accepted))
-        for batch, accepted in doubts:
-            refused[batch.key] = self.deliver(batch, sure=self.accepted > accepted)
+                doubts.append(batch)
+        for batch in doubts:
+            refused[batch.key] = self.deliver(batch, sure=self.accepted > 0)
         return refused
 
     def _without_refused(self, batch: Batch, err: Exception, *, sure: bool) -> Sequence[RefusedRow]:
@@ -89,12 +89,20 @@ class Courier:
         if not all(isinstance(why, Refused) for why in refused.values()):
             self.failed.add(batch.key)
         if not self._sink.appends:
-            self._sink.deliver(_part(batch, accepted))
+            self._replace(_part(batch, accepted))
         self._torn = None
         self.accepted += bool(accepted)
         return [
             RefusedRow(_file_of(batch, number), _reason(why)) for number, why in refused.items()
         ]
+
+    def _replace(self, batch: Batch) -> None:
+        """Deliver the accepted rows once more, as only they must remain of this key."""
+        try:
+            self._sink.deliver(batch)
+        except ComponentError:
+            if batch.rows or batch.key not in self.failed:
+                raise  # else it fails at this key whatever the rows are, which is listed
 
     def _halved(
         self, batch: Batch, numbers: range, err: Exception, position: int

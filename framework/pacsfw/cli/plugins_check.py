@@ -52,6 +52,8 @@ def examined(what: str) -> Iterator[Finding]:
     ConfigError
         There is no such package.
     """
+    if what == BUNDLED:
+        raise ConfigError(f"{what}: bundled plugins are part of it; its own tests check them")
     with _opened(what) as package:
         yield from _metadata(package)
         if not package.entries:
@@ -198,8 +200,9 @@ def _sections(registry: Registry) -> Iterator[Finding]:
 def _collisions(registry: Registry) -> Iterator[Finding]:
     """Yield the names that pacsfw itself has: plain, they never mean this package."""
     from pacsfw.cli import COMMANDS
-    from pacsfw.config.schemas import frame
+    from pacsfw.config.schemas import claimed, frame
 
+    free = claimed(frame(), registry)
     bundled = discover(PluginPlan(installed=False))
     names = {(offer.kind, offer.component.name) for offer in bundled.offers()}
     taken = [
@@ -207,7 +210,7 @@ def _collisions(registry: Registry) -> Iterator[Finding]:
           if (o.kind, o.component.name) in names),
         *(("command", offer.name) for offer in registry.commands if offer.name in COMMANDS),
         *(("section", key) for key in registry.sections
-          if key in frame()["properties"] or key in bundled.sections),
+          if key not in free or key in bundled.sections),
     ]  # fmt: skip
     for kind, name in taken:
         yield Finding(f"{kind} {name!r} has the name of a bundled one", "choose another name")

@@ -183,7 +183,7 @@ def _packages(registry: Registry) -> Iterator[Other]:
         yield Other("plugin", plugin.plugin, summary, owner, notes)
     for owner, lines in contents.items():
         name = owner.partition(" ")[0]
-        yield Other("package", name, f"{len(lines)} offered", owner, lines)
+        yield Other("package", name, f"{len(lines)} in `pacsfw plugins list`", owner, lines)
 
 
 def render(offer: Offer) -> Shown:

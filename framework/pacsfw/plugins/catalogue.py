@@ -41,8 +41,8 @@ def discover(plan: PluginPlan, *, fresh: bool = False) -> Registry:
         Describe every third-party plugin again, whatever the index says.
     """
     found = find(plan)
-    used = [each for each in found.candidates if not is_disabled(each, plan)]
     disabled = [each.key for each in found.candidates if is_disabled(each, plan)]
+    used = [each for each in found.candidates if each.key not in disabled]
     index = Index()
     said = _described(plan, used, index, found.environment, fresh=fresh)
     known = [Known(each, said[each.key], index) for each in used if each.key in said]

@@ -104,7 +104,9 @@ def find(plan: PluginPlan) -> Found:
     alone = switched_off() or not plan.installed
     folders = {path for path in plan.load if path.is_dir()}
     # A folder of `load` may be on the path already: its plugins are not found twice.
-    there = [each for each in distributions() if _folder_of(each).parent not in folders]
+    there = list(distributions())
+    if folders:
+        there = [each for each in there if _folder_of(each).parent not in folders]
     found = [each for each in _installed(there) if not alone or each.distribution == BUNDLED]
     found.sort(key=lambda candidate: (candidate.distribution, candidate.name))
     for path in () if switched_off() else plan.load:
@@ -142,7 +144,8 @@ def _installed(there: Iterable[Distribution]) -> Iterator[Candidate]:
 
 
 def _folder_of(distribution: Distribution) -> Path:
-    return Path(str(getattr(distribution, "_path", "unknown")))
+    found = getattr(distribution, "_path", "unknown")
+    return found if isinstance(found, Path) else Path(str(found))
 
 
 def _raw(path: Path) -> bytes:

@@ -44,13 +44,12 @@ class Index:
     def get(self, candidate: Candidate, environment: str) -> Description | None:
         """Return the description of a plugin; None if there is no valid one."""
         entry = self._entries.get(_name(candidate))
-        try:
-            if entry is None or entry["environment"] != _relevant(candidate, environment):
-                return None
-            found = Description.read(entry["description"])
-        except (AttributeError, KeyError, TypeError, ValueError):  # damaged: described again
-            return None
-        return found if found.is_current else None
+        with suppress(AttributeError, KeyError, TypeError, ValueError):  # damaged
+            if entry and entry["environment"] == _relevant(candidate, environment):
+                found = Description.read(entry["description"])
+                if found.is_current:
+                    return found
+        return None
 
     def put(self, candidate: Candidate, environment: str, description: Description) -> None:
         """Add a description; `save` writes it."""
@@ -82,10 +81,12 @@ class Index:
 def _folder() -> Path:
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
-    if sys.platform == "darwin":
-        return Path("~/Library/Caches/pacsfw").expanduser()
     base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path("~/.cache").expanduser()) / "pacsfw"
+    if not os.path.isabs(base):
+        base = os.path.expanduser("~/Library/Caches" if sys.platform == "darwin" else "~/.cache")
+    if not os.path.isabs(base):  # a user without a home: nothing can be written there
+        base = os.devnull
+    return Path(base) / "pacsfw"
 
 
 def _temporary_folder() -> Path:

@@ -19,8 +19,9 @@ from pacsfw.errors import ConfigError
 from pacsfw.hookspecs import PROJECT
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw.plugins.apart import describe_apart
-from pacsfw.plugins.catalogue import Catalogue, Known
+from pacsfw.plugins.catalogue import Catalogue
 from pacsfw.plugins.discovery import BUNDLED, find
+from pacsfw.plugins.known import Known
 from pacsfw.plugins.registry import Registry
 
 

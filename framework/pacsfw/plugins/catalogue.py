@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pacsfw.api import Component, ConfigSection
 from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.plugins.boundary import is_own_signal
-from pacsfw.plugins.descriptions import Description, component_of, section_of
+from pacsfw.plugins.descriptions import Description
 from pacsfw.plugins.discovery import (
     BUNDLED,
     Candidate,
@@ -19,14 +17,11 @@ from pacsfw.plugins.discovery import (
     is_disabled,
     switched_off,
 )
-from pacsfw.plugins.facts import facts_of
 from pacsfw.plugins.index import Index
+from pacsfw.plugins.known import Known
 from pacsfw.plugins.loading import Plugin, is_traced, offered_twice
-from pacsfw.plugins.records import CommandOffer, Offer, PluginFailure, PluginInfo, SectionOffer
+from pacsfw.plugins.records import Offer, PluginFailure, SectionOffer
 from pacsfw.plugins.registry import Registry
-
-_UNUSABLE = ("requirements", "import", "register")
-"""Stages without which nothing of a plugin can be used."""
 
 
 def discover(plan: PluginPlan, *, fresh: bool = False) -> Registry:
@@ -89,111 +84,6 @@ def _described(
                 print(line, file=sys.stderr)  # noqa: T201 - enabled by the user
     index.save()
     return found
-
-
-class Known:
-    """A plugin that is known from its description, and imported when it is used."""
-
-    def __init__(
-        self,
-        candidate: Candidate,
-        description: Description,
-        index: Index | None = None,
-        plugin: Plugin | None = None,
-    ) -> None:
-        self.candidate, self.description, self._index = candidate, description, index
-        self._plugin = plugin
-        self.failures = description.failures_of(candidate)
-
-    @property
-    def info(self) -> PluginInfo | None:
-        """What is known of it; None if nothing of it can be used."""
-        if any(failure.stage in _UNUSABLE for failure in self.failures):
-            return None
-        said, owner = self.description, self.candidate
-        return PluginInfo(
-            owner.name,
-            owner.distribution,
-            owner.version,
-            said.seconds,
-            tuple(said.notes),
-            tuple(said.deprecated),
-            tuple(said.schemes or ()),
-        )
-
-    def components(self) -> Iterator[Offer]:
-        """Yield its components, with factories that import the plugin."""
-        for kind, facts, fault in self.description.components:
-            load = partial(self.component, kind, facts)
-            record = component_of(facts, partial(_build, load))
-            owner = self.candidate
-            yield Offer(kind, record, owner.name, owner.distribution, owner.version, load, fault)
-
-    def sections(self) -> Iterator[SectionOffer]:
-        """Yield its sections."""
-        owner = self.candidate
-        for facts in self.description.sections:
-            load = partial(self.section, facts)
-            record = section_of(facts)
-            yield SectionOffer(record, owner.name, owner.distribution, owner.version, load)
-
-    def commands(self) -> Iterator[CommandOffer]:
-        """Yield its commands."""
-        owner = self.candidate
-        for name, summary in self.description.commands:
-            load = partial(self._real, "command", name, "commands", name)
-            yield CommandOffer(name, summary, owner.name, owner.distribution, owner.version, load)
-
-    def component(self, kind: str, facts: Mapping[str, Any]) -> Component[Any]:
-        """Return the record of a component itself; the index is corrected if it differs."""
-        name = facts["name"]
-        found: Component[Any] = self._real(kind, name, "components", (kind, name))
-        self._compare(facts, found)
-        return found
-
-    def section(self, facts: Mapping[str, Any]) -> ConfigSection:
-        """Return the record of a section itself; the index is corrected if it differs."""
-        found: ConfigSection = self._real("section", facts["key"], "sections", facts["key"])
-        self._compare(facts, found)
-        return found
-
-    @property
-    def plugin(self) -> Plugin:
-        """The plugin itself, imported now unless it was before.
-
-        Raises
-        ------
-        PluginError
-            It cannot be imported any more.
-        """
-        if self._plugin is None:
-            self._plugin = Plugin(self.candidate)
-        for failure in self._plugin.failures:
-            if failure.stage in _UNUSABLE:
-                self._forget()
-                raise PluginError(str(failure))
-        return self._plugin
-
-    def _real(self, kind: str, name: str, where: str, key: Any) -> Any:
-        found = getattr(self.plugin, where).get(key)
-        if found is None:
-            self._forget()
-            raise PluginError(
-                f"{self.info} does not offer {kind} {name!r} any more; repeat the command"
-            )
-        return found
-
-    def _compare(self, facts: Mapping[str, Any], record: Any) -> None:
-        if facts_of(record) != facts:
-            self._forget()
-
-    def _forget(self) -> None:
-        if self._index is not None:
-            self._index.forget(self.candidate)
-
-
-def _build(load: Any, **options: Any) -> Any:
-    return load().factory(**options)
 
 
 class Catalogue:
@@ -260,7 +150,7 @@ class Catalogue:
             if schemes is not None and scheme not in schemes:
                 continue
             try:
-                values = each.plugin.call(
+                values = each.imported().call(
                     "pacsfw_resolve_secret", scheme=scheme, reference=reference
                 )
             except PacsfwError as err:
@@ -282,11 +172,23 @@ class Catalogue:
             raise failure
         return None
 
+    def import_file(self, module: str) -> None:
+        """Import the one-file plugin with this name, so that ``module:attribute`` finds it.
+
+        Raises
+        ------
+        PluginError
+            It cannot be imported any more.
+        """
+        for each in self._known:
+            if each.candidate.is_file and each.candidate.name == module and each.info:
+                each.imported()
+
     def config_loaded(self, config: Mapping[str, Any]) -> None:
         """Pass the configuration to the plugins; see `Registry.config_loaded`."""
         for each in self._with("pacsfw_config_loaded"):
             try:
-                each.plugin.call("pacsfw_config_loaded", config=config)
+                each.imported().call("pacsfw_config_loaded", config=config)
             except PacsfwError:
                 raise
             except BaseException as err:

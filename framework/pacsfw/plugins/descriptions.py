@@ -134,7 +134,7 @@ def stamp(path: str) -> list[int]:
 
 def _files_of(candidate: Candidate) -> dict[str, list[int]]:
     """Return the source files of a plugin that are loaded, with what identifies them."""
-    if candidate.value == candidate.distribution:  # one file, and those next to it
+    if candidate.is_file:  # and those next to it
         folder = Path(candidate.value).parent
         paths = {candidate.value, *(each for each in _loaded() if Path(each).parent == folder)}
     else:

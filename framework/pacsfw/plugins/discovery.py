@@ -61,6 +61,11 @@ class Candidate:
     """The folder of its metadata; empty for a one-file plugin."""
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is a one-file plugin."""
+        return bool(self.value) and not self.origin
+
+    @property
     def key(self) -> str:
         """``distribution/name``, unique among the loaded plugins."""
         return f"{self.distribution}/{self.name}"
@@ -115,7 +120,7 @@ def find(plan: PluginPlan) -> Found:
         else:
             value = str(path)
             found.append(Candidate(path.stem, value, "", partial(_load_file, path), value))
-    names = "\n".join(sorted(_folder_of(each).name for each in there))
+    names = "\n".join(sorted({_folder_of(each).name for each in there}))
     return Found(found, sha256(names.encode("utf-8", "surrogateescape")).hexdigest())
 
 

@@ -128,5 +128,8 @@ class Hooks(Protocol):
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
         """Return the first value that is not None."""
 
+    def import_file(self, module: str) -> None:
+        """Import the one-file plugin with this name, if there is one."""
+
     def config_loaded(self, config: Mapping[str, Any]) -> None:
         """Pass the configuration to the plugins."""

@@ -231,6 +231,9 @@ class Registry:
 
     def _reference(self, kind: str, name: str) -> Offer:
         target = name.replace("pacsanini.convert:", "pacsfw.convert:", 1)
+        module = target.partition(":")[0]
+        if self._hooks is not None:
+            self._hooks.import_file(module)
         try:
             found = entrypoints.EntryPoint.from_string(target, name).load()
         except entrypoints.BadEntryPoint as err:
@@ -243,7 +246,6 @@ class Registry:
             raise PluginError(f"{kind} {name!r}: {type(err).__name__}: {err}") from err
         if not callable(found):
             raise PluginError(f"{kind} {name!r} is not callable")
-        module = target.partition(":")[0]
         return Offer(kind, record_of(kind, name, found), module, *_distribution_of(module))
 
     def _check_requirements(self, offer: Offer) -> None:

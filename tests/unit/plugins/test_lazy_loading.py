@@ -113,6 +113,17 @@ def test_a_run_imports_only_what_it_uses_once_in_each_process(
     assert {name for name, _ in imported} == {"site_two", "site_loud"}
 
 
+def test_a_function_of_a_loaded_file_is_found_by_its_module(several):
+    several.configure("def loud(value):\n    return str(value)\n", "callbacks_of_mine.py")
+    text = CONF % "PATIENT" + TAG % "callback: 'callbacks_of_mine:loud'"
+    text += "plugins: {load: [callbacks_of_mine.py]}\n"
+
+    ran = several.run("config", "check", several.configure(text), cwd=several.site)
+
+    assert ran.returncode == 0, ran.stderr
+    assert several.imports() == []
+
+
 def test_imports_are_traced(several):
     traced = several.run(
         "config", "check", several.configure(CONF % "one"), PACSFW_TRACE_HOOKS="1"

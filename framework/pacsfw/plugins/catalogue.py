@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
-from pacsfw.errors import PacsfwError, PluginError
-from pacsfw.plugins.boundary import is_own_signal
+from pacsfw.errors import ComponentError, PacsfwError, PluginError
 from pacsfw.plugins.descriptions import Description
 from pacsfw.plugins.discovery import (
     BUNDLED,
@@ -150,18 +150,13 @@ class Catalogue:
             if schemes is not None and scheme not in schemes:
                 continue
             try:
-                values = each.imported().call(
-                    "pacsfw_resolve_secret", scheme=scheme, reference=reference
-                )
+                values = each.call("pacsfw_resolve_secret", scheme=scheme, reference=reference)
+            except ComponentError as err:
+                reason = f"{what} failed: {each.info}: {err.fault.reason}"
+                failure = failure or PluginError(reason)
+                continue
             except PacsfwError as err:
                 failure = failure or err
-                continue
-            except BaseException as err:
-                if is_own_signal(err):
-                    raise
-                failure = failure or PluginError(
-                    f"{what} failed: {each.info}: {type(err).__name__}"
-                )
                 continue
             for value in values:
                 if isinstance(value, str):
@@ -187,16 +182,7 @@ class Catalogue:
     def config_loaded(self, config: Mapping[str, Any]) -> None:
         """Pass the configuration to the plugins; see `Registry.config_loaded`."""
         for each in self._with("pacsfw_config_loaded"):
-            try:
-                each.imported().call("pacsfw_config_loaded", config=config)
-            except PacsfwError:
-                raise
-            except BaseException as err:
-                if is_own_signal(err):
-                    raise
-                raise PluginError(
-                    f"{each.info}: pacsfw_config_loaded: {type(err).__name__}: {err}"
-                ) from err
+            each.call("pacsfw_config_loaded", config=deepcopy(config))
 
     def _with(self, hook: str) -> list[Known]:
         """Return the usable plugins with this hook: ``tryfirst`` first, ``trylast`` last."""

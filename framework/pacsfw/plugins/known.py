@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from pacsfw.api import Component, ConfigSection
-from pacsfw.errors import PluginError
+from pacsfw.errors import PacsfwError, PluginError
+from pacsfw.plugins.boundary import Boundary
 from pacsfw.plugins.descriptions import Description, component_of, section_of
 from pacsfw.plugins.discovery import Candidate
 from pacsfw.plugins.facts import facts_of
@@ -100,6 +101,18 @@ class Known:
                 self._forget()
                 raise PluginError(str(failure))
         return self._plugin
+
+    def call(self, hook: str, **arguments: Any) -> list[Any]:
+        """Import it, call each implementation of a hook, and return the results.
+
+        Raises
+        ------
+        ComponentError
+            The hook raised something that is no error of pacsfw.
+        """
+        owner = f"{self.candidate.distribution} {self.candidate.version}".strip()
+        boundary = Boundary("plugin", f"{self.candidate.name!r} ({owner})", (PacsfwError,))
+        return boundary.call(hook, self.imported().call, hook, **arguments)
 
     def _real(self, kind: str, name: str, where: str, key: Any) -> Any:
         found = getattr(self.imported(), where).get(key)

@@ -31,7 +31,7 @@ def loaded(*codes: str):
 
 
 def test_every_hook_of_components_has_a_kind():
-    assert tuple(HOOKS.values()) == KINDS
+    assert sorted(HOOKS.values()) == sorted(KINDS)
 
 
 def test_a_plugin_for_this_contract_is_used():
@@ -270,3 +270,22 @@ def test_a_hook_that_refuses_the_configuration_is_called_in_its_order():
 
     with pytest.raises(ConfigError, match="first"):
         registry.config_loaded({})
+
+
+def test_a_hook_that_changes_the_configuration_changes_its_own_copy():
+    registry = loaded("@hookimpl\ndef pacsfw_config_loaded(config):\n    config['a'].append(2)\n")
+    config = {"a": [1]}
+
+    registry.config_loaded(config)
+
+    assert config == {"a": [1]}
+
+
+def test_a_hook_that_fails_is_named_without_the_text_of_its_exception():
+    registry = loaded("@hookimpl\ndef pacsfw_config_loaded(config):\n    exit('sesame')\n")
+
+    with pytest.raises(PluginError) as failed:
+        registry.config_loaded({})
+
+    assert "plugin 'p0' (site 1.0): pacsfw_config_loaded: tried to exit" in str(failed.value)
+    assert "sesame" not in str(failed.value)

@@ -64,6 +64,8 @@ def examined(what: str) -> Iterator[Finding]:
             )
             return
         registry = _loaded(package)
+        if not registry.plugins and not registry.failures:
+            yield Finding(f"no plugin of {package.name} was found", "see `pacsfw plugins doctor`")
         for failure in registry.failures:
             yield Finding(str(failure), "pacsfw would not use it", traceback=failure.traceback)
         for offer in registry.offers():

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pacsfw.errors import ComponentConflict, PacsfwError, PluginError
+from pacsfw.plugins.descriptions import ATTEMPT
 from pacsfw.plugins.discovery import BUNDLED, DISABLE_VARIABLE
 from pacsfw.plugins.records import CommandOffer, Offer, PluginFailure, PluginInfo
 from pacsfw.plugins.registry import Registry
@@ -129,6 +130,8 @@ def _advice(failure: PluginFailure, unmet: Sequence[Unmet]) -> str:
     Never to install a package with the name of a missing module: anyone may have published one.
     """
     off = f"or disable it: plugins.disable, {DISABLE_VARIABLE}={failure.plugin}, --no-plugins"
+    if failure.stage == ATTEMPT:
+        return "repeat the command: it is tried again"
     if failure.stage == "requirements":
         return f"do that, {off}"
     if unmet:

@@ -21,13 +21,15 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
-from pacsfw.plugins.descriptions import Description
+from pacsfw.plugins.descriptions import ATTEMPT, Description
 from pacsfw.plugins.discovery import Candidate, PluginPlan, find
 from pacsfw.plugins.loading import TRACE_VARIABLE, Plugin
 
 SECONDS_VARIABLE = "PACSFW_IMPORT_SECONDS"
 """How long the import of one plugin, with the calls of its hooks, may take; 30 by default."""
 _SECONDS = 30.0
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""Signals by which a user or the system ends a process: no fault of a plugin."""
 _START_SECONDS = 60.0
 """How long Python itself may take to start."""
 _PROGRAM = """\
@@ -54,10 +56,11 @@ def describe_apart(
                     yield waiting.pop(key), Description.read(said)
                     begun = ""
         if begun in waiting:
-            yield waiting.pop(begun), Description.failed(process.ended)
+            stage = ATTEMPT if process.killed else "import"
+            yield waiting.pop(begun), Description.failed(process.ended, stage)
         elif waiting:  # it never got to a plugin: another attempt would end in the same way
             for candidate in waiting.values():
-                yield candidate, Description.failed(f"could not be tried: {process.ended}")
+                yield candidate, Description.failed(process.ended, ATTEMPT)
             return
 
 
@@ -73,10 +76,11 @@ class _Process:
             "deep": deep,
         }
         self.ended = "its process ended without a reason"
+        self.killed = False
 
     def __enter__(self) -> _Process:
         self._process = subprocess.Popen(  # noqa: S603 - this Python
-            [sys.executable, "-c", _PROGRAM],
+            [sys.executable, "-P", "-c", _PROGRAM],  # -P: no module of the working directory
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -111,7 +115,7 @@ class _Process:
                 self.ended = f"its import takes longer than {limit:g} s ({SECONDS_VARIABLE})"
                 return
             if not (piece := os.read(source, 65_536)):
-                self.ended = _how_it_ended(self._process)
+                self._note_the_end()
                 return
             *lines, buffer = (buffer + piece).split(b"\n")
             for line in lines:
@@ -122,22 +126,24 @@ class _Process:
                     return
                 yield key, said
 
+    def _note_the_end(self) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=5)
+        code = self._process.returncode
+        self.killed = code is not None and -code in _FROM_OUTSIDE
+        self.ended = f"its import ended the process (exit code {code})"
+        if code is not None and code < 0:
+            with suppress(ValueError):
+                self.ended = f"its import killed the process ({signal.Signals(-code).name})"
+        if self.killed:
+            self.ended = f"the process was ended from outside ({signal.Signals(-code).name})"
+
 
 def _seconds() -> float:
     try:
         return float(os.environ.get(SECONDS_VARIABLE, "")) or _SECONDS
     except ValueError:
         return _SECONDS
-
-
-def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=5)
-    code = process.returncode
-    if code is not None and code < 0:
-        with suppress(ValueError):
-            return f"its import killed the process ({signal.Signals(-code).name})"
-    return f"its import ended the process (exit code {code})"
 
 
 def answer(asked: Mapping[str, Any]) -> None:

@@ -78,7 +78,8 @@ def _described(
         from pacsfw.plugins.apart import describe_apart  # deferred: subprocess is slow to import
 
         for each, found[each.key] in describe_apart(plan, apart):
-            index.put(each, environment, found[each.key])
+            if found[each.key].is_lasting:
+                index.put(each, environment, found[each.key])
             if is_traced():
                 line = f"index {each.key}: import took {found[each.key].seconds * 1000:.1f} ms"
                 print(line, file=sys.stderr)  # noqa: T201 - enabled by the user

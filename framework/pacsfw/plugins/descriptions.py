@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pacsfw.api import Component, ConfigSection
 from pacsfw.plugins.discovery import Candidate
@@ -15,7 +15,8 @@ from pacsfw.plugins.facts import factory_fault, facts_of
 from pacsfw.plugins.loading import Plugin
 from pacsfw.plugins.records import PluginFailure
 
-R = TypeVar("R", Component[Any], ConfigSection)
+ATTEMPT = "attempt"
+"""The stage of a failure that is no fault of the plugin: it is not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,11 @@ class Description:
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON-compatible data."""
         return asdict(self)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether another attempt would end in the same way."""
+        return all(stage != ATTEMPT for stage, _, _ in self.failures)
 
     @property
     def is_current(self) -> bool:

@@ -9,14 +9,14 @@ from typing import Any
 from pacsfw.api import Component, ConfigSection
 from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.plugins.boundary import Boundary
-from pacsfw.plugins.descriptions import Description, component_of, section_of
+from pacsfw.plugins.descriptions import ATTEMPT, Description, component_of, section_of
 from pacsfw.plugins.discovery import Candidate
 from pacsfw.plugins.facts import facts_of
 from pacsfw.plugins.index import Index
 from pacsfw.plugins.loading import Plugin
 from pacsfw.plugins.records import CommandOffer, Offer, PluginInfo, SectionOffer
 
-UNUSABLE = ("requirements", "import", "register")
+UNUSABLE = (ATTEMPT, "requirements", "import", "register")
 """Stages without which nothing of a plugin can be used."""
 
 

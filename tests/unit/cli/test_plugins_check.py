@@ -166,6 +166,16 @@ def test_an_installed_package_is_checked(tmp_path):
     assert "site-one: 0 to fix, 4 to improve" in ran.stdout
 
 
+def test_a_package_whose_plugins_are_switched_off_does_not_pass(tmp_path):
+    dists = Installed(tmp_path)
+    dists.install("site_one", YEARLY, metadata="Requires-Dist: pacsfw>=0.1,<1\n")
+
+    ran = dists.run("--no-plugins", "plugins", "check", "site-one")
+
+    assert ran.returncode == 1
+    assert "no plugin of site-one was found" in ran.stdout
+
+
 @pytest.mark.parametrize("what", ["no-such-package", "."])
 def test_what_is_no_package_is_refused(what, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

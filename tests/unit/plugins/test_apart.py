@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -79,6 +82,35 @@ def test_the_failure_is_remembered_and_the_doctor_tries_again(dists):
     assert "plugin 'site_bad' (site-bad 1.2): import: its import killed the process" in sick.stdout
     assert dists.run("plugins", "doctor", MENDED="1").returncode == 0
     assert listed(dists)["layout", "one"] == "ok"
+
+
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM"])
+def test_a_process_that_is_ended_from_outside_is_not_remembered(dists, number):
+    code = "import os, signal\nif 'KILL' in os.environ:\n    os.kill(os.getpid(), signal.{})\n"
+    dists.install("site_one", code.format(number) + ONE)
+
+    ran = dists.run("plugins", "list", "--json", KILL="1")
+
+    states = {each["name"]: each["state"] for each in json.loads(ran.stdout)}
+    reason = f"the process was ended from outside ({number})"
+    assert states["site_one"] == f"broken: attempt: {reason}"
+    assert listed(dists)["layout", "one"] == "ok"
+
+
+def test_a_file_of_the_working_directory_is_not_imported(dists):
+    dists.configure("raise RuntimeError('of the working directory')\n", "json.py")
+    dists.install("site_one", ONE)
+    program = "from pacsfw.plugins import *\nprint(discover(PluginPlan()).failures)"
+
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        cwd=dists.folder,
+        env={**os.environ, **dists.variables},
+        capture_output=True,
+        text=True,
+    )
+
+    assert (ran.stdout, ran.stderr) == ("()\n", "")
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class Known:
         """
         owner = f"{self.candidate.distribution} {self.candidate.version}".strip()
         boundary = Boundary("plugin", f"{self.candidate.name!r} ({owner})", (PacsfwError,))
-        return boundary.call(hook, self.imported().call, hook, **arguments)
+        return boundary.call(hook, self.imported().call, hook, arguments)
 
     def _real(self, kind: str, name: str, where: str, key: Any) -> Any:
         found = getattr(self.imported(), where).get(key)

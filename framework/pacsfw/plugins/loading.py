@@ -113,7 +113,7 @@ class Plugin:
         said = None if self.failures else getattr(self.module, SCHEMES, None)
         return None if said is None else list(said)
 
-    def call(self, hook: str, **arguments: Any) -> list[Any]:
+    def call(self, hook: str, arguments: Mapping[str, Any]) -> list[Any]:
         """Call each implementation of a hook, and return the results; they may raise."""
         return [self._call(impl, arguments) for impl in self._impls(hook)]
 

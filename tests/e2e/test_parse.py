@@ -255,7 +255,9 @@ def test_our_own_files_are_not_read_though_they_are_in_the_tree(disc):
 def test_the_switch_for_data_sets_without_preamble_reaches_the_workers(disc, monkeypatch, options):
     built = []
     monkeypatch.setattr(
-        job, "OrderedPool", lambda size, spec: built.append(spec) or OrderedPool(size, spec)
+        job,
+        "OrderedPool",
+        lambda size, spec, **more: built.append(spec) or OrderedPool(size, spec, **more),
     )
 
     disc.parse("table.csv", *options)

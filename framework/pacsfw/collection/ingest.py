@@ -54,6 +54,7 @@ class IngestSpec:
         layout: Layout = limited(
             registry.build("layout", self.sort_by.name, self.sort_by.options),
             self.reading.call_seconds,
+            f"layout {registry.describe('layout', self.sort_by.name)}",
         )
         reader = CellReader(self.reading, registry)
 

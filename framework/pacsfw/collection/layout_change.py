@@ -41,7 +41,7 @@ def _compare(run: Run, workers: int) -> None:
     total, _ = instances.totals()
     _log.warning("layout %s has changed: comparing its paths of %s files", layout, f"{total:,}")
     jobs = (Place(instance) for _, instance in instances.stored(0, instances.last_number()))
-    with OrderedPool(workers, ingest_spec(run, ())) as pool:
+    with OrderedPool(workers, ingest_spec(run, ()), blame=run.blame) as pool:
         moved = [
             job.instance.study_uid
             for job, outcome in pool.map(jobs)

@@ -54,8 +54,8 @@ class ConversionRefused:
 class Work:
     """Returns the outcome of jobs; never raises, whatever a converter does."""
 
-    def __init__(self, converter: Converter, seconds: float) -> None:
-        self._convert = limited(_collected(converter), seconds, patience=None)
+    def __init__(self, converter: Converter, seconds: float, label: str = "") -> None:
+        self._convert = limited(_collected(converter), seconds, label, patience=None)
 
     def __call__(self, job: Job) -> Made | ConversionRefused:
         """Do one job; retry it if the converter raises `Retry`."""

@@ -100,7 +100,9 @@ class CellReader:
     def _callback(self, use: Use) -> TagCallback:
         own = self._spec.functions.get(use.name)
         found: TagCallback = own or self._registry.build("callback", use.name, use.options)
-        return limited(found, self._spec.call_seconds) if self._spec.call_seconds else found
+        if not self._spec.call_seconds:
+            return found
+        return limited(found, self._spec.call_seconds, f"callback {self._owner(use)}")
 
     def _owner(self, use: Use) -> str:
         is_own = use.name in self._spec.functions

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pacsfw.durable import digest_of
 from pacsfw.testing import make_studies, write_studies
 
 STUDIES = make_studies(3, days=30, modalities=(("CT",),), instances=2)
@@ -179,6 +180,12 @@ class Work:
         with (self.folder / "resources_meta.csv").open(newline="") as lines:
             return {row[column] for row in csv.DictReader(lines)}
 
+    def events(self) -> list[dict]:
+        """Return the lines of the last run that the observer wrote."""
+        text = (self.folder / "events.jsonl").read_text()
+        lines = list(map(json.loads, text.splitlines()))
+        return [line for line in lines if line["run"] == lines[-1]["run"]]
+
     def manifest(self, kind: str) -> dict[str, list[str]]:
         """Return the components of a kind, by study, as the manifest names them."""
         assert self.run("verify", "--offline")[0] == 0
@@ -202,6 +209,7 @@ def laid_out(work) -> Work:
     """Two studies, placed by a layout in a file."""
     work.use("lay.py", LAYOUT.format("one"))
     work.conf["storage"]["sort_by"] = "by-study"
+    work.conf["observers"] = [{"use": "manifest", "with": {"path": "events.jsonl"}}]
     assert work.run()[0] == 0
     return work
 
@@ -215,10 +223,15 @@ def test_an_edited_layout_with_the_same_paths_is_accepted_and_each_file_keeps_it
 
     assert code == 0, said
     assert "comparing its paths of 4 files" in said
+    started, *others = laid_out.events()
     after = laid_out.manifest("layout")
     assert {uid: after[uid] for uid in before} == before
     [old], [new] = before[STUDIES[0].uid], after[STUDIES[2].uid]
     assert old != new
+    [layout] = [each for each in started["components"] if each["kind"] == "layout"]
+    assert layout["code"] == digest_of(laid_out.folder / "lay.py")
+    named = {each["study"]: each["components"] for each in others if each["event"] == "study"}
+    assert named[STUDIES[2].uid]["layout"] == new
     for each in (old, new):
         assert each.startswith(f"'by-study' (from {laid_out.folder / 'lay.py'}, code ")
     assert "comparing" not in laid_out.run()[1]

@@ -269,7 +269,7 @@ def test_the_data_of_a_layout_may_grow_but_not_move_what_is_stored(work):
     table.write_text(table.read_text().replace("lung", "brain"))
     code, said = work.run()
     assert code == 2
-    assert "for 2 of 6 stored instances, and would split 1 studies" in said
+    assert "for 2 of 6 stored instances, and would split 1 study" in said
 
     work.conf["storage"]["sort_by"]["with"]["depth"] = 1
     code, said = work.run()
@@ -333,16 +333,16 @@ def test_a_sink_with_other_data_gets_all_rows_again(work):
     assert sorted(lines) == sorted(study.uid for study in STUDIES[:2] for _ in "ab")
 
 
-def test_a_fingerprint_that_is_no_text_is_a_fault_of_the_component(work):
+@pytest.mark.parametrize("command", [("config", "check"), ("run",)])
+def test_a_fingerprint_that_is_no_text_is_a_fault_of_the_component(work, command):
     work.use("note.py", CONVERTER.format(text="x", fingerprint=0))
     work.conf["convert"] = ["note"]
 
-    code, said = work.run()
+    code, said = work.run(*command)
 
     assert code == 3
-    assert (
-        f"converter 'note' (from {work.folder / 'note.py'}): fingerprint: is int, not str" in said
-    )
+    component = f"converter 'note' (from {work.folder / 'note.py'})"
+    assert f"{component}: fingerprint: is int, not str" in said
 
 
 def test_tags_may_change_together_with_converters(work):

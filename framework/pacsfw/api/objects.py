@@ -41,6 +41,12 @@ Layout: TypeAlias = "Callable[[Header], Sequence[str]]"
 TagCallback: TypeAlias = "Callable[[Any], Any]"
 """Converts a value from pydicom to a cell. Never called for absent or empty values."""
 
+RowCallback: TypeAlias = "Callable[[Header], Any]"
+"""Makes cells from the whole header of an instance: a mapping of columns to values (a TypedDict,
+NamedTuple or dataclass), or one value. Its columns and their types are known beforehand: from its
+`Component`, its return annotation or the configuration. What it leaves out is an empty cell; any
+other key is an error."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from pacsfw.api import ComponentInfo
 from pacsfw.collection.pacs import build_transfer, pacs_query, transfer_use
-from pacsfw.config import Config, Tag, Use
+from pacsfw.config import Config, TagEntry, Use
 from pacsfw.plugins.records import Offer
 from pacsfw.plugins.registry import Registry
 
 
-def callbacks_of(tags: Sequence[Tag], registry: Registry) -> dict[str, str]:
-    """Return the callbacks of the tags under the key ``callback``; empty if there are none."""
-    uses = [use for tag in tags for use in tag.callbacks]
-    named = dict.fromkeys(registry.describe("callback", use.name) for use in uses)
-    return {"callback": ", ".join(named)} if named else {}
+def callbacks_of(tags: Sequence[TagEntry], registry: Registry) -> dict[str, str]:
+    """Return the callbacks and row callbacks of the tags, by kind; empty if there are none."""
+    named: dict[str, dict[str, None]] = {}
+    for kind, use in (each for tag in tags for each in tag.uses):
+        named.setdefault(kind, {})[registry.describe(kind, use.name)] = None
+    return {kind: ", ".join(names) for kind, names in named.items()}
 
 
 def components(config: Config, registry: Registry) -> tuple[ComponentInfo, ...]:
@@ -25,7 +26,7 @@ def components(config: Config, registry: Registry) -> tuple[ComponentInfo, ...]:
         use, _ = transfer_use(config, registry)
         asked = pacs_query(config, build_transfer(use, registry), registry)
         uses += [("transfer", use), ("query", asked)]
-    uses += [("callback", use) for tag in config.tags for use in tag.callbacks]
+    uses += [each for tag in config.tags for each in tag.uses]
     uses += [("converter", convert.use) for convert in config.converts]
     uses += [("sink", use) for use in config.sinks]
     uses += [("observer", use) for use in config.observers]

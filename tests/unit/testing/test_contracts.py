@@ -8,6 +8,7 @@ import itertools
 import time
 from contextlib import contextmanager
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
@@ -28,6 +29,7 @@ from pacsfw.testing import (
     LayoutContract,
     ObserverContract,
     QueryProviderContract,
+    RowCallbackContract,
     SinkContract,
     TagCallbackContract,
     TransferContract,
@@ -36,6 +38,7 @@ from pacsfw.testing import (
 HOOKS = {
     "layout": "pacsfw_layouts",
     "callback": "pacsfw_tag_callbacks",
+    "row-callback": "pacsfw_row_callbacks",
     "converter": "pacsfw_converters",
     "sink": "pacsfw_sinks",
     "query": "pacsfw_query_providers",
@@ -275,6 +278,98 @@ def test_wrong_callbacks_fail(callback, examples, failed, tmp_path):
         found = ["test_hostile_text_is_converted_or_refused"]
 
     assert any(name.startswith(failed) for name in found) if failed else found == []
+
+
+# --- row callbacks ------------------------------------------------------------------------------
+
+
+class Size(NamedTuple):
+    pixels: int | None
+
+
+def pixels(header) -> Size:
+    if header.get("Rows") == 0:
+        raise ValueError("no rows")
+    rows, columns = header.get("Rows"), header.get("Columns")
+    return Size(rows * columns if rows and columns else None)
+
+
+def unannotated(header):
+    return pixels(header)
+
+
+def text_pixels(header) -> Size:
+    return Size(str(pixels(header).pixels))
+
+
+def unannounced(header) -> Size:
+    return {"pixels": pixels(header).pixels, str(header.get("PatientID")): 1}
+
+
+def inventing(header) -> Size:
+    return Size((header.get("Rows") or 0) * (header.get("Columns") or 0) or None)
+
+
+def assuming(header) -> Size:
+    return pixels(header) if header.Rows else Size(None)
+
+
+def quitting(header) -> Size:
+    if not header.get("Rows"):
+        raise SystemExit(1)
+    return pixels(header)
+
+
+def counting_calls(header) -> Size:
+    return Size(next(COUNT))
+
+
+def editing(header) -> Size:
+    header.dataset.PatientID = "edited"
+    return pixels(header)
+
+
+PIXELS = [({"Rows": 2, "Columns": 3}, Size(6))]
+
+
+@pytest.mark.parametrize(
+    ("callback", "examples", "failed"),
+    [
+        (pixels, PIXELS, ""),
+        (pixels, [], "test_the_examples_give_their_values"),
+        (pixels, [(PIXELS[0][0], Size(7))], "test_the_examples_give_their_values"),
+        (unannotated, PIXELS, "test_its_columns_are_known_beforehand"),
+        (text_pixels, PIXELS, "test_values_are_those_of_the_columns_that_it_promises"),
+        (unannounced, PIXELS, "test_values_are_those_of_the_columns_that_it_promises"),
+        (inventing, PIXELS, "test_what_it_cannot_tell_it_refuses"),
+        (assuming, PIXELS, "test_an_instance_without_the_attributes_has_empty_cells"),
+        (quitting, PIXELS, "test_an_instance_without_the_attributes_has_empty_cells"),
+        (counting_calls, PIXELS, "test_it_keeps_nothing_and_changes_nothing"),
+        (editing, PIXELS, "test_it_keeps_nothing_and_changes_nothing"),
+    ],
+)
+def test_wrong_row_callbacks_fail(callback, examples, failed, tmp_path):
+    contract = under(RowCallbackContract, of(callback), examples=examples, refused=[{"Rows": 0}])
+
+    try:
+        found = failing(contract, tmp_path)
+    except SystemExit:
+        found = ["test_an_instance_without_the_attributes_has_empty_cells"]
+
+    assert failed in found if failed else found == []
+
+
+def test_columns_of_a_row_callback_may_be_listed(tmp_path):
+    def size(header):
+        return {"pixels": pixels(header).pixels}
+
+    contract = under(
+        RowCallbackContract,
+        of(size),
+        examples=[(PIXELS[0][0], {"pixels": 6})],
+        columns={"pixels": "int"},
+    )
+    assert failing(contract, tmp_path) == []
 
 
 # --- converters ---------------------------------------------------------------------------------

@@ -145,14 +145,16 @@ def test_the_columns_are_those_of_the_record_the_annotation_or_the_configuration
             "row_callback: 'of_rows:odd'",
             (
                 "tags[0].row_callback: the field 'price' of Odd has a type that no column holds: "
-                "use str, int, float, bool, date, time, datetime, timedelta, dict, or a list of these"
+                "use str, int, float, bool, date, time, datetime, timedelta, dict, or a list of "
+                "these"
             ),
         ),
         (
             "row_callback: 'of_rows:lost'",
             (
                 "tags[0].row_callback: the return annotation of lost cannot be resolved (name "
-                "'Nothing' is not defined); import its names outside `if TYPE_CHECKING`, or set the "
+                "'Nothing' is not defined); import its names outside `if TYPE_CHECKING`, or set "
+                "the "
                 "`type` of the tag"
             ),
         ),

@@ -121,7 +121,11 @@ class RemoteError(PacsfwError):
 
 
 class Skip(Exception):
-    """Skip this item on purpose; it is counted as skipped, not failed."""
+    """Leave this item out on purpose; raised by layouts and converters.
+
+    An instance that a layout leaves out is not expected, so its study is complete without it. The
+    text is shown to users; it must not quote a value of the instance.
+    """
 
 
 class Retry(Exception):

@@ -85,6 +85,7 @@ class SeriesVerdict:
     stored: int = 0
     source: str = ""
     missing: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class Verdict:
     state: VerdictState
     reason: str = ""
     expected: int | None = None
+    """The number of instances that must be stored: without those in `left_out`."""
     stored: int = 0
     source: str = ""
     """Source of the expected number: ``image-uids``, ``instance-count``, ``series-counts``,
@@ -103,6 +105,8 @@ class Verdict:
     """Every series that the PACS lists or that is stored; empty if they are unknown."""
     comment: str = ""
     """What the PACS itself said. It may name a patient: only terminals show it."""
+    left_out: int = 0
+    """The number of instances that the PACS has and that were left out on purpose."""
 
     @property
     def is_complete(self) -> bool:

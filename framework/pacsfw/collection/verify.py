@@ -142,6 +142,10 @@ class VerifyStep:
             if each.condition in ("whole", "unreadable"):
                 flags = [name for name, uids in flagged.items() if each.instance.sop_uid in uids]
                 writer.file(each, verdict, flags)
+        for instance in self._ledger.left_out.of_study(uid):
+            self._result.left_out += 1
+            flags = [name for name, uids in flagged.items() if instance.sop_uid in uids]
+            writer.left_out(instance, verdict, flags)
         if verdict is None:
             return
         series = {sop: one.uid for one in evidence.series(uid) for sop in one.missing}

@@ -125,7 +125,7 @@ class StudyMover:
         study = self.ledger.studies.get(study_uid)
         if study is None:
             raise StateError(f"study {study_uid} is not in the ledger")
-        self.arrivals.track(study_uid, self.ledger.instances.stored_uids(study_uid))
+        self.arrivals.track(study_uid, self.ledger.instances.arrived_uids(study_uid))
         expectation = self._judge.with_known(study_uid, self._read(study))
         self.arrivals.expect(study_uid, expectation.uids)
         if self._judge.knows_less(study_uid, expectation):
@@ -163,7 +163,7 @@ class StudyMover:
             return Attempt(again=again, strained=ending == "busy", came=came)
         # Instances in quarantine would arrive in the same state again; they are retried once.
         instances = self.ledger.instances
-        held = instances.quarantined_uids(study_uid) | instances.disputed(study_uid)
+        held = instances.quarantined_uids(study_uid) | self.ledger.senders.disputed(study_uid)
         held |= instances.held_uids(study_uid)
         missing = set(verdict.missing)
         waits = missing <= instances.held_uids(study_uid)  # for the configuration
@@ -256,7 +256,7 @@ class _Requesting:
         requests = requests_for(
             study.uid,
             self._expectation,
-            mover.ledger.instances.stored_by_series(study.uid),
+            mover.ledger.instances.by_series(study.uid, "stored", "left-out"),
             given_up=mover.ledger.evidence.given_up(study.uid),
             attempt=self._attempt,
             refused=mover.levels.refused | refused,

@@ -36,7 +36,10 @@ class Header(Protocol):
 
 
 Layout: TypeAlias = "Callable[[Header], Sequence[str]]"
-"""Names of the folders and, last, of the file. Core makes them safe and keeps them inside."""
+"""Names of the folders and, last, of the file. Core makes them safe and keeps them inside.
+
+An object may have ``open(context)`` and ``close()``, as `Closing`; likewise callbacks.
+"""
 
 TagCallback: TypeAlias = "Callable[[Any], Any]"
 """Converts a value from pydicom to a cell. Never called for absent or empty values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pacsfw.dicom.header import FileHeader
 from pacsfw.errors import StateError
 from pacsfw.ledger.cells import encode
 from pacsfw.plugins import discover
+from pacsfw.plugins.opening import open_callable
 from pacsfw.plugins.rules import rule_fingerprint
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
@@ -47,12 +48,14 @@ class IngestSpec:
     def build(self) -> Ingest:
         """Load the plugins in the worker process, and build the ingest function."""
         os.umask(0o077)  # for all parent folders of a file, not only the last
-        registry = discover(self.reading.plugins)
-        layout: Layout = limited(
-            registry.build("layout", self.sort_by.name, self.sort_by.options),
-            self.reading.call_seconds,
-        )
-        reader = CellReader(self.reading, registry)
+        registry, sort_by = discover(self.reading.plugins), self.sort_by
+        named = registry.describe("layout", sort_by.name)
+        layout: Layout = registry.build("layout", sort_by.name, sort_by.options)
+        with ExitStack() as stack:
+            open_callable(stack, "layout", named, layout, self.reading.context)
+            reader = CellReader(self.reading, registry)
+            stack.callback(reader.close)
+            opened = stack.pop_all()
 
         def read_row(header: FileHeader) -> tuple[str, Sequence[CellError]]:
             row, wanted, errors = reader.read(header)
@@ -61,14 +64,15 @@ class IngestSpec:
         return Ingest(
             self.directory,
             self.state,
-            layout,
-            registry.describe("layout", self.sort_by.name),
+            limited(layout, self.reading.call_seconds),
+            named,
             read_row,
             reader.headers(),
             self.known,
             rule=self.rule,
             unsolicited=self.unsolicited,
             durable=self.durable,
+            close=opened.close,
         )
 
 
@@ -81,6 +85,7 @@ def ingest_spec(run: Run, wanted: tuple[Tag, ...]) -> IngestSpec:
         wanted=wanted,
         charset=run.config.undeclared_charset,
         call_seconds=run.timing.call,
+        context=run.context,
     )
     return IngestSpec(
         reading, storage.sort_by, storage.directory, storage.state, fingerprint_of_layout(run)

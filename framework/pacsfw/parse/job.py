@@ -170,6 +170,7 @@ class ParseJob:
             wanted=wanted_by([self._instances]),
             charset=self._config.undeclared_charset,
             bare=request.bare,
+            context=self._run.context,
         )
         spec = ParseSpec(
             reading=reading,

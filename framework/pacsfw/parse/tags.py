@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
+from weakref import finalize
 
 from pydicom.dataset import Dataset
 
-from pacsfw.api import Column, ColumnType, Component, Header
+from pacsfw.api import Clock, Column, ColumnType, Component, Header
 from pacsfw.config import RowColumns, TagEntry, Use, load, tags_of_tree
 from pacsfw.config.columns import columns_of, type_of
 from pacsfw.dicom.decoding_errors import UnreadableObject
@@ -26,6 +27,7 @@ from pacsfw.parse.tree.files import InProcess, TreeReader
 from pacsfw.parse.tree.walk import SPECIAL, Item, is_special
 from pacsfw.parse.worker import ParseSpec, file_reader
 from pacsfw.plugins import PluginPlan, discover, facts
+from pacsfw.plugins.opening import outside_a_run
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 from pacsfw.workers import OrderedPool
@@ -125,7 +127,7 @@ class DicomTagGroup:
         self._registry = _registry(self._plugins)
         self._functions: dict[str, Callable[[Any], Any]] = {}
         self._of_functions: dict[str, Component[Any]] = {}
-        self._charset = ""
+        self._charset, self._context = "", outside_a_run()
         # A text is one tag, not one for each of its letters.
         each = [tags] if isinstance(tags, str | DicomTag | RowTag | Mapping) else tags
         given = [_as_tag(tag) for tag in each]
@@ -148,6 +150,7 @@ class DicomTagGroup:
         loaded.build({"callback", "row-callback"})
         group = cls([], plugins=config.plugins)
         group.tags, group._charset = config.tags, config.undeclared_charset
+        group._context = config.run_context(group._context.workdir, Clock())
         return group
 
     from_json = from_yaml
@@ -200,12 +203,15 @@ class DicomTagGroup:
                 with OrderedPool(workers, ParseSpec(reading=reading, workdir=workdir)) as pool:
                     yield from TreeReader(str(root), pool, workdir).read(limit=limit)
                 return
-            with closing(file_reader(self._cells_of(reading), workdir)) as reader:
+            cells = self._cells_of(reading)
+            with closing(file_reader(cells, workdir, close=cells.close)) as reader:
                 yield from TreeReader(str(root), InProcess(reader), workdir).read(limit=limit)
 
     @cached_property
     def _reader(self) -> CellReader:
-        return self._cells_of(self._reading())
+        cells = self._cells_of(self._reading())
+        finalize(self, cells.close)
+        return cells
 
     def _cells_of(self, reading: ReadingSpec) -> CellReader:
         # No time limit in the user's process, because it would use SIGALRM.
@@ -221,6 +227,7 @@ class DicomTagGroup:
             tags=self.tags,
             charset=self._charset,
             functions=self._functions,
+            context=self._context,
         )
 
     def _tree(self, tag: DicomTag | RowTag) -> dict[str, Any]:

@@ -241,6 +241,23 @@ def test_a_layout_that_changes_the_header_fails(tmp_path):
 COUNT = itertools.count()
 
 
+class Sectioned:
+    """A layout with its first folder from a section."""
+
+    def open(self, context):
+        self.project = context.sections["site"]
+
+    def __call__(self, header):
+        return [self.project, *uid_layout(header)]
+
+
+def test_a_layout_is_opened_with_the_sections_of_the_contract(tmp_path):
+    component = Component(name="sectioned", factory=Sectioned, summary="by section")
+    assert failing(under(LayoutContract, component, sections={"site": "p"}), tmp_path) == []
+    (tmp_path / "without").mkdir()
+    assert failing(under(LayoutContract, component), tmp_path / "without") != []
+
+
 # --- callbacks ----------------------------------------------------------------------------------
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
-from pacsfw.api import HEADER, Row
+from pacsfw.api import HEADER, Row, RunContext
 from pacsfw.config import Tag, TagEntry, Use
 from pacsfw.config.columns import columns_of
 from pacsfw.dicom.cell_errors import CellError
@@ -16,6 +17,7 @@ from pacsfw.dicom.header import FileHeader, HeaderReader
 from pacsfw.dicom.json_model import JsonModel
 from pacsfw.dicom.tagpath import TagPath
 from pacsfw.plugins import PluginPlan
+from pacsfw.plugins.opening import open_callable, outside_a_run
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.tags.row_callbacks import RowCallbacks
 from pacsfw.steps.tags.row_reader import RowReader
@@ -41,6 +43,8 @@ class ReadingSpec:
         Whether to read data sets without preamble as well.
     call_seconds
         Time limit of a callback per instance; 0: no limit.
+    context
+        What callbacks with ``open`` get.
     functions
         Callbacks and row callbacks that no plugin offers, by the name used in the tags.
     """
@@ -51,6 +55,7 @@ class ReadingSpec:
     charset: str = ""
     bare: bool = False
     call_seconds: float = 30.0
+    context: RunContext = field(default_factory=outside_a_run)
     functions: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
 
@@ -63,10 +68,21 @@ class Cells(NamedTuple):
 
 
 class CellReader:
-    """Reads the cells of instances. Build it once per worker, then `read` each header."""
+    """Reads the cells of instances. Build it once per worker, then `read` each header.
+
+    Raises
+    ------
+    PacsfwError
+        A callback cannot be built or opened.
+    """
 
     def __init__(self, spec: ReadingSpec, registry: Registry) -> None:
         self._spec, self._registry = spec, registry
+        with ExitStack() as self._opened:
+            self._build(spec)
+            self._opened = self._opened.pop_all()  # they stay open until `close`
+
+    def _build(self, spec: ReadingSpec) -> None:
         attributes = [tag for tag in spec.wanted if tag.names != (HEADER,)]
         of_tags = [tag for tag in spec.tags if isinstance(tag, Tag)]
         tags = [*of_tags, *attributes]
@@ -88,6 +104,10 @@ class CellReader:
         """Return a reader of headers that also covers these paths."""
         paths = {*self._rows.paths, *more}
         return HeaderReader(paths, self._spec.charset, bare=self._spec.bare)
+
+    def close(self) -> None:
+        """Close the callbacks."""
+        self._opened.close()
 
     def read(self, header: FileHeader) -> Cells:
         """Read the cells of one instance.
@@ -113,6 +133,8 @@ class CellReader:
     def _built(self, kind: str, use: Use) -> Callable[[Any], Any]:
         own = self._spec.functions.get(use.name)
         found: Callable[[Any], Any] = own or self._registry.build(kind, use.name, use.options)
+        if not own:
+            open_callable(self._opened, kind, self._owner(kind, use), found, self._spec.context)
         return limited(found, self._spec.call_seconds) if self._spec.call_seconds else found
 
     def _owner(self, kind: str, use: Use) -> str:

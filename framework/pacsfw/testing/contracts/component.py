@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from pacsfw.api.components import Lazy
 from pacsfw.plugins import registry_of
 from pacsfw.plugins.discovery import Candidate
 from pacsfw.plugins.facts import PLAIN_CALLABLES, disagreement
+from pacsfw.plugins.opening import open_callable
 from pacsfw.plugins.registry import Registry
 
 
@@ -46,8 +48,16 @@ class ComponentContract:
         return self.options
 
     def make(self, **options: Any) -> Any:
-        """Build it with ``options`` of this contract and additional ones."""
-        return self.registry().build(self.kind, self.name, {**self.options, **options})
+        """Build it with ``options`` of this contract and additional ones.
+
+        A layout or callback with ``open`` is opened as well.
+        """
+        built = self.registry().build(self.kind, self.name, {**self.options, **options})
+        if self.kind in PLAIN_CALLABLES:
+            # Not closed before the end of the tests: it may be used as long as it exists.
+            context = self.context(Path(tempfile.gettempdir()))
+            open_callable(ExitStack(), self.kind, self.name, built, context)
+        return built
 
     def context(self, workdir: Path, net: Net | None = None) -> RunContext:
         """Return the context with which it is opened."""

@@ -74,6 +74,9 @@ class OutputFile:
     media_type: str
     sources: tuple[str, ...]
     """SOP Instance UIDs of its sources."""
+    folder: Sequence[str] | None = None
+    """The names of the folders for it, below the folder of the converter's output. Core makes them
+    safe, like those of a layout. None: the folders that the layout gave its sources."""
 
 
 class Converter(Closing, ABC):

@@ -7,6 +7,7 @@ import inspect
 import itertools
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -449,6 +450,28 @@ class Numbered(Copying):
         return out / f"{next(COUNT)}.txt"
 
 
+class Shelving(Copying):
+    folder = ("sizes", "..")
+
+    def convert(self, files, out):
+        for output in super().convert(files, out):
+            yield replace(output, folder=self.folder)
+
+
+class OneName(Shelving):
+    folder = "sizes"
+
+
+class NoName(Shelving):
+    folder = ("sizes", None)
+
+
+class Wandering(Shelving):
+    @property
+    def folder(self):
+        return [str(next(COUNT))]
+
+
 class Forgiving(Copying):
     def convert(self, files, out):
         try:
@@ -461,6 +484,10 @@ class Forgiving(Copying):
     ("converter", "failed"),
     [
         (Copying, ""),
+        (Shelving, ""),
+        (OneName, "test_it_produces_files_below_its_folder"),
+        (NoName, "test_it_produces_files_below_its_folder"),
+        (Wandering, "test_converting_again_gives_the_same_files"),
         (Beside, "test_it_produces_files_below_its_folder"),
         (Untold, "test_it_produces_files_below_its_folder"),
         (Nothing, "test_it_produces_files_below_its_folder"),
@@ -516,8 +543,6 @@ class Lazy(Keeping):
 
 class Stripping(Keeping):
     def deliver(self, batch):
-        from dataclasses import replace
-
         rows = [
             [cell.strip() if isinstance(cell, str) else cell for cell in row] for row in batch.rows
         ]

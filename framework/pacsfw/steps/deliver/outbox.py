@@ -195,7 +195,7 @@ class Outbox:
         return None
 
     def _check(self, begun: Begun) -> None:
-        self._sink.check(begun.position)
+        self._sink.check_position(begun.position)
         if begun.mark and not self._is(begun):
             raise StateError(
                 f"table {self.name}: holds other rows than this collection has written: it was "

@@ -98,6 +98,11 @@ class ComponentError(PluginError):
         super().__init__(message)
         self.fault = fault
 
+    @property
+    def why(self) -> str:
+        """The method and the reason, for messages that name the component themselves."""
+        return str(self) if self.fault is None else f"{self.fault.method}: {self.fault.reason}"
+
 
 class TookTooLong(ComponentError):
     """A component exceeded its time limit; the text contains no values."""

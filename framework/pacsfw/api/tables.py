@@ -196,6 +196,16 @@ class Sink(Closing, ABC):
         """Return whether it implements `rewrite`; otherwise it gets every batch again."""
         return type(self).rewrite is not Sink.rewrite
 
+    @property
+    def compares(self) -> bool:
+        """Return whether it implements `holds`."""
+        return type(self).holds is not Sink.holds
+
+    @property
+    def lists(self) -> bool:
+        """Return whether it implements `read`, so that it can serve as the study list."""
+        return type(self).read is not Sink.read
+
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the rows as (location, column to text), for a sink used as the study list."""
         raise TypeError(f"{type(self).__name__} cannot serve as a study list")

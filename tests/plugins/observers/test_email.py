@@ -105,7 +105,7 @@ def unused_port():
 
 
 def observer(section, **options):
-    built = discover(PluginPlan()).build("observer", "email", options)
+    built = discover(PluginPlan()).make("observer", "email", options)
     built.open(run_context(sections={"email": section}))
     return built
 

@@ -61,13 +61,9 @@ class Placing:
         """
         try:
             names = self._layout(header)
-        except Skip:
-            raise
         except ComponentError as err:
             why = str(err) if err.fault is None else err.fault.reason
             raise self.refused(f"failed: {why}") from err
-        except Exception as err:
-            raise self.refused(f"failed: {type(err).__name__}") from err
         try:
             path = target(self._archive, names)
         except (TypeError, ValueError) as err:

@@ -13,7 +13,7 @@ from pacsfw.api import (
     Transfer,
     Verdict,
 )
-from pacsfw.errors import PacsfwError, RemoteError, StateError
+from pacsfw.errors import ComponentError, RemoteError, StateError
 from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.move.arrivals import Inboxes
@@ -55,8 +55,6 @@ class StudyMover:
     ----------
     transfer, pacs
         Open; `close` closes them.
-    component
-        Name, distribution and version of the transfer.
     levels, sizes
         Shared with the other threads.
     """
@@ -65,7 +63,6 @@ class StudyMover:
         self,
         run: Run,
         transfer: Transfer,
-        component: str,
         pacs: PacsQuery,
         inboxes: Inboxes,
         judge: Judge,
@@ -73,7 +70,7 @@ class StudyMover:
         sizes: Sizes,
     ) -> None:
         self._run, self.ledger, self._stop = run, run.ledger, run.stop
-        self.transfer, self._component, self._pacs = transfer, component, pacs
+        self.transfer, self._pacs = transfer, pacs
         self._inboxes, self.arrivals = inboxes, inboxes.arrivals
         self._judge, self.levels = judge, levels
         self._expecting = Expecting(pacs, sizes)
@@ -106,8 +103,17 @@ class StudyMover:
                     study_uid, Verdict(state="failed", reason=str(err), comment=err.comment)
                 )
             raise
+        except ComponentError as err:  # of the query provider: it costs this study only
+            return self._not_listed(study_uid, err)
         finally:
             self.arrivals.untrack(study_uid)
+
+    def _not_listed(self, study_uid: str, err: ComponentError) -> Attempt:
+        """Settle a study about which the query provider could not be asked."""
+        study = self.ledger.studies.get(study_uid)
+        if study is None or study.verdict is None or not study.verdict.is_complete:
+            self._judge.settle(study_uid, Verdict(state="failed", reason=str(err)))
+        return Attempt(again=False)
 
     def judge_again(self, study_uid: str) -> None:
         """Settle a study again after late instances."""
@@ -223,12 +229,8 @@ class StudyMover:
         self._pacs.release()
         try:
             return self.transfer.fetch(request, self._inboxes.of(request.study_uid))
-        except PacsfwError:
-            raise
-        except Exception as err:  # noqa: BLE001 - plugin boundary: it costs this study only
-            return Outcome(
-                status=None, status_text=f"transfer {self._component} failed: {type(err).__name__}"
-            )
+        except ComponentError as err:
+            return Outcome(status=None, status_text=str(err))
 
     def _wait_until_settled(
         self, study_uid: str, expectation: Expectation, retrieved: Retrieved

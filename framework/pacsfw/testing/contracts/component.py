@@ -52,7 +52,7 @@ class ComponentContract:
 
         A layout or callback with ``open`` is opened as well.
         """
-        built = self.registry().build(self.kind, self.name, {**self.options, **options})
+        built = self.registry().make(self.kind, self.name, {**self.options, **options})
         if self.kind in PLAIN_CALLABLES:
             # Not closed before the end of the tests: it may be used as long as it exists.
             context = self.context(Path(tempfile.gettempdir()))

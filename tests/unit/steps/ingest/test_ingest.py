@@ -21,6 +21,7 @@ from pacsfw.steps.ingest.rejection import KEY_OBJECT_SELECTION
 from pacsfw.testing import make_studies
 from pacsfw_plugins.layouts import Template
 from peers.readback import dataset_bytes
+from support.guards import guard
 
 LAYOUT = Template("{PatientID}/{SOPInstanceUID}.dcm")
 SYNTAX = "1.2.840.10008.1.2.1"
@@ -210,7 +211,7 @@ def raising(error):
 @pytest.mark.parametrize(
     ("layout", "reason"),
     [
-        (raising(KeyError("Müller")), "layout a layout failed: KeyError"),
+        (guard("layout", raising(KeyError("Müller"))), "layout a layout failed: KeyError at test_"),
         (lambda header: [], "layout a layout: "),
         (lambda header: "a string", "layout a layout: "),
         (lambda header: [7], "layout a layout: "),

@@ -19,6 +19,7 @@ from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.requests import Levels
 from pacsfw.steps.move.study import StudyMover
 from pacsfw.steps.run import Timing
+from support.guards import guard
 from support.run import make_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -133,7 +134,13 @@ class Room:
         )
         inboxes = Inboxes(arrivals, None, aetitle="US", source="")
         mover = StudyMover(
-            run, pacs, "", pacs, inboxes, Judge(run, Durability(run), {}), self.levels, Sizes()
+            run,
+            guard("transfer", pacs),
+            pacs,
+            inboxes,
+            Judge(run, Durability(run), {}),
+            self.levels,
+            Sizes(),
         )
         done = mover.move(STUDY, attempt)
         return done.again, self.ledger.studies.get(STUDY).verdict

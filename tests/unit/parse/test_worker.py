@@ -16,6 +16,7 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.parse.tree.file_reader import Parsed
 from pacsfw.parse.tree.walk import Item
 from pacsfw.parse.worker import ParseSpec
+from pacsfw.plugins import PluginPlan, discover
 from pacsfw.steps.deliver.targets import wanted_tag
 from pacsfw.steps.ingest.ingest import Reparse
 from support.run import make_run
@@ -43,7 +44,8 @@ def config(tmp_path: Path):
 
 
 def run_of(config):
-    return replace(make_run(None), config=config)
+    registry = discover(PluginPlan(installed=False))
+    return replace(make_run(None), config=config, registry=registry)
 
 
 def parsed(config, image: Path, *, describes: bool = True) -> Parsed:

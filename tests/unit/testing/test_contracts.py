@@ -25,7 +25,7 @@ from pacsfw.api import (
     Sink,
     Transfer,
 )
-from pacsfw.errors import Skip
+from pacsfw.errors import Skip, StateError
 from pacsfw.testing import (
     ConverterContract,
     LayoutContract,
@@ -257,6 +257,63 @@ def test_a_layout_is_opened_with_the_sections_of_the_contract(tmp_path):
     assert failing(under(LayoutContract, component, sections={"site": "p"}), tmp_path) == []
     (tmp_path / "without").mkdir()
     assert failing(under(LayoutContract, component), tmp_path / "without") != []
+
+
+class Checking:
+    """A layout with a check; what is wrong is a subclass."""
+
+    answer = None
+
+    def __call__(self, header):
+        return uid_layout(header)
+
+    def check(self, context):
+        return self.answer
+
+
+class Telling(Checking):
+    answer = "the share is not mounted"
+
+
+class Refusing(Checking):
+    def check(self, context):
+        raise StateError("the share is not mounted")
+
+
+class Numbering(Checking):
+    answer = 7
+
+
+class Blank(Checking):
+    answer = " "
+
+
+class Falling(Checking):
+    def check(self, context):
+        return open("/nowhere/at/all").read()
+
+
+class Unasked(Checking):
+    def check(self):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("layout", "right"),
+    [
+        (Checking, True),
+        (Telling, True),
+        (Refusing, True),
+        (Numbering, False),
+        (Blank, False),
+        (Falling, False),
+        (Unasked, False),
+    ],
+)
+def test_a_check_answers_with_a_text_or_none(layout, right, tmp_path):
+    component = Component(name="checking", factory=layout, summary="checks")
+    wrong = [] if right else ["test_its_check_answers_with_a_text_or_none"]
+    assert failing(under(LayoutContract, component), tmp_path) == wrong
 
 
 # --- callbacks ----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from pacsfw.api import Clock, Closing, Component, Net, RunContext
 from pacsfw.api.components import Lazy
+from pacsfw.errors import PacsfwError, Retry
 from pacsfw.plugins import registry_of
 from pacsfw.plugins.discovery import Candidate
 from pacsfw.plugins.facts import PLAIN_CALLABLES, disagreement
@@ -137,6 +138,21 @@ class ComponentContract:
         options = {**self.options, **self.options_in(tmp_path)}
         wrong = disagreement(self.kind, component, options, component.factory(**options))
         assert not wrong, f"{self.name}: {wrong}"
+
+    def test_its_check_answers_with_a_text_or_none(self, tmp_path: Path) -> None:
+        """``pacsfw plugins doctor -f`` calls it on an object that is not opened."""
+        built = self.registry().make(
+            self.kind, self.name, {**self.options, **self.options_in(tmp_path)}
+        )
+        check = getattr(built, "check", None)
+        if not callable(check) or isinstance(built, type):
+            return
+        try:
+            answer = check(self.context(tmp_path))
+        except (PacsfwError, Retry):  # these are answers, too
+            return
+        told = answer is None or (isinstance(answer, str) and answer.strip())
+        assert told, f"{self.name}: check returned {answer!r}, not a text or None"
 
     def test_every_use_gets_an_object_of_its_own(self, tmp_path: Path) -> None:
         """Objects are not shared: each worker process and each use builds its own."""

@@ -101,7 +101,7 @@ def _columns_of(annotation: Any) -> tuple[Column, ...]:
     annotation = _not_none(annotation)
     found: list[Column] = []
     for name, hint in _fields_of(annotation).items():
-        kind = _type_of_field(hint)
+        kind = _type_of(hint)
         if kind is None:
             raise ValueError(
                 f"the field {name!r} of {annotation.__name__} has a type that no column holds: use "
@@ -124,13 +124,6 @@ def _fields_of(annotation: Any) -> Mapping[str, Any]:
     return {name: hints.get(name) for name in names}
 
 
-def _type_of_field(hint: Any) -> ColumnType | None:
-    hint = _not_none(hint)
-    if get_origin(hint) is list and (kind := _LISTS.get(_not_none(get_args(hint)[0]))):
-        return kind
-    return "json" if (get_origin(hint) or hint) in (dict, list) else _type_of(hint)
-
-
 def _not_none(annotation: Any) -> Any:
     """Return ``X`` for ``X | None``, and None for any other union."""
     if get_origin(annotation) not in (Union, UnionType):
@@ -140,8 +133,14 @@ def _not_none(annotation: Any) -> Any:
 
 
 def _type_of(annotation: Any) -> ColumnType | None:
+    annotation = _not_none(annotation)
+    origin, arguments = get_origin(annotation) or annotation, get_args(annotation)
+    if origin is list and arguments and (kind := _LISTS.get(_not_none(arguments[0]))):
+        return kind
+    if origin is list or origin is dict:
+        return "json"
     try:
-        return _TYPES.get(_not_none(annotation))
+        return _TYPES.get(annotation)
     except TypeError:  # unhashable, so none of these
         return None
 

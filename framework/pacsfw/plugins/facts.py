@@ -60,15 +60,14 @@ def row_columns(component: Component[Any]) -> tuple[Column, ...]:
     """
     if component.columns:
         return component.columns
-    if component.returns is not None:
+    if component.returns is not None and not isinstance(component.factory, AsItStands):
         return (Column("", component.returns),)
     factory = component.factory
     if isinstance(factory, AsItStands):
         return _said_columns(factory.function)
     if columns := produced_columns(factory):
         return columns
-    kind = produced_type(factory)
-    return (Column("", kind),) if kind else ()
+    return _one(produced_type(factory))
 
 
 def scope_of(component: Component[Any], options: Mapping[str, Any]) -> Scope:
@@ -171,8 +170,12 @@ def _other_columns(component: Component[Any], built: Any) -> str:
 def _said_columns(function: Callable[..., Any]) -> tuple[Column, ...]:
     if columns := returned_columns(function):
         return columns
-    kind = returned_type(function)
-    return (Column("", kind),) if kind else ()
+    return _one(returned_type(function))
+
+
+def _one(kind: ColumnType | None) -> tuple[Column, ...]:
+    """Return the column of a single value; a ``dict`` may be one, but also hold several."""
+    return (Column("", kind),) if kind not in (None, "json") else ()
 
 
 def _remedy(component: Component[Any], argument: str) -> str:

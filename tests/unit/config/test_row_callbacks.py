@@ -50,6 +50,7 @@ def odd(header) -> Odd: ...
 def lost(header) -> Nothing: ...
 def single(header) -> bool | None: ...
 def silent(header): ...
+def mapping(header) -> dict[str, int]: ...
 
 
 from datetime import date as date_type
@@ -78,6 +79,8 @@ def module(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         ("row_callback: 'of_rows:single', tag_alias: one", [("one", "bool")], [""]),
         ("row_callback: 'of_rows:silent', type: json", [("silent", "json")], [""]),
         ("row_callback: 'of_rows:odd', columns: {price: text}", [("price", "text")], ["price"]),
+        ("row_callback: 'of_rows:mapping', columns: {n: int}", [("n", "int")], ["n"]),
+        ("row_callback: 'of_rows:mapping', type: json", [("mapping", "json")], [""]),
         (
             "row_callback: silent, columns: {a: int, b: date}, tag_alias: s",
             [("s_a", "int"), ("s_b", "date")],

@@ -62,6 +62,8 @@ class Work:
     """Returns the outcome of jobs; never raises, whatever a converter does."""
 
     def __init__(self, converter: Converter, seconds: float) -> None:
+        self.close = converter.close
+        """At the end of the process."""
         self._convert = limited(_collected(converter), seconds, patience=None)
 
     def __call__(self, job: Job) -> Made | ConversionRefused:

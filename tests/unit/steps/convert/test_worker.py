@@ -191,3 +191,19 @@ def test_a_converter_that_asks_for_it_is_tried_again_in_an_empty_folder(job, mon
         raise Retry("licence server is busy")
 
     assert works(never, job) == ConversionRefused("licence server is busy (tried 3 times)")
+
+
+def test_the_converter_is_closed_with_its_worker():
+    closed = []
+
+    class Closes(Converter):
+        def convert(self, files, out):
+            return []
+
+        def close(self):
+            closed.append(True)
+
+    work = Work(Closes(), 10.0)
+    assert not closed
+    work.close()
+    assert closed == [True]

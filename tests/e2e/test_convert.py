@@ -61,7 +61,8 @@ def test_a_run_converts_what_it_has_stored_and_the_next_one_nothing(collected, c
         components = line["components"]
         assert components["transfer"] == ["'cmove' (from pacsfw 0.1.0)"]
         assert components["callback"] == [
-            "'str' (from pacsfw 0.1.0), 'pacsanini.convert:str2datetime' (from pacsfw 0.1.0)"
+            "'pacsanini.convert:str2datetime' (from pacsfw 0.1.0)",
+            "'str' (from pacsfw 0.1.0)",
         ]
         assert components["sink"] == ["'csv' (from pacsfw 0.1.0)"]
         assert components["converter"] == [

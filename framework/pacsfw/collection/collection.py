@@ -21,6 +21,7 @@ from pacsfw.collection.components import components
 from pacsfw.collection.dataset_folder import check_layout, follow_moves, make_directory
 from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import ingest_spec
+from pacsfw.collection.layout_change import follow_layout
 from pacsfw.collection.left_out import follow_rule
 from pacsfw.collection.move import MoveStep, has_new_settings
 from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
@@ -57,6 +58,8 @@ NEEDED = {
 
 They are built once at the start, so that a run does not fail midway because one cannot be built.
 """
+PLACING = frozenset({"run", "move", "server"})
+"""Commands that store instances at the paths of the layout."""
 WORKERS = 2
 """Processes that read files if there is no ``move`` section."""
 
@@ -77,7 +80,7 @@ class Collection:
         A required section is missing, or a component refuses its options.
     StateError
         Another pacsfw uses the collection, a folder cannot be written, or the stored files
-        have the layout of another ``sort_by``.
+        have other paths than the layout of ``sort_by`` chooses.
     """
 
     def __init__(
@@ -111,6 +114,8 @@ class Collection:
             check_layout(self.config, self._storage, self._ledger)
             follow_moves(self.config, self._storage, self._ledger)
             self._run = self._make_run()
+            if self._command in PLACING:
+                follow_layout(self._run, self._workers)
         except BaseException:
             self._ledger.close()
             raise
@@ -208,8 +213,7 @@ class Collection:
         See `ServeStep` for ``quiet`` and `ServeStep.run` for ``listening``.
         """
         self.config.need_listener()
-        move = self.config.move
-        receivers, workers = (move.receivers, move.workers) if move else (1, WORKERS)
+        receivers = self.config.move.receivers if self.config.move else 1
         follow_rule(self._run)
         with self._delivering(self._changed_tags()) as outputs:
             ServeStep(
@@ -218,7 +222,7 @@ class Collection:
                 self._delivery.wanted,
                 quiet=quiet,
                 receivers=receivers,
-                workers=workers,
+                workers=self._workers,
             ).run(listening)
         self.interrupted = False  # an interrupt is its normal end
 
@@ -267,7 +271,7 @@ class Collection:
     def _make_run(self) -> Run:
         workdir = self._storage.state / "work"
         workdir.mkdir(mode=0o700, exist_ok=True)
-        used = components(self.config, self._registry)
+        used = components(self.config, self._registry, NEEDED.get(self._command, set()))
         return Run(
             config=self.config,
             registry=self._registry,
@@ -278,6 +282,11 @@ class Collection:
             timing=self._timing,
         )
 
+    @property
+    def _workers(self) -> int:
+        """The number of processes that read files."""
+        return self.config.move.workers if self.config.move else WORKERS
+
     @cached_property
     def _delivery(self) -> Tables:
         return Tables(self._run)
@@ -286,8 +295,8 @@ class Collection:
         """Return the identity of the current tags if stored rows have others, otherwise ""."""
         now = self._delivery.tags_identity()
         before = self._ledger.get_value(TAGS_FACT)
-        if before != now and not self._ledger.instances.any_stored():
-            self._ledger.set_value(TAGS_FACT, now)
+        if before is None and not self._ledger.instances.any_stored():
+            self._ledger.set_value(TAGS_FACT, now)  # no table was begun with other columns
             return ""
         return now if before != now else ""
 
@@ -325,8 +334,7 @@ class Collection:
     def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outputs]:
         """Open sinks and converters; with ``tags``, parse the stored instances first."""
         self.busy = True
-        move = self.config.move
-        size = workers or (move.workers if move else WORKERS)
+        size = workers or self._workers
         spec = ingest_spec(self._run, self._delivery.wanted)
         with open_outputs(self._run, self._delivery, self._problems, reparse=bool(tags)) as outputs:
             if tags and ReparseStep(self._run, OrderedPool(size, spec)).run(tags):

@@ -11,7 +11,7 @@ from functools import partial
 from pacsfw.api import Converter, RunContext
 from pacsfw.config import Convert
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.steps.convert.conversions import Conversions
+from pacsfw.steps.convert.conversions import Conversions, note_data
 from pacsfw.steps.convert.worker import ATTEMPTS, Work
 from pacsfw.steps.run import Run
 from pacsfw.workers import WorkerPool
@@ -54,7 +54,11 @@ def converting(run: Run) -> Iterator[list[Conversions]]:
                 job_seconds=ATTEMPTS * convert.seconds + KILL_SECONDS,
                 backlog=convert.workers,
             )
-            conversions = Conversions(run, convert, pool_of)
+            use = convert.use
+            identity = run.registry.identify("converter", use.name, use.options)
+            note_data(run.ledger, convert, identity.info.fingerprint)
+            made_by = run.ledger.provenance.id_of([identity.record])
+            conversions = Conversions(run, convert, pool_of, made_by)
             conversions.open()
             opened.append(conversions)
         yield opened

@@ -16,7 +16,7 @@ from pacsfw.errors import StateError
 from pacsfw.ledger.cells import encode
 from pacsfw.plugins import discover
 from pacsfw.plugins.opening import open_callable
-from pacsfw.plugins.rules import rule_fingerprint
+from pacsfw.plugins.origin import Identity
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
 from pacsfw.steps.ingest.intake import Intake
@@ -37,7 +37,10 @@ class IngestSpec:
     directory: Path
     state: Path
     rule: str = ""
-    """The fingerprint of the layout."""
+    """The digest of the layout."""
+    placed_by: int | None = None
+    read_by: int | None = None
+    """The numbers of the layout and of the callbacks in the ledger's `Provenance`."""
     known: frozenset[str] = frozenset()
     """The studies that the collection found or listed."""
     unsolicited: bool = True
@@ -70,6 +73,8 @@ class IngestSpec:
             reader.headers(),
             self.known,
             rule=self.rule,
+            placed_by=self.placed_by,
+            read_by=self.read_by,
             unsolicited=self.unsolicited,
             durable=self.durable,
             close=opened.close,
@@ -87,15 +92,27 @@ def ingest_spec(run: Run, wanted: tuple[Tag, ...]) -> IngestSpec:
         call_seconds=run.timing.call,
         context=run.context,
     )
+    layout, provenance = layout_of(run), run.ledger.provenance
+    callbacks = [
+        run.registry.identify(kind, use.name, use.options).record
+        for tag in run.config.tags
+        for kind, use in tag.uses
+    ]
     return IngestSpec(
-        reading, storage.sort_by, storage.directory, storage.state, fingerprint_of_layout(run)
+        reading,
+        storage.sort_by,
+        storage.directory,
+        storage.state,
+        rule=layout.digest,
+        placed_by=provenance.id_of([layout.record]),
+        read_by=provenance.id_of(callbacks),
     )
 
 
-def fingerprint_of_layout(run: Run) -> str:
-    """Return the fingerprint of the layout, by which the ledger knows what it left out."""
+def layout_of(run: Run) -> Identity:
+    """Return the identity of the layout; by its digest the ledger knows what it left out."""
     use = run.storage.sort_by
-    return rule_fingerprint(run.registry.select("layout", use.name), use.options)
+    return run.registry.identify("layout", use.name, use.options)
 
 
 def make_spool(storage: Storage) -> Path:

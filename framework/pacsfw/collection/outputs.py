@@ -42,9 +42,14 @@ class Outputs:
             conversions.settled(study_uid)
 
     def refresh(self) -> None:
-        """Deliver the rows that are due, after all rows were parsed again."""
+        """Deliver the rows that are due, after all rows were parsed again.
+
+        Their studies have another version: converters look at them once more, too.
+        """
         for outbox in self.outboxes:
             outbox.refresh()
+        for conversions in self.conversions:
+            conversions.refresh()
 
     def remember(self, run: Run) -> None:
         """Record the problems of sinks and converters in the ledger."""

@@ -43,7 +43,7 @@ def summarize(
     notes += _refused(ledger)
     notes += (
         f"irregular instances, stored as they came: {number}: {kind}"
-        for kind, number in ledger.instances.irregular().items()
+        for kind, number in ledger.results.irregular().items()
     )
     if last is not None:
         problems = [*problems, *last.problems]
@@ -154,7 +154,7 @@ def summarize_rows(
         rows=files - sum(failed.values()),
         failed=failed,
         cells={f"{column}: {why}": n for (column, why), n in faults.items() if column},
-        odd=ledger.instances.irregular(),
+        odd=ledger.results.irregular(),
         tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
         problems=[*problems, *refused_rows(ledger)],
     )

@@ -159,6 +159,8 @@ class Convert:
     id: str
     component: str
     """Name, distribution and version."""
+    code: str = ""
+    """Digest of its source code; empty if it is compiled, or part of pacsfw."""
     scope: api.Scope
     directory: Path | None
     """None: next to the DICOM files."""

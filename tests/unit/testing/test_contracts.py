@@ -529,6 +529,11 @@ class Wandering(Shelving):
         return [str(next(COUNT))]
 
 
+class Fickle(Copying):
+    def fingerprint(self):
+        return str(next(COUNT))
+
+
 class Forgiving(Copying):
     def convert(self, files, out):
         try:
@@ -550,6 +555,7 @@ class Forgiving(Copying):
         (Nothing, "test_it_produces_files_below_its_folder"),
         (Editing, "test_what_it_reads_stays_as_it_is"),
         (Numbered, "test_converting_again_gives_the_same_files"),
+        (Fickle, "test_its_fingerprint_is_a_short_text_and_stays_the_same"),
         (Forgiving, "test_a_damaged_file_is_refused"),
     ],
 )

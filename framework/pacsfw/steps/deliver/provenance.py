@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from pacsfw.api import Row
@@ -10,7 +9,6 @@ from pacsfw.config import RowColumns, Tag, TagEntry, Use
 from pacsfw.config.columns import columns_of
 from pacsfw.config.tables import PATH_COLUMN
 from pacsfw.dicom.tagpath import parse
-from pacsfw.plugins.origin import source_of
 from pacsfw.plugins.registry import Registry
 
 BETWEEN = "; "
@@ -52,9 +50,7 @@ def owner(kind: str, callback: Use, registry: Registry) -> str:
 
     A callback without a version, in a file of the user, has the digest of its source instead.
     """
-    offer = registry.select(kind, callback.name)
-    if offer.version:
-        return offer.owner
-    function = registry.build(kind, callback.name, callback.options)
-    digest = hashlib.sha256(source_of(function)).hexdigest()[:12]
-    return f"{offer.distribution} sha256:{digest}"
+    info = registry.identify(kind, callback.name, callback.options).info
+    if info.version:
+        return f"{info.distribution} {info.version}"
+    return f"{info.distribution} sha256:{info.code[:12]}"

@@ -17,9 +17,11 @@ from pacsfw.api import Clock, Closing, Component, Net, RunContext
 from pacsfw.api.components import Lazy
 from pacsfw.errors import PacsfwError, Retry
 from pacsfw.plugins import registry_of
+from pacsfw.plugins.boundary import Boundary
 from pacsfw.plugins.discovery import Candidate
 from pacsfw.plugins.facts import PLAIN_CALLABLES, disagreement
 from pacsfw.plugins.opening import open_callable
+from pacsfw.plugins.origin import fingerprint_of
 from pacsfw.plugins.registry import Registry
 
 
@@ -153,6 +155,14 @@ class ComponentContract:
             return
         told = answer is None or (isinstance(answer, str) and answer.strip())
         assert told, f"{self.name}: check returned {answer!r}, not a text or None"
+
+    def test_its_fingerprint_is_a_short_text_and_stays_the_same(self, tmp_path: Path) -> None:
+        """Another one means other data: the ledger keeps it, and manifests show it."""
+        component = self.component()
+        options = {**self.options, **self.options_in(tmp_path)}
+        boundary = Boundary(self.kind, repr(self.name))
+        one, other = (fingerprint_of(boundary, component.factory(**options)) for _ in range(2))
+        assert one == other, f"{self.name}: its fingerprint changes although nothing else does"
 
     def test_every_use_gets_an_object_of_its_own(self, tmp_path: Path) -> None:
         """Objects are not shared: each worker process and each use builds its own."""

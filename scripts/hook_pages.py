@@ -25,6 +25,7 @@ CONTRACTS = {
     "transfer": "Transfer",
     "layout": "Layout",
     "callback": "TagCallback",
+    "row-callback": "RowCallback",
     "converter": "Converter",
     "sink": "Sink",
     "observer": "Observer",
@@ -34,6 +35,7 @@ BESIDE = {
     "query": ("Query", "QueryRow", "QueryResult"),
     "transfer": ("Request", "Inbox", "SpoolFile", "Outcome"),
     "layout": ("Header",),
+    "row-callback": ("Header", "Column"),
     "converter": ("Stored", "OutputFile"),
     "sink": ("Batch", "Table", "Column", "Verdict"),
     "observer": ("Event",),
@@ -43,6 +45,7 @@ RECORD = {
     "query": ("authoritative",),
     "transfer": ("needs_receiver",),
     "callback": ("returns",),
+    "row-callback": ("columns", "returns"),
     "converter": ("scope",),
     "sink": ("accepts", "multi_table"),
 }

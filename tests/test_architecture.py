@@ -16,7 +16,7 @@ LAYERS = """\
 errors
 api
 hookspecs
-durable regular retries words
+durable paths regular retries words
 dicom
 convert dimse ledger spool workers
 plugins

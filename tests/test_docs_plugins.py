@@ -118,7 +118,7 @@ def test_the_package_of_the_tutorial_works(tmp_path):
             + code("def test_a_coll"),
         },
     )
-    assert "13 passed" in said
+    assert "14 passed" in said
 
 
 @pytest.mark.timeout(400)  # a whole run of pytest

@@ -141,3 +141,17 @@ class Closing:
 
     def close(self) -> None:
         """Release them. Called once, also after a failure."""
+
+    def check(self, context: RunContext) -> str | None:
+        """Try whether it could work now, for ``pacsfw plugins doctor -f``.
+
+        Called on an object that is not opened, for at most 30 seconds. It changes nothing, at
+        the peer either, and releases what it uses.
+
+        Returns
+        -------
+        str or None
+            What does not work and what to do, without patient values; None if all is well. A
+            `pacsfw.errors.PacsfwError` or `pacsfw.errors.Retry` means the same.
+        """
+        return None

@@ -14,10 +14,24 @@ from pacsfw import __version__
 from pacsfw.errors import ConfigError
 from pacsfw.words import nearest
 
-COMPONENTS = ("layout", "callback", "converter", "sink", "observer", "query", "transfer")
+COMPONENTS = (
+    "layout",
+    "callback",
+    "row-callback",
+    "converter",
+    "sink",
+    "observer",
+    "query",
+    "transfer",
+)
 """Kinds that have a contract. Tests of the others check their effect."""
 KINDS = (*COMPONENTS, "command", "section", "secret")
-ALIASES = {"sorter": "layout", "subcommand": "command", "tag_callback": "callback"}
+ALIASES = {
+    "sorter": "layout",
+    "subcommand": "command",
+    "tag_callback": "callback",
+    "row_callback": "row-callback",
+}
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*")
 _PREFIX = "pacsfw-"

@@ -49,10 +49,10 @@ from pacsfw.steps.run import Run, Timing
 from pacsfw.workers import OrderedPool
 
 NEEDED = {
-    "run": {"query", "transfer", "layout", "callback", "converter", "sink"},
-    "move": {"transfer", "layout", "callback", "converter", "sink"},
-    "parse": {"layout", "callback", "converter", "sink"},
-    "server": {"layout", "callback", "converter", "sink"},
+    "run": {"query", "transfer", "layout", "callback", "row-callback", "converter", "sink"},
+    "move": {"transfer", "layout", "callback", "row-callback", "converter", "sink"},
+    "parse": {"layout", "callback", "row-callback", "converter", "sink"},
+    "server": {"layout", "callback", "row-callback", "converter", "sink"},
 }
 """Command -> kinds of components that it builds late, often in other processes.
 

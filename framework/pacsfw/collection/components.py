@@ -28,7 +28,7 @@ def components(
         use, _ = transfer_use(config, registry)
         asked = pacs_query(config, build_transfer(use, registry), registry)
         uses += [("transfer", use), ("query", asked)]
-    uses += [("callback", use) for tag in config.tags for use in tag.callbacks]
+    uses += [each for tag in config.tags for each in tag.uses]
     uses += [("converter", convert.use) for convert in config.converts]
     uses += [("sink", use) for use in config.sinks]
     uses += [("observer", use) for use in config.observers]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pacsfw.dicom.header import FileHeader
 from pacsfw.errors import StateError
 from pacsfw.ledger.cells import encode
 from pacsfw.plugins import discover
+from pacsfw.plugins.opening import open_callable
 from pacsfw.plugins.origin import Identity
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
@@ -50,13 +51,14 @@ class IngestSpec:
     def build(self) -> Ingest:
         """Load the plugins in the worker process, and build the ingest function."""
         os.umask(0o077)  # for all parent folders of a file, not only the last
-        registry = discover(self.reading.plugins)
-        layout: Layout = limited(
-            registry.build("layout", self.sort_by.name, self.sort_by.options),
-            self.reading.call_seconds,
-            f"layout {registry.describe('layout', self.sort_by.name)}",
-        )
-        reader = CellReader(self.reading, registry)
+        registry, sort_by = discover(self.reading.plugins), self.sort_by
+        named = registry.describe("layout", sort_by.name)
+        layout: Layout = registry.build("layout", sort_by.name, sort_by.options)
+        with ExitStack() as stack:
+            open_callable(stack, "layout", named, layout, self.reading.context)
+            reader = CellReader(self.reading, registry)
+            stack.callback(reader.close)
+            opened = stack.pop_all()
 
         def read_row(header: FileHeader) -> tuple[str, Sequence[CellError]]:
             row, wanted, errors = reader.read(header)
@@ -65,8 +67,8 @@ class IngestSpec:
         return Ingest(
             self.directory,
             self.state,
-            layout,
-            registry.describe("layout", self.sort_by.name),
+            limited(layout, self.reading.call_seconds, f"layout {named}"),
+            named,
             read_row,
             reader.headers(),
             self.known,
@@ -75,6 +77,7 @@ class IngestSpec:
             read_by=self.read_by,
             unsolicited=self.unsolicited,
             durable=self.durable,
+            close=opened.close,
         )
 
 
@@ -87,12 +90,13 @@ def ingest_spec(run: Run, wanted: tuple[Tag, ...]) -> IngestSpec:
         wanted=wanted,
         charset=run.config.undeclared_charset,
         call_seconds=run.timing.call,
+        context=run.context,
     )
     layout, provenance = layout_of(run), run.ledger.provenance
     callbacks = [
-        run.registry.identify("callback", use.name, use.options).record
+        run.registry.identify(kind, use.name, use.options).record
         for tag in run.config.tags
-        for use in tag.callbacks
+        for kind, use in tag.uses
     ]
     return IngestSpec(
         reading,

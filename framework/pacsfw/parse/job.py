@@ -76,7 +76,7 @@ class ParseJob:
         self._config, self._registry, self._request = loaded.config, loaded.registry, request
         self._root = request.root
         self._config.require("tags")
-        loaded.build({"callback"})
+        loaded.build({"callback", "row-callback"})
         self._clock = clock or Clock()
         self._observers = Observers(observers)
         self._stop = threading.Event()
@@ -170,6 +170,7 @@ class ParseJob:
             wanted=wanted_by([self._instances]),
             charset=self._config.undeclared_charset,
             bare=request.bare,
+            context=self._run.context,
         )
         spec = ParseSpec(
             reading=reading,

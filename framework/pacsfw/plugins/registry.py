@@ -31,7 +31,16 @@ from pacsfw.plugins.records import (
 )
 from pacsfw.words import nearest
 
-KINDS = ("query", "transfer", "layout", "callback", "converter", "sink", "observer")
+KINDS = (
+    "query",
+    "transfer",
+    "layout",
+    "callback",
+    "row-callback",
+    "converter",
+    "sink",
+    "observer",
+)
 """Kinds of components; each has a hook that offers it."""
 
 

@@ -184,4 +184,6 @@ class _BatchSpec:
                     break
             return outcomes, time.monotonic() - begun
 
+        if callable(close := getattr(work, "close", None)):
+            work_on.close = close  # type: ignore[attr-defined]
         return work_on

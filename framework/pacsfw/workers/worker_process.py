@@ -45,7 +45,10 @@ class Spec(Protocol):
     """What a worker process needs to build its worker; picklable."""
 
     def build(self) -> Callable[[Any], Any]:
-        """Return the function that turns a job into its outcome; called once in each process."""
+        """Return the function that turns a job into its outcome; called once in each process.
+
+        If it has ``close``, that is called at the end of the process, unless it is killed.
+        """
 
 
 Answer: TypeAlias = "tuple[Any, Any]"
@@ -273,6 +276,14 @@ def _serve(pipe: Connection, spec: Spec, calling: Any) -> None:
         pipe.send(err if isinstance(err, PacsfwError) else f"failed: {type(err).__name__}: {err}")
         return
     pipe.send(CALLS.labels)
+    try:
+        _answer(pipe, work)
+    finally:
+        if callable(close := getattr(work, "close", None)):
+            close()
+
+
+def _answer(pipe: Connection, work: Callable[[Any], Any]) -> None:
     while True:
         try:
             jobs = pipe.recv()

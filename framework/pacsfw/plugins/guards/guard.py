@@ -12,7 +12,7 @@ from functools import cached_property, wraps
 from inspect import isfunction
 from typing import Any, TypeAlias
 
-from pacsfw.errors import ComponentError, ConfigError, OwnSignal
+from pacsfw.errors import ComponentError, ConfigError, OwnSignal, PacsfwError, Retry
 from pacsfw.plugins.boundary import Boundary
 
 Check: TypeAlias = Callable[[Any], str]
@@ -55,7 +55,10 @@ class Rule:
     tolerated: bool = False
 
 
-_OPEN = Rule(passing=(ConfigError,))
+_SHARED = {
+    "open": Rule(passing=(ConfigError,)),
+    "check": Rule(passing=(PacsfwError, Retry)),
+}
 _ANY = Rule()
 
 
@@ -91,7 +94,7 @@ class Kind:
         return type(f"Guarded{self.base.__name__}", (self.base,), members)
 
     def _member(self, name: str, found: Any) -> Any:
-        rule = self.rules.get(name, _OPEN if name == "open" else _ANY)
+        rule = self.rules.get(name, _SHARED.get(name, _ANY))
         if isfunction(found):
             return _method(name, found, rule)
         return property(_reader(name, rule))

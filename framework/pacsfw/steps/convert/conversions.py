@@ -160,6 +160,7 @@ class Conversions:
                 files=files,
                 staging=self._staging / hashlib.sha256(item.encode()).hexdigest()[:32],
                 target=self._root / Path(folder).relative_to(self._storage.directory),
+                root=self._root,
             )
 
     def _items(self, uid: str) -> Mapping[str, Sequence[Instance]]:
@@ -193,7 +194,7 @@ class Conversions:
     def _done(self, job: Job, outcome: Made | ConversionRefused | Crashed) -> None:
         outputs = outcome.outputs if isinstance(outcome, Made) else ()
         if isinstance(outcome, Made):
-            reason = place(self._ledger, self._storage.state, self.convert.id, job, outputs)
+            reason = place(self._ledger, self._storage.state, self.convert.id, job, outcome)
         else:
             reason = outcome.reason or "no reason given"
         state: State = "done"

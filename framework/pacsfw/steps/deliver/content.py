@@ -47,7 +47,7 @@ class Content:
         StateError
             It holds something else.
         """
-        self._sink.check(begun.position)
+        self._sink.check_position(begun.position)
         if begun.mark and not self._is(begun):
             raise StateError(
                 f"table {self._name}: holds other rows than this collection has written: it was "

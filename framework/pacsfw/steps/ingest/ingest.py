@@ -99,6 +99,8 @@ class Ingest:
         Whether instances of other studies are stored, too; otherwise they are quarantined.
     durable
         No power cut may lose an instance at any time.
+    close
+        Closes the layout and the callbacks, at the end of the worker.
     """
 
     def __init__(
@@ -116,7 +118,9 @@ class Ingest:
         read_by: int | None = None,
         unsolicited: bool = True,
         durable: bool = False,
+        close: Callable[[], None] = lambda: None,
     ) -> None:
+        self.close = close
         self._archive, self._state, self._below = archive, state, f"{archive.as_posix()}/"
         self._durable_below = archive if durable else None
         self._placing = Placing(layout, layout_name, rule, archive, state)

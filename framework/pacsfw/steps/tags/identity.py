@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pacsfw.config import Tag
+from pacsfw.config import TagEntry
 from pacsfw.plugins.registry import Registry
 
 
-def tags_identity(tags: Sequence[Tag], registry: Registry, charset: str) -> str:
+def tags_identity(tags: Sequence[TagEntry], registry: Registry, charset: str) -> str:
     """Return a digest that changes with the tags, the identity of their callbacks or the charset.
 
     ``tags`` include those that sinks ask for: rows without these are incomplete. It is a digest
@@ -21,8 +21,8 @@ def tags_identity(tags: Sequence[Tag], registry: Registry, charset: str) -> str:
     parts = [_without_places(asdict(tag)) for tag in tags]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
     digest.update(charset.encode())
-    for use in (use for tag in tags for use in tag.callbacks):
-        found = registry.identify("callback", use.name, use.options)
+    for kind, use in (each for tag in tags for each in tag.uses):
+        found = registry.identify(kind, use.name, use.options)
         digest.update(f"{found.digest} {found.info.version}".encode())
     return digest.hexdigest()
 

@@ -50,7 +50,7 @@ RECORD = {
 REFERENCE = {
     "What a plugin offers": ("Component", "ConfigSection"),
     "The run, for `open`": ("RunContext", "ComponentInfo", "Clock", "Closing"),
-    "Connections": ("Net", "Node", "DicomWeb", "Tls", "Accept", "Limits", "Profile"),
+    "Connections": ("Net", "Node", "DicomWeb", "Tls", "Accept", "KnownSender", "Limits", "Profile"),
     "Events, in the order of a run": (
         *("Event", "RunStarted", "ResourcesFound", "MoveStarted", "FilesParsed", "StudyStarted"),
         *("InstanceIngested", "StudySettled", "Converted", "Waiting", "Paused", "RunFinished"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -118,6 +118,10 @@ class RunFinished(Event):
     ``counts`` are the studies on the study list by verdict state, ``pending`` for none;
     ``converted`` the conversions by ``done``, ``skipped`` and ``failed``; ``unproven`` the
     parts of the search that are not proven; ``problems`` all other problems.
+
+    ``verdicts`` has the state of each study on the list, by StudyInstanceUID; ``directory`` is
+    the dataset folder, ``study_list`` and ``tables`` are the files, or the URLs without passwords,
+    that exist. They are empty after ``pacsfw parse`` of other files, which has no collection.
     """
 
     counts: Mapping[str, int]
@@ -129,6 +133,10 @@ class RunFinished(Event):
     quarantined: int = 0
     converted: Mapping[str, int] = field(default_factory=dict)
     problems: int = 0
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    directory: str = ""
+    study_list: str = ""
+    tables: Sequence[str] = ()
 
 
 class Observer(Closing):

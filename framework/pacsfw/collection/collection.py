@@ -7,9 +7,10 @@ the work that the ledger says is missing, so a second run resumes the first one.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,10 +32,13 @@ from pacsfw.collection.study_list import open_study_list
 from pacsfw.collection.study_table import study_outbox
 from pacsfw.collection.tables import Tables, delivering
 from pacsfw.collection.verify import VerifyStep
-from pacsfw.config import Loaded
+from pacsfw.config import Loaded, load
 from pacsfw.config.values import without_password
+from pacsfw.durable import private_files
 from pacsfw.errors import INTERRUPTED, ConfigError, PluginError
 from pacsfw.ledger import open_ledger
+from pacsfw.ledger.results import StudyResult
+from pacsfw.plugins import discover
 from pacsfw.report.observers import Observers
 from pacsfw.report.parsed import ParseSummary
 from pacsfw.report.plan import Survey
@@ -46,8 +50,11 @@ from pacsfw.steps.move.selection import select
 from pacsfw.steps.run import Run, Timing
 from pacsfw.workers import OrderedPool
 
+PROGRAM = "program"
+"""The command of a collection that a program opens."""
 NEEDED = {
     "run": {"query", "transfer", "layout", "callback", "converter", "sink"},
+    PROGRAM: {"query", "transfer", "layout", "callback", "converter", "sink"},
     "move": {"transfer", "layout", "callback", "converter", "sink"},
     "parse": {"layout", "callback", "converter", "sink"},
     "server": {"layout", "callback", "converter", "sink"},
@@ -62,6 +69,17 @@ WORKERS = 2
 
 class Collection:
     """One configured collection. A context manager: holds the ledger's lock while open.
+
+    For programs, which see the same as the commands, as records:
+
+    >>> from pacsfw import Collection
+    >>> with Collection.open("conf.yaml") as collection:
+    ...     collection.run()
+    ...     short = [study.uid for study in collection.studies() if study.verdict == "short"]
+
+    New files are readable for their owner only, as they hold patient data: meanwhile, the umask of
+    the process is 077. Worker processes are spawned, so a script needs the usual
+    ``if __name__ == "__main__"``.
 
     Attributes
     ----------
@@ -101,8 +119,35 @@ class Collection:
         configured = observers_of(self.config, self._registry)
         self._observers = Observers([*observers, *configured])
 
+    @classmethod
+    def open(
+        cls, config: str | os.PathLike[str], *, observers: Sequence[tuple[str, Observer]] = ()
+    ) -> Self:
+        """Load a configuration, for a program; enter the collection to use it.
+
+        Parameters
+        ----------
+        observers
+            Further observers, each with a name for messages.
+
+        Raises
+        ------
+        ConfigError
+            The configuration is wrong; every problem is named.
+        PluginError
+            It needs a plugin that is missing or broken.
+        """
+        return cls(load(Path(config), discover), PROGRAM, observers=observers)
+
     def __enter__(self) -> Self:
         """Build the components, take the lock, check the layout, open the observers."""
+        with ExitStack() as entered:
+            entered.enter_context(private_files())
+            self._open()
+            self._entered = entered.pop_all()
+        return self
+
+    def _open(self) -> None:
         self._loaded.build(NEEDED.get(self._command, set()))
         make_directory(self._storage.directory)
         self._ledger = open_ledger(self._storage.state)
@@ -115,7 +160,6 @@ class Collection:
             raise
         self._observers.open(self._run.context)
         self._observers.notify(RunStarted(at=self._clock.now(), command=self._command))
-        return self
 
     def __exit__(
         self,
@@ -124,6 +168,10 @@ class Collection:
         traceback: TracebackType | None,
     ) -> None:
         """Notify the observers of the end, and release the lock."""
+        with self._entered:
+            self._close(exc)
+
+    def _close(self, exc: BaseException | None) -> None:
         try:
             self._observers.notify(self._finished(exc))
         finally:
@@ -147,6 +195,13 @@ class Collection:
         """
         with self._listing_studies():
             return FindStep(self._run).find(again=again)
+
+    def run(self, *, ignore_window: bool = False, retry_given_up: bool = False) -> None:
+        """Find, unless this search is complete and its list exists, then `move`."""
+        answered = self.find(again=False)
+        if answered is not None:
+            self._notes.append(f"find: completed on {answered[:10]}, not repeated (`pacsfw find`)")
+        self.move(ignore_window=ignore_window, retry_given_up=retry_given_up)
 
     def survey(self) -> Survey:
         """Search the PACS and return the result, without writing a list or moving anything."""
@@ -247,6 +302,10 @@ class Collection:
             )
         return found
 
+    def studies(self) -> Iterator[StudyResult]:
+        """Yield the studies on the study list, and all others with a verdict, by date."""
+        return self._ledger.results.all()
+
     def parsed(self) -> ParseSummary:
         """Return the state of the rows of the stored instances."""
         return summarize_rows(self.config, self._storage, self._ledger, self._problems)
@@ -258,7 +317,7 @@ class Collection:
             code = INTERRUPTED
         else:
             code = exit_code(summary) if exc is None else getattr(exc, "exit_code", 1)
-        return finished(summary, self._clock.now(), code)
+        return finished(summary, self._ledger.studies.verdicts(), self._clock.now(), code)
 
     def _make_run(self) -> Run:
         workdir = self._storage.state / "work"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pacsfw.api import ERRORS, RunFinished
@@ -119,8 +119,8 @@ def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | Non
     return forecast(load, rate, config.move.window, now)
 
 
-def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
-    """Return the last event of a run for observers; it contains only numbers."""
+def finished(summary: Summary, verdicts: Mapping[str, str], at: datetime, code: int) -> RunFinished:
+    """Return the last event of a run, for observers."""
     states = ("done", "skipped", "failed", "due")
     converted = summary.converted.values()
     return RunFinished(
@@ -136,6 +136,10 @@ def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
         if converted
         else {},
         problems=len(summary.problems),
+        verdicts=verdicts,
+        directory=summary.archive,
+        study_list=summary.study_list,
+        tables=tuple(summary.tables),
     )
 
 

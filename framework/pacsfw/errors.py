@@ -98,6 +98,11 @@ class ComponentError(PluginError):
         super().__init__(message)
         self.fault = fault
 
+    @property
+    def why(self) -> str:
+        """The method and the reason, for messages that name the component themselves."""
+        return str(self) if self.fault is None else f"{self.fault.method}: {self.fault.reason}"
+
 
 class TookTooLong(ComponentError):
     """A component exceeded its time limit; the text contains no values."""
@@ -121,7 +126,11 @@ class RemoteError(PacsfwError):
 
 
 class Skip(Exception):
-    """Skip this item on purpose; it is counted as skipped, not failed."""
+    """Leave this item out on purpose; raised by layouts and converters.
+
+    An instance that a layout leaves out is not expected, so its study is complete without it. The
+    text is shown to users; it must not quote a value of the instance.
+    """
 
 
 class Retry(Exception):

@@ -197,8 +197,8 @@ def test_faults_at_work_cost_their_own_item_or_use(
     assert collected.run() == 1
 
     said = capsys.readouterr().out + caplog.text
-    assert f"sink 'halfway' {FROM}: RuntimeError" in said
-    assert f"sink 'closed' {FROM}: PermissionError" in said
+    assert f"sink 'halfway' {FROM}: deliver: RuntimeError" in said
+    assert f"sink 'closed' {FROM}: open: PermissionError" in said
     assert f"observer 'loud' {FROM}: RunStarted: RuntimeError" in said
     assert f"layout 'hostile' {FROM} failed: KeyError" in said
     # The objects that have a place are stored inside, and their other cells are there.
@@ -216,9 +216,9 @@ def test_faults_at_work_cost_their_own_item_or_use(
         f"callback 'raises' {FROM}: column raised: ValueError at site_atwork.py:",
         f"callback 'leaves' {FROM}: column left: tried to exit the program (SystemExit)",
         f"callback 'hangs' {FROM}: column hung: took longer than 0.3 s",
-        f"layout 'hostile' {FROM}: failed: KeyError (3 x)",
-        f"sink 'halfway' {FROM}: RuntimeError",
-        f"sink 'closed' {FROM}: PermissionError",
+        f"layout 'hostile' {FROM}: failed: KeyError at site_atwork.py:",
+        f"sink 'halfway' {FROM}: deliver: RuntimeError",
+        f"sink 'closed' {FROM}: open: PermissionError",
         f"observer 'loud' {FROM}: RunStarted: RuntimeError",
     ):
         assert cause in told
@@ -229,7 +229,10 @@ def test_a_query_that_fails_is_named(installed, embedded_pacs, collection, capsy
     installed("atwork")
     collected = collection(embedded_pacs([]), changes={"find:\n": "find:\n    use: asking\n"})
     assert collected.run("find") == 3
-    assert "query 'asking' (from site-atwork 1.0) failed: LookupError" in capsys.readouterr().err
+    assert (
+        "query 'asking' (from site-atwork 1.0): ask: LookupError at site_atwork.py"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.full
@@ -246,4 +249,7 @@ def test_a_transfer_and_a_converter_that_fail_are_named(
 
     dropping = {"move:\n": "move:\n    use: dropping\n    attempts: 1\n"}
     assert collection(pacs, changes=dropping).run() == 1
-    assert f"transfer 'dropping' {FROM} failed: LookupError" in capsys.readouterr().out
+    assert (
+        f"transfer 'dropping' {FROM} : ask: LookupError at site_atwork.py"
+        in capsys.readouterr().out
+    )

@@ -235,7 +235,7 @@ def _play(dice: random.Random, pacs: ModelPacs, ledger, archive: Path) -> str:
         )  # fmt: skip
         inboxes = Inboxes(arrivals, None, aetitle="US", source="")
         judge = Judge(run, Durability(run), {})
-        mover = StudyMover(run, pacs, "", pacs, inboxes, judge, levels, sizes)
+        mover = StudyMover(run, pacs, pacs, inboxes, judge, levels, sizes)
         mover.move(STUDY, number)
         verdict = ledger.studies.get(STUDY).verdict
         wrong = _wrong(verdict, pacs, ledger)

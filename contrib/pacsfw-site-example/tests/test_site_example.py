@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import site_example
@@ -13,7 +15,7 @@ from site_example.layout import pseudonym
 from site_example.registry import RegistrySink
 
 from pacsfw.errors import ConfigError
-from pacsfw.testing import LayoutContract, SinkContract, TagCallbackContract
+from pacsfw.testing import LayoutContract, SinkContract, TagCallbackContract, make_studies
 
 KEY = "not so secret, for tests"
 
@@ -61,6 +63,24 @@ def test_a_project_is_collected_counted_and_names_nobody(pacsfw_run, embedded_pa
     words = [sys.executable, "-m", "pacsfw", "site-report", str(run.folder / "registry.sqlite")]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert said == f"chest-ct: {len(sample_studies)} studies, {len(run.files)} instances\n"
+
+
+def test_instances_without_a_pseudonym_are_left_out_and_their_study_is_complete(
+    pacsfw_run, embedded_pacs, sample_studies
+):
+    nameless = replace(make_studies(1, seed=7, modalities=[["CT"]])[0], patient_id="")
+    run = pacsfw_run(
+        embedded_pacs([*sample_studies, nameless]),
+        storage={"sort_by": {"use": "by-project", "with": {"project": "chest-ct", "key": KEY}}},
+    )
+
+    assert run.code == 0, run.said
+    assert len(run.files) == sum(len(study.sop_uids) for study in sample_studies)
+    with (run.folder / "resources_studies.csv").open(newline="") as table:
+        found = {row["study_uid"]: row for row in csv.DictReader(table)}
+    assert {row["verdict"] for row in found.values()} == {"complete"}
+    assert found[nameless.uid]["left_out"] == str(len(nameless.sop_uids))
+    assert "the instance has no PatientID, so there is no pseudonym" in run.said
 
 
 def test_a_misspelt_section_is_refused(pacsfw_run, embedded_pacs):

@@ -61,11 +61,12 @@ class StudyStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceIngested(Event):
-    """An instance was stored or quarantined."""
+    """An instance was stored, left out on purpose, or, if it is neither, quarantined or held."""
 
     study_uid: str
     stored: bool
     size: int
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,8 @@ class RunFinished(Event):
 
     ``counts`` are the studies on the study list by verdict state, ``pending`` for none;
     ``converted`` the conversions by ``done``, ``skipped`` and ``failed``; ``unproven`` the
-    parts of the search that are not proven; ``problems`` all other problems.
+    parts of the search that are not proven; ``problems`` all other problems. ``left_out`` are the
+    instances that a layout left out on purpose.
 
     ``verdicts`` has the state of each study on the list, by StudyInstanceUID; ``directory`` is
     the dataset folder, ``study_list`` and ``tables`` are the files, or the URLs without passwords,
@@ -133,6 +135,7 @@ class RunFinished(Event):
     quarantined: int = 0
     converted: Mapping[str, int] = field(default_factory=dict)
     problems: int = 0
+    left_out: int = 0
     verdicts: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
     study_list: str = ""

@@ -85,6 +85,7 @@ class SeriesVerdict:
     stored: int = 0
     source: str = ""
     missing: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ class Verdict:
     state: VerdictState
     reason: str = ""
     expected: int | None = None
+    """The number of instances that must be stored: without those in `left_out`."""
     stored: int = 0
     source: str = ""
     """Source of the expected number: ``image-uids``, ``instance-count``, ``series-counts``,
@@ -103,6 +105,8 @@ class Verdict:
     """Every series that the PACS lists or that is stored; empty if they are unknown."""
     comment: str = ""
     """What the PACS itself said. It may name a patient: only terminals show it."""
+    left_out: int = 0
+    """The number of instances that the PACS has and that were left out on purpose."""
 
     @property
     def is_complete(self) -> bool:
@@ -191,6 +195,16 @@ class Sink(Closing, ABC):
     def rewrites(self) -> bool:
         """Return whether it implements `rewrite`; otherwise it gets every batch again."""
         return type(self).rewrite is not Sink.rewrite
+
+    @property
+    def compares(self) -> bool:
+        """Return whether it implements `holds`."""
+        return type(self).holds is not Sink.holds
+
+    @property
+    def lists(self) -> bool:
+        """Return whether it implements `read`, so that it can serve as the study list."""
+        return type(self).read is not Sink.read
 
     def read(self) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the rows as (location, column to text), for a sink used as the study list."""

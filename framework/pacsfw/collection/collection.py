@@ -22,6 +22,7 @@ from pacsfw.collection.components import components
 from pacsfw.collection.dataset_folder import check_layout, follow_moves, make_directory
 from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import ingest_spec
+from pacsfw.collection.left_out import follow_rule
 from pacsfw.collection.move import MoveStep, has_new_settings
 from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
 from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
@@ -225,6 +226,7 @@ class Collection:
         if why:
             self._notes.append(f"transfer {use.name}: {why}")
         listed = self._select(transfer)
+        follow_rule(self._run)
         if has_new_settings(self._run) or retry_given_up:
             self._ledger.evidence.try_again()
         after = settings.recheck_after
@@ -263,6 +265,7 @@ class Collection:
         self.config.need_listener()
         move = self.config.move
         receivers, workers = (move.receivers, move.workers) if move else (1, WORKERS)
+        follow_rule(self._run)
         with self._delivering(self._changed_tags()) as outputs:
             ServeStep(
                 self._run,
@@ -279,6 +282,7 @@ class Collection:
         if not offline:
             self.config.require("move")
         edited = self._edited_tables()  # before verdicts change, and with them rows become due
+        follow_rule(self._run)
         with self._listing_studies():
             verified = VerifyStep(self._run).run(manifest, offline=offline)
         verified.edited_tables = edited

@@ -10,7 +10,6 @@ from functools import partial
 
 from pacsfw.api import Converter, RunContext
 from pacsfw.config import Convert
-from pacsfw.errors import ComponentError, PacsfwError
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw.steps.convert.conversions import Conversions
 from pacsfw.steps.convert.worker import ATTEMPTS, Work
@@ -35,14 +34,7 @@ class ConvertSpec:
         registry = discover(self.plugins)
         use = self.convert.use
         converter: Converter = registry.build("converter", use.name, use.options)
-        try:
-            converter.open(self.context)
-        except PacsfwError:
-            raise
-        except (Exception, SystemExit) as err:
-            raise ComponentError(
-                f"converter {self.convert.component} cannot be opened: {type(err).__name__}"
-            ) from err
+        converter.open(self.context)
         return Work(converter, self.convert.seconds)
 
 

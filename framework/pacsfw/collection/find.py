@@ -65,7 +65,7 @@ class FindStep:
                 for study in self._ledger.studies.answering(found.id, only_new=False)
             ),
             complete=self._ledger.studies.in_verdicts(GOOD),
-            stored=self._ledger.instances.by_modality(),
+            stored=self._ledger.results.by_modality(),
             rate=self._ledger.studies.rate(),
             unproven=[*unproven, *(("", problem) for problem in last.problems)],
             notes=last.notes,

@@ -15,6 +15,7 @@ from pacsfw.dicom.header import FileHeader
 from pacsfw.errors import StateError
 from pacsfw.ledger.cells import encode
 from pacsfw.plugins import discover
+from pacsfw.plugins.rules import rule_fingerprint
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
 from pacsfw.steps.ingest.intake import Intake
@@ -34,6 +35,8 @@ class IngestSpec:
     sort_by: Use
     directory: Path
     state: Path
+    rule: str = ""
+    """The fingerprint of the layout."""
     known: frozenset[str] = frozenset()
     """The studies that the collection found or listed."""
     unsolicited: bool = True
@@ -63,6 +66,7 @@ class IngestSpec:
             read_row,
             reader.headers(),
             self.known,
+            rule=self.rule,
             unsolicited=self.unsolicited,
             durable=self.durable,
         )
@@ -78,7 +82,15 @@ def ingest_spec(run: Run, wanted: tuple[Tag, ...]) -> IngestSpec:
         charset=run.config.undeclared_charset,
         call_seconds=run.timing.call,
     )
-    return IngestSpec(reading, storage.sort_by, storage.directory, storage.state)
+    return IngestSpec(
+        reading, storage.sort_by, storage.directory, storage.state, fingerprint_of_layout(run)
+    )
+
+
+def fingerprint_of_layout(run: Run) -> str:
+    """Return the fingerprint of the layout, by which the ledger knows what it left out."""
+    use = run.storage.sort_by
+    return rule_fingerprint(run.registry.select("layout", use.name), use.options)
 
 
 def make_spool(storage: Storage) -> Path:

@@ -160,9 +160,7 @@ class MoveStep:
             **callbacks_of(run.config.tags, registry),
         }
         judge = Judge(run, Durability(run), components, self._outputs)
-        return StudyMover(
-            run, transfer, component, pacs, self._inboxes, judge, self._levels, self._sizes
-        )
+        return StudyMover(run, transfer, pacs, self._inboxes, judge, self._levels, self._sizes)
 
     def _move(self, uids: Sequence[str], total: int, *, ignore_window: bool) -> None:
         settings = settings_of(self._run.config.net)

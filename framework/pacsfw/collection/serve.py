@@ -188,12 +188,15 @@ class ServeStep:
             return
         self._durability.make_durable(study_uid)
         stored = len(self._ledger.instances.stored_uids(study_uid))
+        left_out = len(self._ledger.left_out.of_study(study_uid))
         study = self._ledger.studies.get(study_uid)
         before = study.verdict if study else None
         if before is not None and before.is_complete:  # the evidence is still valid
             verdict = replace(before, stored=stored)
-        elif stored:
-            verdict = Verdict(state="unverifiable", reason=UNSOLICITED, stored=stored)
+        elif stored or left_out:
+            verdict = Verdict(
+                state="unverifiable", reason=UNSOLICITED, stored=stored, left_out=left_out
+            )
         else:
             verdict = Verdict(state="failed", reason=QUARANTINED)
         self._judge.settle(study_uid, verdict)

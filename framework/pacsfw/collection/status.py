@@ -64,6 +64,7 @@ def summarize(
         comments=ledger.studies.comments(),
         instances=instances,
         size=size,
+        left_out=ledger.left_out.reasons(),
         quarantined=ledger.instances.quarantine_reasons(),
         series=ledger.evidence.series_counts(),
         cell_errors=ledger.instances.cell_errors(),
@@ -111,7 +112,7 @@ def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | Non
     left = frozenset(ledger.studies.unfinished())
     if not left:
         return None
-    estimate = Estimate(ledger.instances.by_modality())
+    estimate = Estimate(ledger.results.by_modality())
     for attributes, complete in ledger.studies.listed(left):
         estimate.add(attributes, complete=complete)
     load = estimate.to_fetch("on the study list and not complete")
@@ -136,6 +137,7 @@ def finished(summary: Summary, verdicts: Mapping[str, str], at: datetime, code: 
         if converted
         else {},
         problems=len(summary.problems),
+        left_out=sum(summary.left_out.values()),
         verdicts=verdicts,
         directory=summary.archive,
         study_list=summary.study_list,

@@ -22,7 +22,8 @@ from pacsfw.steps.run import Run
 
 _RESULT: Sequence[Column] = (
     *(Column("verdict"), Column("expected", "int"), Column("stored", "int")),
-    *(Column("missing", "int"), Column("reason"), Column("attempts", "int")),
+    *(Column("left_out", "int"), Column("missing", "int"), Column("reason")),
+    *(Column("attempts", "int"),),
     *(Column("settled_at", "datetime"), Column("evidence")),
 )
 _UIDS = ("StudyInstanceUID", "PatientID")
@@ -83,7 +84,8 @@ class StudyRows:
                 *(self._attribute(study, field) for field in self._fields),
                 *self._cohort.cells(members.get(study.uid, ())),
                 study.verdict,
-                *(study.expected, study.stored, study.missing, study.reason or None),
+                *(study.expected, study.stored, study.left_out, study.missing),
+                study.reason or None,
                 *(study.attempts, study.settled_at, study.source or None),
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from pacsfw.api import Batch, Sink
+from pacsfw.api import Batch
 from pacsfw.collection.reparse import TAGS_FACT
 from pacsfw.collection.study_table import study_outbox
 from pacsfw.config import Use
@@ -102,7 +102,7 @@ class Tables:
             begun = self._ledger.deliveries.begun(target.name)
             if begun is None or begun.dirty or begun.basis != source.basis:
                 continue
-            if type(target.sink).holds is Sink.holds or source.due(target.name):
+            if not target.sink.compares or source.due(target.name):
                 continue
             batches = (self._delivered(target.name, source, key) for key in source.all_keys())
             if not target.sink.holds(source.table, batches, begun.position):

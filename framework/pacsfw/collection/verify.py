@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pacsfw.api import Verdict
 from pacsfw.collection.pacs import ask_pacs, build_transfer, sizes_of, transfer_use
+from pacsfw.errors import ComponentError
 from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.evidence import FLAGS
 from pacsfw.ledger.instances import Instance
@@ -17,7 +18,7 @@ from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.report.verified import Verified
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.ingest.ingest import QUARANTINE, keep
-from pacsfw.steps.move.expected import Expecting, found_number
+from pacsfw.steps.move.expected import Expectation, Expecting, found_number
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
 from pacsfw.steps.verify.disk import Checked, check_files, unknown_files
@@ -121,8 +122,11 @@ class VerifyStep:
         before = study.verdict
         if pacs is not None:
             expecting = Expecting(pacs, self._sizes)
-            expectation = expecting.read(study.uid, study.patient_id, found_number(study))
             self._result.asked += 1
+            try:
+                expectation = expecting.read(study.uid, study.patient_id, found_number(study))
+            except ComponentError:  # it costs this study only, and is counted as its fault
+                expectation = Expectation()
             if expectation.strength and not self._judge.knows_less(study.uid, expectation):
                 verdict = self._judge.conclude(study.uid, expectation, None)
                 self._result.grown += before.is_complete and len(verdict.missing) > len(lost)
@@ -142,6 +146,10 @@ class VerifyStep:
             if each.condition in ("whole", "unreadable"):
                 flags = [name for name, uids in flagged.items() if each.instance.sop_uid in uids]
                 writer.file(each, verdict, flags)
+        for instance in self._ledger.left_out.of_study(uid):
+            self._result.left_out += 1
+            flags = [name for name, uids in flagged.items() if instance.sop_uid in uids]
+            writer.left_out(instance, verdict, flags)
         if verdict is None:
             return
         series = {sop: one.uid for one in evidence.series(uid) for sop in one.missing}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pacsfw.config.document import Document, KeyPath, Problems
 from pacsfw.config.model import Config, Use
-from pacsfw.errors import PacsfwError
+from pacsfw.errors import PacsfwError, PluginError
 from pacsfw.plugins.registry import KINDS, Registry
 
 
@@ -21,6 +21,8 @@ class Selected:
     """Where its name is."""
     within: KeyPath
     """Where its name and its options are."""
+    lists: bool = False
+    """Whether its place needs a sink that can be read as the study list."""
 
 
 def build_each(
@@ -30,11 +32,11 @@ def build_each(
     kinds: Collection[str] = KINDS,
 ) -> None:
     """Build each component of these kinds once, and add to the problems what cannot be built."""
-    known: dict[tuple[str, str], PacsfwError | None] = {}
+    known: dict[tuple[str, str, bool], PacsfwError | None] = {}
     for each in selected:
         if each.kind not in kinds:
             continue
-        key = (each.kind, each.use.identity)
+        key = (each.kind, each.use.identity, each.lists)
         if key not in known:
             known[key] = _failure(each, registry)
         if (err := known[key]) is not None:
@@ -43,7 +45,12 @@ def build_each(
 
 def _failure(selected: Selected, registry: Registry) -> PacsfwError | None:
     try:
-        registry.build(selected.kind, selected.use.name, selected.use.options)
+        built = registry.build(selected.kind, selected.use.name, selected.use.options)
+        if selected.lists and not built.lists:
+            described = registry.describe("sink", selected.use.name)
+            return PluginError(
+                f"sink {described} cannot be the study list: it cannot be read (`Sink.read`)"
+            )
     except PacsfwError as err:
         return err
     return None

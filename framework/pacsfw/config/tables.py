@@ -60,7 +60,7 @@ def _target(builder: ConfigBuilder, key: str) -> str:
     except PluginError as err:
         builder.problems.quote(place, err)
     else:
-        builder.selected.append(Selected("sink", use, place, place))
+        builder.selected.append(Selected("sink", use, place, place, lists=key == "resources"))
     return target
 
 

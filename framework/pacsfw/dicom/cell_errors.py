@@ -22,9 +22,9 @@ class CellError(NamedTuple):
     stage: Stage
     reason: str
     plugin: str
-    """The callback that failed and where it is from, empty in the other stages."""
+    """The component that failed and where it is from; empty if none did."""
 
     @classmethod
-    def of_row(cls, stage: Stage, reason: str) -> CellError:
+    def of_row(cls, stage: Stage, reason: str, plugin: str = "") -> CellError:
         """Return the error of a row that has no cells at all."""
-        return cls("", "", stage, reason, "")
+        return cls("", "", stage, reason, plugin)

@@ -49,8 +49,8 @@ class Faults:
             " WHERE component <> '' GROUP BY 1, 2, 3 ORDER BY 4 DESC"
         )
         layouts = self._database.rows(
-            "SELECT reason, count(*) FROM instances"
-            " WHERE state = 'quarantined' AND reason LIKE 'layout %' GROUP BY 1 ORDER BY 2 DESC"
+            "SELECT component, reason, count(*) FROM instances"
+            " WHERE state = 'quarantined' AND component <> '' GROUP BY 1, 2 ORDER BY 3 DESC"
         )
         conversions = self._database.rows(
             "SELECT component, reason, count(*) FROM conversions WHERE state = 'failed'"
@@ -62,10 +62,9 @@ class Faults:
         )
         for component, column, reason, count in cells:
             yield Fault("callback", component, f"column {column}: {reason}", count, _CELLS)
-        for reason, count in layouts:
-            component, found, why = reason.removeprefix("layout ").partition(") ")
-            component = f"{component})" if found else component
-            yield Fault("layout", component, why or "failed", count, _INSTANCES)
+        for component, reason, count in layouts:
+            why = reason.removeprefix(f"layout {component}").lstrip(": ")
+            yield Fault("layout", component, why, count, _INSTANCES)
         for component, reason, count in conversions:
             yield Fault("converter", component, reason, count, _CONVERSIONS)
         for kind, component, reason, count in others:

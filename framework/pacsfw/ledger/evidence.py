@@ -35,11 +35,11 @@ class Evidence:
         with self._database.transaction() as connection:
             connection.execute("DELETE FROM series WHERE study_uid = ?", (study_uid,))
             connection.executemany(
-                "INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO series VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         study_uid, one.uid, one.state, one.reason, one.expected, one.stored,
-                        one.source, json.dumps(list(one.missing)),
+                        one.source, json.dumps(list(one.missing)), one.left_out,
                     )
                     for one in series
                 ),
@@ -56,6 +56,7 @@ class Evidence:
                 stored=row["stored"],
                 source=row["source"],
                 missing=tuple(json.loads(row["missing"])),
+                left_out=row["left_out"],
             )
             for row in self._database.rows(
                 "SELECT * FROM series WHERE study_uid = ? ORDER BY series_uid", study_uid

@@ -1,4 +1,4 @@
-"""The instances of a collection: stored in the dataset folder or quarantined, with their rows."""
+"""The instances of a collection, in the dataset folder or not, with their rows."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ class Instance:
 
     ``path`` is relative: to the dataset folder for a stored instance, to the state folder for a
     quarantined one, a version (other content of a stored instance), or one held until its sender
-    is known. ``row`` holds the cells, as `pacsfw.ledger.cells.encode` returns them. ``rejects``
-    are the (study UID, SOP Instance UID) that it names if it is a rejection note; the ledger
-    records them as flags. ``address`` is that of the sender, empty if we fetched it ourselves.
-    ``study_uid`` is the study in which the PACS lists the instance; if its data set names
-    another, that is ``named_study``.
+    is known. It is empty for one that was left out on purpose, by the rule with the fingerprint
+    ``rule``. ``component`` is the one that left it out, or whose failure put it in quarantine.
+
+    ``row`` holds the cells, as `pacsfw.ledger.cells.encode` returns them. ``rejects`` are the
+    (study UID, SOP Instance UID) that it names if it is a rejection note; the ledger records them
+    as flags. ``address`` is that of the sender, empty if we fetched it ourselves. ``study_uid`` is
+    the study in which the PACS lists the instance; if its data set names another, that is
+    ``named_study``.
     """
 
     sop_uid: str
@@ -35,8 +38,10 @@ class Instance:
     syntax: str
     size: int
     path: str
-    state: Literal["stored", "quarantined", "version", "held"]
+    state: Literal["stored", "quarantined", "version", "held", "left-out"]
     reason: str = ""
+    component: str = ""
+    rule: str = ""
     calling_ae: str = ""
     address: str = ""
     named_study: str = ""
@@ -60,19 +65,13 @@ class Instance:
 
 _COLUMNS = (
     "sop_uid", "digest", "study_uid", "series_uid", "sop_class", "syntax", "size",
-    "path", "state", "reason", "calling_ae", "address", "named_study", "row",
+    "path", "state", "reason", "component", "rule", "calling_ae", "address", "named_study", "row",
 )  # fmt: skip
 """Columns of ``instances`` that are attributes of an `Instance`."""
 _INSERT = (
     f"INSERT INTO instances ({', '.join(_COLUMNS)}, received_at)"  # noqa: S608 - constants
     f" VALUES ({'?, ' * len(_COLUMNS)}?)"
 )
-
-DISPUTED = (
-    "GROUP BY study_uid, sop_uid HAVING count(*) > 1 AND (max(state = 'held')"
-    " OR count(DISTINCT nullif(calling_ae || '@' || address, calling_ae || '@')) > 1)"
-)
-"""Ends a query for instances with content of two senders; without an address we fetched it."""
 
 
 class Instances:
@@ -89,15 +88,15 @@ class Instances:
         """
         with self._database.transaction() as connection:
             known = connection.execute(
-                "SELECT id, row, path, state, study_uid, named_study FROM instances"
+                "SELECT id, row, path, state, rule, study_uid, named_study FROM instances"
                 " WHERE sop_uid = ? AND digest = ?",
                 (instance.sop_uid, instance.digest),
             ).fetchone()
             if known and known["named_study"] == instance.study_uid:
                 study, named = known["study_uid"], known["named_study"]
                 instance = replace(instance, study_uid=study, named_study=named)
-            now = (instance.row, instance.path, instance.state, instance.study_uid)
-            if known and tuple(known)[1:5] == now:
+            now = (instance.row, instance.path, instance.state, instance.rule, instance.study_uid)
+            if known and tuple(known)[1:6] == now:
                 return False
             if known:
                 connection.execute("DELETE FROM instances WHERE id = ?", (known["id"],))
@@ -152,36 +151,29 @@ class Instances:
         """Return the SOP Instance UIDs of the stored instances of a study."""
         return self._uids(study_uid, "stored")
 
-    def stored_by_series(self, study_uid: str) -> Mapping[str, frozenset[str]]:
-        """Return the SOP Instance UIDs of the stored instances, by SeriesInstanceUID."""
+    def arrived_uids(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a study that are stored or were left out on purpose."""
+        return self._uids(study_uid, "stored", "left-out")
+
+    def by_series(self, study_uid: str, *states: str) -> Mapping[str, frozenset[str]]:
+        """Return the SOP Instance UIDs in one of these states, by SeriesInstanceUID."""
         found: dict[str, set[str]] = {}
         for series_uid, sop_uid in self._database.rows(
-            "SELECT series_uid, sop_uid FROM instances WHERE study_uid = ? AND state = 'stored'",
+            "SELECT series_uid, sop_uid FROM instances WHERE study_uid = ?"  # noqa: S608 - marks
+            f" AND state IN ({_marks(states)})",
             study_uid,
+            *states,
         ):
             found.setdefault(series_uid, set()).add(sop_uid)
         return {uid: frozenset(uids) for uid, uids in found.items()}
 
     def quarantined_uids(self, study_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a study that are in quarantine only."""
-        return self._uids(study_uid, "quarantined") - self.stored_uids(study_uid)
+        return self._only(study_uid, "quarantined")
 
     def held_uids(self, study_uid: str) -> frozenset[str]:
         """Return the SOP Instance UIDs of a study that are held only: their sender is not known."""
-        return self._uids(study_uid, "held") - self.stored_uids(study_uid)
-
-    def disputed(self, study_uid: str) -> frozenset[str]:
-        """Return the SOP Instance UIDs of a study with different content from two senders.
-
-        Other content from the same sender is a version: some PACS edit what they send.
-        """
-        return frozenset(
-            self._database.column(
-                "SELECT sop_uid FROM instances WHERE study_uid = ?"  # noqa: S608 - a constant
-                f" AND state IN ('stored', 'version', 'held') {DISPUTED}",
-                study_uid,
-            )
-        )
+        return self._only(study_uid, "held")
 
     def held(self) -> Sequence[Instance]:
         """Return the instances that are held until their senders are known."""
@@ -213,11 +205,12 @@ class Instances:
         "" is the study of the instances whose study could not be read.
         """
         return [
-            (_instance(row), _cell_error(row))
+            (instance_of(row), _cell_error(row))
             for row in self._database.rows(
-                "SELECT instances.*, column_name, tag, stage, component, e.reason AS why"
-                " FROM instances LEFT JOIN tag_errors e ON instance_id = id"
-                " WHERE study_uid = ? AND (state != 'stored' OR instance_id IS NOT NULL)"
+                "SELECT instances.*, column_name, tag, stage, e.reason AS why,"
+                " e.component AS plugin FROM instances LEFT JOIN tag_errors e ON instance_id = id"
+                " WHERE study_uid = ?"
+                " AND (state NOT IN ('stored', 'left-out') OR instance_id IS NOT NULL)"
                 " ORDER BY state != 'stored', path, e.rowid",
                 study_uid,
             )
@@ -228,7 +221,7 @@ class Instances:
         return bool(
             self._database.number(
                 "SELECT EXISTS (SELECT 1 FROM tag_errors)"
-                " OR EXISTS (SELECT 1 FROM instances WHERE state != 'stored')"
+                " OR EXISTS (SELECT 1 FROM instances WHERE state NOT IN ('stored', 'left-out'))"
             )
         )
 
@@ -260,12 +253,14 @@ class Instances:
             if not rows:
                 return
             last = rows[-1]["id"]
-            yield from ((row["id"], _instance(row)) for row in rows)
+            yield from ((row["id"], instance_of(row)) for row in rows)
 
     def kept_of_study(self, study_uid: str) -> Sequence[Instance]:
-        """Return all instances of a study, including quarantined ones and versions."""
+        """Return all instances of a study that have a file, quarantined ones and versions too."""
         return self._read(
-            "SELECT * FROM instances WHERE study_uid = ? ORDER BY state, path", study_uid
+            "SELECT * FROM instances WHERE study_uid = ? AND state != 'left-out'"
+            " ORDER BY state, path",
+            study_uid,
         )
 
     def any_stored(self) -> bool:
@@ -280,17 +275,6 @@ class Instances:
             "SELECT count(*), coalesce(sum(size), 0) FROM instances WHERE state = 'stored'"
         )
         return int(row[0]), int(row[1])
-
-    def by_modality(self) -> Mapping[str, tuple[int, int]]:
-        """Return (stored instances, their bytes) by the ModalitiesInStudy of their studies."""
-        return {
-            row[0]: (int(row[1]), int(row[2]))
-            for row in self._database.rows(
-                "SELECT coalesce(json_extract(attributes, '$.ModalitiesInStudy'), ''), count(*),"
-                " sum(size) FROM instances JOIN studies USING (study_uid)"
-                " WHERE instances.state = 'stored' GROUP BY 1"
-            )
-        }
 
     def versions(self) -> int:
         """Return the number of versions: other content of stored instances."""
@@ -323,14 +307,26 @@ class Instances:
         return dict(map(tuple, rows))
 
     def _read(self, sql: str, *values: Any) -> list[Instance]:
-        return [_instance(row) for row in self._database.rows(sql, *values)]
+        return [instance_of(row) for row in self._database.rows(sql, *values)]
 
-    def _uids(self, study_uid: str, state: str) -> frozenset[str]:
+    def _only(self, study_uid: str, state: str) -> frozenset[str]:
+        """Return those in this state that are neither stored nor left out."""
+        found = self._uids(study_uid, state)
+        return found - self.arrived_uids(study_uid) if found else found
+
+    def _uids(self, study_uid: str, *states: str) -> frozenset[str]:
         return frozenset(
             self._database.column(
-                "SELECT sop_uid FROM instances WHERE study_uid = ? AND state = ?", study_uid, state
+                "SELECT sop_uid FROM instances WHERE study_uid = ?"  # noqa: S608 - only marks
+                f" AND state IN ({_marks(states)})",
+                study_uid,
+                *states,
             )
         )
+
+
+def _marks(states: Sequence[str]) -> str:
+    return ", ".join("?" * len(states))
 
 
 def _cell_error(row: Mapping[str, Any]) -> CellError | None:
@@ -341,9 +337,10 @@ def _cell_error(row: Mapping[str, Any]) -> CellError | None:
         tag=row["tag"],
         stage=row["stage"],
         reason=row["why"],
-        plugin=row["component"],
+        plugin=row["plugin"],
     )
 
 
-def _instance(row: Mapping[str, Any]) -> Instance:
+def instance_of(row: Mapping[str, Any]) -> Instance:
+    """Return the instance in a row of the table ``instances``."""
     return Instance(**{name: row[name] for name in _COLUMNS})

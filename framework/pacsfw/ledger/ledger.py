@@ -18,6 +18,7 @@ from pacsfw.ledger.database import Database
 from pacsfw.ledger.deliveries import Deliveries
 from pacsfw.ledger.evidence import Evidence
 from pacsfw.ledger.instances import Instances
+from pacsfw.ledger.left_out import LeftOut
 from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.results import Results
 from pacsfw.ledger.schema import migrate
@@ -43,6 +44,7 @@ class Ledger:
         self.studies = Studies(database)
         self.evidence = Evidence(database)
         self.instances = Instances(database)
+        self.left_out = LeftOut(database)
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)
         self.faults = Faults(database)

@@ -23,6 +23,7 @@ class StudyResult:
     verdict: str
     expected: int | None
     stored: int
+    left_out: int
     missing: int | None
     reason: str
     attempts: int
@@ -54,12 +55,24 @@ class Results:
                     verdict=row["verdict"] or "pending",
                     expected=row["expected"],
                     stored=row["stored"],
+                    left_out=row["left_out"],
                     missing=_missing(row["missing"], row["expected"], row["stored"]),
                     reason=row["reason"],
                     attempts=row["attempts"],
                     settled_at=datetime.fromisoformat(settled) if settled else None,
                     source=row["source"],
                 )
+
+    def by_modality(self) -> Mapping[str, tuple[int, int]]:
+        """Return (stored instances, their bytes) by the ModalitiesInStudy of their studies."""
+        return {
+            row[0]: (int(row[1]), int(row[2]))
+            for row in self._database.rows(
+                "SELECT coalesce(json_extract(attributes, '$.ModalitiesInStudy'), ''), count(*),"
+                " sum(size) FROM instances JOIN studies USING (study_uid)"
+                " WHERE instances.state = 'stored' GROUP BY 1"
+            )
+        }
 
     def members(self, search: int) -> Mapping[str, list[int]]:
         """Return the rows of the cohort that each study of a search matches, by study."""

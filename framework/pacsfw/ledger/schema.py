@@ -59,7 +59,7 @@ STEPS = (
         syntax TEXT NOT NULL,
         size INTEGER NOT NULL,
         path TEXT NOT NULL,             -- relative to the dataset folder (stored) or the state
-        state TEXT NOT NULL,            -- stored | quarantined | version | held
+        state TEXT NOT NULL,            -- stored | quarantined | version | held | left-out
         reason TEXT NOT NULL,
         calling_ae TEXT NOT NULL,
         received_at TEXT NOT NULL,
@@ -249,6 +249,21 @@ STEPS = (
     ALTER TABLE sinks ADD COLUMN mark TEXT NOT NULL DEFAULT '';
     -- What all of its rows rest on, such as the folders in their paths; NULL: not known.
     ALTER TABLE sinks ADD COLUMN basis TEXT;
+    """,
+    """
+    -- Of an instance that is not stored: the component that caused it, with its distribution and
+    -- version, and the fingerprint of the rule that left it out.
+    ALTER TABLE instances ADD COLUMN component TEXT NOT NULL DEFAULT '';
+    ALTER TABLE instances ADD COLUMN rule TEXT NOT NULL DEFAULT '';
+    ALTER TABLE studies ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE series ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;
+    UPDATE instances SET component = substr(reason, 8, instr(reason, ')') - 7)
+        WHERE state = 'quarantined' AND reason LIKE 'layout ''%'' (from %)%';
+    -- What a layout skipped was quarantined and, in the end, given up: it is requested once more.
+    DELETE FROM trials WHERE (study_uid, sop_uid) IN (SELECT study_uid, sop_uid FROM instances
+        WHERE state = 'quarantined' AND reason LIKE 'skipped by layout %');
+    UPDATE studies SET given_up = 0 WHERE study_uid IN (SELECT study_uid FROM instances
+        WHERE state = 'quarantined' AND reason LIKE 'skipped by layout %');
     """,
 )
 

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from pacsfw.ledger.database import Database
-from pacsfw.ledger.instances import DISPUTED
+
+_DISPUTED = (
+    "GROUP BY study_uid, sop_uid HAVING count(*) > 1 AND (max(state = 'held')"
+    " OR count(DISTINCT nullif(calling_ae || '@' || address, calling_ae || '@')) > 1)"
+)
+"""Ends a query for instances with content of two senders; without an address we fetched it."""
 
 
 class Senders:
@@ -39,11 +44,24 @@ class Senders:
             )
         }
 
+    def disputed(self, study_uid: str) -> frozenset[str]:
+        """Return the SOP Instance UIDs of a study with different content from two senders.
+
+        Other content from the same sender is a version: some PACS edit what they send.
+        """
+        return frozenset(
+            self._database.column(
+                "SELECT sop_uid FROM instances WHERE study_uid = ?"  # noqa: S608 - a constant
+                f" AND state IN ('stored', 'version', 'held') {_DISPUTED}",
+                study_uid,
+            )
+        )
+
     def disputes(self) -> int:
         """Return the number of instances with different content from two senders."""
         return self._database.number(
             "SELECT count(*) FROM (SELECT 1 FROM instances WHERE sop_uid IN"  # noqa: S608
             " (SELECT sop_uid FROM instances WHERE state IN ('version', 'held'))"
             " AND state IN ('stored', 'version', 'held')"
-            f" {DISPUTED})"
+            f" {_DISPUTED})"
         )

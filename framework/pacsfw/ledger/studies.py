@@ -233,10 +233,10 @@ class Studies:
         """
         self._database.execute(
             "UPDATE studies SET"
-            " version = version + (verdict IS NOT ?1 OR reason IS NOT ?2),"
+            " version = version + (verdict IS NOT ?1 OR reason IS NOT ?2 OR left_out IS NOT ?10),"
             " verdict = ?1, reason = ?2, expected = ?3,"
             " source = ?4, missing = ?5, components = json_patch(components, ?6), checked_at = ?7,"
-            " comment = ?9,"
+            " comment = ?9, left_out = ?10,"
             # A study that was only queried keeps the time of its arrival.
             " settled_at = CASE WHEN state = 'requested' OR settled_at IS NULL THEN ?7"
             " ELSE settled_at END, state = 'settled' WHERE study_uid = ?8",
@@ -249,6 +249,7 @@ class Studies:
             at.isoformat(),
             uid,
             verdict.comment,
+            verdict.left_out,
         )
 
     def counts(self) -> Mapping[str, int]:
@@ -328,6 +329,7 @@ def _study(row: sqlite3.Row) -> Study:
             source=row["source"],
             missing=tuple(json.loads(row["missing"])),
             comment=row["comment"],
+            left_out=row["left_out"],
         )
     return Study(
         uid=row["study_uid"],

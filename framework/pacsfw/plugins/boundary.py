@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pacsfw.errors import ComponentError, OwnSignal, PacsfwError, Retry, Skip
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 DEBUG_VARIABLE = "PACSFW_DEBUG"
@@ -56,9 +55,9 @@ class FaultLog:
         self._counts: Counter[Fault] = Counter()
 
     def add(self, fault: Fault) -> None:
-        """Count a fault."""
+        """Count a fault: once for an item, as it may be tried several times."""
         with self._lock:
-            self._counts[fault] += 1
+            self._counts[fault] = 1 if fault.item else self._counts[fault] + 1
 
     def counts(self) -> dict[Fault, int]:
         """Return each fault and how often it occurred, in order of their first occurrence."""
@@ -87,7 +86,7 @@ class Boundary:
         self.kind, self.component, self.passing = kind, component, passing
         self.log = log or FaultLog()
 
-    def call(self, method: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self, method: str, function: Callable[..., R], *args: Any) -> R:
         """Call a method of the component.
 
         Raises
@@ -95,24 +94,36 @@ class Boundary:
         ComponentError
             It raised something that the contract of its kind does not allow.
         """
-        return self.call_for("", method, function, *args, **kwargs)
+        return self.call_for("", method, function, *args)
 
     def call_for(
-        self, item: str, method: str, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+        self,
+        item: str,
+        method: str,
+        function: Callable[..., R],
+        *args: Any,
+        also: tuple[type[BaseException], ...] = (),
+        **kwargs: Any,
     ) -> R:
-        """Call a method as `call` does, for the item with this UID."""
+        """Call a method as `call` does, for the item with this UID.
+
+        Parameters
+        ----------
+        also
+            Exceptions that this method may raise as well.
+        """
         try:
             return function(*args, **kwargs)
-        except self.passing:
-            raise
         except BaseException as err:
-            if is_own_signal(err):
+            if isinstance(err, (*self.passing, *also)) or is_own_signal(err):
                 raise
+            if isinstance(err, ComponentError) and err.fault is not None:
+                raise  # found by a check of our own, within the call
             write_traceback(self.kind, self.component, method, err)
             raise self.fault(method, reason_of(err), item) from None
 
     def fault(self, method: str, reason: str, item: str = "") -> ComponentError:
-        """Count a fault and return it as an exception."""
+        """Count a fault, and return it as an exception."""
         fault = Fault(self.kind, self.component, method, reason, item)
         self.log.add(fault)
         return ComponentError(str(fault), fault=fault)

@@ -1,4 +1,4 @@
-"""Query a PACS through a query provider; convert its exceptions to pacsfw's errors."""
+"""Query a PACS through a query provider, with the keys that the PACS accepts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Self
 
 from pacsfw.api import Query, QueryProvider, QueryResult, QueryRow
-from pacsfw.errors import ComponentError, PacsfwError
 from pacsfw.plugins.refused_keys import RefusedKeys, is_refusal
 
 _TEST_ROWS = 2
@@ -86,12 +85,7 @@ class PacsQuery:
             rows += 1
             emit(found)
 
-        try:
-            return self._provider.ask(query, counted), rows
-        except PacsfwError:
-            raise
-        except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a patient
-            raise ComponentError(f"query {self.component} failed: {type(err).__name__}") from None
+        return self._provider.ask(query, counted), rows
 
     def ask(self, query: Query) -> tuple[QueryResult, list[QueryRow]]:
         """Send a query, and return its result and all rows."""

@@ -16,7 +16,9 @@ from pacsfw.errors import (
     PluginError,
     UnknownComponent,
 )
+from pacsfw.plugins.boundary import Boundary, FaultLog, is_own_signal
 from pacsfw.plugins.facts import disagreement, record_of
+from pacsfw.plugins.guards import guarded, no_such_object
 from pacsfw.plugins.records import (
     CommandOffer,
     Hooks,
@@ -53,6 +55,7 @@ class Registry:
         self.failures = tuple(failures)
         self.disabled = tuple(disabled)
         self.plugins = tuple(plugins)
+        self.faults = FaultLog()
         self._hooks = hooks
         self._hint = hint
 
@@ -139,7 +142,18 @@ class Registry:
         return best[0]
 
     def build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
-        """Select a component and build it.
+        """Select a component, build it, and guard it: its faults are named and counted in `faults`.
+
+        Raises
+        ------
+        ConfigError, PluginError
+            As `make`.
+        """
+        built, offer = self.make(kind, name, options), self.select(kind, name)
+        return guarded(kind, built, Boundary(kind, offer.described, log=self.faults))
+
+    def make(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
+        """Select a component and build it, without a guard.
 
         Raises
         ------
@@ -152,12 +166,15 @@ class Registry:
         offer = self.select(kind, name)
         try:
             built = offer.component.factory(**options)
-            wrong = disagreement(kind, offer.component, options, built)
+            wrong = no_such_object(kind, built)
+            wrong = wrong or disagreement(kind, offer.component, options, built)
         except PacsfwError:
             raise
         except (TypeError, ValueError) as err:
             raise ConfigError(f"{kind} {name!r} (from {offer.owner}): {err}") from err
-        except (Exception, SystemExit) as err:  # plugin boundary: name the owner
+        except BaseException as err:  # plugin boundary: name the owner
+            if is_own_signal(err):
+                raise
             raise PluginError(
                 f"{kind} {name!r} (from {offer.owner}) failed to start: {type(err).__name__}: {err}"
             ) from err

@@ -72,9 +72,6 @@ class Prober:
         except PacsfwError as err:
             self._silences += 1
             return _failure(str(err))
-        except Exception as err:  # noqa: BLE001 - plugin boundary; its text may quote a patient
-            self._silences += 1
-            return _failure(f"the query component failed: {type(err).__name__}")
         stopped = 0 < max_rows <= len(rows)
         self._silences = 0 if stopped or answer.status is not None else self._silences + 1
         return Reply(

@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from pacsfw.api import Converted, Event, InstanceIngested, Observer, RunContext
-from pacsfw.errors import PacsfwError
+from pacsfw.errors import ComponentError
+from pacsfw.plugins.boundary import Boundary
+from pacsfw.plugins.guards import guarded
 
 BACKLOG = 10_000
 """Maximum number of events queued for a slow observer. Beyond it, events of single instances
@@ -28,7 +30,11 @@ class Observers:
     """Pass events to every observer in order, each in its own thread."""
 
     def __init__(self, observers: Sequence[tuple[str, Observer]]) -> None:
-        self._posts = [_Post(name, observer) for name, observer in observers]
+        # A program may pass observers that no registry has built.
+        self._posts = [
+            _Post(name, guarded("observer", observer, Boundary("observer", name)))
+            for name, observer in observers
+        ]
 
     def open(self, context: RunContext) -> None:
         """Open every observer; one that fails is disabled with a warning."""
@@ -96,26 +102,21 @@ class _Post:
     def _work(self, context: RunContext) -> None:
         try:
             self._observer.open(context)
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - observers cannot fail a run
+        except ComponentError as err:
             self._working = False
-            self._fault(f"disabled: opening: {_shown(err)}")
+            self._fault(f"disabled: {err.why}")
             return
         while (event := self._queue.get()) is not None:
             try:
                 self._observer.notify(event)
-            except (Exception, SystemExit) as err:  # noqa: BLE001 - likewise, one by one
-                self._fault(f"{type(event).__name__}: {_shown(err)}")
+            except ComponentError as err:
+                self._fault(f"{type(event).__name__}: {err.fault.reason}")
         try:
             self._observer.close()
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - likewise
-            self._fault(f"closing: {_shown(err)}")
+        except ComponentError as err:
+            self._fault(err.why)
 
     def _fault(self, reason: str) -> None:
         if not self.faults[reason]:  # one warning per reason
             _log.warning("observer %s: %s", self.name, reason)
         self.faults[reason] += 1
-
-
-def _shown(err: BaseException) -> str:
-    """Return the text of our own exceptions, the type of others: their text may quote a patient."""
-    return str(err) if isinstance(err, PacsfwError) else type(err).__name__

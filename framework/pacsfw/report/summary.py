@@ -39,6 +39,8 @@ class Summary:
     """Instances in the dataset folder."""
     size: int = 0
     """Their bytes."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Instances that were left out on purpose, by reason."""
     quarantined: Mapping[str, int] = field(default_factory=dict)
     """Instances in quarantine, by reason."""
     cell_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -102,6 +104,9 @@ def _lines(summary: Summary) -> Iterator[_Line]:
         yield _Line("on the list", f"{listed:,}")
     yield from _verdicts(summary)
     yield _Line("stored", amount(summary.instances, summary.size))
+    if summary.left_out:
+        yield _Line("left out", f"{sum(summary.left_out.values()):,}")
+        yield from _details(list(summary.left_out.items()))
     if summary.quarantined:
         yield _Line("quarantined", f"{sum(summary.quarantined.values()):,}", "yellow")
         yield from _details(list(summary.quarantined.items()))

@@ -20,6 +20,8 @@ class Verified:
     bytes: int = 0
     conditions: dict[str, int] = field(default_factory=dict)
     """Damaged or missing instances by the condition of their files."""
+    left_out: int = 0
+    """Instances that were left out on purpose, and have no file."""
     unknown: int = 0
     """Files in the dataset folder that are not in the ledger."""
     asked: int = 0
@@ -57,6 +59,8 @@ def _lines(verified: Verified) -> Iterator[tuple[str, str]]:
     yield "missing", f"{conditions.get('missing', 0):,}"
     if unreadable := conditions.get("unreadable"):
         yield "unreadable", f"{unreadable:,}"
+    if verified.left_out:
+        yield "left out", f"{verified.left_out:,}"
     yield "unknown files", f"{verified.unknown:,}"
     if verified.unknown:
         yield "  listed in", verified.unknown_listed

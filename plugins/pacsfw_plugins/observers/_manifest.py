@@ -64,6 +64,7 @@ def _line(event: api.Event, context: api.RunContext) -> dict[str, Any] | None:
                 "expected": verdict.expected,
                 "source": verdict.source,
                 "stored": verdict.stored,
+                "left_out": verdict.left_out,
                 "missing": list(verdict.missing),
                 "components": dict(event.components),
             }

@@ -49,6 +49,7 @@ class _Tally:
     done_before: int = 0
     instances: int = 0
     size: int = 0
+    left_out: int = 0
     quarantined: int = 0
     settled: dict[str, bool] = field(default_factory=dict)
     converted: Counter[str] = field(default_factory=Counter)
@@ -66,11 +67,8 @@ class _Tally:
                 self.begun = self.begun or event
             case api.StudyStarted():
                 self.phase = "moving"
-            case api.InstanceIngested(stored=True):
-                self.instances += 1
-                self.size += event.size
             case api.InstanceIngested():
-                self.quarantined += 1
+                self._count(event)
             case api.StudySettled():
                 # By UID, because a retried study settles again.
                 self.settled[event.study_uid] = event.verdict.is_complete
@@ -82,6 +80,15 @@ class _Tally:
                 self.phase = f"paused: {event.reason}" if event.reason else "moving"
             case api.RunFinished():
                 self.phase = _ending(event.exit_code)
+
+    def _count(self, event: api.InstanceIngested) -> None:
+        if event.stored:
+            self.instances += 1
+            self.size += event.size
+        elif event.left_out:
+            self.left_out += 1
+        else:
+            self.quarantined += 1
 
     @property
     def done(self) -> int:
@@ -106,6 +113,8 @@ class _Tally:
         incomplete = sum(not good for good in self.settled.values())
         if incomplete:
             parts.append(f"{incomplete:,} not complete")
+        if self.left_out:
+            parts.append(f"{self.left_out:,} left out")
         if self.quarantined:
             parts.append(f"{self.quarantined:,} quarantined")
         if self.converted:

@@ -34,6 +34,8 @@ def lines(event: api.RunFinished) -> Iterator[str]:
         if number := event.counts.get(state):
             yield f"{words}: {number:,}"
     yield f"stored: {amount(event.instances, event.size)}"
+    if event.left_out:
+        yield f"left out: {event.left_out:,}"
     if event.quarantined:
         yield f"quarantined: {event.quarantined:,}"
     for state, number in event.converted.items():
@@ -52,6 +54,7 @@ def numbers(event: api.RunFinished) -> dict[str, Any]:
         "studies": dict(event.counts),
         "instances": event.instances,
         "bytes": event.size,
+        "left_out": event.left_out,
         "quarantined": event.quarantined,
         "converted": dict(event.converted),
         "problems": event.problems,

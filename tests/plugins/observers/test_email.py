@@ -105,7 +105,7 @@ def unused_port():
 
 
 def observer(section, **options):
-    built = discover(PluginPlan()).build("observer", "email", options)
+    built = discover(PluginPlan()).make("observer", "email", options)
     built.open(run_context(sections={"email": section}))
     return built
 
@@ -113,7 +113,7 @@ def observer(section, **options):
 def test_a_mail_with_the_numbers_is_sent_when_a_run_is_over(server, trusted):
     section = {**server.section, "verify": str(trusted), "to": ["a@x.example", "b@x.example"]}
     told = observer(section)
-    for event in (STARTED, SETTLED, finished(1, quarantined=3, problems=1)):
+    for event in (STARTED, SETTLED, finished(1, quarantined=3, left_out=7, problems=1)):
         told.notify(event)
 
     (mail,) = server.mails
@@ -124,6 +124,7 @@ def test_a_mail_with_the_numbers_is_sent_when_a_run_is_over(server, trusted):
     assert "studies found: 1,210" in text
     assert "complete: 1,204" in text
     assert "quarantined: 3" in text
+    assert "left out: 7" in text
     assert "1.2.3.4567" not in text
 
 

@@ -14,7 +14,7 @@ CSV = api.ComponentInfo(kind="sink", name="csv", distribution="pacsfw", version=
 
 
 def written(path, *events):
-    observer = discover(PluginPlan()).build("observer", "manifest", {"path": str(path)})
+    observer = discover(PluginPlan()).make("observer", "manifest", {"path": str(path)})
     observer.open(run_context(components=(CSV,)))
     for event in events:
         observer.notify(event)
@@ -45,7 +45,7 @@ def test_every_verdict_and_every_component_has_its_line(tmp_path):
 def test_a_line_that_a_kill_has_cut_off_spoils_no_other(tmp_path):
     path = tmp_path / "manifest.jsonl"
     path.write_bytes(b'{"event": "sta')
-    observer = discover(PluginPlan()).build("observer", "manifest", {"path": str(path)})
+    observer = discover(PluginPlan()).make("observer", "manifest", {"path": str(path)})
     observer.open(run_context())
     observer.notify(api.RunStarted(at=AT, command="find"))
     observer.close()

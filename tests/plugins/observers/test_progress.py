@@ -77,8 +77,8 @@ def move(total, done=0):
     return api.MoveStarted(at=AT, total=total, done=done)
 
 
-def ingested(study="1.2", *, stored=True, size=1_000_000):
-    return api.InstanceIngested(at=AT, study_uid=study, stored=stored, size=size)
+def ingested(study="1.2", *, stored=True, left_out=False, size=1_000_000):
+    return api.InstanceIngested(at=AT, study_uid=study, stored=stored, left_out=left_out, size=size)
 
 
 def settled(study="1.2", verdict=COMPLETE):
@@ -133,6 +133,11 @@ def test_after_twenty_names_the_rest_is_only_counted(plain):
 def test_quarantined_instances_are_counted_apart(plain):
     plain.tell(move(1), ingested(stored=False), FINISHED)
     assert plain.lines[-1] == "finished: 0 of 1 study, 0 instances, 0 bytes, 1 quarantined"
+
+
+def test_instances_that_were_left_out_are_no_faults(plain):
+    plain.tell(move(1), ingested(stored=False, left_out=True), FINISHED)
+    assert plain.lines[-1] == "finished: 0 of 1 study, 0 instances, 0 bytes, 1 left out"
 
 
 def test_waiting_tells_in_one_line_until_when_in_local_time_and_how_not_to(plain):

@@ -50,7 +50,7 @@ def server():
 
 
 def observer(url, clock=None, **options):
-    built = discover(PluginPlan()).build("observer", "webhook", {"url": url, **options})
+    built = discover(PluginPlan()).make("observer", "webhook", {"url": url, **options})
     built.open(run_context(clock=clock or NoPause()))
     return built
 

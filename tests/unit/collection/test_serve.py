@@ -18,12 +18,13 @@ from pacsfw.collection.outputs import Outputs
 from pacsfw.collection.serve import QUARANTINED, UNSOLICITED, ServeStep
 from pacsfw.errors import PacsfwError, StateError
 from pacsfw.ledger import Ledger
+from pacsfw.ledger.instances import Instance
 from pacsfw.send.files import Sendable, files, look
 from pacsfw.send.send import send
 from pacsfw.steps.run import Run
 from pacsfw.testing import EmbeddedPACS, Study, make_studies
 from peers.process import free_port
-from support.stored import complete, configured_run, own_storage, store
+from support.stored import NOW, complete, configured_run, own_storage, store
 from unit.dimse.scripted import net
 
 NODE = "net: {{local_node: {{aetitle: PACSFW, port: {port}, bind: 127.0.0.1}}{called}}}"
@@ -292,3 +293,21 @@ def test_a_port_in_use_is_named(serve):
 
     with pytest.raises(StateError, match=str(first.port)):
         serve(port=first.port).stop()
+
+
+def test_a_study_of_which_all_was_left_out_is_not_in_quarantine(ledger, serve):
+    ledger.studies.add("1.2", {}, "unsolicited")
+    ledger.instances.record(
+        Instance(
+            sop_uid="1.2.3", digest="d", study_uid="1.2", series_uid="1.2.1", sop_class="",
+            syntax="", size=1, path="", state="left-out", rule="r",
+        ),
+        NOW,
+    )  # fmt: skip
+    served = serve()
+
+    served.stop()
+
+    [verdict] = served.verdicts
+    assert (verdict.state, verdict.reason) == ("unverifiable", UNSOLICITED)
+    assert (verdict.stored, verdict.left_out) == (0, 1)

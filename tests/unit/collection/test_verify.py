@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,19 @@ def test_a_pacs_that_is_away_is_an_error_and_no_manifest_is_left(ledger, tmp_pat
         verify(free_port())
 
     assert list(tmp_path.glob("*manifest*")) == []
+
+
+def test_what_was_left_out_is_neither_missing_nor_unknown(ledger, tmp_path, study, verify):
+    first, *_ = store(ledger, own_storage(tmp_path), study)
+    changes = {"sop_uid": "1.9", "path": "", "state": "left-out", "reason": "layout 'x': no SR"}
+    ledger.instances.record(replace(first, **changes), NOW)
+    complete(ledger, study)
+
+    result = verify()
+
+    assert result.is_good
+    assert (result.files, result.left_out, result.conditions) == (3, 1, {})
+    [line] = [line for line in manifest(tmp_path) if line["state"] == "left-out"]
+    assert (line["sop_instance_uid"], line["path"], line["sha256"]) == ("1.9", None, None)
+    assert (line["series_instance_uid"], line["verdict"]) == (first.series_uid, "complete")
+    assert line["left_out_by"] == "layout 'x': no SR"

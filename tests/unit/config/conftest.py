@@ -17,6 +17,7 @@ from pacsfw.plugins.records import Offer, SectionOffer
 from pacsfw.plugins.registry import Registry
 from pacsfw_plugins.secrets import pacsfw_resolve_secret
 from support.documented import DOCUMENTED
+from support.guards import plain
 
 PATH_OPTION = {
     "type": "object",
@@ -42,8 +43,9 @@ def broken() -> Any:
 
 
 def offers() -> Iterator[Offer]:
-    def offer(kind: str, name: str, factory: Any = lambda **_: str, **more: Any) -> Offer:
-        return Offer(kind, Component(name=name, factory=factory, **more), "mine", "house", "1.2")
+    def offer(kind: str, name: str, factory: Any = None, **more: Any) -> Offer:
+        component = Component(name=name, factory=factory or (lambda **_: plain(kind)), **more)
+        return Offer(kind, component, "mine", "house", "1.2")
 
     yield offer("query", "cfind")
     yield offer("transfer", "cmove", schema=SPEED_OPTION)

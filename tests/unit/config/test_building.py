@@ -13,6 +13,7 @@ from pacsfw.errors import ConfigError, PluginError
 from pacsfw.plugins import PluginPlan
 from pacsfw.plugins.records import Offer
 from pacsfw.plugins.registry import KINDS, Registry
+from support.guards import plain
 
 if TYPE_CHECKING:
     from conftest import Desk
@@ -40,7 +41,7 @@ def counting(counts: Counter[str]) -> Callable[[PluginPlan], Registry]:
 
             def factory(kind: str = kind, path: str = "") -> Any:
                 counts[f"{kind} {path.rpartition('/')[2]}".strip()] += 1
-                return str
+                return plain(kind)
 
             component: Component[Any] = Component(
                 name="mine",

@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from pacsfw.errors import StateError
 from pacsfw.ledger import open_existing, open_ledger
 from pacsfw.ledger.cells import NO_CELLS, decode, encode
 from pacsfw.ledger.deliveries import Begun
+from pacsfw.ledger.schema import STEPS
 from unit.ledger.records import COMPLETE, NOW, instance, settle
 
 
@@ -339,7 +342,7 @@ def test_other_content_is_disputed_if_it_is_of_another_sender_or_of_one_not_know
         ledger.instances.record(instance(digest=str(number), path=str(number), **facts), NOW)
     ledger.instances.record(instance("1.2.4", **PACS), NOW)
 
-    assert ledger.instances.disputed("1.2") == ({"1.2.3"} if disputed else frozenset())
+    assert ledger.senders.disputed("1.2") == ({"1.2.3"} if disputed else frozenset())
     assert ledger.senders.disputes() == int(disputed)
 
 
@@ -366,3 +369,96 @@ def test_selected_studies_that_lack_instances_are_known_with_them(ledger):
         settle(ledger, uid, verdict)
 
     assert list(ledger.studies.lacking()) == [("1.2", ["1.2.4"])]
+
+
+LEFT_OUT = {
+    "state": "left-out", "path": "", "row": NO_CELLS, "rule": "r1", "component": "'x' (from d 1)",
+    "reason": "layout 'x' (from d 1): no SR",
+}  # fmt: skip
+
+
+def test_what_was_left_out_is_neither_stored_nor_a_failure(ledger):
+    ledger.studies.add("1.2", {}, "find")
+
+    assert ledger.instances.record(instance(**LEFT_OUT), NOW)
+    assert not ledger.instances.record(instance(**LEFT_OUT), NOW)
+
+    assert ledger.instances.stored_uids("1.2") == frozenset()
+    assert ledger.instances.arrived_uids("1.2") == {"1.2.3"}
+    assert ledger.instances.faults("1.2") == []
+    assert not ledger.instances.any_fault()
+    assert ledger.instances.kept_of_study("1.2") == []
+    assert list(ledger.faults.by_component()) == []
+    assert ledger.left_out.by_series("1.2") == {"1.2.1": {"1.2.3"}}
+    assert ledger.left_out.reasons() == {"layout 'x' (from d 1): no SR": 1}
+
+
+@pytest.mark.parametrize("other", ["quarantined", "held"])
+def test_a_copy_that_failed_before_is_not_missed_if_another_was_left_out(ledger, other):
+    ledger.instances.record(instance(digest="bad", state=other), NOW)
+    ledger.instances.record(instance(**LEFT_OUT), NOW)
+
+    assert ledger.instances.quarantined_uids("1.2") == frozenset()
+    assert ledger.instances.held_uids("1.2") == frozenset()
+
+
+@pytest.mark.parametrize("digest", ["same", "other"])
+def test_what_is_stored_is_not_left_out(ledger, digest):
+    ledger.instances.record(instance(**LEFT_OUT, digest="same"), NOW)
+    ledger.instances.record(instance(digest=digest), NOW)
+
+    assert ledger.instances.stored_uids("1.2") == {"1.2.3"}
+    assert ledger.left_out.of_study("1.2") == []
+    assert ledger.left_out.reasons() == {}
+    assert ledger.left_out.take_back(["r2"]) == {}
+
+
+def test_what_another_rule_left_out_is_taken_back(ledger):
+    ledger.instances.record(instance("1.1", **LEFT_OUT), NOW)
+    ledger.instances.record(instance("1.2", **(LEFT_OUT | {"rule": "r2"})), NOW)
+
+    assert ledger.left_out.take_back(["r1", "r2"]) == {}
+    assert ledger.left_out.take_back(["r2"]) == {"1.2": {"1.1"}}
+    assert ledger.left_out.take_back(["r2"]) == {}
+    assert [each.sop_uid for each in ledger.left_out.of_study("1.2")] == ["1.2"]
+
+
+def test_the_number_left_out_is_part_of_the_verdict(ledger):
+    ledger.studies.add("1.2", {}, "find", selected=True)
+    for number in (1, 2, 2):
+        settle(ledger, "1.2", replace(COMPLETE, left_out=number))
+
+    study = ledger.studies.get("1.2")
+    assert (study.verdict.left_out, study.version) == (2, 2)
+    assert [each.left_out for each in ledger.results.all()] == [2]
+
+
+def test_what_a_layout_skipped_in_an_older_ledger_is_asked_for_again(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as old:
+        for step in STEPS[:7]:
+            old.executescript(step)
+        old.executescript(
+            """
+            PRAGMA user_version = 7;
+            INSERT INTO studies (study_uid, patient_id, attributes, origin, listed, selected,
+                                 state, verdict, given_up)
+                VALUES ('1', 'p', '{}', 'find', 1, 1, 'settled', 'short', 1),
+                       ('2', 'p', '{}', 'find', 1, 1, 'settled', 'short', 1);
+            INSERT INTO trials VALUES ('1', '1.1', 3, 'r', ''), ('2', '2.1', 3, 'r', '');
+            INSERT INTO instances (sop_uid, digest, study_uid, series_uid, sop_class, syntax, size,
+                                   path, state, reason, calling_ae, received_at, row)
+                VALUES ('1.1', 'd', '1', '', '', '', 1, 'quarantine/d.dcm', 'quarantined',
+                        'skipped by layout ''x'' (from d 1.0): no SR', '', '2026-01-01', '[]'),
+                       ('2.1', 'e', '2', '', '', '', 1, 'quarantine/e.dcm', 'quarantined',
+                        'layout ''x'' (from d 1.0) failed: KeyError', '', '2026-01-01', '[]');
+            """
+        )
+
+    ledger = open_ledger(tmp_path)
+
+    assert ledger.studies.unfinished() == ["1"]
+    assert ledger.evidence.given_up("1") == frozenset()
+    assert ledger.evidence.given_up("2") == {"2.1"}
+    [fault] = ledger.faults.by_component()
+    assert (fault.component, fault.reason) == ("'x' (from d 1.0)", "failed: KeyError")
+    ledger.close()

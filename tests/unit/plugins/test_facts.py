@@ -84,7 +84,7 @@ class Multiply:
 
 def built(kind: str, **record: Any) -> Any:
     component: Component[Any] = Component(name="mine", **record)
-    return Registry([Offer(kind, component, "lake", "house", "1.2")]).build(kind, "mine", {})
+    return Registry([Offer(kind, component, "lake", "house", "1.2")]).make(kind, "mine", {})
 
 
 CONTRADICTIONS = [
@@ -133,7 +133,7 @@ def test_an_option_named_scope_says_the_scope():
     assert scope_of(component, {}) == "study"
     assert scope_of(component, {"scope": "series"}) == "series"
     registry = Registry([Offer("converter", component, "lake", "house", "1.2")])
-    assert registry.build("converter", "mine", {"scope": "series"}).scope == "series"
+    assert registry.make("converter", "mine", {"scope": "series"}).scope == "series"
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_the_record_of_a_reference_is_made_from_what_is_named(referenced):
     assert record("sink", "Lake").multi_table
     assert record("converter", "OfSeries").scope == "series"
     assert record("callback", "weigh").returns == "float"
-    assert referenced.build("sink", "facts_referenced:Lake", {}).multi_table
+    assert referenced.make("sink", "facts_referenced:Lake", {}).multi_table
 
 
 def test_a_reference_to_a_function_cannot_hide_what_its_object_is(referenced):

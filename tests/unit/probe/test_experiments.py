@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
 
-from pacsfw.api import Clock, Query, QueryResult
+from pacsfw.api import Clock, Query, QueryProvider, QueryResult, QueryRow
 from pacsfw.config.yaml_text import read
 from pacsfw.errors import RemoteError
 from pacsfw.probe import Findings, probe, yaml_file
@@ -16,6 +17,7 @@ from pacsfw.probe.limits import Cut, find_limit
 from pacsfw.probe.prober import PATIENCE, Prober
 from pacsfw.probe.sample import spans
 from pacsfw.testing import EmbeddedPACS, make_studies
+from support.guards import guard
 from unit.probe.probing import TODAY, answering, matching, nodes, rows_of, why
 
 ROWS = rows_of(make_studies(40))
@@ -135,13 +137,14 @@ def test_what_needs_no_question_is_found_out_without_answers() -> None:
     assert findings.result("associations") == 8
 
 
-def test_a_component_that_fails_is_not_quoted() -> None:
-    def ask(_query: Query, _emit: object) -> QueryResult:
-        raise KeyError("Doe^John")
+def test_a_component_that_fails_is_named_and_not_quoted() -> None:
+    class Failing(QueryProvider):
+        def ask(self, query: Query, emit: Callable[[QueryRow], None]) -> QueryResult:
+            raise KeyError("Doe^John")
 
     with EmbeddedPACS() as pacs:
-        findings = probe(nodes(pacs), ask, today=TODAY)
-    assert "the query component failed: KeyError" in why(findings, "charset")
+        findings = probe(nodes(pacs), guard("query", Failing()).ask, today=TODAY)
+    assert "query 'it' (from x 1.0): ask: KeyError at" in why(findings, "charset")
     assert "Doe" not in repr(list(findings))
 
 

@@ -70,9 +70,10 @@ def test_every_observer_is_told_in_order_whatever_another_does(context, caplog):
     assert good.seen == [0, 1, 2]
     assert good.closed
     assert "observer bad: ResourcesFound: ValueError" in caplog.text
-    assert "observer broken: disabled: opening: OSError" in caplog.text
-    assert "observer leaving: ResourcesFound: SystemExit" in caplog.text
-    assert ("bad", "ResourcesFound: ValueError", 3) in list(observers.faults())
+    assert "observer broken: disabled: open: OSError at test_observers.py" in caplog.text
+    assert "observer leaving: ResourcesFound: tried to exit the program (SystemExit)" in caplog.text
+    faults = [(name, why.partition(" at ")[0], count) for name, why, count in observers.faults()]
+    assert ("bad", "ResourcesFound: ValueError", 3) in faults
     assert "Müller" not in caplog.text
 
 

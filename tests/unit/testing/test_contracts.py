@@ -23,6 +23,7 @@ from pacsfw.api import (
     Sink,
     Transfer,
 )
+from pacsfw.errors import Skip
 from pacsfw.testing import (
     ConverterContract,
     LayoutContract,
@@ -212,6 +213,18 @@ def test_a_layout_without_the_instance_fails(tmp_path):
 )
 def test_wrong_layouts_fail(layout, failed, tmp_path):
     assert any(failed in name for name in failing(under(LayoutContract, of(layout)), tmp_path))
+
+
+def test_a_reason_for_skipping_that_names_the_patient_fails(tmp_path):
+    def wrong(header):
+        if header.get("PatientID"):
+            raise Skip(f"{header.PatientID} is in no project")
+        return uid_layout(header)
+
+    contract = under(LayoutContract, of(wrong))
+    contract.skips = True
+
+    assert "test_every_object_has_a_place_of_its_own" in failing(contract, tmp_path)
 
 
 def test_a_layout_that_changes_the_header_fails(tmp_path):

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from traceback import walk_tb
 
 from pacsfw.api import Clock, Converter, OutputFile, Stored
 from pacsfw.errors import PacsfwError, Retry, Skip
@@ -67,9 +66,8 @@ class Work:
         except Retry as err:
             return ConversionRefused(f"{err} (tried {ATTEMPTS} times)")
         except PacsfwError as err:
-            return ConversionRefused(str(err))
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
-            return ConversionRefused(_location_of(err))
+            fault = getattr(err, "fault", None)
+            return ConversionRefused(fault.reason if fault else str(err))
 
     def _once(self, job: Job) -> Made:
         _empty(job.staging)
@@ -100,8 +98,6 @@ def _outputs(produced: Iterable[OutputFile], job: Job) -> Iterable[Output]:
     named: set[Path] = set()
     found: list[Output] = []
     for each in produced:
-        if not isinstance(each, OutputFile):
-            raise _Wrong(f"it returned {type(each).__name__}, not OutputFile")
         path = Path(os.path.abspath(root / each.path))  # links stay as written
         if not path.is_relative_to(root) or not path.parent.resolve().is_relative_to(root):
             raise _Wrong("it names a file outside its output folder")
@@ -139,9 +135,3 @@ def _output(path: Path, produced: OutputFile, job: Job, root: Path) -> Output:
 def _empty(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-
-
-def _location_of(err: BaseException) -> str:
-    """Return the exception and its location, but not its text, which may quote a patient."""
-    *_, (frame, line) = walk_tb(err.__traceback__)
-    return f"{type(err).__name__} at {Path(frame.f_code.co_filename).name}:{line}"

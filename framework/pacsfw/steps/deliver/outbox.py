@@ -10,11 +10,11 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from pacsfw.api import Batch, RunContext, Sink
-from pacsfw.errors import PacsfwError, Retry, StateError
+from pacsfw.errors import ComponentError, PacsfwError, Refused, Retry, StateError
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.deliveries import Begun, RefusedRow
 from pacsfw.retries import retrying
-from pacsfw.steps.deliver.refusals import DATA_ERRORS, Courier
+from pacsfw.steps.deliver.refusals import ITEM_ERRORS, Courier
 from pacsfw.steps.deliver.sources import RowSource
 
 LAST_ATTEMPTS = 5
@@ -23,6 +23,8 @@ LAST_ATTEMPTS = 5
 DOUBTS = 10
 """Studies in a row of which a sink takes nothing, until this is taken for a fault of the sink."""
 
+_AGAIN = -1
+"""The version of a study that is tried again, because the sink failed at it."""
 _REWRITE = "rewrite"
 """Entry in the queue that requests a rewrite; the other entries are keys of studies (UIDs)."""
 
@@ -76,7 +78,9 @@ class Outbox:
         self._sink, self._source, self._ledger = sink, source, ledger
         self._courier = Courier(sink)
         self._doubts: dict[str, int] = {}
-        """Studies of which the sink took nothing, and how many batches it had taken before."""
+        """Studies of which the sink took nothing, and how many batches it took before."""
+        self._failed: dict[str, int] = {}
+        """Studies at some row of which the sink failed in this run, and their versions."""
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
         self._ending = threading.Event()
@@ -103,12 +107,12 @@ class Outbox:
         try:
             self._prepare()
         except Retry as err:
-            self._warn(err)
+            _log.warning("table %s: %s: retrying", self.name, err)
+        except ComponentError as err:  # the run continues without this table
+            self._fail(err)
         except PacsfwError:
             self._sink.close()
             raise
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary: the run continues
-            self._fail(err)
         self._thread.start()
         if not reparse:
             self._queue_due()
@@ -143,7 +147,7 @@ class Outbox:
         self._thread.join()
         try:
             self._sink.close()
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
+        except PacsfwError as err:
             self._fail(err)
 
     def _prepare(self) -> None:
@@ -173,7 +177,7 @@ class Outbox:
         trusted = there and not begun.dirty
         if trusted:
             self._check(begun)
-        # A ledger of an older version does not know the basis: what is rewritten is right.
+        # An older ledger does not know the basis: what is rewritten is right.
         known = begun.basis is not None or sink.rewrites
         moved = known and begun.basis != self._source.basis
         if trusted and not (moved or self._reparse):
@@ -243,8 +247,10 @@ class Outbox:
             retrying(clock, threading.Event(), LAST_ATTEMPTS)(self._once, work, *arguments)
         except Retry as err:
             self.problem = f"{err}; the next run delivers its rows"
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary, likewise
+        except PacsfwError as err:
             self._fail(err)
+        except Exception as err:  # noqa: BLE001 - thread boundary: the run reports it
+            self._fail(PacsfwError(f"{type(err).__name__} in pacsfw"))
 
     def _once(self, work: Callable[..., None], *arguments: str) -> None:
         try:
@@ -252,7 +258,7 @@ class Outbox:
             work(*arguments)
         except Retry as err:
             if not self._unreachable:
-                self._warn(err)
+                _log.warning("table %s: %s: retrying", self.name, err)
             self._unreachable = True
             raise
         if self._unreachable:
@@ -264,31 +270,40 @@ class Outbox:
         if version is None or self._rewrite:
             return
         had = self._ledger.deliveries.version(self.name, key)
-        if had == version:
+        if version in (had, self._failed.get(key)):
             return
         if had is not None and self._sink.appends:
             self._ledger.deliveries.mark_dirty(self.name)
             self._rewrite = True
             return
-        sure = self._courier.accepted > self._doubts.get(key, self._courier.accepted)
+        # Whatever it has accepted in this run, before or since, shows that the sink works.
+        sure = key in self._doubts and self._courier.accepted > 0
         try:
             refused = self._courier.deliver(self._source.batch(key), sure=sure)
-        except DATA_ERRORS as err:
-            if isinstance(err, PacsfwError) or not self._may_wait(key):
+        except ITEM_ERRORS as err:
+            if isinstance(err, Refused) or not self._may_wait(key):
                 raise
             return
         position = self._sink.position()
         mark = self._sink.mark(self._source.table, position)
+        delivered = self._delivered(key, version)
         changed = self._ledger.deliveries.commit(
-            self.name, key, version, position, self.component, mark, refused
+            self.name, key, delivered, position, self.component, mark, refused
         )
         if changed:
             self._tell({key: refused})
 
+    def _delivered(self, key: str, version: int) -> int:
+        """Return the version to record: in the next run, what the sink failed at is due again."""
+        if key not in self._courier.failed:
+            return version
+        self._failed[key] = version
+        return _AGAIN
+
     def _may_wait(self, key: str) -> bool:
         """Note a study that the sink may refuse, or that shows a fault of the sink.
 
-        It is delivered again at the end: by then, the sink has accepted others or nothing more.
+        It is delivered again at the end.
         """
         if key in self._doubts:
             return False
@@ -309,11 +324,12 @@ class Outbox:
         refused: Mapping[str, Sequence[RefusedRow]] = {}
         try:
             self._sink.rewrite(self._source.table, self._batches(versions))
-        except DATA_ERRORS as err:
+        except ITEM_ERRORS as err:
             _log.warning("table %s: is written study by study: %s", self.name, type(err).__name__)
             versions.clear()
             self._sink.rewrite(self._source.table, ())
             refused = self._courier.deliver_each(self._batches(versions))
+        versions = [(key, self._delivered(key, version)) for key, version in versions]
         changed = self._ledger.deliveries.rewritten(
             self.name, versions, self._committed(), self.component, refused
         )
@@ -328,15 +344,7 @@ class Outbox:
             versions.append((key, version))
             yield self._source.batch(key)
 
-    def _warn(self, err: Retry) -> None:
-        _log.warning("table %s: %s: retrying", self.name, err)
-
-    def _fail(self, err: BaseException) -> None:
-        # Messages of pacsfw's own errors are safe; any other text may quote a row.
-        self.problem = str(err) if isinstance(err, PacsfwError) else type(err).__name__
-        _log.error(
-            "table %s: sink %s: %s: its rows stay in the ledger",
-            self.name,
-            self.component,
-            self.problem,
-        )
+    def _fail(self, err: PacsfwError) -> None:
+        self.problem = err.why if isinstance(err, ComponentError) else str(err)
+        what = f"table {self.name}: sink {self.component}: {self.problem}"
+        _log.error("%s: its rows stay in the ledger", what)

@@ -6,12 +6,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pacsfw.api import Batch, Row, Sink
-from pacsfw.errors import Refused
+from pacsfw.errors import ComponentError, Refused
 from pacsfw.ledger.deliveries import RefusedRow
 from pacsfw.words import encodable
 
-DATA_ERRORS = (Refused, ValueError, TypeError, ArithmeticError)
-"""What a sink raises because of a value. Any other error is one of the target, or a fault."""
+ITEM_ERRORS = (Refused, ComponentError)
+"""What a sink raises because of a batch. Any other error is one of the target."""
 
 ENOUGH = 100
 """Rows refused one by one, and none accepted, until this is taken for a fault of the sink."""
@@ -27,6 +27,8 @@ class Courier:
     ----------
     accepted
         Number of batches with rows that the sink has accepted.
+    failed
+        The keys at which the sink failed, instead of refusing a row: they are tried again later.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -34,6 +36,7 @@ class Courier:
         self._torn: int | None = None
         """Where to go back to, if a file has a part of a batch only."""
         self.accepted = 0
+        self.failed: set[str] = set()
 
     def deliver(self, batch: Batch, *, sure: bool = False) -> Sequence[RefusedRow]:
         """Deliver the rows that the sink accepts, and return the others.
@@ -41,19 +44,20 @@ class Courier:
         Parameters
         ----------
         sure
-            The sink is known to work: it has accepted other batches since it refused this one.
+            The sink is known to work: it has accepted other batches.
 
         Raises
         ------
         Exception
             Any error of the sink that is no refusal. If it is repeated, nothing is there twice.
         """
+        self.failed.discard(batch.key)
         if self._torn is not None:
             self._sink.restore(batch.table, self._torn)
             self._torn = None
         try:
             self._sink.deliver(batch)
-        except DATA_ERRORS as err:
+        except ITEM_ERRORS as err:
             if not batch.rows:
                 raise
             return self._without_refused(batch, err, sure=sure)
@@ -66,10 +70,10 @@ class Courier:
         for batch in batches:
             try:
                 refused[batch.key] = self.deliver(batch)
-            except DATA_ERRORS:
-                doubts.append((batch, self.accepted))
-        for batch, accepted in doubts:
-            refused[batch.key] = self.deliver(batch, sure=self.accepted > accepted)
+            except ITEM_ERRORS:
+                doubts.append(batch)
+        for batch in doubts:
+            refused[batch.key] = self.deliver(batch, sure=self.accepted > 0)
         return refused
 
     def _without_refused(self, batch: Batch, err: Exception, *, sure: bool) -> Sequence[RefusedRow]:
@@ -82,13 +86,23 @@ class Courier:
             if doubtful and number + 1 in (ENOUGH, len(batch.rows)):
                 raise why
         accepted = [number for number in range(len(batch.rows)) if number not in refused]
+        if not all(isinstance(why, Refused) for why in refused.values()):
+            self.failed.add(batch.key)
         if not self._sink.appends:
-            self._sink.deliver(_part(batch, accepted))
+            self._replace(_part(batch, accepted))
         self._torn = None
         self.accepted += bool(accepted)
         return [
             RefusedRow(_file_of(batch, number), _reason(why)) for number, why in refused.items()
         ]
+
+    def _replace(self, batch: Batch) -> None:
+        """Deliver the accepted rows once more, as only they must remain of this key."""
+        try:
+            self._sink.deliver(batch)
+        except ComponentError:
+            if batch.rows or batch.key not in self.failed:
+                raise  # else it fails at this key whatever the rows are, which is listed
 
     def _halved(
         self, batch: Batch, numbers: range, err: Exception, position: int
@@ -101,7 +115,7 @@ class Courier:
         for half in (numbers[:middle], numbers[middle:]):
             try:
                 self._sink.deliver(_part(batch, half))
-            except DATA_ERRORS as why:
+            except ITEM_ERRORS as why:
                 yield from self._halved(batch, half, why, position)
             else:
                 self._torn = position if self._sink.appends else None
@@ -134,6 +148,8 @@ def _file_of(batch: Batch, number: int) -> str:
 
 def _reason(err: Exception) -> str:
     """Return the reason without the text of other errors, which may quote the row."""
+    if isinstance(err, ComponentError) and err.fault is not None:
+        return str(err.fault.reason)
     return err.why if isinstance(err, Refused) else type(err).__name__
 
 

@@ -169,7 +169,7 @@ class ErrorRows:
 
     def _row(self, instance: Instance, error: CellError | None) -> Row:
         if error is None:  # an instance without a row
-            whole = CellError.of_row("file", instance.reason)
+            whole = CellError.of_row("file", instance.reason, instance.component)
             return error_row(str(self._state / instance.path), whole)
         return error_row(str(self._directory / instance.path), error)
 

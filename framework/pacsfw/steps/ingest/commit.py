@@ -20,6 +20,10 @@ class Occupied(Exception):
     """The instance cannot have that path; the text names the kind of conflict."""
 
 
+class PathConflict(Occupied):
+    """The layout gives that path to something else; the text is what the layout does."""
+
+
 class OtherContent(Occupied):
     """An instance with the same SOP Instance UID has that path, with other content."""
 
@@ -59,7 +63,7 @@ def commit(
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         except (FileExistsError, NotADirectoryError) as err:
-            raise Occupied("the layout names a folder, but a file has its path") from err
+            raise PathConflict("names a folder, but a file has its path") from err
     same = True
     try:
         _rename_without_overwriting(spooled, path, durable_below)
@@ -132,9 +136,9 @@ def _compare(path: Path, sop_uid: str, digest: str, syntax: str) -> bool:
     try:
         meta = read_file_meta(path)
     except (ValueError, OSError) as err:
-        raise Occupied("the path that the layout chose is taken by an unknown file") from err
+        raise Occupied("its path in the dataset folder is taken by an unknown file") from err
     if meta.sop_uid != sop_uid:
-        raise Occupied("the layout gives the same path to another instance")
+        raise PathConflict("gives the same path to another instance")
     if meta.syntax != syntax:
         return False
     if dataset_digest(path) != digest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,19 +13,24 @@ from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader, irregular
 from pacsfw.dicom.part10 import read_file_meta
 from pacsfw.dicom.tagpath import parse
-from pacsfw.errors import ComponentError, Skip
+from pacsfw.errors import Skip
 from pacsfw.ledger.cells import NO_CELLS
 from pacsfw.ledger.instances import Instance
 from pacsfw.spool.adoption import rewrite_head
 from pacsfw.spool.records import Sealed
-from pacsfw.steps.ingest.commit import Occupied, OtherContent, commit, dataset_digest
-from pacsfw.steps.ingest.paths import target
+from pacsfw.steps.ingest.commit import (
+    Occupied,
+    OtherContent,
+    PathConflict,
+    commit,
+    dataset_digest,
+)
+from pacsfw.steps.ingest.placing import InstanceRefused, Placing
 from pacsfw.steps.ingest.rejection import rejected
 
 ReadRow = Callable[[FileHeader], tuple[str, Sequence[CellError]]]
 """From a header to its cells as stored in the ledger, and the errors behind empty cells."""
 
-_LONGEST_PATH = 4095  # bytes: Linux's PATH_MAX without the final NUL
 _UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 UNSOLICITED = "unsolicited: its study was not requested"
 QUARANTINE = "quarantine"
@@ -58,10 +62,6 @@ class Vanished:
     """Outcome if the spool file is gone: a worker of a killed driver was still using it."""
 
 
-class _InstanceRefused(Exception):
-    """The instance cannot be stored; the text is the reason, without values of the instance."""
-
-
 class Ingest:
     """Turns jobs into outcomes; never raises, whatever an instance contains.
 
@@ -72,7 +72,9 @@ class Ingest:
     state
         ``storage.state``.
     layout, layout_name
-        Names the folders and the file of an instance; reasons quote the name.
+        Names the folders and the file of an instance; its name, distribution and version.
+    rule
+        The fingerprint of the layout, for what it leaves out.
     reader
         Reads headers. It learns from the first instance which attributes the layout needs.
     known
@@ -93,13 +95,13 @@ class Ingest:
         reader: HeaderReader | None = None,
         known: frozenset[str] = frozenset(),
         *,
+        rule: str = "",
         unsolicited: bool = True,
         durable: bool = False,
     ) -> None:
-        self._archive, self._state = archive, state
-        self._below, self._state_below = (f"{each.as_posix()}/" for each in (archive, state))
+        self._archive, self._state, self._below = archive, state, f"{archive.as_posix()}/"
         self._durable_below = archive if durable else None
-        self._layout, self._layout_name = layout, layout_name
+        self._placing = Placing(layout, layout_name, rule, archive, state)
         self._read_row = read_row
         self._known, self._unsolicited = known, unsolicited
         self._reader = reader or HeaderReader()
@@ -128,28 +130,23 @@ class Ingest:
             if record.sop_uid != sealed.sop_uid:
                 rewrite_head(sealed, record.sop_uid)
             if not self._unsolicited and record.study_uid not in self._known:
-                raise _InstanceRefused(UNSOLICITED)
+                raise InstanceRefused(UNSOLICITED)
             if sealed.hold and record.study_uid in self._known:
                 return _hold(record, spooled, self._state)
-            path = self._place(header)
-            row, errors = self._read_row(header)
             rejects = rejected(header, record.sop_class)
-            if not commit(
-                spooled,
-                path,
-                record.sop_uid,
-                record.digest,
-                record.syntax,
-                durable_below=self._durable_below,
-            ):
+            try:
+                path = self._placing.place(header)
+            except Skip as err:
+                return self._placing.left_out(record, err, header, rejects)
+            row, errors = self._read_row(header)
+            if not self._commit(spooled, path, record):
                 record = _as_stored(record, path)
-        except OtherContent as err:
-            if not self._is_of_series(path, record):
-                reason = f"{err}, in another series or study: the layout does not separate them"
-                return quarantine(sealed, self._state, reason, record)
+        except OtherContent:
             kept = keep(spooled, self._state / VERSIONS, record.digest)
             return as_version(record, kept.relative_to(self._state))
-        except (UnreadableObject, integrity.Damaged, _InstanceRefused, Occupied) as err:
+        except InstanceRefused as err:
+            return quarantine(sealed, self._state, str(err), record, err.component)
+        except (UnreadableObject, integrity.Damaged, Occupied) as err:
             return quarantine(sealed, self._state, str(err), record)
         return replace(
             record,
@@ -158,6 +155,33 @@ class Ingest:
             errors=(*errors, *irregular(header)),
             rejects=rejects,
         )
+
+    def _commit(self, spooled: Path, path: Path, record: Instance) -> bool:
+        """Store a file as `commit` does.
+
+        Raises
+        ------
+        OtherContent
+            Other content of this instance has the path.
+        InstanceRefused
+            The layout gives the path to something else, too.
+        """
+        try:
+            return commit(
+                spooled,
+                path,
+                record.sop_uid,
+                record.digest,
+                record.syntax,
+                durable_below=self._durable_below,
+            )
+        except PathConflict as err:
+            raise self._placing.refused(str(err)) from err
+        except OtherContent as err:
+            if self._is_of_series(path, record):
+                raise
+            why = f"gives the same path to an instance of another series or study: {err}"
+            raise self._placing.refused(why) from err
 
     def _attribute(self, record: Instance, sealed: Sealed) -> Instance:
         """Attribute an instance to the study in which the PACS lists it.
@@ -193,25 +217,6 @@ class Ingest:
             return without_row(instance, f"{type(err).__name__}: the stored file cannot be read")
         return replace(instance, row=row, errors=(*errors, *irregular(header)))
 
-    def _place(self, header: FileHeader) -> Path:
-        try:
-            names = self._layout(header)
-        except Skip as err:
-            raise _InstanceRefused(f"skipped by layout {self._layout_name}: {err}") from err
-        except Exception as err:
-            why = str(err) if isinstance(err, ComponentError) else type(err).__name__
-            raise _InstanceRefused(f"layout {self._layout_name} failed: {why}") from err
-        try:
-            path = target(self._archive, names)
-        except (TypeError, ValueError) as err:
-            raise _InstanceRefused(f"layout {self._layout_name}: {err}") from err
-        if path == self._state or path.as_posix().startswith(self._state_below):
-            raise _InstanceRefused(f"layout {self._layout_name} points into the state folder")
-        if len(os.fsencode(path)) > _LONGEST_PATH:
-            why = f"chose a path longer than {_LONGEST_PATH} bytes"
-            raise _InstanceRefused(f"layout {self._layout_name} {why}")
-        return path
-
 
 def without_row(instance: Instance, reason: str) -> Instance:
     """Return a stored instance whose row cannot be read: all its cells are empty."""
@@ -219,14 +224,16 @@ def without_row(instance: Instance, reason: str) -> Instance:
 
 
 def quarantine(
-    sealed: Sealed, state: Path, reason: str, record: Instance | None = None
+    sealed: Sealed, state: Path, reason: str, record: Instance | None = None, component: str = ""
 ) -> Instance:
-    """Keep the bytes of an instance that cannot be stored, named by its digest."""
+    """Keep the bytes of an instance that cannot be stored, named by its digest.
+
+    ``component`` is the one that caused it, with its distribution and version.
+    """
     record = record or _record(sealed)
     kept = keep(sealed.path, state / QUARANTINE, record.digest)
-    return replace(
-        record, state="quarantined", reason=reason, path=kept.relative_to(state).as_posix()
-    )
+    path = kept.relative_to(state).as_posix()
+    return replace(record, state="quarantined", reason=reason, component=component, path=path)
 
 
 def _hold(record: Instance, spooled: Path, state: Path) -> Instance:
@@ -281,14 +288,14 @@ def _identify(record: Instance, header: FileHeader) -> Instance:
 
 def _check_identity(record: Instance, sealed: Sealed, header: FileHeader) -> None:
     if not _text(header, "StudyInstanceUID"):
-        raise _InstanceRefused("it has no StudyInstanceUID")
+        raise InstanceRefused("it has no StudyInstanceUID")
     if not header.get("SOPInstanceUID"):  # in this case `record` has the UID of the request
-        raise _InstanceRefused("it has no SOPInstanceUID")
+        raise InstanceRefused("it has no SOPInstanceUID")
     if record.named_study:
         [(_, listed)] = sealed.listed
         named = _text(header, "PatientID")
         if listed and named and named != listed.strip("\0 "):
-            raise _InstanceRefused(
+            raise InstanceRefused(
                 "its StudyInstanceUID and its PatientID are not those that the PACS lists"
             )
 

@@ -17,6 +17,7 @@ from pacsfw.spool.records import Begun, Discarded, Sealed, SpoolRecord
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import (
     HELD,
+    QUARANTINE,
     UNSOLICITED,
     VERSIONS,
     Unwritable,
@@ -162,8 +163,10 @@ class Intake:
                 if instance is not None:
                     objects.append((job, instance, self._record(instance, now)))
                     self._note_held(instance)
-        for job, _, _ in objects:
+        for job, instance, _ in objects:
             job.path.unlink(missing_ok=True)  # kept until the ledger knows the instance
+            if instance.state == "left-out":  # a fixed layout may leave out what failed before
+                (self._state / QUARANTINE / f"{instance.digest}.dcm").unlink(missing_ok=True)
         if objects:
             self._arriving.arrived(objects)
         for _, instance, _ in objects:
@@ -173,6 +176,7 @@ class Intake:
                     study_uid=instance.study_uid,
                     stored=instance.state in ("stored", "version"),
                     size=instance.size,
+                    left_out=instance.state == "left-out",
                 )
             )
         for _, outcome in answers:
@@ -196,11 +200,12 @@ class Intake:
             why = "it is taken again under the UID of its data set"
             self._arriving.on_the_way([Discarded(job.file, job.sop_uid, why)])
             return None
-        if outcome.state in ("quarantined", "held") and self._ledger.instances.has_stored(
+        if outcome.state not in ("stored", "version") and self._ledger.instances.has_stored(
             outcome.sop_uid, outcome.digest
         ):
             # The same bytes are stored: this copy came late, or from somebody else.
-            (self._state / outcome.path).unlink(missing_ok=True)
+            copy = self._state / outcome.path if outcome.path else job.path
+            copy.unlink(missing_ok=True)
             self._arriving.on_the_way([Discarded(job.file, job.sop_uid, "it is stored already")])
             return None
         if outcome.state == "stored" and self._is_version(outcome):

@@ -26,7 +26,8 @@ _MOST_REFUSALS = 50
 class _Tracked:
     """A study that is being moved."""
 
-    stored: set[str]
+    arrived: set[str]
+    """Those that are stored, or were left out on purpose: they are not waited for."""
     last_news: float
     expected: frozenset[str] | None = None
     heard: int = 0
@@ -95,14 +96,14 @@ class Arrivals:
                 if tracked is not None:
                     tracked.last_news = self._clock.monotonic()
                     tracked.heard += 1
-                    if instance.state == "stored":
-                        tracked.stored.add(instance.sop_uid)
+                    if instance.state in ("stored", "left-out"):
+                        tracked.arrived.add(instance.sop_uid)
                 elif instance.study_uid and news:
                     self._late.add(instance.study_uid)
             self._announce()
 
     def track(self, study_uid: str, already: frozenset[str]) -> None:
-        """Begin to follow a study; ``already`` are its stored instances."""
+        """Begin to follow a study; ``already`` are its instances that have arrived."""
         with self._news:
             if not self._tracked:
                 self._expect(True)
@@ -179,7 +180,7 @@ class Arrivals:
         with self._news:
             tracked = self._tracked.pop(study_uid, None)
             if tracked is not None:
-                self._unlist(study_uid, tracked.stored)
+                self._unlist(study_uid, tracked.arrived)
             asked = self._requests.items()
             self._requests = {number: uid for number, uid in asked if uid != study_uid}
             self._strayed.pop(study_uid, None)
@@ -193,10 +194,10 @@ class Arrivals:
             return late
 
     def wait(self, study_uid: str, seconds: float) -> frozenset[str]:
-        """Wait up to ``seconds`` for any news; return the stored instances of the study."""
+        """Wait up to ``seconds`` for any news; return the instances that have arrived."""
         with self._news:
             self._news.wait(seconds)
-            return self._stored(study_uid)
+            return self._arrived(study_uid)
 
     def settle(
         self,
@@ -209,19 +210,19 @@ class Arrivals:
     ) -> frozenset[str]:
         """Wait until the study is complete, or none of it arrived for the quiet period.
 
-        Without a list it is complete once this ``number`` of instances is stored; 0: unknown.
+        Without a list it is complete once this ``number`` of instances arrived; 0: unknown.
 
         The study is not quiet while a file that may belong to it is open or not yet ingested.
         Instances of other studies, which may arrive for days, prolong the wait (`BEHIND`), but
-        not indefinitely. Returns the stored instances.
+        not indefinitely. Returns the instances that have arrived.
         """
         with self._news:
             begun = self._clock.monotonic()
             awaited: set[str] | None = None
             while not stop.is_set():
                 tracked = self._tracked.get(study_uid)
-                stored = tracked.stored if tracked else frozenset[str]()
-                there = expected <= stored if expected is not None else 0 < number <= len(stored)
+                here = tracked.arrived if tracked else frozenset[str]()
+                there = expected <= here if expected is not None else 0 < number <= len(here)
                 if there and not self._awaited(expected):
                     break
                 now = self._clock.monotonic()
@@ -238,7 +239,7 @@ class Arrivals:
                     if not awaited:
                         break
                 self._news.wait(min(1.0, max(0.01, quiet_seconds - quiet)))
-            return self._stored(study_uid)
+            return self._arrived(study_uid)
 
     def _list(self, study_uid: str, sop_uids: Iterable[str]) -> None:
         entry = (study_uid, self._patient_of(study_uid))
@@ -257,9 +258,9 @@ class Arrivals:
         if self._receiver is not None:
             self._receiver.expect(expected)
 
-    def _stored(self, study_uid: str) -> frozenset[str]:
+    def _arrived(self, study_uid: str) -> frozenset[str]:
         tracked = self._tracked.get(study_uid)
-        return frozenset(tracked.stored) if tracked else frozenset()
+        return frozenset(tracked.arrived) if tracked else frozenset()
 
     def _announce(self) -> None:
         self._last_of_all = self._clock.monotonic()

@@ -9,7 +9,7 @@ from pacsfw.api import StudySettled, Verdict
 from pacsfw.ledger.evidence import WHOLE_STUDY
 from pacsfw.steps.move.expected import UIDS, Expectation
 from pacsfw.steps.move.series import judge_series, with_series
-from pacsfw.steps.move.verdict import Held, Retrieved, judge, with_evidence
+from pacsfw.steps.move.verdict import Held, Retrieved, judge, number_of, with_evidence
 from pacsfw.steps.ports import MakesDurable, SettledStudies
 from pacsfw.steps.run import Run
 
@@ -51,18 +51,19 @@ class Judge:
             What its requests showed; None if nothing was requested.
         """
         self._durability.make_durable(study_uid)
-        stored = self._ledger.instances.stored_by_series(study_uid)
-        here = frozenset[str]().union(*stored.values())
+        stored = self._ledger.instances.by_series(study_uid, "stored")
+        left_out = self._ledger.left_out.by_series(study_uid)
+        here, out = (frozenset[str]().union(*each.values()) for each in (stored, left_out))
         study = self._ledger.studies.get(study_uid)
         earlier = study.verdict if study else None
-        expectation = with_evidence(expectation, here, retrieved, earlier)
+        expectation = with_evidence(expectation, here | out, retrieved, earlier)
         vanished = self._vanished(study_uid, expectation, here, earlier)
         if expectation.uids is not None:
             expectation = replace(expectation, uids=expectation.uids | vanished)
         held = self._held(study_uid)
-        verdict = judge(expectation, here, held, retrieved)
+        verdict = judge(expectation, here, held, retrieved, out)
         listed = {uid: uids - vanished for uid, uids in stored.items()}
-        verdict = with_series(verdict, judge_series(expectation, listed))
+        verdict = with_series(verdict, judge_series(expectation, listed, left_out))
         self.settle(study_uid, verdict, retrieved)
         return verdict
 
@@ -90,14 +91,14 @@ class Judge:
         return Held(
             quarantined=instances.quarantined_uids(study_uid),
             waiting=instances.held_uids(study_uid),
-            disputed=instances.disputed(study_uid),
+            disputed=self._ledger.senders.disputed(study_uid),
         )
 
     def with_known(self, study_uid: str, expectation: Expectation) -> Expectation:
         """Add what an earlier verdict knew to an expectation."""
         study = self._ledger.studies.get(study_uid)
-        stored = self._ledger.instances.stored_uids(study_uid)
-        return with_evidence(expectation, stored, None, study.verdict if study else None)
+        here = self._ledger.instances.arrived_uids(study_uid)
+        return with_evidence(expectation, here, None, study.verdict if study else None)
 
     def knows_less(self, study_uid: str, expectation: Expectation) -> bool:
         """Return whether a complete study was judged on better evidence than is available now.
@@ -111,11 +112,11 @@ class Judge:
         expectation = self.with_known(study_uid, expectation)
         if expectation.strength >= (2 if by_uid else 1):
             return False
-        stored = self._ledger.instances.stored_uids(study_uid)
+        here = self._ledger.instances.arrived_uids(study_uid)
         known = study.verdict.state == "complete-count-disagrees" or (
-            expectation.largest <= max(len(stored), study.verdict.expected or 0)
+            expectation.largest <= max(len(here), number_of(study.verdict) or 0)
         )
-        return (expectation.uids or frozenset()) <= stored and known
+        return (expectation.uids or frozenset()) <= here and known
 
     def all_given_up(self, study_uid: str, verdict: Verdict) -> bool:
         """Return whether pacsfw has given up everything that the study lacks."""

@@ -11,7 +11,9 @@ from pacsfw.steps.move.expected import Expectation, SeriesExpectation
 
 
 def judge_series(
-    expectation: Expectation, stored: Mapping[str, AbstractSet[str]]
+    expectation: Expectation,
+    stored: Mapping[str, AbstractSet[str]],
+    left_out: Mapping[str, AbstractSet[str]] = {},
 ) -> tuple[SeriesVerdict, ...]:
     """Judge every series that the PACS lists or that is stored.
 
@@ -20,11 +22,19 @@ def judge_series(
     stored
         SeriesInstanceUID, as in the instances, to the stored SOP Instance UIDs. An instance
         that the PACS lists is attributed by its UID, whatever series it names itself.
+    left_out
+        The same for those that were left out on purpose, which are not expected.
     """
-    here = frozenset[str]().union(*stored.values())
     named = frozenset[str]().union(*(one.uids or () for one in expectation.series))
+    here, out = (frozenset[str]().union(*each.values()) for each in (stored, left_out))
     verdicts = [
-        _judge(one, stored.get(one.uid, frozenset()), here, named) for one in expectation.series
+        _judge(
+            one,
+            stored.get(one.uid, frozenset()) | (here & (one.uids or frozenset())),
+            left_out.get(one.uid, frozenset()) | (out & (one.uids or frozenset())),
+            named,
+        )
+        for one in expectation.series
     ]
     listed = {one.uid for one in expectation.series}
     for uid, uids in stored.items():
@@ -58,21 +68,25 @@ def with_series(verdict: Verdict, series: tuple[SeriesVerdict, ...]) -> Verdict:
 
 
 def _judge(
-    one: SeriesExpectation, own: AbstractSet[str], here: AbstractSet[str], named: AbstractSet[str]
+    one: SeriesExpectation, own: AbstractSet[str], out: AbstractSet[str], named: AbstractSet[str]
 ) -> SeriesVerdict:
+    """Judge a series by its stored instances, and by those of it that were left out."""
     if one.owed is None:
-        return SeriesVerdict(uid=one.uid, state="unverifiable", stored=len(own))
+        return SeriesVerdict(uid=one.uid, state="unverifiable", stored=len(own), left_out=len(out))
     listed = one.uids or frozenset()
-    missing = listed - here
+    missing = listed - own - out
     by_list = one.uids is not None and one.proven
-    stored = len(listed) - len(missing) if by_list else len(own | (listed & here))
-    lacking = max(len(missing), one.owed - stored)
-    surplus = len(own - named) if by_list else stored - one.owed
+    unlisted = len(own - named)
+    if by_list:
+        own, out = own & listed, out & listed
+    arrived, expected = len(own | out), max(0, one.owed - len(out))
+    lacking = max(len(missing), one.owed - arrived)
+    surplus = unlisted if by_list else arrived - one.owed
     state: VerdictState = "complete" if by_list else "complete-by-count"
     reason = ""
     if lacking > 0:
-        state = "short" if stored else "failed"
-        reason = f"{lacking} of {one.owed} instances missing"
+        state = "short" if arrived else "failed"
+        reason = f"{lacking} of {expected} instances missing"
     elif surplus > 0:
         state = "complete-and-more" if by_list else "over"
         reason = f"instances that the PACS does not list: {surplus}"
@@ -83,8 +97,9 @@ def _judge(
         uid=one.uid,
         state=state,
         reason=reason,
-        expected=one.owed,
-        stored=stored,
+        expected=expected,
+        stored=len(own),
         source="image-uids" if by_list else "instance-count",
         missing=tuple(sorted(missing)),
+        left_out=len(out),
     )

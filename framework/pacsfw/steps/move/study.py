@@ -13,7 +13,7 @@ from pacsfw.api import (
     Transfer,
     Verdict,
 )
-from pacsfw.errors import PacsfwError, RemoteError, StateError
+from pacsfw.errors import ComponentError, RemoteError, StateError
 from pacsfw.ledger.studies import Study
 from pacsfw.plugins.pacs_query import PacsQuery
 from pacsfw.steps.move.arrivals import Inboxes
@@ -55,8 +55,6 @@ class StudyMover:
     ----------
     transfer, pacs
         Open; `close` closes them.
-    component
-        Name, distribution and version of the transfer.
     levels, sizes
         Shared with the other threads.
     """
@@ -65,7 +63,6 @@ class StudyMover:
         self,
         run: Run,
         transfer: Transfer,
-        component: str,
         pacs: PacsQuery,
         inboxes: Inboxes,
         judge: Judge,
@@ -73,7 +70,7 @@ class StudyMover:
         sizes: Sizes,
     ) -> None:
         self._run, self.ledger, self._stop = run, run.ledger, run.stop
-        self.transfer, self._component, self._pacs = transfer, component, pacs
+        self.transfer, self._pacs = transfer, pacs
         self._inboxes, self.arrivals = inboxes, inboxes.arrivals
         self._judge, self.levels = judge, levels
         self._expecting = Expecting(pacs, sizes)
@@ -106,8 +103,17 @@ class StudyMover:
                     study_uid, Verdict(state="failed", reason=str(err), comment=err.comment)
                 )
             raise
+        except ComponentError as err:  # of the query provider: it costs this study only
+            return self._not_listed(study_uid, err)
         finally:
             self.arrivals.untrack(study_uid)
+
+    def _not_listed(self, study_uid: str, err: ComponentError) -> Attempt:
+        """Settle a study about which the query provider could not be asked."""
+        study = self.ledger.studies.get(study_uid)
+        if study is None or study.verdict is None or not study.verdict.is_complete:
+            self._judge.settle(study_uid, Verdict(state="failed", reason=str(err)))
+        return Attempt(again=False)
 
     def judge_again(self, study_uid: str) -> None:
         """Settle a study again after late instances."""
@@ -125,7 +131,7 @@ class StudyMover:
         study = self.ledger.studies.get(study_uid)
         if study is None:
             raise StateError(f"study {study_uid} is not in the ledger")
-        self.arrivals.track(study_uid, self.ledger.instances.stored_uids(study_uid))
+        self.arrivals.track(study_uid, self.ledger.instances.arrived_uids(study_uid))
         expectation = self._judge.with_known(study_uid, self._read(study))
         self.arrivals.expect(study_uid, expectation.uids)
         if self._judge.knows_less(study_uid, expectation):
@@ -163,7 +169,7 @@ class StudyMover:
             return Attempt(again=again, strained=ending == "busy", came=came)
         # Instances in quarantine would arrive in the same state again; they are retried once.
         instances = self.ledger.instances
-        held = instances.quarantined_uids(study_uid) | instances.disputed(study_uid)
+        held = instances.quarantined_uids(study_uid) | self.ledger.senders.disputed(study_uid)
         held |= instances.held_uids(study_uid)
         missing = set(verdict.missing)
         waits = missing <= instances.held_uids(study_uid)  # for the configuration
@@ -223,12 +229,8 @@ class StudyMover:
         self._pacs.release()
         try:
             return self.transfer.fetch(request, self._inboxes.of(request.study_uid))
-        except PacsfwError:
-            raise
-        except Exception as err:  # noqa: BLE001 - plugin boundary: it costs this study only
-            return Outcome(
-                status=None, status_text=f"transfer {self._component} failed: {type(err).__name__}"
-            )
+        except ComponentError as err:
+            return Outcome(status=None, status_text=str(err))
 
     def _wait_until_settled(
         self, study_uid: str, expectation: Expectation, retrieved: Retrieved
@@ -256,7 +258,7 @@ class _Requesting:
         requests = requests_for(
             study.uid,
             self._expectation,
-            mover.ledger.instances.stored_by_series(study.uid),
+            mover.ledger.instances.by_series(study.uid, "stored", "left-out"),
             given_up=mover.ledger.evidence.given_up(study.uid),
             attempt=self._attempt,
             refused=mover.levels.refused | refused,

@@ -101,6 +101,8 @@ def with_evidence(
 ) -> Expectation:
     """Add what was retrieved, and what an earlier verdict knew, to an expectation.
 
+    ``stored`` includes the instances that were left out: the PACS has sent and counts them.
+
     A list that the PACS did not prove is whole if nothing contradicts it, and a request for the
     complete study sent as many instances and brought exactly these, or an earlier verdict rested
     on it.
@@ -111,13 +113,13 @@ def with_evidence(
             at_least = max(at_least, retrieved.total)  # what it tried until it failed
         else:
             counts[SENT] = retrieved.total
-    elif earlier is not None and earlier.expected is not None:
+    elif earlier is not None and (number := number_of(earlier)) is not None:
         if earlier.source == AT_LEAST:
-            at_least = max(at_least, earlier.expected)
+            at_least = max(at_least, number)
         elif (earlier.is_complete and earlier.source not in ("", UIDS)) or (
-            earlier.source == SENT and earlier.expected >= len(stored)
+            earlier.source == SENT and number >= len(stored)
         ):
-            counts.setdefault(earlier.source, earlier.expected)
+            counts.setdefault(earlier.source, number)
     expectation = replace(expectation, counts=counts, at_least=at_least)
     listed = expectation.uids
     if listed is None or expectation.proven or expectation.owed > len(listed):
@@ -127,10 +129,15 @@ def with_evidence(
     known = (
         earlier is not None
         and earlier.is_complete
-        and (earlier.source, earlier.expected) == (UIDS, len(listed))
+        and (earlier.source, number_of(earlier)) == (UIDS, len(listed))
         and listed <= stored
     )
     return expectation_proven(expectation) if agreed or known else expectation
+
+
+def number_of(verdict: Verdict) -> int | None:
+    """Return the number of instances that the PACS has, according to a verdict."""
+    return None if verdict.expected is None else verdict.expected + verdict.left_out
 
 
 def judge(
@@ -138,8 +145,9 @@ def judge(
     stored: frozenset[str],
     held: Held,
     retrieved: Retrieved | None,
+    left_out: frozenset[str] = frozenset(),
 ) -> Verdict:
-    """Judge one study.
+    """Judge one study: what was left out on purpose is not expected.
 
     Parameters
     ----------
@@ -151,6 +159,8 @@ def judge(
         Those that arrived and are not in the dataset folder.
     retrieved
         The requests of this attempt; None if there were none.
+    left_out
+        SOP Instance UIDs that arrived and were left out on purpose; none of them is stored.
     """
     ended = retrieved.ended if retrieved else ""
     comment = retrieved.outcome.comment if retrieved else ""
@@ -159,19 +169,19 @@ def judge(
     stored -= held.disputed
     if (
         listed is not None
-        and not (listed or stored)
+        and not (listed or stored or left_out)
         and (expectation.proven or not expectation.counts)
     ):
         return _failed(expectation, ended or "the PACS lists no instance of it", comment)
     if listed is None and not (expectation.counts or expectation.at_least):
-        return _unknown(expectation, stored, held, ended, comment)
+        return _unknown(expectation, stored, held, left_out, ended, comment)
     if listed is not None and expectation.proven:
-        verdict = _by_list(expectation, listed, stored)
+        verdict = _by_list(expectation, listed, stored, left_out)
     else:
-        verdict = _by_number(expectation, listed or frozenset(), stored)
+        verdict = _by_number(expectation, listed or frozenset(), stored, left_out)
     if verdict.is_complete:
         return verdict
-    if verdict.state == "short" and not stored and not held:
+    if verdict.state == "short" and not (stored or held or left_out):
         reason = "; ".join([ended or "the PACS reported success and sent nothing", *around])
         return replace(verdict, state="failed", reason=reason, comment=comment)
     reasons = [*filter(None, [verdict.reason]), *held.of(frozenset(verdict.missing))]
@@ -182,53 +192,76 @@ def judge(
     return replace(verdict, reason="; ".join([*reasons, *around]), comment=comment)
 
 
-def _by_list(expectation: Expectation, listed: frozenset[str], stored: frozenset[str]) -> Verdict:
+def _by_list(
+    expectation: Expectation,
+    listed: frozenset[str],
+    stored: frozenset[str],
+    left_out: frozenset[str],
+) -> Verdict:
     """Judge by a list that is whole; it outranks every number."""
-    missing, surplus = listed - stored, len(stored - listed)
+    missing, surplus = listed - stored - left_out, len(stored - listed)
+    wanted = len(listed - left_out)
     state: VerdictState = "complete"
     reason = ""
     if missing:
-        state, reason = "short", f"{len(missing)} of {len(listed)} instances missing"
-    elif expectation.largest > len(stored):
+        state, reason = "short", f"{len(missing)} of {wanted} instances missing"
+    elif expectation.largest > len(stored | left_out):
         state = "complete-count-disagrees"
         reason = f"the PACS lists {len(listed)} instances and counts {expectation.largest}"
     elif surplus:
         state = "complete-and-more"
         reason = f"instances beyond the {len(listed)} that the PACS lists: {surplus}"
-    return _verdict(state, reason, len(listed), stored, UIDS, missing)
+    verdict = _verdict(state, reason, wanted, stored, UIDS, missing)
+    return replace(verdict, left_out=len(listed & left_out))
 
 
-def _by_number(expectation: Expectation, listed: frozenset[str], stored: frozenset[str]) -> Verdict:
+def _by_number(
+    expectation: Expectation,
+    listed: frozenset[str],
+    stored: frozenset[str],
+    left_out: frozenset[str],
+) -> Verdict:
     """Judge by the largest number, because there is no list, or it may be cut."""
-    missing = listed - stored
-    lacking = max(len(missing), expectation.owed - len(stored))
-    expected = max(expectation.owed, len(stored | listed))
+    here, largest = stored | left_out, expectation.largest
+    missing = listed - here
+    lacking = max(len(missing), expectation.owed - len(here))
+    wanted = max(expectation.owed, len(here | listed)) - len(left_out)
     source = expectation.source or UIDS
     if expectation.at_least > max(expectation.largest, len(listed)):
         source = AT_LEAST
-    if lacking > 0 or not stored:
-        reason = f"{lacking} of {expected} instances missing" if lacking > 0 else ""
-        return _verdict("short", reason, expected, stored, source, missing)
-    if expectation.largest == len(stored):
-        return _verdict("complete-by-count", "", expected, stored, source, missing)
-    if 0 < expectation.largest < len(stored):
-        reason = f"the PACS counts {expectation.largest} instances, and {len(stored)} are stored"
-        return _verdict("over", reason, expectation.largest, stored, source, missing)
-    number = len(listed) or len(stored)
-    reason = f"the PACS lists {number} instances, and nothing shows that these are all"
-    return _verdict("unverifiable", reason, None, stored, UIDS, missing)
+    if lacking > 0 or not here:
+        reason = f"{lacking} of {wanted} instances missing" if lacking > 0 else ""
+        verdict = _verdict("short", reason, wanted, stored, source, missing)
+    elif largest == len(here):
+        verdict = _verdict("complete-by-count", "", wanted, stored, source, missing)
+    elif 0 < largest < len(here):
+        reason = f"the PACS counts {largest} instances, and {len(stored)} are stored"
+        reason += f" and {len(left_out)} left out" if left_out else ""
+        expected = max(0, largest - len(left_out))
+        verdict = _verdict("over", reason, expected, stored, source, missing)
+    else:
+        number = len(listed) or len(here)
+        reason = f"the PACS lists {number} instances, and nothing shows that these are all"
+        verdict = _verdict("unverifiable", reason, None, stored, UIDS, missing)
+    return replace(verdict, left_out=len(left_out))
 
 
 def _unknown(
-    expectation: Expectation, stored: frozenset[str], held: Held, ended: str, comment: str
+    expectation: Expectation,
+    stored: frozenset[str],
+    held: Held,
+    left_out: frozenset[str],
+    ended: str,
+    comment: str,
 ) -> Verdict:
-    if not stored and not held:
+    if not (stored or held or left_out):
         reason = ended or "nothing arrived, and the expected number is unknown"
         return _failed(expectation, reason, comment)
     unreported = "the PACS does not report how many instances the study has"
     reasons = (unreported, *held.of(frozenset()), ended)
     reason = "; ".join(filter(None, reasons))
-    return replace(_verdict("unverifiable", reason, None, stored, "", ()), comment=comment)
+    verdict = _verdict("unverifiable", reason, None, stored, "", ())
+    return replace(verdict, left_out=len(left_out), comment=comment)
 
 
 def _verdict(

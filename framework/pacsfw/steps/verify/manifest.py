@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from pacsfw.api import Verdict
 from pacsfw.errors import StateError
+from pacsfw.ledger.instances import Instance
 from pacsfw.steps.verify.disk import Checked
 
 
@@ -85,21 +86,20 @@ class Manifest:
 
     def missing(self, study_uid: str, series_uid: str, sop_uid: str, verdict: Verdict) -> None:
         """Add an instance that the PACS lists and that is not stored."""
-        self._write(
-            {
-                "study_instance_uid": study_uid,
-                "series_instance_uid": series_uid,
-                "sop_instance_uid": sop_uid,
-                "sop_class_uid": "",
-                "transfer_syntax_uid": "",
-                "path": None,
-                "state": "missing",
-                "bytes": None,
-                "sha256": None,
-                "flags": [],
-            },
-            verdict,
+        self._write(_without_file("missing", study_uid, series_uid, sop_uid), verdict)
+
+    def left_out(self, instance: Instance, verdict: Verdict | None, flags: Sequence[str]) -> None:
+        """Add an instance that was left out on purpose."""
+        facts = _without_file(
+            instance.state, instance.study_uid, instance.series_uid, instance.sop_uid
         )
+        facts |= {
+            "sop_class_uid": instance.sop_class,
+            "transfer_syntax_uid": instance.syntax,
+            "flags": list(flags),
+            "left_out_by": instance.reason,
+        }
+        self._write(facts, verdict)
 
     def _write(self, facts: Mapping[str, Any], verdict: Verdict | None) -> None:
         line = {
@@ -111,3 +111,18 @@ class Manifest:
             "components": self._components,
         }
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _without_file(state: str, study_uid: str, series_uid: str, sop_uid: str) -> dict[str, Any]:
+    return {
+        "study_instance_uid": study_uid,
+        "series_instance_uid": series_uid,
+        "sop_instance_uid": sop_uid,
+        "sop_class_uid": "",
+        "transfer_syntax_uid": "",
+        "path": None,
+        "state": state,
+        "bytes": None,
+        "sha256": None,
+        "flags": [],
+    }

@@ -47,7 +47,7 @@ class ComponentContract:
 
     def make(self, **options: Any) -> Any:
         """Build it with ``options`` of this contract and additional ones."""
-        return self.registry().build(self.kind, self.name, {**self.options, **options})
+        return self.registry().make(self.kind, self.name, {**self.options, **options})
 
     def context(self, workdir: Path, net: Net | None = None) -> RunContext:
         """Return the context with which it is opened."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pacsfw.api import Header, Layout
+from pacsfw.api import Layout
+from pacsfw.dicom.header import FileHeader
 from pacsfw.errors import Skip
 from pacsfw.steps.ingest.paths import target
+from pacsfw.steps.ingest.skipping import QUOTES, reason_of
 from pacsfw.testing.contracts.component import ComponentContract
 from pacsfw.testing.contracts.headers import awkward_headers, ordinary_headers
 
@@ -23,11 +25,13 @@ class LayoutContract(ComponentContract):
     skips: ClassVar[bool] = False
     """True: it also skips ordinary instances (for example, some modality)."""
 
-    def place(self, layout: Layout, header: Header, root: Path) -> Path | None:
+    def place(self, layout: Layout, header: FileHeader, root: Path) -> Path | None:
         """Return the path of an instance, None if the layout skips it."""
         try:
             return target(root, layout(header))
-        except Skip:
+        except Skip as err:
+            quotes = reason_of(err, header) == QUOTES
+            assert not quotes, "the text of Skip quotes the patient or accession number"
             return None
 
     def test_every_object_has_a_place_of_its_own(self, tmp_path: Path) -> None:

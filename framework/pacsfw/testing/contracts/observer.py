@@ -45,6 +45,7 @@ def run_of_events() -> Iterator[Event]:
     yield StudyStarted(at=AT, study_uid="1.2")
     yield InstanceIngested(at=AT, study_uid="1.2", stored=True, size=1000)
     yield InstanceIngested(at=AT, study_uid="1.2", stored=False, size=0)
+    yield InstanceIngested(at=AT, study_uid="1.2", stored=False, size=1000, left_out=True)
     yield OfLater(at=AT)
     yield StudySettled(at=AT, study_uid="1.2", verdict=short)
     yield RunFinished(at=AT, counts={"short": 1}, exit_code=1)

@@ -3,7 +3,12 @@
 from pacsfw import Component, hookimpl
 
 
+def double(header):
+    """One folder."""
+    return [f"{header.SOPInstanceUID}.dcm"]
+
+
 @hookimpl
 def pacsfw_layouts():
-    yield Component(name="double", factory=list)
-    yield Component(name="double", factory=tuple)
+    yield Component.of(double)
+    yield Component.of(double)

@@ -15,6 +15,7 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.steps.convert.conversions import Conversions, due
 from pacsfw.steps.convert.worker import Work
 from pacsfw.workers import Crashed
+from support.guards import guard
 from support.run import make_run
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -115,7 +116,11 @@ def room(tmp_path):
             pools = []
 
             def pool_of(done):
-                work = None if self.dead else Work(self.converter, self.convert.seconds)
+                work = (
+                    None
+                    if self.dead
+                    else Work(guard("converter", self.converter), self.convert.seconds)
+                )
                 pools.append(Pool(done, work))
                 return pools[-1]
 

@@ -11,6 +11,7 @@ from pacsfw import retries
 from pacsfw.api import Converter, OutputFile, Stored
 from pacsfw.errors import Retry, Skip
 from pacsfw.steps.convert.worker import ConversionRefused, Job, Made, Work
+from support.guards import guard
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def works(convert, job, seconds=10.0):
         def convert(self, files, out):
             return convert(files, out)
 
-    return Work(Made(), seconds)(job)
+    return Work(guard("converter", Made()), seconds)(job)
 
 
 def file(out: Path, name="a.json", text="text", **more) -> OutputFile:
@@ -114,14 +115,14 @@ def hang(files, out):
         (unnamed, "it wrote files that it does not name: 1"),
         (twice, "it names a file twice"),
         (lambda files, out: [], "it wrote nothing, and did not raise Skip"),
-        (lambda files, out: ["a.json"], "it returned str, not OutputFile"),
+        (lambda files, out: ["a.json"], "returned str, not OutputFile"),
         (
             lambda files, out: [file(out, sources=("9.9",))],
             "it names sources that are not in its input",
         ),
         (late, "ValueError at test_worker.py:"),
         (leaves, "tried to exit the program (SystemExit)"),
-        (lambda files, out: None, "TypeError at worker.py:"),
+        (lambda files, out: None, "returned NoneType, not something to iterate"),
         (hang, "took longer than 0.05 s"),
     ],
 )

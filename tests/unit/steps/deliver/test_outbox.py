@@ -15,6 +15,7 @@ from pacsfw.ledger.instances import Instance
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.sources import PATH_COLUMN, ErrorRows, InstanceRows
 from pacsfw_plugins.tables.csv import CsvSink
+from support.guards import guard
 from unit.steps.deliver.settled import NOW, TABLE, settle
 
 
@@ -25,7 +26,7 @@ def deliver(ledger, context, tmp_path):
 
     def deliver(work=lambda outbox: None, *, reparse=False, table=TABLE):
         rows = InstanceRows(table, ledger, tmp_path / "archive")
-        outbox = Outbox(str(path), CsvSink(str(path)), rows, ledger)
+        outbox = Outbox(str(path), guard("sink", CsvSink(str(path))), rows, ledger)
         outbox.open(context, reparse=reparse)
         try:
             work(outbox)
@@ -153,11 +154,14 @@ class Broken(Sink):
 def test_a_sink_that_fails_is_named_and_keeps_its_rows_due(ledger, context, tmp_path, caplog):
     for study in ("1", "2", "3"):
         store(ledger, study, f"{study}.1")
-    outbox = Outbox("broken", Broken(), InstanceRows(TABLE, ledger, tmp_path), ledger)
+    outbox = Outbox(
+        "broken", guard("sink", Broken()), InstanceRows(TABLE, ledger, tmp_path), ledger
+    )
     outbox.open(context, reparse=False)
     outbox.close()
 
-    assert outbox.problem == "ValueError"
+    [(table, reason, number)] = ledger.deliveries.refusals()
+    assert (table, reason.partition(" at ")[0], number) == ("broken", "ValueError", 2)
     assert ledger.deliveries.due("broken") == ["2", "3"]
     assert "Müller" not in caplog.text
 
@@ -185,11 +189,13 @@ class Clinging(Sink):
 def test_a_sink_that_fails_to_close_does_not_keep_the_others_from_closing(
     ledger, context, tmp_path, caplog
 ):
-    outbox = Outbox("clinging", Clinging(), InstanceRows(TABLE, ledger, tmp_path), ledger)
+    outbox = Outbox(
+        "clinging", guard("sink", Clinging()), InstanceRows(TABLE, ledger, tmp_path), ledger
+    )
     outbox.open(context, reparse=False)
     outbox.close()
 
-    assert outbox.problem == "ValueError"
+    assert outbox.problem.startswith("close: ValueError at test_outbox.py")
     assert "Müller" not in caplog.text
 
 
@@ -231,7 +237,7 @@ def impatient(context):
 
 
 def outbox_to(sink, ledger, tmp_path):
-    return Outbox("away", sink, InstanceRows(TABLE, ledger, tmp_path), ledger)
+    return Outbox("away", guard("sink", sink), InstanceRows(TABLE, ledger, tmp_path), ledger)
 
 
 @pytest.mark.parametrize("attempts", [1, 3])
@@ -327,7 +333,7 @@ def test_each_failure_is_a_row_of_the_errors_table(ledger, context, tmp_path):
     rows = ErrorRows(ledger, tmp_path / "archive", tmp_path / "state")
 
     def deliver():
-        outbox = Outbox(str(path), CsvSink(str(path)), rows, ledger)
+        outbox = Outbox(str(path), guard("sink", CsvSink(str(path))), rows, ledger)
         outbox.open(context, reparse=False)
         outbox.close()
         assert outbox.problem == ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 import threading
 from dataclasses import replace
 
 import pytest
 
 from pacsfw.api import ERRORS, Batch, Clock, Sink
-from pacsfw.errors import Refused, Retry, StateError
+from pacsfw.errors import ComponentError, Refused, Retry, StateError
 from pacsfw.ledger.cells import encode
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.refusals import Courier
@@ -17,6 +18,7 @@ from pacsfw.steps.deliver.sources import ErrorRows, InstanceRows
 from pacsfw.steps.deliver.writing import Delivery, Writer, Written
 from pacsfw_plugins.tables.csv import CsvSink
 from pacsfw_plugins.tables.parquet import ParquetSink
+from support.guards import guard
 from unit.steps.deliver.settled import NOW, TABLE, settle
 
 BAD = 2**70
@@ -80,21 +82,26 @@ def test_the_refused_rows_are_named_and_the_others_are_there_once_in_order(bad):
     appending, replacing = Appending(), Replacing()
 
     for sink in (appending, replacing):
-        assert files(Courier(sink).deliver(batch(*counts))) == [f"/{n}.dcm" for n in bad]
+        assert files(Courier(guard("sink", sink)).deliver(batch(*counts))) == [
+            f"/{n}.dcm" for n in bad
+        ]
 
     assert appending.rows == replacing.keys["1"] == good
 
 
 def test_a_reason_has_no_text_of_an_error_that_may_quote_a_row():
-    assert [row.reason for row in Courier(Appending()).deliver(batch(1, BAD))] == ["ValueError"]
-    assert [row.reason for row in Courier(Replacing()).deliver(batch(1, BAD))] == ["Müller^Anna"]
+    (failing,) = Courier(guard("sink", Appending())).deliver(batch(1, BAD))
+    (refusing,) = Courier(guard("sink", Replacing())).deliver(batch(1, BAD))
+
+    assert re.fullmatch(r"ValueError at test_refusals\.py:\d+", failing.reason)
+    assert refusing.reason == "Müller^Anna"
 
 
 @pytest.mark.parametrize("away", range(6))
 def test_what_was_written_of_a_batch_is_not_there_twice_after_an_interruption(away):
     sink = Appending()
     sink.rows = ["earlier"]
-    courier = Courier(sink)
+    courier = Courier(guard("sink", sink))
     sink.failing = [False] * away + [True]
     try:
         courier.deliver(batch(1, BAD, 1, 1))
@@ -105,8 +112,8 @@ def test_what_was_written_of_a_batch_is_not_there_twice_after_an_interruption(aw
 
 
 def test_a_fault_that_meets_every_row_is_not_booked_on_rows():
-    with pytest.raises(ValueError, match="Müller"):
-        Courier(Appending()).deliver(batch(*[BAD] * 5))
+    with pytest.raises(ComponentError, match=r"deliver: ValueError at test_refusals\.py"):
+        Courier(guard("sink", Appending())).deliver(batch(*[BAD] * 5))
 
 
 def test_a_target_that_fails_is_not_taken_for_a_refusal():
@@ -115,7 +122,7 @@ def test_a_target_that_fails_is_not_taken_for_a_refusal():
             raise StateError("no space left on device")
 
     with pytest.raises(StateError, match="no space"):
-        Courier(Full()).deliver(batch(1, BAD))
+        Courier(guard("sink", Full())).deliver(batch(1, BAD))
 
 
 # --- in a collection ----------------------------------------------------------------------------
@@ -137,7 +144,7 @@ def run(ledger, context, tmp_path):
             ledger,
         )
         rows = InstanceRows(TABLE, ledger, tmp_path / "archive")
-        outbox = Outbox("table", sink, rows, ledger, component="'it' (from x 1.0)")
+        outbox = Outbox("table", guard("sink", sink), rows, ledger, component="'it' (from x 1.0)")
         outbox.listeners = [errors]
         for each in (outbox, errors):
             each.open(context, reparse=False)
@@ -163,26 +170,28 @@ def test_a_refused_row_is_listed_and_the_other_studies_are_delivered(ledger, run
 
     rows = sink.rows if kind is Appending else [row for rows in sink.keys.values() for row in rows]
     assert rows == ["1.0", "2.0", "2.2", "3.0"]
-    assert ledger.deliveries.refusals() == [
-        ("table", "ValueError" if kind is Appending else "Müller^Anna", 1)
-    ]
-    assert run(kind()) == ("", ["2.1.dcm"])  # nothing is due
+    [(table, reason, number)] = ledger.deliveries.refusals()
+    why = "ValueError" if kind is Appending else "Müller^Anna"
+    assert (table, reason.partition(" at ")[0], number) == ("table", why, 1)
+    if kind is Replacing:  # what it cannot store is not tried again, but where it fails
+        assert run(kind()) == ("", ["2.1.dcm"])
 
 
 @pytest.mark.parametrize("place", ["1", "2", "3"])
-def test_a_study_refused_as_a_whole_is_listed_once_the_sink_has_accepted_another(
-    ledger, run, place
-):
+def test_a_study_refused_as_a_whole_is_listed_if_the_sink_accepts_another(ledger, run, place):
     for study in ("1", "2", "3"):
         store(ledger, study, *([BAD, BAD] if study == place else [1]))
-    sink = Appending()
-    problem, listed = run(sink)
 
-    if place == "3":  # nothing shows yet that the sink works
-        assert (problem, listed) == ("ValueError", [])
-        store(ledger, "4", 1)
-        problem, listed = run(Appending())
-    assert (problem, listed) == ("", [f"{place}.0.dcm", f"{place}.1.dcm"])
+    assert run(Appending()) == ("", [f"{place}.0.dcm", f"{place}.1.dcm"])
+
+
+def test_a_sink_that_accepts_nothing_is_at_fault_itself(ledger, run):
+    store(ledger, "1", BAD, BAD)
+
+    problem, listed = run(Appending())
+
+    assert problem.startswith("deliver: ValueError at test_refusals.py")
+    assert listed == []
 
 
 def test_what_is_mended_is_no_longer_listed(ledger, run):

@@ -90,3 +90,16 @@ def build_recognising(folder: Any) -> Callable[[Any], Any]:
         )  # fmt: skip
 
     return work
+
+
+def build_leaving_out(spec: Any) -> Callable[[Any], Any]:
+    """Every object is left out."""
+    return lambda job: left_out()
+
+
+def left_out(**changes: Any) -> Instance:
+    values = {
+        "sop_uid": "1.1", "digest": "it", "study_uid": "1", "series_uid": "1.1", "sop_class": "",
+        "syntax": "", "size": 1, "path": "", "state": "left-out", "reason": "no SR", "rule": "r",
+    }  # fmt: skip
+    return Instance(**(values | changes))

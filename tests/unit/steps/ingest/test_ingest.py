@@ -11,8 +11,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
 from pacsfw.dicom.part10 import file_head, read_file_meta
-from pacsfw.errors import Skip
+from pacsfw.errors import ComponentError, Skip
 from pacsfw.ledger.cells import NO_CELLS, encode
+from pacsfw.plugins.boundary import Fault
 from pacsfw.spool.records import Sealed
 from pacsfw.spool.writer import Spool
 from pacsfw.steps.ingest.ingest import Ingest, Reparse, Unwritable, Vanished
@@ -20,6 +21,7 @@ from pacsfw.steps.ingest.rejection import KEY_OBJECT_SELECTION
 from pacsfw.testing import make_studies
 from pacsfw_plugins.layouts import Template
 from peers.readback import dataset_bytes
+from support.guards import guard
 
 LAYOUT = Template("{PatientID}/{SOPInstanceUID}.dcm")
 SYNTAX = "1.2.840.10008.1.2.1"
@@ -143,7 +145,8 @@ def test_two_objects_on_one_path_are_both_kept(room, source):
     first, second = (work(spooled(room, path)) for path in source)
 
     assert (first.state, second.state) == ("stored", "quarantined")
-    assert second.reason == "the layout gives the same path to another instance"
+    assert second.reason == "layout a layout gives the same path to another instance"
+    assert second.component == "a layout"
 
 
 def test_a_file_that_is_not_ours_is_not_overwritten(room, source):
@@ -208,8 +211,7 @@ def raising(error):
 @pytest.mark.parametrize(
     ("layout", "reason"),
     [
-        (raising(KeyError("Müller")), "layout a layout failed: KeyError"),
-        (raising(Skip("no series number")), "skipped by layout a layout: no series number"),
+        (guard("layout", raising(KeyError("Müller"))), "layout a layout failed: KeyError at test_"),
         (lambda header: [], "layout a layout: "),
         (lambda header: "a string", "layout a layout: "),
         (lambda header: [7], "layout a layout: "),
@@ -218,7 +220,7 @@ def raising(error):
 def test_a_layout_that_fails_costs_the_object_its_place_only(room, source, layout, reason):
     result = ingest(room, layout)(spooled(room, source[0]))
 
-    assert result.state == "quarantined"
+    assert (result.state, result.component) == ("quarantined", "a layout")
     assert result.reason.startswith(reason)
     assert "Müller" not in result.reason
 
@@ -290,7 +292,7 @@ def test_a_file_where_a_folder_should_be_costs_one_object_only(room, source):
     result = ingest(room)(spooled(room, source[0]))
 
     assert (result.state, result.reason) == (
-        "quarantined", "the layout names a folder, but a file has its path",
+        "quarantined", "layout a layout names a folder, but a file has its path",
     )  # fmt: skip
 
 
@@ -440,3 +442,92 @@ def test_an_object_that_nobody_asked_for_is_never_held(room, source, unsolicited
     worker = ingest(room, known=frozenset({"1.2"}), unsolicited=unsolicited)
 
     assert worker(spooled(room, source[0])._replace(hold=True)).state == state
+
+
+def test_what_the_layout_skips_is_left_out_by_its_rule(room, source):
+    sealed = spooled(room, source[0])
+
+    result = ingest(room, raising(Skip("no\nlocalizers")), rule="fingerprint")(sealed)
+
+    assert (result.state, result.path, result.row) == ("left-out", "", NO_CELLS)
+    assert (result.rule, result.component) == ("fingerprint", "a layout")
+    assert result.reason == "layout a layout: no localizers"
+    assert result.study_uid == dcmread(source[0]).StudyInstanceUID
+    assert list((room / "archive").iterdir()) == []
+    assert sealed.path.exists()  # the driver removes it once the ledger knows
+
+
+def test_a_reason_that_is_no_text_is_not_asked_for_one(room, source):
+    class Hostile:
+        def __str__(self):
+            raise RuntimeError
+
+    result = ingest(room, raising(Skip(Hostile())))(spooled(room, source[0]))
+
+    assert (result.state, result.reason) == ("left-out", "layout a layout: no reason given")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", "no reason given"),
+        ("half of \ud800", "half of ?"),
+        ("CT is not wanted", "CT is not wanted"),
+        ("{0.PatientID} is in no project", "its reason quotes a value of the instance"),
+        ("no project for {0.PatientName.family_name}", "its reason quotes a value of the instance"),
+    ],
+)
+def test_the_reason_for_skipping_quotes_no_patient(room, source, text, shown):
+    header = dcmread(source[0])
+
+    result = ingest(room, raising(Skip(text.format(header))))(spooled(room, source[0]))
+
+    assert result.reason.startswith(f"layout a layout: {shown}")
+    assert header.PatientID not in result.reason
+    assert header.PatientName.family_name not in result.reason
+
+
+def test_a_rejection_note_that_is_left_out_still_withdraws(room, source):
+    rejecting(source[0], "113037")
+
+    result = ingest(room, raising(Skip("no notes")))(spooled(room, source[0]))
+
+    assert (result.state, result.rejects) == ("left-out", (("1.2", "1.2.3"),))
+
+
+def test_a_path_that_another_series_has_is_a_fault_of_the_layout(room, source):
+    work = ingest(room, Template("{SOPInstanceUID}.dcm"))
+    first = work(spooled(room, source[0]))
+    other = dcmread(source[0])
+    other.SeriesInstanceUID = "1.2.3"
+    other.save_as(source[0])
+
+    second = work(spooled(room, source[0]))
+
+    assert (first.state, second.state) == ("stored", "quarantined")
+    assert second.component == "a layout"
+    assert second.reason.startswith(
+        "layout a layout gives the same path to an instance of another series or study: "
+    )
+
+
+def test_a_layout_that_points_into_the_state_folder_is_named(room, source):
+    state = room / "archive" / "state"
+    state.mkdir()
+    work = Ingest(room / "archive", state, lambda _: ["state", "x"], "a layout", lambda _: ("", []))
+
+    result = work(spooled(room, source[0]))
+
+    assert (result.state, result.component) == ("quarantined", "a layout")
+    assert result.reason == "layout a layout points into the state folder"
+
+
+def test_the_fault_of_a_guarded_layout_is_the_reason(room, source):
+    fault = Fault("layout", "a layout", "place", "KeyError at here.py:7")
+
+    result = ingest(room, raising(ComponentError(str(fault), fault=fault)))(
+        spooled(room, source[0])
+    )
+
+    assert result.reason == "layout a layout failed: KeyError at here.py:7"
+    assert result.component == "a layout"

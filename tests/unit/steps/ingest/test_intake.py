@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_network
 
 import pytest
@@ -19,10 +20,14 @@ from support.run import make_run
 from unit.steps.ingest.jobs import (
     build_crashing,
     build_holding,
+    build_leaving_out,
     build_recognising,
     build_storing,
     build_vanishing,
+    left_out,
 )
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -258,7 +263,7 @@ def test_two_contents_of_two_senders_are_disputed_whoever_came_first(ledger, int
         intake.take([sent_by(tmp_path, name, calling, "192.0.2.1", sop_uid=sop_uid)])
         intake.wait()
 
-    assert ledger.instances.disputed("1") == {"1.1", "1.2"}
+    assert ledger.senders.disputed("1") == {"1.1", "1.2"}
     assert ledger.senders.disputes() == 2
 
 
@@ -275,3 +280,42 @@ def test_an_instance_whose_request_named_another_uid_is_recognised_by_its_data_s
     assert ledger.instances.stored_uids("1") == {"1.1"}
     assert ledger.studies.get("7") is None
     assert list((tmp_path / "state" / "quarantine").iterdir()) == []
+
+
+def test_what_is_left_out_leaves_no_file(ledger, intake_of, told, tmp_path):
+    quarantined = tmp_path / "state" / "quarantine" / "it.dcm"
+    quarantined.parent.mkdir()
+    quarantined.write_text("it failed before")
+    spooled = tmp_path / "state" / "spool" / "it.dcm"
+    intake = intake_of(build_leaving_out)
+
+    for _ in range(2):
+        spooled.write_text("it")
+        intake.take([sealed(spooled)])
+        intake.wait()
+
+    assert not spooled.exists()
+    assert not quarantined.exists()
+    assert [(each.state, news) for _, each, news in told.instances] == [
+        ("left-out", True), ("left-out", False),
+    ]  # fmt: skip
+    assert ledger.left_out.reasons() == {"no SR": 1}
+    assert ledger.studies.unjudged() == ["1"]
+
+
+def test_what_is_stored_stays_although_it_would_be_left_out_now(ledger, intake_of, told, tmp_path):
+    stored = tmp_path / "it.dcm"
+    stored.write_text("it")
+    ledger.instances.record(left_out(state="stored", path="it.dcm"), NOW)
+    spooled = tmp_path / "state" / "spool" / "it.dcm"
+    spooled.write_text("it")
+    intake = intake_of(build_leaving_out)
+
+    intake.take([sealed(spooled)])
+    intake.wait()
+
+    assert stored.exists()
+    assert not spooled.exists()
+    assert ledger.instances.stored_uids("1") == {"1.1"}
+    assert told.instances == []
+    assert told.records[-1].reason == "it is stored already"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from pacsfw.api import Clock
@@ -103,3 +105,13 @@ def test_instances_of_other_studies_that_a_transfer_pulls_are_counted(arrivals, 
         arrivals.arrived([(record, instance, True)])
 
     assert arrivals.strayed("1") == 1
+
+
+def test_what_was_left_out_is_not_waited_for(arrivals):
+    arrivals.track("1", frozenset({"1.1"}))
+    arrivals.expect("1", frozenset({"1.1", "1.2"}))
+    arrived(arrivals, "1.2", state="left-out")
+
+    there = arrivals.settle("1", frozenset({"1.1", "1.2"}), 1000, threading.Event())
+
+    assert there == {"1.1", "1.2"}

@@ -239,3 +239,29 @@ def test_a_patient_is_named_where_the_pacs_requires_it():
     read(pacs, patient_id="P1")
 
     assert all(keys["PatientID"] == "P1" for keys in pacs.keys)
+
+
+@pytest.mark.parametrize(
+    ("series", "stored", "left_out", "state", "numbers"),
+    [
+        (SeriesExpectation("s", uids("abc"), 3, proven=True), {"s": uids("ab")},
+         {"s": uids("c")}, "complete", (2, 2, 1)),
+        (SeriesExpectation("s", uids("ab"), 2, proven=True), {}, {"s": uids("ab")},
+         "complete", (0, 0, 2)),
+        (SeriesExpectation("s", uids("abc"), 3, proven=True), {"s": uids("a")},
+         {"s": uids("c")}, "short", (2, 1, 1)),
+        # It says itself that it belongs elsewhere.
+        (SeriesExpectation("s", uids("ab"), 2, proven=True), {"s": uids("a")},
+         {"t": uids("b")}, "complete", (1, 1, 1)),
+        (SeriesExpectation("s", None, 3), {"s": uids("ab")}, {"s": uids("c")},
+         "complete-by-count", (2, 2, 1)),
+        (SeriesExpectation("s", None, 4), {"s": uids("ab")}, {"s": uids("c")}, "short", (3, 2, 1)),
+        (SeriesExpectation("s", None, 2), {"s": uids("ab")}, {"s": uids("c")}, "over", (1, 2, 1)),
+        (SeriesExpectation("s"), {}, {"s": uids("c")}, "unverifiable", (None, 0, 1)),
+    ],
+)  # fmt: skip
+def test_what_was_left_out_of_a_series_is_not_expected(series, stored, left_out, state, numbers):
+    (verdict,) = judge_series(expected(series), stored, left_out)
+
+    assert verdict.state == state
+    assert (verdict.expected, verdict.stored, verdict.left_out) == numbers

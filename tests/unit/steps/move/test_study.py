@@ -19,6 +19,7 @@ from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.move.requests import Levels
 from pacsfw.steps.move.study import StudyMover
 from pacsfw.steps.run import Timing
+from support.guards import guard
 from support.run import make_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -133,7 +134,13 @@ class Room:
         )
         inboxes = Inboxes(arrivals, None, aetitle="US", source="")
         mover = StudyMover(
-            run, pacs, "", pacs, inboxes, Judge(run, Durability(run), {}), self.levels, Sizes()
+            run,
+            guard("transfer", pacs),
+            pacs,
+            inboxes,
+            Judge(run, Durability(run), {}),
+            self.levels,
+            Sizes(),
         )
         done = mover.move(STUDY, attempt)
         return done.again, self.ledger.studies.get(STUDY).verdict
@@ -460,3 +467,38 @@ def test_two_levels_that_both_lead_nowhere_come_to_an_end(room):
         room.move(pacs, attempt=attempt)
 
     assert len(pacs.requests) < 60
+
+
+def leave_out(room, uid, rule="rule"):
+    room.ledger.instances.record(
+        Instance(
+            sop_uid=uid, digest="d", study_uid=STUDY, series_uid="1.2.9", sop_class="", syntax="",
+            size=10, path="", state="left-out", rule=rule,
+        ),
+        NOW,
+    )  # fmt: skip
+
+
+def test_what_was_left_out_is_not_asked_for_again(room):
+    leave_out(room, "1.3")
+    pacs = Pacs(room, holds=["1.1", "1.2", "1.3"], sends=["1.1", "1.2"])
+
+    again, verdict = room.move(pacs)
+
+    assert requested(pacs) == [("IMAGE", ("1.1", "1.2"))]
+    assert (again, verdict.state) == (False, "complete")
+    assert (verdict.expected, verdict.left_out) == (2, 1)
+    assert room.ledger.evidence.given_up(STUDY) == frozenset()
+    [series] = room.ledger.evidence.series(STUDY)
+    assert (series.state, series.expected, series.left_out) == ("complete", 2, 1)
+
+
+def test_a_study_of_which_all_was_left_out_asks_for_nothing(room):
+    for uid in ("1.1", "1.2"):
+        leave_out(room, uid)
+    pacs = Pacs(room, holds=["1.1", "1.2"], sends=[])
+
+    again, verdict = room.move(pacs)
+
+    assert requested(pacs) == []
+    assert (again, verdict.state, verdict.left_out) == (False, "complete", 2)

@@ -203,3 +203,69 @@ def test_a_list_that_may_be_cut_is_never_enough(listed, stored, counts, retrieve
         assert listed <= stored
         assert len(stored) >= max(counts.values(), default=0)
         assert counts or retrieved is DONE
+
+
+@pytest.mark.parametrize(
+    ("expectation", "stored", "left_out", "state", "reason", "numbers"),
+    [
+        (by_uid("a", "b", "c"), uids("a", "b"), uids("c"), "complete", "", (2, 2, 1)),
+        (by_uid("a", "b"), NOTHING, uids("a", "b"), "complete", "", (0, 0, 2)),
+        (by_uid("a", "b", "c"), uids("a"), uids("c"), "short", "1 of 2 instances missing",
+         (2, 1, 1)),
+        (by_uid("a", "b"), NOTHING, uids("b"), "short", "1 of 1 instances missing", (1, 0, 1)),
+        (by_uid("a"), uids("a", "x"), uids("y"), "complete-and-more",
+         "instances beyond the 1 that the PACS lists: 1", (1, 2, 0)),
+        (by_uid("a", "b", instance_count=2), uids("a"), uids("b"), "complete", "", (1, 1, 1)),
+        (by_uid("a", "b", instance_count=3), uids("a"), uids("b"), "complete-count-disagrees",
+         "the PACS lists 2 instances and counts 3", (1, 1, 1)),
+        (by_number(instance_count=3), uids("a", "b"), uids("c"), "complete-by-count", "",
+         (2, 2, 1)),
+        (by_number(instance_count=2), NOTHING, uids("a", "b"), "complete-by-count", "", (0, 0, 2)),
+        (by_number(instance_count=4), uids("a", "b"), uids("c"), "short",
+         "1 of 3 instances missing", (3, 2, 1)),
+        (by_number(instance_count=1), uids("a"), uids("b"), "over",
+         "the PACS counts 1 instances, and 1 are stored and 1 left out", (0, 1, 1)),
+        (cut("a", "b"), uids("a"), uids("b"), "unverifiable",
+         "the PACS lists 2 instances, and nothing shows that these are all", (None, 1, 1)),
+        (by_number(), uids("a"), uids("b"), "unverifiable", UNREPORTED, (None, 1, 1)),
+        (by_number(), NOTHING, uids("b"), "unverifiable", UNREPORTED, (None, 0, 1)),
+    ],
+)  # fmt: skip
+def test_what_was_left_out_is_not_expected(expectation, stored, left_out, state, reason, numbers):
+    verdict = judge(expectation, stored, Held(), PART, left_out)
+
+    assert (verdict.state, verdict.reason) == (state, reason)
+    assert (verdict.expected, verdict.stored, verdict.left_out) == numbers
+
+
+def test_a_request_that_brought_only_what_was_left_out_did_not_bring_nothing():
+    verdict = judge(by_uid("a", "b"), NOTHING, Held(), FAILED, uids("a"))
+
+    assert (verdict.state, verdict.reason) == ("short", f"1 of 1 instances missing; {UNSENT}")
+
+
+@pytest.mark.parametrize("source", ["image-uids", "sub-operations"])
+def test_an_earlier_verdict_knows_what_was_left_out(source):
+    earlier = Verdict(state="complete", expected=1, left_out=1, source=source)
+    known = with_evidence(cut("a", "b"), uids("a", "b"), None, earlier)
+
+    assert judge(known, uids("a"), Held(), None, uids("b")).state.startswith("complete")
+    grown = with_evidence(cut("a", "b", "c"), uids("a", "b"), None, earlier)
+    assert judge(grown, uids("a"), Held(), None, uids("b")).state == "short"
+
+
+@given(listed=SETS, stored=SETS, left_out=SETS, counts=NUMBERS, proven=st.booleans())
+def test_a_study_without_what_was_left_out_is_judged_like_one_that_never_had_it(
+    listed, stored, left_out, counts, proven
+):
+    stored, left_out = stored - left_out, left_out & listed
+    rest = {source: max(0, number - len(left_out)) for source, number in counts.items()}
+
+    with_it = judge(Expectation(listed, proven, counts=counts), stored, Held(), None, left_out)
+    without_it = judge(Expectation(listed - left_out, proven, counts=rest), stored, Held(), None)
+
+    enough = min(counts.values(), default=len(left_out)) >= len(left_out)
+    if stored and enough:
+        assert with_it.state == without_it.state
+        assert with_it.expected == without_it.expected
+        assert with_it.missing == without_it.missing

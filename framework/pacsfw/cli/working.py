@@ -21,7 +21,7 @@ from pacsfw.collection.collection import Collection
 from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, OwnSignal, PacsfwError, RemoteError
 from pacsfw.plugins.discovery import BUNDLED
-from pacsfw.report.summary import exit_code, render
+from pacsfw.report.summary import render
 
 PROGRESS = "progress"
 """The observer that is used by default."""
@@ -61,7 +61,7 @@ def _carry_out(
                 if not collection.interrupted:
                     raise
             finally:
-                summary = collection.summary()
+                summary = collection.status()
     except PacsfwError as err:
         if summary is not None:
             render(summary, console)
@@ -74,7 +74,7 @@ def _carry_out(
     if collection.interrupted:
         click.echo(f"interrupted: {RESUME}", err=True)
         return INTERRUPTED
-    return exit_code(summary)
+    return summary.exit_code
 
 
 def display(loaded: Loaded, **options: str) -> Sequence[tuple[str, Observer]]:
@@ -106,7 +106,7 @@ def serve(config: Path | None, quiet: float) -> int:
 
     with signals(collection), collection:
         collection.serve(quiet, listening)
-        summary = collection.summary()
+        summary = collection.status()
     render(replace(summary, found=sum(summary.verdicts.values())), Console())
     bad = {"short", "failed"} & {state for state, number in summary.verdicts.items() if number}
     return 1 if bad or summary.problems or summary.quarantined else 0

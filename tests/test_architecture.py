@@ -35,7 +35,7 @@ FOR_PLUGINS = {
     "api", "errors", "hookspecs", "convert", "durable", "regular", "words", "dicom", "dimse",
 }  # fmt: skip
 SLOW = {"pydicom", "pynetdicom", "requests", "rich", "smtplib", "sqlalchemy", "pyarrow"}
-OF_THE_TOP = {"__version__", "Component", "hookimpl", "lazy"}
+OF_THE_TOP = {"__version__", "Collection", "Component", "hookimpl", "lazy"}
 LINES = 350
 
 

@@ -10,6 +10,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Make new files unreadable for other users: they hold patient data."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def sync_folder(folder: Path) -> None:
     """Sync a folder, so that the names in it survive a power failure.
 

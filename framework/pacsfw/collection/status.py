@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pacsfw.api import ERRORS, RunFinished
@@ -120,8 +120,8 @@ def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | Non
     return forecast(load, rate, config.move.window, now)
 
 
-def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
-    """Return the last event of a run for observers; it contains only numbers."""
+def finished(summary: Summary, verdicts: Mapping[str, str], at: datetime, code: int) -> RunFinished:
+    """Return the last event of a run, for observers."""
     states = ("done", "skipped", "failed", "due")
     converted = summary.converted.values()
     return RunFinished(
@@ -138,6 +138,10 @@ def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
         else {},
         problems=len(summary.problems),
         left_out=sum(summary.left_out.values()),
+        verdicts=verdicts,
+        directory=summary.archive,
+        study_list=summary.study_list,
+        tables=tuple(summary.tables),
     )
 
 

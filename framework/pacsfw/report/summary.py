@@ -65,6 +65,17 @@ class Summary:
     notes: Sequence[str] = ()
     """Information that is not a failure, as complete messages."""
 
+    @property
+    def exit_code(self) -> int:
+        """0 if the search is proven and every listed study is complete, else 1.
+
+        All conversions must be done as well. Empty cells do not count: every file is there, and
+        the table of errors says what is missing.
+        """
+        unfinished = any(n for state, n in self.verdicts.items() if state not in GOOD)
+        unconverted = any(each.get("due") for each in self.converted.values())
+        return 1 if unfinished or unconverted or self.problems or self.unproven else 0
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
@@ -72,17 +83,6 @@ class _Line:
     value: str
     style: str = ""
     indent: bool = False
-
-
-def exit_code(summary: Summary) -> int:
-    """Return 0 if the search is proven and every listed study is complete, else 1.
-
-    All conversions must be done as well. Empty cells do not count: every file is there, and
-    the table of errors says what is missing.
-    """
-    unfinished = any(n for state, n in summary.verdicts.items() if state not in GOOD)
-    unconverted = any(each.get("due") for each in summary.converted.values())
-    return 1 if unfinished or unconverted or summary.problems or summary.unproven else 0
 
 
 def render(summary: Summary, console: Console) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pacsfw.durable import digest_of
 from pacsfw.testing import make_studies, write_studies
 
 STUDIES = make_studies(3, days=30, modalities=(("CT",),), instances=2)
@@ -179,6 +180,12 @@ class Work:
         with (self.folder / "resources_meta.csv").open(newline="") as lines:
             return {row[column] for row in csv.DictReader(lines)}
 
+    def events(self) -> list[dict]:
+        """Return the lines of the last run that the observer wrote."""
+        text = (self.folder / "events.jsonl").read_text()
+        lines = list(map(json.loads, text.splitlines()))
+        return [line for line in lines if line["run"] == lines[-1]["run"]]
+
     def manifest(self, kind: str) -> dict[str, list[str]]:
         """Return the components of a kind, by study, as the manifest names them."""
         assert self.run("verify", "--offline")[0] == 0
@@ -202,6 +209,7 @@ def laid_out(work) -> Work:
     """Two studies, placed by a layout in a file."""
     work.use("lay.py", LAYOUT.format("one"))
     work.conf["storage"]["sort_by"] = "by-study"
+    work.conf["observers"] = [{"use": "manifest", "with": {"path": "events.jsonl"}}]
     assert work.run()[0] == 0
     return work
 
@@ -215,10 +223,15 @@ def test_an_edited_layout_with_the_same_paths_is_accepted_and_each_file_keeps_it
 
     assert code == 0, said
     assert "comparing its paths of 4 files" in said
+    started, *others = laid_out.events()
     after = laid_out.manifest("layout")
     assert {uid: after[uid] for uid in before} == before
     [old], [new] = before[STUDIES[0].uid], after[STUDIES[2].uid]
     assert old != new
+    [layout] = [each for each in started["components"] if each["kind"] == "layout"]
+    assert layout["code"] == digest_of(laid_out.folder / "lay.py")
+    named = {each["study"]: each["components"] for each in others if each["event"] == "study"}
+    assert named[STUDIES[2].uid]["layout"] == new
     for each in (old, new):
         assert each.startswith(f"'by-study' (from {laid_out.folder / 'lay.py'}, code ")
     assert "comparing" not in laid_out.run()[1]
@@ -256,7 +269,7 @@ def test_the_data_of_a_layout_may_grow_but_not_move_what_is_stored(work):
     table.write_text(table.read_text().replace("lung", "brain"))
     code, said = work.run()
     assert code == 2
-    assert "for 2 of 6 stored instances, and would split 1 studies" in said
+    assert "for 2 of 6 stored instances, and would split 1 study" in said
 
     work.conf["storage"]["sort_by"]["with"]["depth"] = 1
     code, said = work.run()
@@ -320,16 +333,16 @@ def test_a_sink_with_other_data_gets_all_rows_again(work):
     assert sorted(lines) == sorted(study.uid for study in STUDIES[:2] for _ in "ab")
 
 
-def test_a_fingerprint_that_is_no_text_is_a_fault_of_the_component(work):
+@pytest.mark.parametrize("command", [("config", "check"), ("run",)])
+def test_a_fingerprint_that_is_no_text_is_a_fault_of_the_component(work, command):
     work.use("note.py", CONVERTER.format(text="x", fingerprint=0))
     work.conf["convert"] = ["note"]
 
-    code, said = work.run()
+    code, said = work.run(*command)
 
     assert code == 3
-    assert (
-        f"converter 'note' (from {work.folder / 'note.py'}): fingerprint: is int, not str" in said
-    )
+    component = f"converter 'note' (from {work.folder / 'note.py'})"
+    assert f"{component}: fingerprint: is int, not str" in said
 
 
 def test_tags_may_change_together_with_converters(work):

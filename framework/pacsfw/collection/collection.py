@@ -247,7 +247,8 @@ class Collection:
     def summary(self) -> Summary:
         """Return the state of the collection."""
         found = summarize(self.config, self._storage, self._ledger, self._problems)
-        found = replace(found, notes=[*found.notes, *self._notes])
+        problems = [*found.problems, *self._run.blame.problems]
+        found = replace(found, problems=problems, notes=[*found.notes, *self._notes])
         if self._command == "find":
             # Studies that were moved before are not part of this command.
             return replace(
@@ -257,7 +258,8 @@ class Collection:
 
     def parsed(self) -> ParseSummary:
         """Return the state of the rows of the stored instances."""
-        return summarize_rows(self.config, self._storage, self._ledger, self._problems)
+        problems = [*self._problems, *self._run.blame.problems]
+        return summarize_rows(self.config, self._storage, self._ledger, problems)
 
     def _finished(self, exc: BaseException | None) -> RunFinished:
         """Return the last event for observers."""
@@ -337,6 +339,7 @@ class Collection:
         size = workers or self._workers
         spec = ingest_spec(self._run, self._delivery.wanted)
         with open_outputs(self._run, self._delivery, self._problems, reparse=bool(tags)) as outputs:
-            if tags and ReparseStep(self._run, OrderedPool(size, spec)).run(tags):
+            pool = OrderedPool(size, spec, blame=self._run.blame)
+            if tags and ReparseStep(self._run, pool).run(tags):
                 outputs.refresh()
             yield outputs

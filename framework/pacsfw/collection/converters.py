@@ -35,7 +35,7 @@ class ConvertSpec:
         use = self.convert.use
         converter: Converter = registry.build("converter", use.name, use.options)
         converter.open(self.context)
-        return Work(converter, self.convert.seconds)
+        return Work(converter, self.convert.seconds, f"converter {self.convert.component}")
 
 
 @contextmanager
@@ -53,6 +53,7 @@ def converting(run: Run) -> Iterator[list[Conversions]]:
                 ConvertSpec(run.config.plugins, convert, run.context),
                 job_seconds=ATTEMPTS * convert.seconds + KILL_SECONDS,
                 backlog=convert.workers,
+                blame=run.blame,
             )
             use = convert.use
             identity = run.registry.identify("converter", use.name, use.options)

@@ -67,7 +67,7 @@ class IngestSpec:
         return Ingest(
             self.directory,
             self.state,
-            limited(layout, self.reading.call_seconds),
+            limited(layout, self.reading.call_seconds, f"layout {named}"),
             named,
             read_row,
             reader.headers(),

@@ -8,6 +8,7 @@ from pacsfw.collection.ingest import ingest_spec, layout_of
 from pacsfw.errors import StateError
 from pacsfw.steps.ingest.ingest import Place, Placed
 from pacsfw.steps.run import Run
+from pacsfw.words import count
 from pacsfw.workers import OrderedPool
 
 LAYOUT_DIGEST_FACT = "layout_digest"
@@ -39,9 +40,9 @@ def follow_layout(run: Run, workers: int) -> None:
 def _compare(run: Run, workers: int) -> None:
     instances, layout = run.ledger.instances, layout_of(run).info.described
     total, _ = instances.totals()
-    _log.warning("layout %s has changed: comparing its paths of %s files", layout, f"{total:,}")
+    _log.warning("layout %s has changed: comparing its paths of %s", layout, count(total, "file"))
     jobs = (Place(instance) for _, instance in instances.stored(0, instances.last_number()))
-    with OrderedPool(workers, ingest_spec(run, ())) as pool:
+    with OrderedPool(workers, ingest_spec(run, ()), blame=run.blame) as pool:
         moved = [
             job.instance.study_uid
             for job, outcome in pool.map(jobs)
@@ -52,6 +53,6 @@ def _compare(run: Run, workers: int) -> None:
         raise StateError(
             f"{run.config.path}: storage.sort_by: layout {layout} chooses other paths than before "
             f"for {len(moved):,} of {total:,} stored instances, and would split "
-            f"{len(set(moved)):,} studies: use {former or 'the former layout'}, "
+            f"{count(len(set(moved)), 'study')}: use {former or 'the former layout'}, "
             "or give this collection another storage.directory"
         )

@@ -182,7 +182,7 @@ class ParseJob:
             str(self._root),
             self._ignored(),
             [instances, *(each for each in others if each.table == ERRORS)],
-            OrderedPool(request.workers, spec),
+            OrderedPool(request.workers, spec, blame=self._run.blame),
             LoopOptions(
                 state=request.state,
                 on_duplicate=request.on_duplicate,
@@ -205,6 +205,7 @@ class ParseJob:
             odd=tally.odd,
             duplicates=tally.duplicates,
             tables=[(written.table.name, written.name) for written in self._tables],
+            problems=self._run.blame.problems,
         )
 
     def _make_tables(self) -> list[Written]:

@@ -78,11 +78,12 @@ def errors_of(item: Item, outcome: Parsed | Unparsed | Crashed) -> Sequence[Cell
     if isinstance(outcome, Parsed):
         return outcome.errors
     stage: Stage = "file" if item.is_file else "folder"
-    return [CellError.of_row(stage, outcome.reason)]
+    reason = str(outcome) if isinstance(outcome, Crashed) else outcome.reason
+    return [CellError.of_row(stage, reason)]
 
 
 def kind_and_reason(outcome: Unparsed | Crashed) -> tuple[str, str]:
     """Return the kind and reason of an outcome without a row."""
     if isinstance(outcome, Crashed):
-        return CRASHED, outcome.reason
+        return CRASHED, str(outcome)
     return outcome.kind, outcome.reason

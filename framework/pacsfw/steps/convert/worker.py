@@ -61,10 +61,10 @@ class ConversionRefused:
 class Work:
     """Returns the outcome of jobs; never raises, whatever a converter does."""
 
-    def __init__(self, converter: Converter, seconds: float) -> None:
+    def __init__(self, converter: Converter, seconds: float, label: str = "") -> None:
         self.close = converter.close
         """At the end of the process."""
-        self._convert = limited(_collected(converter), seconds, patience=None)
+        self._convert = limited(_collected(converter), seconds, label, patience=None)
 
     def __call__(self, job: Job) -> Made | ConversionRefused:
         """Do one job; retry it if the converter raises `Retry`."""

@@ -135,7 +135,9 @@ class CellReader:
         found: Callable[[Any], Any] = own or self._registry.build(kind, use.name, use.options)
         if not own:
             open_callable(self._opened, kind, self._owner(kind, use), found, self._spec.context)
-        return limited(found, self._spec.call_seconds) if self._spec.call_seconds else found
+        if not self._spec.call_seconds:
+            return found
+        return limited(found, self._spec.call_seconds, f"{kind} {self._owner(kind, use)}")
 
     def _owner(self, kind: str, use: Use) -> str:
         is_own = use.name in self._spec.functions

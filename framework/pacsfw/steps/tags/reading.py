@@ -132,12 +132,12 @@ class CellReader:
 
     def _built(self, kind: str, use: Use) -> Callable[[Any], Any]:
         own = self._spec.functions.get(use.name)
+        owner = self._owner(kind, use)
         found: Callable[[Any], Any] = own or self._registry.build(kind, use.name, use.options)
         if not own:
-            open_callable(self._opened, kind, self._owner(kind, use), found, self._spec.context)
-        if not self._spec.call_seconds:
-            return found
-        return limited(found, self._spec.call_seconds, f"{kind} {self._owner(kind, use)}")
+            open_callable(self._opened, kind, owner, found, self._spec.context)
+        seconds = self._spec.call_seconds
+        return limited(found, seconds, f"{kind} {owner}") if seconds else found
 
     def _owner(self, kind: str, use: Use) -> str:
         is_own = use.name in self._spec.functions

@@ -148,6 +148,31 @@ def test_parse_gives_the_same_cells_in_any_number_of_processes(tmp_path, studies
     assert len(tables[0]) == sum(len(study.sop_uids) for study in studies)
 
 
+def test_one_that_ends_its_process_costs_its_cells(tmp_path, studies):
+    files = tmp_path / "scans"
+    paths = write_studies(files, studies)
+    text = SIZES.replace(
+        "raise ValueError(str(header.PatientName))", "__import__('os').abort()"
+    ).replace('header.Modality == "MR"', f'header.SOPInstanceUID == "{paths[1].stem}"')
+    uid = parse_dicom(paths[1], "SOPInstanceUID")["SOPInstanceUID"]
+    text = text.replace(f'"{paths[1].stem}"', f'"{uid}"')
+    conf = tmp_path / "tags.json"
+    conf.write_text(json.dumps({"plugins": write(tmp_path, text), "tags": TAGS}))
+    conf.chmod(0o600)
+
+    pacsfw(tmp_path, "parse", "-i", files, "-f", conf, "-o", "table.csv", "--workers", "1")
+
+    rows = read(tmp_path / "table.csv")
+    assert len(rows) == len(paths)
+    lost = [row for row in rows if not row["my_pixels"]]
+    assert [row["SOPInstanceUID"] for row in lost] == [uid]
+    assert lost[0]["patient_age"] == "50.0"
+    errors = read(tmp_path / "table_errors.csv")
+    assert [error["column"] for error in errors] == ["my_pixels", "my_label"]
+    assert all(error["plugin"].startswith("'sizes' (from ") for error in errors)
+    assert all(error["stage"] == "callback" for error in errors)
+
+
 def shape(header):
     return {"size": [header.Rows, header.Columns], "is_ct": header.get("Modality") == "CT"}
 

@@ -43,7 +43,7 @@ def test_most_of_them_together(pacsfw_run, embedded_pacs, sample_studies, tmp_pa
     assert run.code == 0, run.said
     dicom = [path for path in run.files if path.endswith(".dcm")]
     assert {path.split("/")[0] for path in dicom} == {"CT", "MR", "SR"}
-    assert len([path for path in run.files if path.endswith("series.json")]) == 8
+    assert len([path for path in run.files if path.endswith(".json")]) == 8
     assert [name for name in run.rows[0] if name.startswith("uptake")] == [
         *("uptake_s", "uptake_is_odd"),
     ]

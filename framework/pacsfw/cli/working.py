@@ -20,6 +20,7 @@ from pacsfw.cli.common import handling_signals, load
 from pacsfw.collection.collection import Collection
 from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, OwnSignal, PacsfwError, RemoteError
+from pacsfw.plugins.boundary import DEBUG_VARIABLE
 from pacsfw.plugins.discovery import BUNDLED
 from pacsfw.report.summary import render
 
@@ -41,7 +42,7 @@ def work(config: Path | None, command: str, steps: Callable[[Collection], None])
     for warning in loaded.config.warnings:
         click.echo(f"warning: {warning}", err=True)
     collection = Collection(loaded, command, observers=display(loaded), clock=clock)
-    with signals(collection):
+    with signals(collection), naming_debug_file():
         return _carry_out(collection, command, steps, console)
 
 
@@ -75,6 +76,17 @@ def _carry_out(
         click.echo(f"interrupted: {RESUME}", err=True)
         return INTERRUPTED
     return summary.exit_code
+
+
+@contextmanager
+def naming_debug_file() -> Iterator[None]:
+    """Say at the end where the tracebacks of plugins are, if there are any."""
+    try:
+        yield
+    finally:
+        path = Path(os.environ.get(DEBUG_VARIABLE, "0"))
+        if path.is_file():
+            click.echo(f"tracebacks of plugins: {path}", err=True)
 
 
 def display(loaded: Loaded, **options: str) -> Sequence[tuple[str, Observer]]:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from pacsfw.api import Clock, Observer, RunFinished, RunStarted
+from pacsfw.collection.component_watch import ComponentWatch
 from pacsfw.collection.components import components
 from pacsfw.collection.dataset_folder import check_layout, follow_moves, make_directory
 from pacsfw.collection.layout_change import follow_layout
@@ -85,6 +86,7 @@ class Session:
         self.busy = False
         self._problems: list[str] = []
         self._notes: list[str] = []
+        self._watch = ComponentWatch(self._registry.faults, lambda: self.interrupted)
         configured = observers_of(self.config, self._registry)
         self._observers = Observers([*observers, *configured])
 
@@ -129,6 +131,7 @@ class Session:
         except BaseException:
             self._ledger.close()
             raise
+        self._watch.begin(self._storage.state)
         self._observers.open(self._run.context)
         self._observers.notify(RunStarted(at=self._clock.now(), command=self._command))
 
@@ -147,12 +150,17 @@ class Session:
             self._observers.notify(self._finished(exc))
         finally:
             self._observers.close()
-            run_id, now = self._run.context.run_id, self._clock.now()
-            self._ledger.faults.replace(run_id, "observer", self._observers.faults(), now)
+            self._watch.end()
+            self._record_faults()
             self._ledger.close()
+
+    def _record_faults(self) -> None:
+        observers = (("observer", *each) for each in self._observers.faults())
+        self._watch.record(self._ledger, self._run, [*self._run.failures, *observers])
 
     def status(self) -> Summary:
         """Return the state of the collection."""
+        self._record_faults()
         found = summarize(self.config, self._storage, self._ledger, self._problems)
         problems = [*found.problems, *self._run.blame.problems]
         found = replace(found, problems=problems, notes=[*found.notes, *self._notes])

@@ -8,6 +8,7 @@ from datetime import datetime
 from pacsfw.api import ERRORS, RunFinished
 from pacsfw.collection.find import coverage, exists
 from pacsfw.config import Config, Storage
+from pacsfw.config.columns import columns_of
 from pacsfw.config.values import is_url, sibling, without_password
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.evidence import TRIALS
@@ -50,7 +51,7 @@ def summarize(
         notes += last.notes
     unlisted = ledger.studies.without_patient(last.id) if last else 0
     refused = refused_rows(ledger)
-    problems = [*problems, *refused]
+    problems = [*problems, *refused, *_emptied(config, ledger)]
     if unlisted and config.find and config.find.level == "PATIENT":
         advice = "find.query_level STUDY lists them"
         problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
@@ -86,8 +87,18 @@ def summarize(
         tables=[without_password(target) for target in tables if exists(target)],
         error_tables=_error_tables(tables) if refused or ledger.instances.any_fault() else (),
         problems=problems,
+        faults=ledger.faults.recorded(),
         notes=notes,
     )
+
+
+def _emptied(config: Config, ledger: Ledger) -> list[str]:
+    """Return a problem for each column without any value, because of a component."""
+    columns = [column.name for tag in config.tags for column in columns_of(tag)]
+    return [
+        f"column {column}: has no value in any row, because {component} failed"
+        for column, component in ledger.faults.emptied_columns(columns)
+    ]
 
 
 def refused_rows(ledger: Ledger) -> list[str]:
@@ -160,7 +171,7 @@ def summarize_rows(
         cells={f"{column}: {why}": n for (column, why), n in faults.items() if column},
         odd=ledger.results.irregular(),
         tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
-        problems=[*problems, *refused_rows(ledger)],
+        problems=[*problems, *refused_rows(ledger), *_emptied(config, ledger)],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pacsfw.api import Clock, RunContext
 from pacsfw.errors import PacsfwError
 from pacsfw.plugins.boundary import Boundary
+from pacsfw.plugins.component_log import context_for
 
 
 def outside_a_run() -> RunContext:
@@ -45,7 +46,7 @@ def open_callable(
     boundary = Boundary(kind, component, (PacsfwError,))
     begin, end = (getattr(built, name, None) for name in ("open", "close"))
     if callable(begin):
-        boundary.call("open", begin, context)
+        boundary.call("open", begin, context_for(context, kind, component))
     if callable(end):
         stack.callback(_close, boundary, end)
 

@@ -40,6 +40,8 @@ class Run:
         The keys that a PACS refuses, by peer.
     blame
         The components that have ended worker processes.
+    failures
+        Other failures of components: (kind, component, reason, count).
     """
 
     config: Config
@@ -51,6 +53,7 @@ class Run:
     timing: Timing = field(default_factory=Timing)
     refused: dict[str, RefusedKeys] = field(default_factory=dict)
     blame: Blame = field(default_factory=Blame)
+    failures: list[tuple[str, str, str, int]] = field(default_factory=list)
 
     @property
     def clock(self) -> Clock:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from pacsfw.errors import ComponentError, ConfigError, OwnSignal, PacsfwError, Retry
 from pacsfw.plugins.boundary import Boundary
+from pacsfw.plugins.component_log import context_for
 
 Check: TypeAlias = Callable[[Any], str]
 """Returns how a result breaks the contract, empty if it does not; never quotes a value."""
@@ -110,6 +111,8 @@ def _method(name: str, declared: Callable[..., Any], rule: Rule) -> Callable[...
         boundary: Boundary = self._boundary
         if rule.takes is not None:
             args = rule.takes(boundary, args)
+        if name == "open":
+            args = (context_for(args[0], boundary.kind, boundary.component), *args[1:])
         item = rule.item(args) if rule.item else ""
         function = getattr(self._inner, name)
         try:
@@ -141,7 +144,8 @@ def _called(
     **kwargs: Any,
 ) -> Any:  # fmt: skip
     try:
-        return boundary.call_for(item, name, function, *args, also=rule.passing, **kwargs)
+        with boundary.log.calling(boundary.kind, boundary.component, name, item):
+            return boundary.call_for(item, name, function, *args, also=rule.passing, **kwargs)
     except _Ours as ours:
         raise ours.error from None
 

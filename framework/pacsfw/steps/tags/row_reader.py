@@ -129,7 +129,10 @@ class _TagReader:
         if value is None:
             return False, None
         value = self._call_back(source, value, header)
-        return True, fit(value, self._tag.type, source.path, header)
+        try:
+            return True, fit(value, self._tag.type, source.path, header)
+        except CellFailed as failed:  # what does not fit was made by the last callback
+            raise CellFailed(failed.stage, failed.reason, self._chain[-1][0]) from None
 
     def _call_back(self, source: ValueSource, value: Any, header: FileHeader) -> Any:
         with decoding(source.path.text, header.warnings):  # for values that decode on use

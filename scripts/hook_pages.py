@@ -25,6 +25,7 @@ CONTRACTS = {
     "transfer": "Transfer",
     "layout": "Layout",
     "callback": "TagCallback",
+    "row-callback": "RowCallback",
     "converter": "Converter",
     "sink": "Sink",
     "observer": "Observer",
@@ -34,6 +35,7 @@ BESIDE = {
     "query": ("Query", "QueryRow", "QueryResult"),
     "transfer": ("Request", "Inbox", "SpoolFile", "Outcome"),
     "layout": ("Header",),
+    "row-callback": ("Header", "Column"),
     "converter": ("Stored", "OutputFile"),
     "sink": ("Batch", "Table", "Column", "Verdict"),
     "observer": ("Event",),
@@ -43,10 +45,22 @@ RECORD = {
     "query": ("authoritative",),
     "transfer": ("needs_receiver",),
     "callback": ("returns",),
+    "row-callback": ("columns", "returns"),
     "converter": ("scope",),
     "sink": ("accepts", "multi_table"),
 }
 """What their `Component` says of them."""
+REFERENCE = {
+    "What a plugin offers": ("Component", "ConfigSection"),
+    "The run, for `open`": ("RunContext", "ComponentInfo", "Clock", "Closing"),
+    "Connections": ("Net", "Node", "DicomWeb", "Tls", "Accept", "KnownSender", "Limits", "Profile"),
+    "Events, in the order of a run": (
+        *("Event", "RunStarted", "ResourcesFound", "MoveStarted", "FilesParsed", "StudyStarted"),
+        *("InstanceIngested", "StudySettled", "Converted", "Waiting", "Paused", "RunFinished"),
+    ),
+    "Verdicts": ("Verdict", "SeriesVerdict"),
+}
+"""The records that belong to no single hook, by heading of the page ``records.md``."""
 GENERATED = "<!-- Made by scripts/hook_pages.py: edit the docstrings instead. -->"
 
 
@@ -58,7 +72,7 @@ def hooks() -> list[str]:
 def pages() -> dict[str, str]:
     """Return all pages by file name."""
     offers = discover(PluginPlan(installed=False)).offers()
-    found = {"README.md": _index()}
+    found = {"README.md": _index(), "records.md": "\n".join(_records()).rstrip() + "\n"}
     for hook in hooks():
         kind = HOOKS.get(hook)
         mine = [offer for offer in offers if offer.kind == kind]
@@ -72,7 +86,18 @@ def _index() -> str:
     for hook in hooks():
         doc = inspect.getdoc(getattr(hookspecs, hook)) or ""
         lines.append(f"* [{hook}]({hook}.md): {_code(doc.splitlines()[0])}")
+    lines += ["", "[The records](records.md) that belong to no single hook: the run, the events."]
     return "\n".join(lines) + "\n"
+
+
+def _records() -> Iterator[str]:
+    yield from ("# The records of `pacsfw.api`", "", GENERATED, "")
+    yield "Records only gain members. Those of one hook only are on its page."
+    for heading, names in REFERENCE.items():
+        yield from ("", f"## {heading}", "")
+        for name in names:
+            yield from (f"### `{name}`", "")
+            yield from _described(name)
 
 
 def _page(hook: str, kind: str | None, offers: list[Offer]) -> Iterator[str]:
@@ -111,7 +136,9 @@ def _described(name: str) -> Iterator[str]:
     node, following = _definition(name)
     if not isinstance(node, ast.ClassDef):
         assert isinstance(node, ast.AnnAssign)
-        yield from ("```python", f"{name} = {ast.literal_eval(ast.unparse(node.value))}", "```", "")
+        value = ast.unparse(node.value) if node.value else ""
+        unquoted = ast.literal_eval(value) if value[:1] in "'\"" else value
+        yield from ("```python", f"{name} = {unquoted}", "```", "")
         yield from (_code(_text(following)), "")
         return
     yield from (_code(ast.get_docstring(node) or ""), "")

@@ -64,6 +64,12 @@ PLAYS = {
         (("  - tag_name: Modality\n", "  - tag_name: Modality\n    callback: my-callback\n"),),
         lambda demo, _: "tomography" in {row["Modality"] for row in table(demo)},
     ),
+    "row-callback": Play(
+        '"frames": int(header.get("NumberOfFrames") or 1),',
+        '"frames": int(header.get("NumberOfFrames") or 1),  # of each instance',
+        (("tags:\n", "tags:\n  - row_callback: my-row-callback\n"),),
+        lambda demo, _: {row["frames"] for row in table(demo)} == {"1"},
+    ),
     "converter": Play(
         '.series_uid}.txt"',
         '.series_uid}.list"',

@@ -3,8 +3,10 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["support.forked", "peers.fixtures"]
@@ -17,3 +19,11 @@ settings.load_profile("here")
 if "PACSFW_CACHE_DIR" not in os.environ:
     os.environ["PACSFW_CACHE_DIR"] = tempfile.mkdtemp(prefix="pacsfw-tests-")
     atexit.register(shutil.rmtree, os.environ["PACSFW_CACHE_DIR"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_path():
+    """What is added for the plugins of one test is not found by another."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before

@@ -16,7 +16,7 @@ LAYERS = """\
 errors
 api
 hookspecs
-durable regular retries words
+durable paths regular retries words
 dicom
 convert dimse ledger spool workers
 plugins
@@ -35,7 +35,7 @@ FOR_PLUGINS = {
     "api", "errors", "hookspecs", "convert", "durable", "regular", "words", "dicom", "dimse",
 }  # fmt: skip
 SLOW = {"pydicom", "pynetdicom", "requests", "rich", "smtplib", "sqlalchemy", "pyarrow"}
-OF_THE_TOP = {"__version__", "Component", "hookimpl", "lazy"}
+OF_THE_TOP = {"__version__", "Collection", "Component", "hookimpl", "lazy"}
 LINES = 350
 
 

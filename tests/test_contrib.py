@@ -64,3 +64,12 @@ def test_a_package_says_what_it_is(name):
     readme = (CONTRIB / name / "README.md").read_text(encoding="utf-8")
     assert readme.startswith(f"# {name}\n")
     assert f"({name})" in (CONTRIB / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_package_is_in_the_catalogue():
+    catalogue = (ROOT / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    readme = (CONTRIB / "README.md").read_text(encoding="utf-8")
+
+    for name in PACKAGES:
+        assert f"(../contrib/{name})" in catalogue
+        assert f"({name})" in readme

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pacsfw import api
 from pacsfw.plugins import HOOKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,7 +119,7 @@ def test_the_package_of_the_tutorial_works(tmp_path):
             + code("def test_a_coll"),
         },
     )
-    assert "12 passed" in said
+    assert "14 passed" in said
 
 
 @pytest.mark.timeout(400)  # a whole run of pytest
@@ -154,3 +155,10 @@ def test_every_hook_has_a_page_and_a_test(hook):
 def test_every_kind_has_a_contract_that_is_described(kind):
     name = f"{PAGES['CONTRACTS'][kind]}Contract"
     assert f"`{name}`" in TEXT
+
+
+def test_every_class_of_the_contract_is_on_a_page():
+    text = "\n".join(PAGES["pages"]().values())
+    classes = [name for name in api.__all__ if isinstance(getattr(api, name), type)]
+
+    assert [name for name in classes if f"`{name}`" not in text] == []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pacsfw.cli import main
 from pacsfw.cli.plugins_new import KINDS
@@ -60,3 +62,22 @@ def test_a_sorter_is_a_layout(tmp_path, monkeypatch, capsys):
     assert main(["plugins", "new", "Site.Yearly", "--kind", "sorter"]) == 0
     assert "next: pip install -e 'Site.Yearly[test]'" in capsys.readouterr().out
     assert "pacsfw_layouts" in (tmp_path / "Site.Yearly" / "site_yearly.py").read_text()
+
+
+def test_a_package_has_what_publishing_needs(tmp_path, capsys):
+    made = tmp_path / "made"
+    assert main(["plugins", "new", "pacsfw-mine", "--kind", "sink", "--directory", str(made)]) == 0
+
+    about = tomllib.loads((made / "pyproject.toml").read_text())["project"]
+    workflows = sorted((made / ".github" / "workflows").iterdir())
+    jobs = [yaml.safe_load(path.read_text())["jobs"] for path in workflows]
+
+    assert "pacsfw-plugin" in about["keywords"]
+    assert (made / about["license-files"][0]).read_text().startswith("MIT License")
+    assert about["version"] in (made / "CHANGELOG.md").read_text()
+    assert [path.stem for path in workflows] == ["release", "test"]
+    for (job,) in map(dict.values, jobs):
+        commands = [step.get("run", "") for step in job["steps"]]
+        assert "pytest" in commands
+        assert "pacsfw plugins check pacsfw-mine" in commands
+    assert jobs[1]["test"]["steps"][1]["with"]["python-version"] == "${{ matrix.python }}"

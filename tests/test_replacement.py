@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from pacsfw.plugins.registry import KINDS
 from pacsfw.testing import make_studies, write_studies
 from support.documented import rows
 
@@ -75,6 +76,7 @@ def job(site, embedded_pacs, receiver_port, tmp_path):
                 {"tag_name": "SOPInstanceUID", "callback": "str"},
                 {"tag_name": "PatientID", "tag_alias": "at", "default_val": "${env:PLACE}"},
                 {"tag_name": "Laterality", "tag_alias": "place", "default_val": "${env:PLACE}"},
+                {"row_callback": "is-localizer"},
             ],
             "observers": [{"use": "manifest", "with": {"path": "manifest.jsonl"}}],
             **changes,
@@ -119,7 +121,7 @@ def test_the_main_job_runs_with_every_bundled_plugin_replaced(job):
     components = used(job.folder)
     assert {distribution for _, _, distribution in components} == {OWNER}
     kinds = {kind for kind, _, _ in components}
-    assert kinds == {"query", "transfer", "layout", "callback", "converter", "sink", "observer"}
+    assert kinds == set(KINDS)
     ledger = job.folder / "dicom" / ".pacsfw" / "ledger.sqlite"
     with closing(sqlite3.connect(ledger)) as connection:
         owners = {row[0] for row in connection.execute("SELECT component FROM deliveries")}

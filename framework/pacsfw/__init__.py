@@ -6,10 +6,12 @@ from pacsfw.api import Component, lazy
 from pacsfw.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from pacsfw.collection.collection import Collection
     from pacsfw.parse import (
         DicomTag,
         DicomTagGroup,
         ParseWarning,
+        RowTag,
         get_tag_value,
         parse_dicom,
         parse_dicoms,
@@ -18,10 +20,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+_OF_COLLECTION = "Collection"
+"""Imported on first use, like `_OF_PARSE`."""
 _OF_PARSE = (
     "DicomTag",
     "DicomTagGroup",
     "ParseWarning",
+    "RowTag",
     "get_tag_value",
     "parse_dicom",
     "parse_dicoms",
@@ -30,10 +35,12 @@ _OF_PARSE = (
 """Names of `pacsfw.parse`, which imports pydicom and is therefore imported on first use."""
 
 __all__ = [
+    "Collection",
     "Component",
     "DicomTag",
     "DicomTagGroup",
     "ParseWarning",
+    "RowTag",
     "__version__",
     "get_tag_value",
     "hookimpl",
@@ -45,6 +52,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == _OF_COLLECTION:
+        from pacsfw.collection.collection import Collection
+
+        return Collection
     if name not in _OF_PARSE:
         raise AttributeError(f"module 'pacsfw' has no attribute {name!r}")
     from pacsfw import parse
@@ -53,4 +64,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_OF_PARSE]
+    return [*globals(), _OF_COLLECTION, *_OF_PARSE]

@@ -1,12 +1,23 @@
-"""Write files and names that survive a power failure."""
+"""Write files and names that survive a power failure, and recognize the content of a file."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Make new files unreadable for other users: they hold patient data."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def sync_folder(folder: Path) -> None:
@@ -47,3 +58,15 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def digest_of(path: str | Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, as ``sha256sum`` prints it.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -55,6 +55,12 @@ def pacsfw_tag_callbacks() -> Iterable[api.Component[api.TagCallback]]:
 
 
 @hookspec
+def pacsfw_row_callbacks() -> Iterable[api.Component[api.RowCallback]]:
+    """Offer functions that make cells from a whole header (``tags[].row_callback``)."""
+    return ()
+
+
+@hookspec
 def pacsfw_converters() -> Iterable[api.Component[api.Converter]]:
     """Offer conversions of stored files (``convert``)."""
     return ()

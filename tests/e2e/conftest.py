@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from pacsfw.collection import collection as conductor
+from pacsfw.collection import session as conductor
 from pacsfw.steps.run import Timing
 from pacsfw.testing import FaultyPACS
 from support.documented import Collected

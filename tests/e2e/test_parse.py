@@ -255,7 +255,9 @@ def test_our_own_files_are_not_read_though_they_are_in_the_tree(disc):
 def test_the_switch_for_data_sets_without_preamble_reaches_the_workers(disc, monkeypatch, options):
     built = []
     monkeypatch.setattr(
-        job, "OrderedPool", lambda size, spec: built.append(spec) or OrderedPool(size, spec)
+        job,
+        "OrderedPool",
+        lambda size, spec, **more: built.append(spec) or OrderedPool(size, spec, **more),
     )
 
     disc.parse("table.csv", *options)
@@ -303,7 +305,7 @@ def with_callback(disc, name, deadly=()):
     write_tags(disc.tags, f"plugins: {{load: [./{plugin.name}]}}\n{tags}")
 
 
-def test_a_file_that_kills_its_worker_costs_itself_only(disc):
+def test_a_callback_that_kills_its_worker_costs_its_cell_only(disc):
     disc.root /= "images"
     uids = [dcmread(path).SOPInstanceUID for path in disc.images]
     poison = {uids[4], uids[7]}
@@ -311,10 +313,13 @@ def test_a_file_that_kills_its_worker_costs_itself_only(disc):
 
     rows = read(disc.parse(code=1))
 
-    assert [row["SOPInstanceUID"] for row in rows] == [uid for uid in uids if uid not in poison]
+    assert len(rows) == len(uids)
+    assert sum(not all(row.values()) for row in rows) == len(poison)
     errors = read(disc.folder / "table_errors.csv")
     assert [error["file"] for error in errors] == [str(disc.images[4]), str(disc.images[7])]
-    assert {error["reason"] for error in errors} == {"the worker process ended with code -9"}
+    assert {(error["stage"], error["reason"]) for error in errors} == {
+        ("callback", "ended the worker process (SIGKILL)")
+    }
 
 
 def start(disc, output="table.csv"):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pacsfw.cli import main, plugins_doctor
-from pacsfw.collection import collection as conductor
+from pacsfw.collection import session as conductor
 from pacsfw.steps.run import Timing
 from pacsfw.testing import make_studies
 
@@ -198,7 +198,7 @@ def test_faults_at_work_cost_their_own_item_or_use(
     assert collected.run() == 1
 
     said = capsys.readouterr().out + caplog.text
-    assert f"sink 'halfway' {FROM}: deliver: RuntimeError" in said
+    assert "halfway: rows that it cannot store: 2: RuntimeError at site_atwork.py:" in said
     assert f"sink 'closed' {FROM}: open: PermissionError" in said
     assert f"observer 'loud' {FROM}: RunStarted: RuntimeError" in said
     assert f"layout 'hostile' {FROM} failed: KeyError" in said
@@ -218,7 +218,6 @@ def test_faults_at_work_cost_their_own_item_or_use(
         f"callback 'leaves' {FROM}: column left: tried to exit the program (SystemExit)",
         f"callback 'hangs' {FROM}: column hung: took longer than 0.3 s",
         f"layout 'hostile' {FROM}: failed: KeyError at site_atwork.py:",
-        f"sink 'halfway' {FROM}: deliver: RuntimeError",
         f"sink 'closed' {FROM}: open: PermissionError",
         f"observer 'loud' {FROM}: RunStarted: RuntimeError",
     ):
@@ -251,6 +250,6 @@ def test_a_transfer_and_a_converter_that_fail_are_named(
     dropping = {"move:\n": "move:\n    use: dropping\n    attempts: 1\n"}
     assert collection(pacs, changes=dropping).run() == 1
     assert (
-        f"transfer 'dropping' {FROM} : ask: LookupError at site_atwork.py"
+        f"transfer 'dropping' {FROM}: fetch: LookupError at site_atwork.py"
         in capsys.readouterr().out
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from pacsfw.cli import program
-from pacsfw.collection import collection as conductor
+from pacsfw.collection import session as conductor
 from pacsfw.steps.run import Timing
 
 GRACE = 4.0

@@ -20,6 +20,7 @@ from pacsfw.testing import (
     LayoutContract,
     ObserverContract,
     QueryProviderContract,
+    RowCallbackContract,
     SinkContract,
     TagCallbackContract,
     TransferContract,
@@ -27,7 +28,7 @@ from pacsfw.testing import (
 )
 from pacsfw.testing.contracts.inbox import AETITLE
 from pacsfw.testing.contracts.query import Source
-from pacsfw_plugins import callbacks, layouts
+from pacsfw_plugins import callbacks, layouts, row_callbacks
 from pacsfw_plugins.converters import command, jsonmeta
 from pacsfw_plugins.dicomweb import qido, wado
 from pacsfw_plugins.dimse import cfind, cget, cmove
@@ -313,6 +314,50 @@ class TestManifest(ObserverContract):
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path):
         self.options = {"path": str(tmp_path / "manifest.jsonl")}
+
+
+class TestPatientAge(RowCallbackContract):
+    plugin, name = row_callbacks, "patient-age"
+    examples = [
+        ({"PatientAge": "018M", "PatientBirthDate": "19500101"}, (1.5, "PatientAge")),
+        (
+            {"PatientBirthDate": "20000229", "StudyDate": "20010301"},
+            (1.0, "PatientBirthDate, StudyDate"),
+        ),
+        (
+            {"PatientBirthDate": "20000101", "AcquisitionDate": "20000702"},
+            (0.5, "PatientBirthDate, AcquisitionDate"),
+        ),
+        ({"PatientBirthDate": "20000101"}, (None, None)),
+    ]
+    refused = [
+        {"PatientAge": "old"},
+        {"PatientBirthDate": "20010101", "StudyDate": "20000101"},
+        {"PatientBirthDate": "2001", "StudyDate": "20100101"},
+    ]
+
+
+class TestIsLocalizer(RowCallbackContract):
+    plugin, name = row_callbacks, "is-localizer"
+    examples = [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, True),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "AXIAL", "CT_SOM5 SPI"]}, False),
+        ({"ImageType": ["DERIVED", "LOCALIZER", "MPR"]}, False),
+        ({"ImageType": ["ORIGINAL", "PRIMARY"]}, None),
+        ({"ImageType": "LOCALIZER"}, None),
+        ({}, None),
+    ]
+
+
+class TestSliceGeometry(RowCallbackContract):
+    plugin, name = row_callbacks, "slice-geometry"
+    examples = [
+        (
+            {"PixelSpacing": [0.5, 0.25], "SliceThickness": "2", "Rows": 100, "Columns": 400},
+            (0.5, 0.25, 2.0, 50.0, 100.0, 0.25),
+        ),
+        ({"ImagerPixelSpacing": [0.1, 0.1], "Rows": 100}, (None,) * 6),
+    ]
 
 
 def test_every_bundled_component_is_under_contract():

@@ -76,6 +76,9 @@ class Misbehaving:
 
     def open(self, context):
         self.do("open")
+        if self.how == "log":
+            context.log.info("opened \x1b[31m")
+            context.log.warning("careful")
 
     def close(self):
         self.do("close")
@@ -140,7 +143,7 @@ class Converting(Misbehaving, Converter):
         wrong = self.do("convert", files[0].study_uid)
         if wrong is not self:
             return wrong
-        path = out / "made.txt"
+        path = out / f"{files[0].sop_uid}.txt"
         path.write_text("made")
         return [OutputFile(path=path, media_type="text/plain", sources=(files[0].sop_uid,))]
 
@@ -169,6 +172,14 @@ def layout(how="raise", at="", path="", only=""):
     return place
 
 
+def callback(how="raise", at="", path="", only=""):
+    def convert(value):
+        misbehave(how)
+        return value
+
+    return convert
+
+
 def offered(name, factory, **more):
     return Component(name=name, factory=factory, schema=SCHEMA, summary="misbehaves", **more)
 
@@ -188,6 +199,11 @@ def pacsfw_transfers():
 @hookimpl
 def pacsfw_layouts():
     yield offered("wrong-layout", layout)
+
+
+@hookimpl
+def pacsfw_tag_callbacks():
+    yield offered("wrong-callback", callback)
 
 
 @hookimpl

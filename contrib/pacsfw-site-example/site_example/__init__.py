@@ -17,7 +17,7 @@ def pacsfw_layouts() -> Iterator[Component[Layout]]:
     """Offer ``by-project``."""
     yield Component(
         name="by-project",
-        factory=layout.by_project,
+        factory=layout.ByProject,
         schema=layout.SCHEMA,
         summary="project, pseudonym, study and series",
     )

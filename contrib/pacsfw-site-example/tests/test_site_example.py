@@ -23,7 +23,8 @@ KEY = "not so secret, for tests"
 class TestByProject(LayoutContract):
     plugin = site_example
     name = "by-project"
-    options = {"project": "chest-ct", "key": KEY}
+    options = {"key": KEY}
+    sections = {"site": {"project": "chest-ct", "database": "unused"}}
 
 
 class TestBValue(TagCallbackContract):
@@ -52,7 +53,7 @@ def test_a_project_is_collected_counted_and_names_nobody(pacsfw_run, embedded_pa
     run = pacsfw_run(
         embedded_pacs(sample_studies),
         site={"project": "chest-ct", "database": "registry.sqlite"},
-        storage={"sort_by": {"use": "by-project", "with": {"project": "chest-ct", "key": KEY}}},
+        storage={"sort_by": {"use": "by-project", "with": {"key": KEY}}},
         sinks=["registry"],
     )
 
@@ -71,7 +72,8 @@ def test_instances_without_a_pseudonym_are_left_out_and_their_study_is_complete(
     nameless = replace(make_studies(1, seed=7, modalities=[["CT"]])[0], patient_id="")
     run = pacsfw_run(
         embedded_pacs([*sample_studies, nameless]),
-        storage={"sort_by": {"use": "by-project", "with": {"project": "chest-ct", "key": KEY}}},
+        site={"project": "chest-ct", "database": "registry.sqlite"},
+        storage={"sort_by": {"use": "by-project", "with": {"key": KEY}}},
     )
 
     assert run.code == 0, run.said
@@ -89,6 +91,16 @@ def test_a_misspelt_section_is_refused(pacsfw_run, embedded_pacs):
     assert run.code == 2
     assert "projekt" in run.said
     assert "pacsfw-site-example" in run.said
+
+
+def test_the_layout_says_which_section_it_needs(pacsfw_run, embedded_pacs, sample_studies):
+    run = pacsfw_run(
+        embedded_pacs(sample_studies),
+        storage={"sort_by": {"use": "by-project", "with": {"key": KEY}}},
+    )
+
+    assert run.code == 2, run.said
+    assert "the layout 'by-project' needs the section 'site'" in run.said
 
 
 def test_the_sink_says_which_section_it_needs(tmp_path):

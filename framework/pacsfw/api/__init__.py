@@ -30,7 +30,15 @@ from pacsfw.api.events import (
     Waiting,
 )
 from pacsfw.api.listener import Accept, KnownSender, Limits, Tls, Unsolicited
-from pacsfw.api.objects import Converter, Header, Layout, OutputFile, Stored, TagCallback
+from pacsfw.api.objects import (
+    Converter,
+    Header,
+    Layout,
+    OutputFile,
+    RowCallback,
+    Stored,
+    TagCallback,
+)
 from pacsfw.api.profile import Profile
 from pacsfw.api.query import Level, Query, QueryProvider, QueryResult, QueryRow, is_uid
 from pacsfw.api.tables import (
@@ -99,6 +107,7 @@ __all__ = [
     "Request",
     "ResourcesFound",
     "Row",
+    "RowCallback",
     "RunContext",
     "RunFinished",
     "RunStarted",

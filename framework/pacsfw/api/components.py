@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from pacsfw.api.returns import returned_type
-from pacsfw.api.tables import ColumnType
+from pacsfw.api.returns import returned_columns, returned_type
+from pacsfw.api.tables import Column, ColumnType
 
 JSONSchema: TypeAlias = Mapping[str, Any]
 NO_OPTIONS: JSONSchema = {"type": "object", "additionalProperties": False}
@@ -52,23 +52,32 @@ class Component(Generic[T_co]):
     errors and columns go to targets of their own, see `ERRORS`."""
     returns: ColumnType | None = None
     """Callbacks: the type of the column. None: what the annotation of the function or of the
-    factory (``-> Callable[[Any], float]``) says, else text."""
+    factory (``-> Callable[[Any], float]``) says, else text. Row callbacks that return one value:
+    the type of their column."""
+    columns: tuple[Column, ...] = ()
+    """Row callbacks: the columns of the mapping that they return. Empty: what the annotation of
+    the function or of the factory says, else what the configuration lists."""
 
     @classmethod
     def of(
         cls, function: Callable[..., Any], *, name: str | None = None, summary: str | None = None
     ) -> Component[Callable[..., Any]]:
-        """Offer a plain callable (a layout or a tag callback) as it stands."""
+        """Offer a plain callable (a layout, a tag callback or a row callback) as it stands."""
         doc = (function.__doc__ or "").strip().splitlines()
         try:
             returns = returned_type(function)
         except ValueError:  # an error only for a column that it is to give its type
             returns = None
+        try:
+            columns = returned_columns(function)
+        except ValueError:  # likewise
+            columns = ()
         return Component(
             name=name or function.__name__,
             factory=AsItStands(function),
             summary=summary if summary is not None else (doc[0] if doc else ""),
             returns=returns,
+            columns=columns,
         )
 
 

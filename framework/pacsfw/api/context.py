@@ -87,12 +87,25 @@ class Net:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentInfo:
-    """A component that the configuration uses, and its package."""
+    """A component that the configuration uses: its package, its code and its data."""
 
     kind: str
     name: str
     distribution: str
+    """That of its plugin; the path of a one-file plugin."""
     version: str
+    code: str = ""
+    """SHA-256 of its source code; empty if it is compiled, or part of pacsfw."""
+    fingerprint: str = ""
+    """What it says of the data that it reads, see `Closing.fingerprint`."""
+
+    @property
+    def described(self) -> str:
+        """Name, distribution and version, the beginning of the digest, and the fingerprint."""
+        facts = [f"from {self.distribution} {self.version}".strip()]
+        facts += [f"code {self.code[:12]}"] if self.code else []
+        facts += [f"data {self.fingerprint}"] if self.fingerprint else []
+        return f"{self.name!r} ({', '.join(facts)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +127,31 @@ class RunContext:
 class Closing:
     """Opened once in the process that uses it, closed at the end; both may do nothing."""
 
+    def fingerprint(self) -> str:
+        """Return a text that changes with the data that the results depend on.
+
+        For example `pacsfw.durable.digest_of` a file that an option names. Called before `open`,
+        at the start of each run. At most 200 printable ASCII characters, without values of
+        patients: the ledger and manifests show it.
+        """
+        return ""
+
     def open(self, context: RunContext) -> None:
         """Acquire resources such as connections and files."""
 
     def close(self) -> None:
         """Release them. Called once, also after a failure."""
+
+    def check(self, context: RunContext) -> str | None:
+        """Try whether it could work now, for ``pacsfw plugins doctor -f``.
+
+        Called on an object that is not opened, for at most 30 seconds. It changes nothing, at
+        the peer either, and releases what it uses.
+
+        Returns
+        -------
+        str or None
+            What does not work and what to do, without patient values; None if all is well. A
+            `pacsfw.errors.PacsfwError` or `pacsfw.errors.Retry` means the same.
+        """
+        return None

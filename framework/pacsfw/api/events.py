@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -120,6 +120,10 @@ class RunFinished(Event):
     ``converted`` the conversions by ``done``, ``skipped`` and ``failed``; ``unproven`` the
     parts of the search that are not proven; ``problems`` all other problems. ``left_out`` are the
     instances that a layout left out on purpose.
+
+    ``verdicts`` has the state of each study on the list, by StudyInstanceUID; ``directory`` is
+    the dataset folder, ``study_list`` and ``tables`` are the files, or the URLs without passwords,
+    that exist. They are empty after ``pacsfw parse`` of other files, which has no collection.
     """
 
     counts: Mapping[str, int]
@@ -132,6 +136,10 @@ class RunFinished(Event):
     converted: Mapping[str, int] = field(default_factory=dict)
     problems: int = 0
     left_out: int = 0
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    directory: str = ""
+    study_list: str = ""
+    tables: Sequence[str] = ()
 
 
 class Observer(Closing):

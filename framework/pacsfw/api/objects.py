@@ -36,10 +36,19 @@ class Header(Protocol):
 
 
 Layout: TypeAlias = "Callable[[Header], Sequence[str]]"
-"""Names of the folders and, last, of the file. Core makes them safe and keeps them inside."""
+"""Names of the folders and, last, of the file. Core makes them safe and keeps them inside.
+
+An object may have ``open(context)`` and ``close()``, as `Closing`; likewise callbacks.
+"""
 
 TagCallback: TypeAlias = "Callable[[Any], Any]"
 """Converts a value from pydicom to a cell. Never called for absent or empty values."""
+
+RowCallback: TypeAlias = "Callable[[Header], Any]"
+"""Makes cells from the whole header of an instance: a mapping of columns to values (a TypedDict,
+NamedTuple or dataclass), or one value. Its columns and their types are known beforehand: from its
+`Component`, its return annotation or the configuration. What it leaves out is an empty cell; any
+other key is an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,9 @@ class OutputFile:
     media_type: str
     sources: tuple[str, ...]
     """SOP Instance UIDs of its sources."""
+    folder: Sequence[str] | None = None
+    """The names of the folders for it, below the folder of the converter's output. Core makes them
+    safe, like those of a layout. None: the folders that the layout gave its sources."""
 
 
 class Converter(Closing, ABC):

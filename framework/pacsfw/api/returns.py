@@ -1,15 +1,16 @@
-"""The type of column that a return annotation stands for."""
+"""The columns, and their types, that a return annotation stands for."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from functools import partial
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from pacsfw.api.tables import ColumnType
+from pacsfw.api.tables import Column, ColumnType
 
 _TYPES: Mapping[Any, ColumnType] = {
     str: "text",
@@ -21,6 +22,9 @@ _TYPES: Mapping[Any, ColumnType] = {
     datetime: "datetime",
     timedelta: "duration",
 }
+
+
+_LISTS: Mapping[Any, ColumnType] = {str: "texts", int: "ints", float: "floats"}
 
 
 def returned_type(callback: Callable[..., Any]) -> ColumnType | None:
@@ -52,13 +56,89 @@ def produced_type(factory: Callable[..., Any]) -> ColumnType | None:
         made = _annotation(factory)
     except ValueError:
         return None
-    return _type_of(get_args(made)[-1]) if get_origin(made) is Callable and get_args(made) else None
+    return _type_of(get_args(made)[-1]) if _makes_callable(made) else None
+
+
+def returned_columns(callback: Callable[..., Any]) -> tuple[Column, ...]:
+    """Return the columns that the return annotation of a row callback stands for.
+
+    Returns
+    -------
+    tuple
+        One for each field of a TypedDict, NamedTuple or dataclass; empty for every other type.
+
+    Raises
+    ------
+    ValueError
+        The annotation, or that of a field, cannot be evaluated, or no column holds the type of
+        a field.
+    """
+    return _columns_of(_annotation(callback))
+
+
+def produced_columns(factory: Callable[..., Any]) -> tuple[Column, ...]:
+    """Return the columns that a factory promises of the row callbacks it makes.
+
+    That is by its own annotation (``-> Callable[[Header], Ages]``), or by that of ``__call__``
+    where it is a class.
+
+    Raises
+    ------
+    ValueError
+        As `returned_columns`.
+    """
+    if isinstance(factory, type):
+        return returned_columns(factory.__call__)
+    made = _annotation(factory)
+    return _columns_of(get_args(made)[-1]) if _makes_callable(made) else ()
+
+
+def _makes_callable(made: Any) -> bool:
+    return get_origin(made) is Callable and bool(get_args(made))
+
+
+def _columns_of(annotation: Any) -> tuple[Column, ...]:
+    annotation = _not_none(annotation)
+    found: list[Column] = []
+    for name, hint in _fields_of(annotation).items():
+        kind = _type_of(hint)
+        if kind is None:
+            raise ValueError(
+                f"the field {name!r} of {annotation.__name__} has a type that no column holds: use "
+                "str, int, float, bool, date, time, datetime, timedelta, dict, or a list of these"
+            )
+        found.append(Column(name, kind))
+    return tuple(found)
+
+
+def _fields_of(annotation: Any) -> Mapping[str, Any]:
+    """Return the fields of a TypedDict, NamedTuple or dataclass, and their annotations."""
+    if is_typeddict(annotation):
+        return _hints(annotation)
+    if not isinstance(annotation, type):
+        return {}
+    names: Sequence[str] = getattr(annotation, "_fields", ())
+    if is_dataclass(annotation):
+        names = [each.name for each in fields(annotation)]
+    hints = _hints(annotation) if names else {}
+    return {name: hints.get(name) for name in names}
+
+
+def _not_none(annotation: Any) -> Any:
+    """Return ``X`` for ``X | None``, and None for any other union."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def _type_of(annotation: Any) -> ColumnType | None:
-    if get_origin(annotation) in (Union, UnionType):
-        kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
-        annotation = kinds[0] if len(kinds) == 1 else None
+    annotation = _not_none(annotation)
+    origin, arguments = get_origin(annotation) or annotation, get_args(annotation)
+    if origin is list and arguments and (kind := _LISTS.get(_not_none(arguments[0]))):
+        return kind
+    if origin is list or origin is dict:
+        return "json"
     try:
         return _TYPES.get(annotation)
     except TypeError:  # unhashable, so none of these
@@ -78,4 +158,14 @@ def _annotation(callback: Callable[..., Any]) -> Any:
         raise ValueError(
             f"the return annotation of {name} cannot be resolved ({error}); "
             "import its names outside `if TYPE_CHECKING`, or set the `type` of the tag"
+        ) from error
+
+
+def _hints(record: Any) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(record)
+    except Exception as error:  # plugin boundary: annotations are evaluated
+        raise ValueError(
+            f"the annotations of {record.__name__} cannot be resolved ({error}); "
+            "import their names outside `if TYPE_CHECKING`"
         ) from error

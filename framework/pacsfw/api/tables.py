@@ -167,7 +167,7 @@ class Sink(Closing, ABC):
     def restore(self, table: Table, position: int) -> None:
         """Go back to the committed position: whatever follows it was not delivered."""
 
-    def check(self, position: int) -> None:
+    def check_position(self, position: int) -> None:
         """Raise StateError if the target differs from its state committed at ``position``."""
 
     def mark(self, table: Table, position: int) -> str:

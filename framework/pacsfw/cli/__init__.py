@@ -15,6 +15,7 @@ import click
 from pacsfw import __version__
 from pacsfw.errors import INTERRUPTED, ComponentConflict, PacsfwError, PluginError, RemoteError
 from pacsfw.plugins import discover
+from pacsfw.plugins.boundary import DEBUG_FILE, DEBUG_VARIABLE
 from pacsfw.plugins.discovery import NO_PLUGINS_VARIABLE, PluginPlan
 from pacsfw.plugins.records import CommandOffer
 from pacsfw.words import nearest
@@ -113,6 +114,11 @@ def _owner(offer: CommandOffer) -> str:
     return f"plugin {offer.plugin!r} ({offer.distribution} {offer.version})"
 
 
+def _debug(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ[DEBUG_VARIABLE] = "1"  # worker processes inherit it
+
+
 def _switch_off(_ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
         os.environ[NO_PLUGINS_VARIABLE] = "1"  # worker processes inherit it
@@ -120,6 +126,14 @@ def _switch_off(_ctx: click.Context, _param: click.Parameter, value: bool) -> No
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="pacsfw")
+@click.option(
+    "--debug-plugins",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_debug,
+    help=f"Write the tracebacks of plugins to a private file, {DEBUG_FILE}.",
+)
 @click.option(
     "--no-plugins",
     is_flag=True,

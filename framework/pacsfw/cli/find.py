@@ -17,12 +17,10 @@ def command(config: Path | None) -> int:
     Queries the PACS on every call. New studies are added to the list; rows that you
     removed from it stay removed.
     """
-    from rich.console import Console
-
     from pacsfw.cli.working import work
     from pacsfw.collection.collection import Collection
 
-    def steps(collection: Collection, _: Console) -> None:
+    def steps(collection: Collection) -> None:
         collection.find(again=True)
 
     return work(config, "find", steps)

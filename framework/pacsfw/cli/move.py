@@ -23,7 +23,7 @@ def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> i
     return work(
         config,
         "move",
-        lambda collection, _: collection.move(
+        lambda collection: collection.move(
             ignore_window=ignore_window, retry_given_up=retry_given_up
         ),
     )

@@ -118,12 +118,12 @@ def _collection(loaded: Loaded, workers: int) -> int:
     from rich.console import Console
 
     from pacsfw.api import Clock
-    from pacsfw.cli.working import display, private_files, signals
+    from pacsfw.cli.working import display, signals
     from pacsfw.collection.collection import Collection
 
     console, clock = Console(), Clock()
     collection = Collection(loaded, "parse", observers=display(loaded), clock=clock)
-    with private_files(), signals(collection):
+    with signals(collection):
         with collection:
             collection.parse(workers)
             summary = collection.parsed()
@@ -135,7 +135,8 @@ def _tree(loaded: Loaded, request: ParseRequest, *, to_stdout: bool = False) -> 
     from rich.console import Console
 
     from pacsfw.api import Clock
-    from pacsfw.cli.working import display, private_files, signals
+    from pacsfw.cli.working import display, signals
+    from pacsfw.durable import private_files
     from pacsfw.parse.job import ParseJob
 
     console, clock = Console(stderr=to_stdout), Clock()

@@ -22,7 +22,7 @@ def command(config: Path | None, *, as_json: bool) -> int:
     from rich.console import Console
 
     from pacsfw.api import Clock
-    from pacsfw.cli.working import display, log_to_stderr, private_files
+    from pacsfw.cli.working import display, log_to_stderr
     from pacsfw.collection.collection import Collection
     from pacsfw.report.plan import exit_code, make_plan
     from pacsfw.report.plan_table import render, to_json
@@ -34,7 +34,7 @@ def command(config: Path | None, *, as_json: bool) -> int:
     clock = Clock()
     # A program may read the plan from stdout, so the progress goes to stderr.
     collection = Collection(loaded, "plan", observers=display(loaded, stream="stderr"), clock=clock)
-    with private_files(), collection:
+    with collection:
         plan = make_plan(collection.survey())
     if as_json:
         click.echo(to_json(plan))

@@ -77,14 +77,17 @@ def show(name: str, kind: str | None, config: Path | None, *, as_json: bool) -> 
 def doctor(config: Path | None, *, tracebacks: bool) -> int:
     """Explain what does not work and how to fix it.
 
-    With -f, also lists the failures during the runs of this collection, by component. The
-    exit code is 3 if something is broken.
+    With -f, also lists the failures during the runs of this collection, by component, and asks
+    its components to check their surroundings, such as whether the PACS and a database respond.
+    The exit code is 3 if something is broken.
     """
     from pacsfw.cli.plugins_doctor import examine, remembered
+    from pacsfw.cli.plugins_health import checked
 
     notes: list[str] = []
     registry = registry_for(config, notes.append, fresh=True)
     findings = [*examine(registry), *(remembered(config) if config else ())]
+    findings += checked(config) if config else ()
     for note in notes:
         click.echo(f"configuration: {note}\n")
     for finding in findings:

@@ -6,6 +6,7 @@ import importlib.util
 import keyword
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -14,10 +15,34 @@ from pacsfw import __version__
 from pacsfw.errors import ConfigError
 from pacsfw.words import nearest
 
-COMPONENTS = ("layout", "callback", "converter", "sink", "observer", "query", "transfer")
+COMPONENTS = (
+    "layout",
+    "callback",
+    "row-callback",
+    "converter",
+    "sink",
+    "observer",
+    "query",
+    "transfer",
+)
 """Kinds that have a contract. Tests of the others check their effect."""
 KINDS = (*COMPONENTS, "command", "section", "secret")
-ALIASES = {"sorter": "layout", "subcommand": "command", "tag_callback": "callback"}
+ALIASES = {
+    "sorter": "layout",
+    "subcommand": "command",
+    "tag_callback": "callback",
+    "row_callback": "row-callback",
+}
+
+_COMMON = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "CHANGELOG.md",
+    ".github/workflows/test.yml",
+    ".github/workflows/release.yml",
+)
+"""Files that every package gets."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_.][A-Za-z0-9]+)*")
 _PREFIX = "pacsfw-"
@@ -76,6 +101,7 @@ def _values(name: str, kind: str) -> Mapping[str, str]:
         "kind": kind,
         "contract_kind": kind,
         "class_name": "".join(part.capitalize() for part in short.split("-")),
+        "year": str(datetime.now(UTC).year),
         "host": f"{major}.{minor}",
         "bound": str(int(major) + 1),
         "look": f"show {short}" if kind in COMPONENTS else "list",
@@ -99,10 +125,10 @@ def _contents(kind: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]
     test = _filled(f"{kind}/test.py.txt", values)
     if kind in COMPONENTS:
         test += _filled("common/installed.py.txt", values)
-    yield "pyproject.toml", _filled("common/pyproject.toml.txt", values)
     yield f"{module}.py", _filled(f"{kind}/code.py.txt", values)
     yield f"tests/test_{module}.py", test
-    yield "README.md", _filled("common/README.md.txt", values)
+    for path in _COMMON:
+        yield path, _filled(f"common/{Path(path).name}.txt", values)
 
 
 def _filled(name: str, values: Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ _USED = {
     "transfer": "move:\n  use: {name}\n{options}",
     "layout": "storage:\n  sort_by:\n    use: {name}\n{options}",
     "callback": "tags:\n  - tag_name: PatientID\n    callback:\n      use: {name}\n{options}",
+    "row-callback": "tags:\n  - row_callback:\n      use: {name}\n{options}",
     "converter": "convert:\n  - use: {name}\n{options}",
     "sink": "sinks:\n  - use: {name}\n{options}",
     "observer": "observers:\n  - use: {name}\n{options}",

@@ -19,19 +19,10 @@ def command(config: Path | None, ignore_window: bool, retry_given_up: bool) -> i
     Run it again to resume. A search that is already complete is not repeated; use
     `pacsfw find` for that.
     """
-    from rich.console import Console
-
     from pacsfw.cli.working import work
     from pacsfw.collection.collection import Collection
 
-    def steps(collection: Collection, console: Console) -> None:
-        answered = collection.find(again=False)
-        if answered is not None:
-            console.print(
-                f"find: completed on {answered[:10]}, not repeated (use `pacsfw find`)",
-                markup=False,
-                highlight=False,
-            )
-        collection.move(ignore_window=ignore_window, retry_given_up=retry_given_up)
+    def steps(collection: Collection) -> None:
+        collection.run(ignore_window=ignore_window, retry_given_up=retry_given_up)
 
     return work(config, "run", steps)

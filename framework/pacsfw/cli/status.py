@@ -24,7 +24,6 @@ def command(config: Path | None, as_json: bool) -> int:
     from pacsfw.collection.status import forecast_of, summarize
     from pacsfw.ledger import open_existing
     from pacsfw.report.status import render, to_json
-    from pacsfw.report.summary import exit_code
 
     loaded = load(config)
     storage = loaded.config.need_storage()
@@ -43,4 +42,4 @@ def command(config: Path | None, as_json: bool) -> int:
     else:
         zone = loaded.config.move.window.timezone if loaded.config.move else None
         render(summary, forecast, zone, Console())
-    return exit_code(summary)
+    return summary.exit_code

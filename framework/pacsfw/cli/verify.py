@@ -35,7 +35,7 @@ def command(config: Path | None, offline: bool, manifest: Path | None, as_json: 
     from rich.console import Console
 
     from pacsfw.api import Clock
-    from pacsfw.cli.working import log_to_stderr, private_files
+    from pacsfw.cli.working import log_to_stderr
     from pacsfw.collection.collection import Collection
     from pacsfw.ledger import has_ledger
     from pacsfw.report.verified import render
@@ -48,7 +48,7 @@ def command(config: Path | None, offline: bool, manifest: Path | None, as_json: 
         return 1
     target = manifest or storage.directory.parent / MANIFEST
     collection = Collection(loaded, "verify", clock=Clock())
-    with private_files(), collection:
+    with collection:
         verified = collection.verify(target.absolute(), offline=offline)
     if as_json:
         click.echo(json.dumps({**asdict(verified), "good": verified.is_good}, indent=2))

@@ -20,8 +20,9 @@ from pacsfw.cli.common import handling_signals, load
 from pacsfw.collection.collection import Collection
 from pacsfw.config import Loaded
 from pacsfw.errors import INTERRUPTED, OwnSignal, PacsfwError, RemoteError
+from pacsfw.plugins.boundary import DEBUG_VARIABLE
 from pacsfw.plugins.discovery import BUNDLED
-from pacsfw.report.summary import exit_code, render
+from pacsfw.report.summary import render
 
 PROGRESS = "progress"
 """The observer that is used by default."""
@@ -29,7 +30,7 @@ RESUME = "run the same command again to resume"
 NOTHING_MATCHES = "no study matches: check the dates, the modality and what the PACS lets you see"
 
 
-def work(config: Path | None, command: str, steps: Callable[[Collection, Console], None]) -> int:
+def work(config: Path | None, command: str, steps: Callable[[Collection], None]) -> int:
     """Open the collection, run the steps, print the closing table; return the exit code.
 
     When a step fails, the closing table comes first and the error last.
@@ -41,27 +42,27 @@ def work(config: Path | None, command: str, steps: Callable[[Collection, Console
     for warning in loaded.config.warnings:
         click.echo(f"warning: {warning}", err=True)
     collection = Collection(loaded, command, observers=display(loaded), clock=clock)
-    with private_files(), signals(collection):
+    with signals(collection), naming_debug_file():
         return _carry_out(collection, command, steps, console)
 
 
 def _carry_out(
     collection: Collection,
     command: str,
-    steps: Callable[[Collection, Console], None],
+    steps: Callable[[Collection], None],
     console: Console,
 ) -> int:
     summary = None
     try:
         with collection:
             try:
-                steps(collection, console)
+                steps(collection)
             except PacsfwError:
                 # A step that fails because of the interruption is not an error.
                 if not collection.interrupted:
                     raise
             finally:
-                summary = collection.summary()
+                summary = collection.status()
     except PacsfwError as err:
         if summary is not None:
             render(summary, console)
@@ -74,7 +75,18 @@ def _carry_out(
     if collection.interrupted:
         click.echo(f"interrupted: {RESUME}", err=True)
         return INTERRUPTED
-    return exit_code(summary)
+    return summary.exit_code
+
+
+@contextmanager
+def naming_debug_file() -> Iterator[None]:
+    """Say at the end where the tracebacks of plugins are, if there are any."""
+    try:
+        yield
+    finally:
+        path = Path(os.environ.get(DEBUG_VARIABLE, "0"))
+        if path.is_file():
+            click.echo(f"tracebacks of plugins: {path}", err=True)
 
 
 def display(loaded: Loaded, **options: str) -> Sequence[tuple[str, Observer]]:
@@ -104,9 +116,9 @@ def serve(config: Path | None, quiet: float) -> int:
         aetitle = loaded.config.need_listener().aetitle
         click.echo(f"{aetitle} listens on port {port}; stop it with Ctrl-C or SIGTERM")
 
-    with private_files(), signals(collection), collection:
+    with signals(collection), collection:
         collection.serve(quiet, listening)
-        summary = collection.summary()
+        summary = collection.status()
     render(replace(summary, found=sum(summary.verdicts.values())), Console())
     bad = {"short", "failed"} & {state for state, number in summary.verdicts.items() if number}
     return 1 if bad or summary.problems or summary.quarantined else 0
@@ -117,16 +129,6 @@ def log_to_stderr() -> None:
     for level in (logging.WARNING, logging.ERROR, logging.CRITICAL):
         logging.addLevelName(level, logging.getLevelName(level).lower())
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-
-
-@contextmanager
-def private_files() -> Iterator[None]:
-    """Make new files unreadable for other users: they hold patient data."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 class Interrupted(OwnSignal, KeyboardInterrupt):

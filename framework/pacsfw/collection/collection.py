@@ -7,131 +7,52 @@ the work that the ledger says is missing, so a second run resumes the first one.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from pacsfw.api import Clock, Observer, RunFinished, RunStarted, Transfer
-from pacsfw.collection.components import components
-from pacsfw.collection.dataset_folder import check_layout, follow_moves, make_directory
+from pacsfw.api import Transfer
 from pacsfw.collection.find import FindStep, exists
 from pacsfw.collection.ingest import ingest_spec
 from pacsfw.collection.left_out import follow_rule
 from pacsfw.collection.move import MoveStep, has_new_settings
-from pacsfw.collection.outputs import Outputs, observers_of, open_outputs
+from pacsfw.collection.outputs import Outputs, open_outputs
 from pacsfw.collection.pacs import ask_pacs, build_transfer, transfer_use
 from pacsfw.collection.reparse import TAGS_FACT, ReparseStep
 from pacsfw.collection.serve import ServeStep
-from pacsfw.collection.status import finished, summarize, summarize_rows
+from pacsfw.collection.session import Session
 from pacsfw.collection.study_list import open_study_list
 from pacsfw.collection.study_table import study_outbox
 from pacsfw.collection.tables import Tables, delivering
 from pacsfw.collection.verify import VerifyStep
-from pacsfw.config import Loaded
 from pacsfw.config.values import without_password
-from pacsfw.errors import INTERRUPTED, ConfigError, PluginError
-from pacsfw.ledger import open_ledger
-from pacsfw.report.observers import Observers
-from pacsfw.report.parsed import ParseSummary
+from pacsfw.errors import ConfigError, PluginError
 from pacsfw.report.plan import Survey
-from pacsfw.report.summary import Summary, exit_code
 from pacsfw.report.verified import Verified
 from pacsfw.steps.find.study_list import STUDY_LIST
 from pacsfw.steps.move.requests import SMALLER_REQUESTS, Levels
 from pacsfw.steps.move.selection import select
-from pacsfw.steps.run import Run, Timing
 from pacsfw.workers import OrderedPool
 
-NEEDED = {
-    "run": {"query", "transfer", "layout", "callback", "converter", "sink"},
-    "move": {"transfer", "layout", "callback", "converter", "sink"},
-    "parse": {"layout", "callback", "converter", "sink"},
-    "server": {"layout", "callback", "converter", "sink"},
-}
-"""Command -> kinds of components that it builds late, often in other processes.
 
-They are built once at the start, so that a run does not fail midway because one cannot be built.
-"""
-WORKERS = 2
-"""Processes that read files if there is no ``move`` section."""
+class Collection(Session):
+    """One configured collection, and the commands on it. A context manager, see `Session`.
 
+    For programs, which see the same as the commands, as records:
 
-class Collection:
-    """One configured collection. A context manager: holds the ledger's lock while open.
+    >>> from pacsfw import Collection
+    >>> with Collection.open("conf.yaml") as collection:
+    ...     collection.run()
+    ...     short = [study.uid for study in collection.studies() if study.verdict == "short"]
 
-    Attributes
-    ----------
-    interrupted
-        Whether the user asked the run to stop.
-    busy
-        Whether instances are moved or parsed: then `interrupt` ends the run gently.
-
-    Raises
-    ------
-    ConfigError
-        A required section is missing, or a component refuses its options.
-    StateError
-        Another pacsfw uses the collection, a folder cannot be written, or the stored files
-        have the layout of another ``sort_by``.
+    New files are readable for their owner only, as they hold patient data: meanwhile, the umask of
+    the process is 077. Worker processes are spawned, so a script needs the usual
+    ``if __name__ == "__main__"``.
     """
 
-    def __init__(
-        self,
-        loaded: Loaded,
-        command: str,
-        *,
-        observers: Sequence[tuple[str, Observer]] = (),
-        clock: Clock | None = None,
-        timing: Timing | None = None,
-    ) -> None:
-        self.config, self._registry = loaded.config, loaded.registry
-        self._loaded, self._storage = loaded, self.config.need_storage()
-        self._command = command
-        self._clock, self._timing = clock or Clock(), timing or Timing()
-        self._stop = threading.Event()
-        self.interrupted = False
-        self.busy = False
-        self._moving: MoveStep | None = None
-        self._problems: list[str] = []
-        self._notes: list[str] = []
-        configured = observers_of(self.config, self._registry)
-        self._observers = Observers([*observers, *configured])
-
-    def __enter__(self) -> Self:
-        """Build the components, take the lock, check the layout, open the observers."""
-        self._loaded.build(NEEDED.get(self._command, set()))
-        make_directory(self._storage.directory)
-        self._ledger = open_ledger(self._storage.state)
-        try:
-            check_layout(self.config, self._storage, self._ledger)
-            follow_moves(self.config, self._storage, self._ledger)
-            self._run = self._make_run()
-        except BaseException:
-            self._ledger.close()
-            raise
-        self._observers.open(self._run.context)
-        self._observers.notify(RunStarted(at=self._clock.now(), command=self._command))
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Notify the observers of the end, and release the lock."""
-        try:
-            self._observers.notify(self._finished(exc))
-        finally:
-            self._observers.close()
-            run_id, now = self._run.context.run_id, self._clock.now()
-            self._ledger.faults.replace(run_id, "observer", self._observers.faults(), now)
-            self._ledger.close()
+    _moving: MoveStep | None = None
 
     def find(self, *, again: bool) -> str | None:
         """Search the PACS and write the study list.
@@ -148,6 +69,13 @@ class Collection:
         """
         with self._listing_studies():
             return FindStep(self._run).find(again=again)
+
+    def run(self, *, ignore_window: bool = False, retry_given_up: bool = False) -> None:
+        """Find, unless this search is complete and its list exists, then `move`."""
+        answered = self.find(again=False)
+        if answered is not None:
+            self._notes.append(f"find: completed on {answered[:10]}, not repeated (`pacsfw find`)")
+        self.move(ignore_window=ignore_window, retry_given_up=retry_given_up)
 
     def survey(self) -> Survey:
         """Search the PACS and return the result, without writing a list or moving anything."""
@@ -208,8 +136,7 @@ class Collection:
         See `ServeStep` for ``quiet`` and `ServeStep.run` for ``listening``.
         """
         self.config.need_listener()
-        move = self.config.move
-        receivers, workers = (move.receivers, move.workers) if move else (1, WORKERS)
+        receivers = self.config.move.receivers if self.config.move else 1
         follow_rule(self._run)
         with self._delivering(self._changed_tags()) as outputs:
             ServeStep(
@@ -218,7 +145,7 @@ class Collection:
                 self._delivery.wanted,
                 quiet=quiet,
                 receivers=receivers,
-                workers=workers,
+                workers=self._workers,
             ).run(listening)
         self.interrupted = False  # an interrupt is its normal end
 
@@ -240,44 +167,6 @@ class Collection:
         if self._moving is not None:
             self._moving.cancel()
 
-    def summary(self) -> Summary:
-        """Return the state of the collection."""
-        found = summarize(self.config, self._storage, self._ledger, self._problems)
-        found = replace(found, notes=[*found.notes, *self._notes])
-        if self._command == "find":
-            # Studies that were moved before are not part of this command.
-            return replace(
-                found, verdicts={}, reasons=(), comments=(), converted={}, conversion_reasons=()
-            )
-        return found
-
-    def parsed(self) -> ParseSummary:
-        """Return the state of the rows of the stored instances."""
-        return summarize_rows(self.config, self._storage, self._ledger, self._problems)
-
-    def _finished(self, exc: BaseException | None) -> RunFinished:
-        """Return the last event for observers."""
-        summary = self.summary()
-        if self.interrupted or isinstance(exc, KeyboardInterrupt):
-            code = INTERRUPTED
-        else:
-            code = exit_code(summary) if exc is None else getattr(exc, "exit_code", 1)
-        return finished(summary, self._clock.now(), code)
-
-    def _make_run(self) -> Run:
-        workdir = self._storage.state / "work"
-        workdir.mkdir(mode=0o700, exist_ok=True)
-        used = components(self.config, self._registry)
-        return Run(
-            config=self.config,
-            registry=self._registry,
-            ledger=self._ledger,
-            context=self.config.run_context(workdir, self._clock, used),
-            observers=self._observers,
-            stop=self._stop,
-            timing=self._timing,
-        )
-
     @cached_property
     def _delivery(self) -> Tables:
         return Tables(self._run)
@@ -286,8 +175,8 @@ class Collection:
         """Return the identity of the current tags if stored rows have others, otherwise ""."""
         now = self._delivery.tags_identity()
         before = self._ledger.get_value(TAGS_FACT)
-        if before != now and not self._ledger.instances.any_stored():
-            self._ledger.set_value(TAGS_FACT, now)
+        if before is None and not self._ledger.instances.any_stored():
+            self._ledger.set_value(TAGS_FACT, now)  # no table was begun with other columns
             return ""
         return now if before != now else ""
 
@@ -325,10 +214,10 @@ class Collection:
     def _delivering(self, tags: str, workers: int = 0) -> Iterator[Outputs]:
         """Open sinks and converters; with ``tags``, parse the stored instances first."""
         self.busy = True
-        move = self.config.move
-        size = workers or (move.workers if move else WORKERS)
+        size = workers or self._workers
         spec = ingest_spec(self._run, self._delivery.wanted)
         with open_outputs(self._run, self._delivery, self._problems, reparse=bool(tags)) as outputs:
-            if tags and ReparseStep(self._run, OrderedPool(size, spec)).run(tags):
+            pool = OrderedPool(size, spec, blame=self._run.blame)
+            if tags and ReparseStep(self._run, pool).run(tags):
                 outputs.refresh()
             yield outputs

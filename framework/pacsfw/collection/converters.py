@@ -11,7 +11,7 @@ from functools import partial
 from pacsfw.api import Converter, RunContext
 from pacsfw.config import Convert
 from pacsfw.plugins import PluginPlan, discover
-from pacsfw.steps.convert.conversions import Conversions
+from pacsfw.steps.convert.conversions import Conversions, note_data
 from pacsfw.steps.convert.worker import ATTEMPTS, Work
 from pacsfw.steps.run import Run
 from pacsfw.workers import WorkerPool
@@ -35,7 +35,7 @@ class ConvertSpec:
         use = self.convert.use
         converter: Converter = registry.build("converter", use.name, use.options)
         converter.open(self.context)
-        return Work(converter, self.convert.seconds)
+        return Work(converter, self.convert.seconds, f"converter {self.convert.component}")
 
 
 @contextmanager
@@ -53,8 +53,13 @@ def converting(run: Run) -> Iterator[list[Conversions]]:
                 ConvertSpec(run.config.plugins, convert, run.context),
                 job_seconds=ATTEMPTS * convert.seconds + KILL_SECONDS,
                 backlog=convert.workers,
+                blame=run.blame,
             )
-            conversions = Conversions(run, convert, pool_of)
+            use = convert.use
+            identity = run.registry.identify("converter", use.name, use.options)
+            note_data(run.ledger, convert, identity.info.fingerprint)
+            made_by = run.ledger.provenance.id_of([identity.record])
+            conversions = Conversions(run, convert, pool_of, made_by)
             conversions.open()
             opened.append(conversions)
         yield opened

@@ -62,12 +62,21 @@ def check_layout(config: Config, storage: Storage, ledger: Ledger) -> None:
     now = storage.sort_by.identity
     before = ledger.get_value(LAYOUT_FACT)
     if before and before != now and ledger.instances.any_stored():
+        differ = f"is {_layout_name(now)}"
+        if _layout_name(now) == _layout_name(before):
+            differ += f" with other options ({', '.join(_changed(now, before))})"
         raise StateError(
-            f"{config.path}: storage.sort_by is {_layout_name(now)}, but the files in "
+            f"{config.path}: storage.sort_by {differ}, but the files in "
             f"{storage.directory} have the layout {_layout_name(before)}: keep it, "
             "or give this collection another storage.directory"
         )
     ledger.set_value(LAYOUT_FACT, now)
+
+
+def _changed(now: str, before: str) -> list[str]:
+    """Return the names of the options that two layouts of the same name do not share."""
+    one, other = (json.loads(identity)[1] for identity in (now, before))
+    return [key for key in sorted({*one, *other}) if one.get(key) != other.get(key)]
 
 
 def _layout_name(identity: str) -> str:

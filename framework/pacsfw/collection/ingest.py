@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from pacsfw.dicom.header import FileHeader
 from pacsfw.errors import StateError
 from pacsfw.ledger.cells import encode
 from pacsfw.plugins import discover
-from pacsfw.plugins.rules import rule_fingerprint
+from pacsfw.plugins.opening import open_callable
+from pacsfw.plugins.origin import Identity
 from pacsfw.steps.ingest.capacity import Capacity
 from pacsfw.steps.ingest.ingest import Ingest
 from pacsfw.steps.ingest.intake import Intake
@@ -36,7 +37,10 @@ class IngestSpec:
     directory: Path
     state: Path
     rule: str = ""
-    """The fingerprint of the layout."""
+    """The digest of the layout."""
+    placed_by: int | None = None
+    read_by: int | None = None
+    """The numbers of the layout and of the callbacks in the ledger's `Provenance`."""
     known: frozenset[str] = frozenset()
     """The studies that the collection found or listed."""
     unsolicited: bool = True
@@ -47,12 +51,14 @@ class IngestSpec:
     def build(self) -> Ingest:
         """Load the plugins in the worker process, and build the ingest function."""
         os.umask(0o077)  # for all parent folders of a file, not only the last
-        registry = discover(self.reading.plugins)
-        layout: Layout = limited(
-            registry.build("layout", self.sort_by.name, self.sort_by.options),
-            self.reading.call_seconds,
-        )
-        reader = CellReader(self.reading, registry)
+        registry, sort_by = discover(self.reading.plugins), self.sort_by
+        named = registry.describe("layout", sort_by.name)
+        layout: Layout = registry.build("layout", sort_by.name, sort_by.options)
+        with ExitStack() as stack:
+            open_callable(stack, "layout", named, layout, self.reading.context)
+            reader = CellReader(self.reading, registry)
+            stack.callback(reader.close)
+            opened = stack.pop_all()
 
         def read_row(header: FileHeader) -> tuple[str, Sequence[CellError]]:
             row, wanted, errors = reader.read(header)
@@ -61,14 +67,17 @@ class IngestSpec:
         return Ingest(
             self.directory,
             self.state,
-            layout,
-            registry.describe("layout", self.sort_by.name),
+            limited(layout, self.reading.call_seconds, f"layout {named}"),
+            named,
             read_row,
             reader.headers(),
             self.known,
             rule=self.rule,
+            placed_by=self.placed_by,
+            read_by=self.read_by,
             unsolicited=self.unsolicited,
             durable=self.durable,
+            close=opened.close,
         )
 
 
@@ -81,16 +90,29 @@ def ingest_spec(run: Run, wanted: tuple[Tag, ...]) -> IngestSpec:
         wanted=wanted,
         charset=run.config.undeclared_charset,
         call_seconds=run.timing.call,
+        context=run.context,
     )
+    layout, provenance = layout_of(run), run.ledger.provenance
+    callbacks = [
+        run.registry.identify(kind, use.name, use.options).record
+        for tag in run.config.tags
+        for kind, use in tag.uses
+    ]
     return IngestSpec(
-        reading, storage.sort_by, storage.directory, storage.state, fingerprint_of_layout(run)
+        reading,
+        storage.sort_by,
+        storage.directory,
+        storage.state,
+        rule=layout.digest,
+        placed_by=provenance.id_of([layout.record]),
+        read_by=provenance.id_of(callbacks),
     )
 
 
-def fingerprint_of_layout(run: Run) -> str:
-    """Return the fingerprint of the layout, by which the ledger knows what it left out."""
+def layout_of(run: Run) -> Identity:
+    """Return the identity of the layout; by its digest the ledger knows what it left out."""
     use = run.storage.sort_by
-    return rule_fingerprint(run.registry.select("layout", use.name), use.options)
+    return run.registry.identify("layout", use.name, use.options)
 
 
 def make_spool(storage: Storage) -> Path:

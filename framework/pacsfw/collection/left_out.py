@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from pacsfw.api import Verdict
-from pacsfw.collection.ingest import fingerprint_of_layout
+from pacsfw.collection.ingest import layout_of
 from pacsfw.steps.ingest.durability import Durability
 from pacsfw.steps.move.judge import Judge
 from pacsfw.steps.run import Run
@@ -25,9 +25,7 @@ def follow_rule(run: Run) -> None:
     ledger = run.ledger
     if not ledger.left_out.any():
         return
-    use = run.storage.sort_by
-    run.registry.build("layout", use.name, use.options)  # not every command has done so
-    rule = fingerprint_of_layout(run)
+    rule = layout_of(run).digest
     judge = Judge(run, Durability(run), {})
     with ledger.transaction():
         for study_uid, uids in ledger.left_out.take_back([rule]).items():

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from pacsfw.api import Node
-from pacsfw.collection.components import callbacks_of
 from pacsfw.collection.ingest import (
     as_state_error,
     capacity_of,
@@ -156,8 +155,6 @@ class MoveStep:
         components = {
             "query": pacs.component,
             "transfer": component,
-            "layout": registry.describe("layout", run.storage.sort_by.name),
-            **callbacks_of(run.config.tags, registry),
         }
         judge = Judge(run, Durability(run), components, self._outputs)
         return StudyMover(run, transfer, pacs, self._inboxes, judge, self._levels, self._sizes)

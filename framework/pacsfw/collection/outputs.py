@@ -42,17 +42,23 @@ class Outputs:
             conversions.settled(study_uid)
 
     def refresh(self) -> None:
-        """Deliver the rows that are due, after all rows were parsed again."""
+        """Deliver the rows that are due, after all rows were parsed again.
+
+        Their studies have another version: converters look at them once more, too.
+        """
         for outbox in self.outboxes:
             outbox.refresh()
+        for conversions in self.conversions:
+            conversions.refresh()
 
-    def remember(self, run: Run) -> None:
-        """Record the problems of sinks and converters in the ledger."""
-        sinks = [(each.component, each.problem, 1) for each in self.outboxes if each.problem]
-        converters = [(c.convert.component, c.problem, 1) for c in self.conversions if c.problem]
-        now = run.clock.now()
-        run.ledger.faults.replace(run.context.run_id, "sink", sinks, now)
-        run.ledger.faults.replace(run.context.run_id, "converter", converters, now)
+    def failures(self) -> Iterator[tuple[str, str, str, int]]:
+        """Yield (kind, component, reason, count) of the sinks and converters that failed."""
+        for outbox in self.outboxes:
+            if outbox.problem:
+                yield "sink", outbox.component, outbox.problem, 1
+        for conversions in self.conversions:
+            if conversions.problem:
+                yield "converter", conversions.convert.component, conversions.problem, 1
 
 
 @contextmanager
@@ -72,7 +78,7 @@ def open_outputs(
             outputs = Outputs(outboxes, conversions)
             yield outputs
     finally:
-        outputs.remember(run)
+        run.failures.extend(outputs.failures())
         for each in outputs.conversions:
             if each.problem:
                 problems.append(f"converter {each.convert.component}: {each.problem}")

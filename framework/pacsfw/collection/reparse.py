@@ -112,5 +112,5 @@ class ReparseStep:
 def _read(instance: Instance, outcome: Instance | Crashed) -> Instance:
     if isinstance(outcome, Crashed):
         # Cells of the former tags must not stay under the names of the current ones.
-        return without_row(instance, outcome.reason)
+        return without_row(instance, str(outcome))
     return outcome

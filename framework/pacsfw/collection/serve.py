@@ -76,10 +76,8 @@ class ServeStep:
         self._lacking = ""
         self._rewrite_due, self._rewritten_at = False, -math.inf
         self._capacity = capacity_of(run.storage, self._spool)
-        layout = run.registry.describe("layout", run.storage.sort_by.name)
         self._durability = Durability(run)
-        components = {"transfer": "server", "layout": layout}
-        self._judge = Judge(run, self._durability, components, outputs)
+        self._judge = Judge(run, self._durability, {"transfer": "server"}, outputs)
         self._intake = Intake(
             run,
             self._spool,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from pacsfw.api import ERRORS, RunFinished
 from pacsfw.collection.find import coverage, exists
 from pacsfw.config import Config, Storage
+from pacsfw.config.columns import columns_of
 from pacsfw.config.values import is_url, sibling, without_password
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.evidence import TRIALS
@@ -43,14 +44,14 @@ def summarize(
     notes += _refused(ledger)
     notes += (
         f"irregular instances, stored as they came: {number}: {kind}"
-        for kind, number in ledger.instances.irregular().items()
+        for kind, number in ledger.results.irregular().items()
     )
     if last is not None:
         problems = [*problems, *last.problems]
         notes += last.notes
     unlisted = ledger.studies.without_patient(last.id) if last else 0
     refused = refused_rows(ledger)
-    problems = [*problems, *refused]
+    problems = [*problems, *refused, *_emptied(config, ledger)]
     if unlisted and config.find and config.find.level == "PATIENT":
         advice = "find.query_level STUDY lists them"
         problems = [*problems, f"studies without a PatientID, not listed: {unlisted}; {advice}"]
@@ -86,8 +87,18 @@ def summarize(
         tables=[without_password(target) for target in tables if exists(target)],
         error_tables=_error_tables(tables) if refused or ledger.instances.any_fault() else (),
         problems=problems,
+        faults=ledger.faults.recorded(),
         notes=notes,
     )
+
+
+def _emptied(config: Config, ledger: Ledger) -> list[str]:
+    """Return a problem for each column without any value, because of a component."""
+    columns = [column.name for tag in config.tags for column in columns_of(tag)]
+    return [
+        f"column {column}: has no value in any row, because {component} failed"
+        for column, component in ledger.faults.emptied_columns(columns)
+    ]
 
 
 def refused_rows(ledger: Ledger) -> list[str]:
@@ -120,8 +131,8 @@ def forecast_of(config: Config, ledger: Ledger, now: datetime) -> Forecast | Non
     return forecast(load, rate, config.move.window, now)
 
 
-def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
-    """Return the last event of a run for observers; it contains only numbers."""
+def finished(summary: Summary, verdicts: Mapping[str, str], at: datetime, code: int) -> RunFinished:
+    """Return the last event of a run, for observers."""
     states = ("done", "skipped", "failed", "due")
     converted = summary.converted.values()
     return RunFinished(
@@ -138,6 +149,10 @@ def finished(summary: Summary, at: datetime, code: int) -> RunFinished:
         else {},
         problems=len(summary.problems),
         left_out=sum(summary.left_out.values()),
+        verdicts=verdicts,
+        directory=summary.archive,
+        study_list=summary.study_list,
+        tables=tuple(summary.tables),
     )
 
 
@@ -154,9 +169,9 @@ def summarize_rows(
         rows=files - sum(failed.values()),
         failed=failed,
         cells={f"{column}: {why}": n for (column, why), n in faults.items() if column},
-        odd=ledger.instances.irregular(),
+        odd=ledger.results.irregular(),
         tables=[("instances", each) for each in summarize(config, storage, ledger).tables],
-        problems=[*problems, *refused_rows(ledger)],
+        problems=[*problems, *refused_rows(ledger), *_emptied(config, ledger)],
     )
 
 

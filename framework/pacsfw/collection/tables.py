@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -100,7 +101,7 @@ class Tables:
             return  # the next run reads all rows again
         for target, source, _ in self._tables():
             begun = self._ledger.deliveries.begun(target.name)
-            if begun is None or begun.dirty or begun.basis != source.basis:
+            if begun is None or begun.dirty or begun.basis != self._basis(target, source):
                 continue
             if not target.sink.compares or source.due(target.name):
                 continue
@@ -125,9 +126,16 @@ class Tables:
                 source,
                 ledger,
                 component=self._registry.select("sink", target.use.name).described,
+                basis=self._basis(target, source),
                 follows=follows,
                 targets=names,
             )
+
+    def _basis(self, target: Target, source: RowSource) -> str:
+        """Return what all rows of a table rest on, the data that the sink itself reads included."""
+        found = self._registry.identify("sink", target.use.name, target.use.options)
+        said = found.info.fingerprint
+        return json.dumps([source.basis, said]) if said else source.basis
 
     def _tables(self) -> Iterator[tuple[Target, RowSource, bool]]:
         """Yield every table, its rows, and whether it belongs to the table before it."""

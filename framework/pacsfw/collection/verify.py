@@ -54,7 +54,7 @@ class VerifyStep:
                 self._study(uid, pacs, writer, known)
             writer.study({})
             for each in self._check(self._ledger.instances.kept_of_study("")):
-                writer.file(each, None, [])
+                writer.file(each, None, [], {})
         self._list_unknown_files(known | self._converted(), manifest)
         self._result.verdicts = self._ledger.studies.counts()
         self._result.flags = self._ledger.evidence.flags()
@@ -145,7 +145,8 @@ class VerifyStep:
         for each in checked:
             if each.condition in ("whole", "unreadable"):
                 flags = [name for name, uids in flagged.items() if each.instance.sop_uid in uids]
-                writer.file(each, verdict, flags)
+                made = self._ledger.provenance.of_instance(each.instance)
+                writer.file(each, verdict, flags, made)
         for instance in self._ledger.left_out.of_study(uid):
             self._result.left_out += 1
             flags = [name for name, uids in flagged.items() if instance.sop_uid in uids]

@@ -2,7 +2,18 @@
 
 from pacsfw.config.building import Loaded
 from pacsfw.config.loading import load, plugins_of, tags_of_tree
-from pacsfw.config.model import Config, Convert, Filter, Find, Move, Storage, Tag, Use
+from pacsfw.config.model import (
+    Config,
+    Convert,
+    Filter,
+    Find,
+    Move,
+    RowColumns,
+    Storage,
+    Tag,
+    TagEntry,
+    Use,
+)
 from pacsfw.config.schemas import schema
 from pacsfw.config.show import shown
 from pacsfw.config.window import Window
@@ -14,8 +25,10 @@ __all__ = [
     "Find",
     "Loaded",
     "Move",
+    "RowColumns",
     "Storage",
     "Tag",
+    "TagEntry",
     "Use",
     "Window",
     "load",

@@ -45,8 +45,10 @@ def build_each(
 
 def _failure(selected: Selected, registry: Registry) -> PacsfwError | None:
     try:
-        built = registry.build(selected.kind, selected.use.name, selected.use.options)
-        if selected.lists and not built.lists:
+        kind, name, options = selected.kind, selected.use.name, selected.use.options
+        if not selected.lists:
+            registry.identify(kind, name, options)  # builds it, and asks it for its fingerprint
+        elif not registry.build(kind, name, options).lists:
             described = registry.describe("sink", selected.use.name)
             return PluginError(
                 f"sink {described} cannot be the study list: it cannot be read (`Sink.read`)"

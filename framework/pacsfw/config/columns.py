@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pacsfw.api import Column, ColumnType, TagCallback
 from pacsfw.api.returns import returned_type
-from pacsfw.config.model import Tag
+from pacsfw.config.model import RowColumns, TagEntry
 
 if TYPE_CHECKING:
     from pacsfw.dicom.tagpath import TagPath
@@ -26,8 +26,10 @@ _NATURAL: Mapping[str, ColumnType] = {
 _LISTS: Mapping[ColumnType, ColumnType] = {"int": "ints", "float": "floats", "json": "json"}
 
 
-def columns_of(tag: Tag) -> tuple[Column, ...]:
-    """Return the columns of a tag: its own, and one for the raw value if configured."""
+def columns_of(tag: TagEntry) -> tuple[Column, ...]:
+    """Return the columns of a row callback, or of a tag: its own, and one for the raw value."""
+    if isinstance(tag, RowColumns):
+        return tag.columns
     own = Column(tag.alias, tag.type)
     return (own, Column(tag.alias + RAW)) if tag.raw else (own,)
 

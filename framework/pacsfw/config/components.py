@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pacsfw.api import Component
 from pacsfw.config.building import Selected
 from pacsfw.config.checking import check_foreign
 from pacsfw.config.document import Document, KeyPath, Problems, below, spell
@@ -31,6 +32,8 @@ class ConfigBuilder:
     """Whether the profile of the PACS is read, if there is one."""
     selected: list[Selected] = field(default_factory=list)
     """The components that are selected so far."""
+    row_callbacks: Mapping[str, Component[Any]] = field(default_factory=dict)
+    """Row callbacks that no plugin offers, by the name in the document."""
 
     def value(self, *place: str | int) -> Any:
         """Return the value at ``place``; None if it is missing or has a problem."""

@@ -14,6 +14,7 @@ from pacsfw.config.document import KeyPath, spell
 from pacsfw.config.model import SCOPES, Convert, Storage, Use
 from pacsfw.errors import PluginError
 from pacsfw.plugins.facts import scope_of
+from pacsfw.plugins.origin import code_of, info_of
 
 
 def converts(builder: ConfigBuilder, storage: Storage | None) -> tuple[Convert, ...]:
@@ -31,11 +32,13 @@ def converts(builder: ConfigBuilder, storage: Storage | None) -> tuple[Convert, 
         directory = _directory(builder, (*place, "directory"), tree.get("directory"), storage)
         scope = _scope(builder, place, use)
         if scope is not None:
+            offer = builder.registry.select("converter", use.name)
             found.append(
                 Convert(
                     use=use,
                     id=name,
-                    component=builder.registry.select("converter", use.name).described,
+                    component=offer.described,
+                    code=info_of(offer, code_of(offer)).code,
                     scope=scope,
                     directory=directory,
                     workers=int(tree.get("workers", 1)),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pacsfw.api import Component
 from pacsfw.config import converting, files, finding, network, schemas, sections, tables
 from pacsfw.config.building import Loaded, Selected, build_each
 from pacsfw.config.checking import check, check_foreign
@@ -16,7 +17,7 @@ from pacsfw.config.document import Document, KeyPath, Problems
 from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
 from pacsfw.config.listener import hide_passwords
-from pacsfw.config.model import Config, Tag, Use
+from pacsfw.config.model import Config, TagEntry, Use
 from pacsfw.errors import ConfigError, PacsfwError, PluginError
 from pacsfw.plugins import PluginPlan
 from pacsfw.plugins.registry import Registry
@@ -105,8 +106,17 @@ def plugins_of(path: Path) -> tuple[PluginPlan, str]:
     return plan, ""
 
 
-def tags_of_tree(tree: Sequence[Mapping[str, Any]], registry: Registry) -> tuple[Tag, ...]:
+def tags_of_tree(
+    tree: Sequence[Mapping[str, Any]],
+    registry: Registry,
+    row_callbacks: Mapping[str, Component[Any]] | None = None,
+) -> tuple[TagEntry, ...]:
     """Return the tags of a ``tags`` section that does not come from a file.
+
+    Parameters
+    ----------
+    row_callbacks
+        Row callbacks that no plugin offers, by the name used in the tree.
 
     Raises
     ------
@@ -117,7 +127,9 @@ def tags_of_tree(tree: Sequence[Mapping[str, Any]], registry: Registry) -> tuple
     problems = Problems(document)
     check(document, problems, (), document.tree, schemas.frame())
     located = Located(Path("tags"), "tags", Path.cwd(), _home())
-    builder = ConfigBuilder(document, problems, registry, located)
+    builder = ConfigBuilder(
+        document, problems, registry, located, row_callbacks=row_callbacks or {}
+    )
     found = () if problems.at("tags") else tables.tags(builder)
     build_each(builder.selected, registry, problems)
     problems.raise_any()

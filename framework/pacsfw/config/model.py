@@ -125,6 +125,31 @@ class Tag:
     required: bool = False
     raw: bool = False
 
+    @property
+    def uses(self) -> tuple[tuple[str, Use], ...]:
+        """The components that fill the column, each with its kind."""
+        return tuple(("callback", use) for use in self.callbacks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowColumns:
+    """The columns that one row callback fills from the whole header."""
+
+    use: Use
+    columns: tuple[api.Column, ...]
+    keys: tuple[str, ...]
+    """The key of each column in what the callback returns; empty: the returned value itself."""
+    where: str
+
+    @property
+    def uses(self) -> tuple[tuple[str, Use], ...]:
+        """The component that fills the columns, with its kind."""
+        return (("row-callback", self.use),)
+
+
+TagEntry: TypeAlias = Tag | RowColumns
+"""One entry of ``tags``."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convert:
@@ -134,6 +159,8 @@ class Convert:
     id: str
     component: str
     """Name, distribution and version."""
+    code: str = ""
+    """Digest of its source code; empty if it is compiled, or part of pacsfw."""
     scope: api.Scope
     directory: Path | None
     """None: next to the DICOM files."""
@@ -158,7 +185,7 @@ class Config:
     find: Find | None
     move: Move | None
     storage: Storage | None
-    tags: tuple[Tag, ...]
+    tags: tuple[TagEntry, ...]
     converts: tuple[Convert, ...]
     sinks: tuple[Use, ...]
     observers: tuple[Use, ...]

@@ -25,6 +25,7 @@ _POSITIONS = {
     "transfer": ("properties", "move"),
     "layout": ("$defs", "layout"),
     "callback": ("$defs", "callback"),
+    "row-callback": ("$defs", "row_callback"),
     "converter": ("$defs", "converter"),
     "sink": ("$defs", "sink"),
     "observer": ("$defs", "observer"),

@@ -13,7 +13,8 @@ from pacsfw.config.columns import columns_of, natural_type
 from pacsfw.config.components import ConfigBuilder, places_in, use_at, uses_in
 from pacsfw.config.document import KeyPath, spell
 from pacsfw.config.files import why_unwritable
-from pacsfw.config.model import Storage, Tag, Use
+from pacsfw.config.model import Storage, Tag, TagEntry, Use
+from pacsfw.config.row_callbacks import row_columns
 from pacsfw.config.values import is_url, sibling, size
 from pacsfw.errors import PluginError
 from pacsfw.plugins import facts
@@ -165,34 +166,33 @@ def _claim(builder: ConfigBuilder, taken: dict[str, KeyPath], place: KeyPath, ta
     taken.setdefault(same, place)
 
 
-def tags(builder: ConfigBuilder) -> tuple[Tag, ...]:
+def tags(builder: ConfigBuilder) -> tuple[TagEntry, ...]:
     """Return the ``tags`` section; column names are unique."""
     columns: dict[str, KeyPath] = {PATH_COLUMN: ()}
     found = []
     for place in places_in(builder, "tags"):
-        names = _tag_names(builder, (*place, "tag_name"))
-        callbacks = _callbacks(builder, (*place, "callback"))
-        node = builder.value(*place)
-        if node is None:
+        node = builder.document.get(place)
+        is_row = isinstance(node, dict) and "row_callback" in node
+        tag = row_columns(builder, place) if is_row else _tag(builder, place)
+        if tag is None:
             continue
-        tag = _tag(builder, place, node, names, callbacks)
         for column in columns_of(tag):
             if column.name in columns:
                 owner = spell(columns[column.name]) or "pacsfw itself"
-                at = (*place, "tag_alias" if "tag_alias" in node else "tag_name")
+                keys = ("tag_alias", "row_callback", "tag_name")
+                at = (*place, next(key for key in keys if key in node))
                 builder.problems.add(at, f"the column {column.name!r} is already used by {owner}")
             columns.setdefault(column.name, place)
         found.append(tag)
     return tuple(found)
 
 
-def _tag(
-    builder: ConfigBuilder,
-    place: KeyPath,
-    node: dict[str, Any],
-    names: tuple[str, ...],
-    chain: tuple[Use, ...],
-) -> Tag:
+def _tag(builder: ConfigBuilder, place: KeyPath) -> Tag | None:
+    names = _tag_names(builder, (*place, "tag_name"))
+    chain = _callbacks(builder, (*place, "callback"))
+    node = builder.value(*place)
+    if node is None:
+        return None
     required = node.get("required", False)
     if required and node.get("default_val") is not None:
         why = "with default_val the cell is never empty; remove one of the two"

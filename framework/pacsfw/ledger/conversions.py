@@ -35,6 +35,7 @@ class Conversion:
     state: State
     reason: str
     component: str
+    made_by: int | None = None
 
 
 class Conversions:
@@ -64,7 +65,7 @@ class Conversions:
         return {
             row["item"]: Conversion(**dict(row))
             for row in self._database.rows(
-                "SELECT converter, item, study_uid, fingerprint, state, reason, component"
+                "SELECT converter, item, study_uid, fingerprint, state, reason, component, made_by"
                 " FROM conversions WHERE study_uid = ? AND converter = ?",
                 study_uid,
                 converter,
@@ -122,7 +123,8 @@ class Conversions:
         keep = {output.path for output in outputs}
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO conversions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO conversions (converter, item, study_uid, fingerprint,"
+                " state, reason, component, made_by, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (*astuple(conversion), at.isoformat()),
             )
             known = connection.execute(

@@ -46,6 +46,8 @@ class Instance:
     address: str = ""
     named_study: str = ""
     row: str = NO_CELLS
+    placed_by: int | None = None
+    read_by: int | None = None
     errors: Sequence[CellError] = ()
     rejects: Sequence[tuple[str, str]] = ()
 
@@ -66,8 +68,10 @@ class Instance:
 _COLUMNS = (
     "sop_uid", "digest", "study_uid", "series_uid", "sop_class", "syntax", "size",
     "path", "state", "reason", "component", "rule", "calling_ae", "address", "named_study", "row",
+    "placed_by", "read_by",
 )  # fmt: skip
 """Columns of ``instances`` that are attributes of an `Instance`."""
+_CHANGING = ("row", "path", "state", "rule", "study_uid")
 _INSERT = (
     f"INSERT INTO instances ({', '.join(_COLUMNS)}, received_at)"  # noqa: S608 - constants
     f" VALUES ({'?, ' * len(_COLUMNS)}?)"
@@ -88,15 +92,18 @@ class Instances:
         """
         with self._database.transaction() as connection:
             known = connection.execute(
-                "SELECT id, row, path, state, rule, study_uid, named_study FROM instances"
-                " WHERE sop_uid = ? AND digest = ?",
+                "SELECT * FROM instances WHERE sop_uid = ? AND digest = ?",
                 (instance.sop_uid, instance.digest),
             ).fetchone()
             if known and known["named_study"] == instance.study_uid:
                 study, named = known["study_uid"], known["named_study"]
                 instance = replace(instance, study_uid=study, named_study=named)
-            now = (instance.row, instance.path, instance.state, instance.rule, instance.study_uid)
-            if known and tuple(known)[1:6] == now:
+            if known and known["path"] == instance.path:
+                instance = replace(instance, placed_by=known["placed_by"])
+            if known and all(known[name] == getattr(instance, name) for name in _CHANGING):
+                connection.execute(
+                    "UPDATE instances SET read_by = ? WHERE id = ?", (instance.read_by, known["id"])
+                )
                 return False
             if known:
                 connection.execute("DELETE FROM instances WHERE id = ?", (known["id"],))
@@ -298,13 +305,6 @@ class Instances:
                 " GROUP BY 1, 2 ORDER BY 3 DESC"
             )
         }
-
-    def irregular(self) -> Mapping[str, int]:
-        """Return the number of irregular instances by kind of irregularity."""
-        rows = self._database.rows(
-            "SELECT reason, count(*) FROM tag_errors WHERE stage = 'irregular' GROUP BY 1"
-        )
-        return dict(map(tuple, rows))
 
     def _read(self, sql: str, *values: Any) -> list[Instance]:
         return [instance_of(row) for row in self._database.rows(sql, *values)]

@@ -19,6 +19,7 @@ from pacsfw.ledger.deliveries import Deliveries
 from pacsfw.ledger.evidence import Evidence
 from pacsfw.ledger.instances import Instances
 from pacsfw.ledger.left_out import LeftOut
+from pacsfw.ledger.provenance import Provenance
 from pacsfw.ledger.questions import Questions
 from pacsfw.ledger.results import Results
 from pacsfw.ledger.schema import migrate
@@ -47,6 +48,7 @@ class Ledger:
         self.left_out = LeftOut(database)
         self.deliveries = Deliveries(database)
         self.conversions = Conversions(database)
+        self.provenance = Provenance(database)
         self.faults = Faults(database)
         self.results = Results(database)
         self.senders = Senders(database)
@@ -66,19 +68,24 @@ class Ledger:
         self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", key, value)
 
     def components(self, study_uid: str) -> Mapping[str, Sequence[str]]:
-        """Return the components that touched a study, by kind: name, distribution and version."""
+        """Return the components that found, moved, delivered and converted a study, by kind.
+
+        `Provenance.of_instance` has those that placed and read an instance; the ledger of an
+        older pacsfw has them here.
+        """
         known = self._database.value(
             "SELECT components FROM studies WHERE study_uid = ?", study_uid
         )
-        found = {kind: [component] for kind, component in json.loads(known or "{}").items()}
-        for kind, table in (("sink", "deliveries"), ("converter", "conversions")):
-            touched = self._database.column(
-                f"SELECT DISTINCT component FROM {table}"  # noqa: S608 - one of these two
-                " WHERE study_uid = ? AND component <> '' ORDER BY 1",
-                study_uid,
-            )
-            found |= {kind: touched} if touched else {}
-        return found
+        found: dict[str, Sequence[str]] = {
+            kind: [component] for kind, component in json.loads(known or "{}").items()
+        }
+        sinks = self._database.column(
+            "SELECT DISTINCT component FROM deliveries"
+            " WHERE study_uid = ? AND component <> '' ORDER BY 1",
+            study_uid,
+        )
+        converters = self.provenance.converters(study_uid)
+        return found | {k: v for k, v in (("sink", sinks), ("converter", converters)) if v}
 
     def transaction(self) -> AbstractContextManager[object]:
         """Combine several changes into one transaction."""

@@ -74,6 +74,13 @@ class Results:
             )
         }
 
+    def irregular(self) -> Mapping[str, int]:
+        """Return the number of irregular instances by kind of irregularity."""
+        rows = self._database.rows(
+            "SELECT reason, count(*) FROM tag_errors WHERE stage = 'irregular' GROUP BY 1"
+        )
+        return dict(map(tuple, rows))
+
     def members(self, search: int) -> Mapping[str, list[int]]:
         """Return the rows of the cohort that each study of a search matches, by study."""
         found: dict[str, list[int]] = {}

@@ -265,6 +265,17 @@ STEPS = (
     UPDATE studies SET given_up = 0 WHERE study_uid IN (SELECT study_uid FROM instances
         WHERE state = 'quarantined' AND reason LIKE 'skipped by layout %');
     """,
+    """
+    -- Components as they were when they worked, each set once. NULL in what refers to a set:
+    -- an older pacsfw did not record it.
+    CREATE TABLE component_sets (
+        id INTEGER PRIMARY KEY,
+        components TEXT NOT NULL UNIQUE -- JSON: package, code, fingerprint, digest of the options
+    );
+    ALTER TABLE instances ADD COLUMN placed_by INTEGER;   -- the layout that chose the path
+    ALTER TABLE instances ADD COLUMN read_by INTEGER;     -- the callbacks that read the row
+    ALTER TABLE conversions ADD COLUMN made_by INTEGER;   -- the converter
+    """,
 )
 
 

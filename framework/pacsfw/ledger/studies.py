@@ -261,6 +261,13 @@ class Studies:
             )
         )
 
+    def verdicts(self) -> Mapping[str, str]:
+        """Return the verdict of each study on the study list, ``pending`` for none, by UID."""
+        rows = self._database.rows(
+            "SELECT study_uid, coalesce(verdict, 'pending') FROM studies WHERE selected = 1"
+        )
+        return dict(rows)
+
     def dates(self) -> Sequence[str]:
         """Return the StudyDates that most studies have; three at most."""
         return self._database.column(

@@ -21,7 +21,7 @@ from pacsfw.dicom.tagpath import ABSENT
 from pacsfw.dicom.tagpath import parse as parse_path
 from pacsfw.dicom.values import is_empty
 from pacsfw.parse.rows import Failure, ParsedRow, ParseWarning, Rows
-from pacsfw.parse.tags import Dicom, DicomTag, DicomTagGroup, Tags, header_of
+from pacsfw.parse.tags import Dicom, DicomTag, DicomTagGroup, RowTag, Tags, header_of
 
 __all__ = [
     "DicomTag",
@@ -29,6 +29,7 @@ __all__ = [
     "Failure",
     "ParseWarning",
     "ParsedRow",
+    "RowTag",
     "Rows",
     "UnreadableObject",
     "get_tag_value",
@@ -46,8 +47,8 @@ def parse_dicom(dicom: Dicom, tags: Tags) -> ParsedRow:
     dicom
         Path of a file, or a pydicom data set.
     tags
-        `DicomTag`, mappings with the keys of ``tags:``, plain tag names, or a `DicomTagGroup`,
-        which is faster if you use it several times.
+        `DicomTag`, `RowTag`, mappings with the keys of ``tags:``, plain tag names, or a
+        `DicomTagGroup`, which is faster if you use it several times.
 
     Returns
     -------

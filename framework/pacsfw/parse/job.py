@@ -18,6 +18,7 @@ from pacsfw.api import (
     ERRORS,
     Batch,
     Clock,
+    Column,
     Observer,
     Row,
     RunFinished,
@@ -76,7 +77,7 @@ class ParseJob:
         self._config, self._registry, self._request = loaded.config, loaded.registry, request
         self._root = request.root
         self._config.require("tags")
-        loaded.build({"callback"})
+        loaded.build({"callback", "row-callback"})
         self._clock = clock or Clock()
         self._observers = Observers(observers)
         self._stop = threading.Event()
@@ -170,6 +171,7 @@ class ParseJob:
             wanted=wanted_by([self._instances]),
             charset=self._config.undeclared_charset,
             bare=request.bare,
+            context=self._run.context,
         )
         spec = ParseSpec(
             reading=reading,
@@ -181,7 +183,7 @@ class ParseJob:
             str(self._root),
             self._ignored(),
             [instances, *(each for each in others if each.table == ERRORS)],
-            OrderedPool(request.workers, spec),
+            OrderedPool(request.workers, spec, blame=self._run.blame),
             LoopOptions(
                 state=request.state,
                 on_duplicate=request.on_duplicate,
@@ -193,6 +195,7 @@ class ParseJob:
     def summary(self) -> ParseSummary:
         """Return the result so far, including earlier runs of this parse."""
         tally = self._loop.tally
+        columns = [column.name for column in self._typed_columns()]
         return ParseSummary(
             files=tally.files,
             rows=tally.rows,
@@ -204,12 +207,16 @@ class ParseJob:
             odd=tally.odd,
             duplicates=tally.duplicates,
             tables=[(written.table.name, written.name) for written in self._tables],
+            problems=[*self._run.blame.problems, *tally.emptied_by(columns)],
         )
+
+    def _typed_columns(self) -> list[Column]:
+        return [column for tag in self._config.tags for column in columns_of(tag)]
 
     def _make_tables(self) -> list[Written]:
         """Return the instance table and its error and column tables."""
         request, registry = self._request, self._registry
-        columns = [column for tag in self._config.tags for column in columns_of(tag)]
+        columns = self._typed_columns()
         self._instances = make_target(request.target, request.fmt, registry)
         return tables_of(self._instances, columns, registry, exclude_path=request.exclude_path)
 

@@ -7,15 +7,16 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
+from weakref import finalize
 
 from pydicom.dataset import Dataset
 
-from pacsfw.api import Column, ColumnType, TagCallback
-from pacsfw.config import Tag, Use, load, tags_of_tree
+from pacsfw.api import Clock, Column, ColumnType, Component, Header
+from pacsfw.config import RowColumns, TagEntry, Use, load, tags_of_tree
 from pacsfw.config.columns import columns_of, type_of
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import FileHeader, HeaderReader
@@ -26,15 +27,18 @@ from pacsfw.parse.tree.files import InProcess, TreeReader
 from pacsfw.parse.tree.walk import SPECIAL, Item, is_special
 from pacsfw.parse.worker import ParseSpec, file_reader
 from pacsfw.plugins import PluginPlan, discover, facts
+from pacsfw.plugins.opening import outside_a_run
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.tags.reading import CellReader, ReadingSpec
 from pacsfw.workers import OrderedPool
 
 Callback: TypeAlias = "str | Mapping[str, Any] | Callable[[Any], Any]"
 """A callback: its name, ``{"use": name, "with": {...}}``, or a function."""
+RowFunction: TypeAlias = "str | Mapping[str, Any] | Callable[[Header], Any]"
+"""A row callback: its name, ``{"use": name, "with": {...}}``, or a function."""
 Dicom: TypeAlias = "str | Path | Dataset"
 """A file, or a pydicom data set."""
-TagLike: TypeAlias = "DicomTag | Mapping[str, Any] | str"
+TagLike: TypeAlias = "DicomTag | RowTag | Mapping[str, Any] | str"
 Tags: TypeAlias = "DicomTagGroup | Iterable[TagLike] | TagLike"
 
 _SPECIAL = Unparsed(UNREADABLE, SPECIAL)
@@ -77,13 +81,36 @@ class DicomTag:
         return next(iter(DicomTagGroup([self]).parse_dicom(dicom).values()))
 
 
+@dataclass(frozen=True)
+class RowTag:
+    """The columns that a row callback makes from the whole header.
+
+    Parameters
+    ----------
+    row_callback
+        The row callback.
+    tag_alias
+        The name of the column, or the beginning of the names of several.
+    type
+        The type of the result, if that is one value.
+    columns
+        Key and type of each column, if the row callback does not say which it has.
+    """
+
+    row_callback: RowFunction
+    tag_alias: str = ""
+    type: ColumnType | None = None
+    columns: Mapping[str, ColumnType] = field(default_factory=dict)
+
+
 class DicomTagGroup:
     """A group of tags, compiled once for any number of files.
 
     Parameters
     ----------
     tags
-        `DicomTag`, mappings with the keys of ``tags:``, or plain tag names; or one of these.
+        `DicomTag`, `RowTag`, mappings with the keys of ``tags:``, or plain tag names; or one of
+        these.
     plugins
         The plugins to load for callbacks; by default all installed ones.
 
@@ -98,13 +125,15 @@ class DicomTagGroup:
     ) -> None:
         self._plugins = plugins or PluginPlan()
         self._registry = _registry(self._plugins)
-        self._functions: dict[str, TagCallback] = {}
-        self._charset = ""
+        self._functions: dict[str, Callable[[Any], Any]] = {}
+        self._of_functions: dict[str, Component[Any]] = {}
+        self._charset, self._context = "", outside_a_run()
         # A text is one tag, not one for each of its letters.
-        each = [tags] if isinstance(tags, str | DicomTag | Mapping) else tags
+        each = [tags] if isinstance(tags, str | DicomTag | RowTag | Mapping) else tags
         given = [_as_tag(tag) for tag in each]
-        self.tags = tags_of_tree([self._tree(tag) for tag in given], self._registry)
-        self.tags = tuple(map(self._with_functions, self.tags, given))
+        trees = [self._tree(tag) for tag in given]
+        found = tags_of_tree(trees, self._registry, self._of_functions)
+        self.tags = tuple(map(self._with_functions, found, given))
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
@@ -118,9 +147,10 @@ class DicomTagGroup:
         loaded = load(Path(path), _registry)
         config = loaded.config
         config.require("tags")
-        loaded.build({"callback"})
+        loaded.build({"callback", "row-callback"})
         group = cls([], plugins=config.plugins)
         group.tags, group._charset = config.tags, config.undeclared_charset
+        group._context = config.run_context(group._context.workdir, Clock())
         return group
 
     from_json = from_yaml
@@ -173,12 +203,15 @@ class DicomTagGroup:
                 with OrderedPool(workers, ParseSpec(reading=reading, workdir=workdir)) as pool:
                     yield from TreeReader(str(root), pool, workdir).read(limit=limit)
                 return
-            with closing(file_reader(self._cells_of(reading), workdir)) as reader:
+            cells = self._cells_of(reading)
+            with closing(file_reader(cells, workdir, close=cells.close)) as reader:
                 yield from TreeReader(str(root), InProcess(reader), workdir).read(limit=limit)
 
     @cached_property
     def _reader(self) -> CellReader:
-        return self._cells_of(self._reading())
+        cells = self._cells_of(self._reading())
+        finalize(self, cells.close)
+        return cells
 
     def _cells_of(self, reading: ReadingSpec) -> CellReader:
         # No time limit in the user's process, because it would use SIGALRM.
@@ -194,12 +227,18 @@ class DicomTagGroup:
             tags=self.tags,
             charset=self._charset,
             functions=self._functions,
+            context=self._context,
         )
 
-    def _tree(self, tag: DicomTag) -> dict[str, Any]:
+    def _tree(self, tag: DicomTag | RowTag) -> dict[str, Any]:
         """Return the tag in the form of the configuration; a function becomes its return type."""
         tree = {each.name: getattr(tag, each.name) for each in fields(tag)}
-        tree = {name: value for name, value in tree.items() if value not in (None, "", False)}
+        tree = {name: value for name, value in tree.items() if value not in (None, "", False, {})}
+        if isinstance(tag, RowTag):
+            if callable(tag.row_callback):
+                name = tree["row_callback"] = self._named(tag.row_callback).name
+                self._of_functions[name] = Component.of(tag.row_callback, name=name, summary="")
+            return tree
         chain = _chain(tag)
         if any(map(callable, chain)):
             del tree["callback"]
@@ -217,15 +256,17 @@ class DicomTagGroup:
             return type_of(callback)
         return facts.column_type(self._registry.select("callback", _use(callback).name).component)
 
-    def _with_functions(self, tag: Tag, given: DicomTag) -> Tag:
+    def _with_functions(self, tag: TagEntry, given: DicomTag | RowTag) -> TagEntry:
         """Return a tag with its callbacks, if some of them are functions."""
+        if isinstance(given, RowTag) or isinstance(tag, RowColumns):  # the same, for mypy
+            return tag
         chain = _chain(given)
         if not any(map(callable, chain)):
             return tag
         uses = [self._named(each) if callable(each) else _use(each) for each in chain]
         return replace(tag, callbacks=tuple(uses))
 
-    def _named(self, function: TagCallback) -> Use:
+    def _named(self, function: Callable[[Any], Any]) -> Use:
         """Give a function a unique name by which the workers find it."""
         name = getattr(function, "__qualname__", type(function).__name__)
         while self._functions.setdefault(name, function) is not function:
@@ -233,13 +274,13 @@ class DicomTagGroup:
         return Use(name)
 
 
-def _as_tag(tag: TagLike) -> DicomTag:
-    if isinstance(tag, DicomTag):
+def _as_tag(tag: TagLike) -> DicomTag | RowTag:
+    if isinstance(tag, DicomTag | RowTag):
         return tag
     if isinstance(tag, str):
         return DicomTag(tag)
     try:
-        return DicomTag(**tag)
+        return RowTag(**tag) if "row_callback" in tag else DicomTag(**tag)
     except TypeError as err:
         raise ConfigError(f"a tag has wrong keys: {str(err).partition(') ')[2] or err}") from err
 

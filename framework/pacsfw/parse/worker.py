@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,13 +51,18 @@ class ParseSpec:
         os.umask(0o077)
         describer = _Describer(self.reading.wanted) if self.describes else None
         reading = replace(self.reading, wanted=describer.wanted if describer else ())
-        return file_reader(CellReader(reading, discover(reading.plugins)), self.workdir, describer)
+        cells = CellReader(reading, discover(reading.plugins))
+        return file_reader(cells, self.workdir, describer, close=cells.close)
 
 
 def file_reader(
-    cells: CellReader, workdir: Path, describer: _Describer | None = None
+    cells: CellReader,
+    workdir: Path,
+    describer: _Describer | None = None,
+    *,
+    close: Callable[[], None] = lambda: None,
 ) -> FileReader:
-    """Return a reader of files that returns rows of these cells."""
+    """Return a reader of files that returns rows of these cells; it calls ``close`` at its end."""
 
     def read_row(header: FileHeader, path: Path | None) -> Parsed:
         row, wanted, errors = cells.read(header)
@@ -65,7 +70,7 @@ def file_reader(
         return Parsed(row, errors, about, sop_uid=_uid_of(header))
 
     headers = cells.headers(map(parse, _OF_FILES))
-    return FileReader(headers, read_row, workdir)
+    return FileReader(headers, read_row, workdir, close)
 
 
 def _uid_of(header: FileHeader) -> bytes:

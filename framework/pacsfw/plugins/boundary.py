@@ -5,12 +5,16 @@ Every call into a component goes through a `Boundary`, and nothing else catches 
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
+import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from traceback import walk_tb
@@ -26,6 +30,8 @@ DEBUG_VARIABLE = "PACSFW_DEBUG"
 
 They contain the texts of exceptions, which may name patients: the file is private.
 """
+DEBUG_FILE = "plugin-debug.log"
+"""Its name in the state folder of a collection; otherwise in the working directory."""
 _FRAMEWORK = str(Path(__file__).parent.parent)
 
 
@@ -47,12 +53,39 @@ class Fault(NamedTuple):
         return f"{self.kind} {self.component}: {self.method}: {self.reason}"
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a component that has not returned; ``since`` is a time of `time.monotonic`."""
+
+    kind: str
+    component: str
+    method: str
+    item: str
+    since: float
+
+
 class FaultLog:
-    """The faults of the components of one process; used by several threads."""
+    """The faults of the components of one process, and the calls; used by several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[Fault] = Counter()
+        self._calls: dict[int, Call] = {}
+        self._numbers = itertools.count()
+
+    @contextmanager
+    def calling(self, kind: str, component: str, method: str, item: str) -> Iterator[None]:
+        """Note a call while it lasts."""
+        number = next(self._numbers)
+        self._calls[number] = Call(kind, component, method, item, time.monotonic())
+        try:
+            yield
+        finally:
+            del self._calls[number]
+
+    def calls(self) -> list[Call]:
+        """Return the calls that have not returned."""
+        return list(self._calls.copy().values())
 
     def add(self, fault: Fault) -> None:
         """Count a fault: once for an item, as it may be tried several times."""
@@ -169,8 +202,10 @@ def _location_of(tb: TracebackType | None) -> str:
 def write_traceback(kind: str, component: str, method: str, err: BaseException) -> None:
     """Append a traceback to the file of `DEBUG_VARIABLE`, if that is set."""
     target = os.environ.get(DEBUG_VARIABLE, "")
-    if not target:
+    if target in ("", "0"):
         return
+    if target == "1":
+        target = DEBUG_FILE
     head = f"{datetime.now(UTC).isoformat()} {kind} {component}: {method}\n"
     text = head + "".join(traceback.format_exception(err)) + "\n"
     opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)

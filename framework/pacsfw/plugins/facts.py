@@ -12,11 +12,16 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_args
 
-from pacsfw.api import ColumnType, Component, Scope
+from pacsfw.api import Column, ColumnType, Component, Scope
 from pacsfw.api.components import AsItStands, Lazy
-from pacsfw.api.returns import produced_type, returned_type
+from pacsfw.api.returns import (
+    produced_columns,
+    produced_type,
+    returned_columns,
+    returned_type,
+)
 
-PLAIN_CALLABLES = frozenset({"layout", "callback"})
+PLAIN_CALLABLES = frozenset({"layout", "callback", "row-callback"})
 """Kinds whose ``module:attribute`` is the function itself, not a factory."""
 
 FACTS = {
@@ -69,6 +74,28 @@ def column_type(component: Component[Any]) -> ColumnType:
     return produced_type(component.factory) or "text"
 
 
+def row_columns(component: Component[Any]) -> tuple[Column, ...]:
+    """Return the columns of a row callback; empty if it does not say which it has.
+
+    The column of a callback that returns one value has no name.
+
+    Raises
+    ------
+    ValueError
+        An annotation cannot be evaluated, or no column holds the type of a field.
+    """
+    if component.columns:
+        return component.columns
+    if component.returns is not None and not isinstance(component.factory, AsItStands):
+        return (Column("", component.returns),)
+    factory = component.factory
+    if isinstance(factory, AsItStands):
+        return _said_columns(factory.function)
+    if columns := produced_columns(factory):
+        return columns
+    return _one(produced_type(factory))
+
+
 def scope_of(component: Component[Any], options: Mapping[str, Any]) -> Scope:
     """Return the scope of a converter with these options."""
     properties = component.schema.get("properties")
@@ -103,6 +130,21 @@ def fault(component: Component[Any]) -> str:
         return f"scope is not one of {', '.join(get_args(Scope))}"
     if component.returns not in (None, *get_args(ColumnType)):
         return f"returns is not one of {', '.join(get_args(ColumnType))}"
+    return _columns_fault(component.columns)
+
+
+def _columns_fault(columns: Any) -> str:
+    if not isinstance(columns, tuple) or not all(isinstance(each, Column) for each in columns):
+        return "columns is not a tuple of Column"
+    for each in columns:
+        if not isinstance(each.name, str) or not each.name:
+            return "a column has no name"
+        if each.type not in get_args(ColumnType):
+            return (
+                f"the type of column {each.name!r} is not one of {', '.join(get_args(ColumnType))}"
+            )
+    if len({each.name for each in columns}) < len(columns):
+        return "two columns have the same name"
     return ""
 
 
@@ -157,6 +199,8 @@ def disagreement(
     """Return how a built object contradicts its record, empty if it does not."""
     if kind == "callback":
         return _other_type(component, built)
+    if kind == "row-callback":
+        return _other_columns(component, built)
     fact = FACTS.get(kind, "")
     said = getattr(built, fact, _ABSENT) if fact else _ABSENT
     recorded = scope_of(component, options) if fact == "scope" else getattr(component, fact, None)
@@ -177,6 +221,32 @@ def _other_type(component: Component[Any], built: Any) -> str:
     return f"its annotation returns {said}, its record {recorded}: " + _remedy(
         component, f"returns={said!r}"
     )
+
+
+def _other_columns(component: Component[Any], built: Any) -> str:
+    try:
+        said, recorded = _said_columns(built), row_columns(component)
+    except ValueError:  # reported where its columns are needed
+        return ""
+    if said in ((), recorded):
+        return ""
+    shown = [", ".join(f"{each.name} {each.type}" for each in some) for some in (said, recorded)]
+    argument = "columns=..." if said[0].name else f"returns={said[0].type!r}"
+    return (
+        f"its annotation returns {shown[0].strip()}, its record {shown[1].strip() or 'nothing'}: "
+        + _remedy(component, argument)
+    )
+
+
+def _said_columns(function: Callable[..., Any]) -> tuple[Column, ...]:
+    if columns := returned_columns(function):
+        return columns
+    return _one(returned_type(function))
+
+
+def _one(kind: ColumnType | None) -> tuple[Column, ...]:
+    """Return the column of a single value; a ``dict`` may be one, but also hold several."""
+    return (Column("", kind),) if kind not in (None, "json") else ()
 
 
 def _remedy(component: Component[Any], argument: str) -> str:

@@ -27,6 +27,7 @@ HOOKS = {
     "pacsfw_transfers": "transfer",
     "pacsfw_layouts": "layout",
     "pacsfw_tag_callbacks": "callback",
+    "pacsfw_row_callbacks": "row-callback",
     "pacsfw_converters": "converter",
     "pacsfw_sinks": "sink",
     "pacsfw_observers": "observer",

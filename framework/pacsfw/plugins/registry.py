@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from pacsfw.plugins.boundary import Boundary, FaultLog, is_own_signal
 from pacsfw.plugins.discovery import BUNDLED
 from pacsfw.plugins.facts import disagreement, record_of
 from pacsfw.plugins.guards import guarded, no_such_object
+from pacsfw.plugins.origin import Identity, identity_of
 from pacsfw.plugins.records import (
     CommandOffer,
     Hooks,
@@ -30,7 +32,16 @@ from pacsfw.plugins.records import (
 )
 from pacsfw.words import nearest
 
-KINDS = ("query", "transfer", "layout", "callback", "converter", "sink", "observer")
+KINDS = (
+    "query",
+    "transfer",
+    "layout",
+    "callback",
+    "row-callback",
+    "converter",
+    "sink",
+    "observer",
+)
 """Kinds of components; each has a hook that offers it."""
 
 
@@ -61,6 +72,7 @@ class Registry:
         self.faults = FaultLog()
         self._hooks = hooks
         self.hint = hint
+        self._identities: dict[tuple[str, str, str], Identity] = {}
 
     def offers(self, kind: str | None = None) -> tuple[Offer, ...]:
         """Return every offer (of one kind), in stable order."""
@@ -200,6 +212,23 @@ class Registry:
         if wrong:
             raise PluginError(f"{kind} {name!r} (from {offer.owner}) is broken: {wrong}")
         return built
+
+    def identify(self, kind: str, name: str, options: Mapping[str, Any]) -> Identity:
+        """Identify a component with these options; it is built for that, once.
+
+        Raises
+        ------
+        ConfigError, PluginError
+            As `make`.
+        ComponentError
+            It has no valid fingerprint.
+        """
+        key = (kind, name, json.dumps(dict(options), sort_keys=True, default=str))
+        if key not in self._identities:
+            built = self.make(kind, name, options)
+            offer = self.select(kind, name)
+            self._identities[key] = identity_of(offer, options, built, self.faults)
+        return self._identities[key]
 
     def resolve_secret(self, scheme: str, reference: str) -> str | None:
         """Return the value of ``${scheme:reference}`` from the first plugin that has one.

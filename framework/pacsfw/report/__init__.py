@@ -1,6 +1,6 @@
 """What a run shows its user: the progress and the closing table."""
 
 from pacsfw.report.grid import print_grid
-from pacsfw.report.summary import Summary, exit_code, render
+from pacsfw.report.summary import Summary, render
 
-__all__ = ["Summary", "exit_code", "print_grid", "render"]
+__all__ = ["Summary", "print_grid", "render"]

@@ -42,7 +42,7 @@ def to_json(summary: Summary, forecast: Forecast | None) -> str:
         {"column": column, "reason": reason, "cells": cells}
         for (column, reason), cells in summary.cell_errors.items()
     ]
-    found["exit_code"] = closing.exit_code(summary)
+    found["exit_code"] = summary.exit_code
     found["forecast"] = None if forecast is None else asdict(forecast)
     return json.dumps(found, indent=2, default=_text)
 

@@ -62,8 +62,21 @@ class Summary:
     """Files that list each failure; set if there are failures."""
     problems: Sequence[str] = ()
     """Problems other than verdicts, such as a failed sink, as complete messages."""
+    faults: Sequence[tuple[str, str, str, int]] = ()
+    """(kind, component, reason, count) of components that failed in the last run."""
     notes: Sequence[str] = ()
     """Information that is not a failure, as complete messages."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 if the search is proven and every listed study is complete, else 1.
+
+        All conversions must be done as well. Empty cells do not count: every file is there, and
+        the table of errors says what is missing.
+        """
+        unfinished = any(n for state, n in self.verdicts.items() if state not in GOOD)
+        unconverted = any(each.get("due") for each in self.converted.values())
+        return 1 if unfinished or unconverted or self.problems or self.unproven else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +85,6 @@ class _Line:
     value: str
     style: str = ""
     indent: bool = False
-
-
-def exit_code(summary: Summary) -> int:
-    """Return 0 if the search is proven and every listed study is complete, else 1.
-
-    All conversions must be done as well. Empty cells do not count: every file is there, and
-    the table of errors says what is missing.
-    """
-    unfinished = any(n for state, n in summary.verdicts.items() if state not in GOOD)
-    unconverted = any(each.get("due") for each in summary.converted.values())
-    return 1 if unfinished or unconverted or summary.problems or summary.unproven else 0
 
 
 def render(summary: Summary, console: Console) -> None:
@@ -118,6 +120,7 @@ def _lines(summary: Summary) -> Iterator[_Line]:
     yield from _converted(summary)
     for problem in summary.problems:
         yield _Line("problem", printable(problem), "red")
+    yield from _faults(summary.faults)
     for note in summary.notes:
         yield _Line("note", printable(note))
     if summary.archive:
@@ -130,6 +133,15 @@ def _lines(summary: Summary) -> Iterator[_Line]:
         yield _Line("table", table)
     for table in summary.error_tables:
         yield _Line("errors", table)
+
+
+def _faults(faults: Sequence[tuple[str, str, str, int]]) -> Iterator[_Line]:
+    for kind, component, reason, number in faults[:REASONS_SHOWN]:
+        times = f" ({number:,} x)" if number > 1 else ""
+        yield _Line("fault", printable(f"{kind} {component}: {reason}{times}"), "yellow")
+    if len(faults) > REASONS_SHOWN:
+        more = f"{len(faults) - REASONS_SHOWN:,} more: pacsfw plugins doctor -f"
+        yield _Line("...", more, indent=True)
 
 
 def _coverage(summary: Summary) -> Iterator[_Line]:

@@ -11,6 +11,7 @@ from pacsfw.ledger import Ledger
 from pacsfw.plugins.refused_keys import RefusedKeys
 from pacsfw.plugins.registry import Registry
 from pacsfw.steps.ports import Notifier
+from pacsfw.workers import Blame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,10 @@ class Run:
         Set when the run must end: nothing new is begun.
     refused
         The keys that a PACS refuses, by peer.
+    blame
+        The components that have ended worker processes.
+    failures
+        Other failures of components: (kind, component, reason, count).
     """
 
     config: Config
@@ -47,6 +52,8 @@ class Run:
     stop: threading.Event = field(default_factory=threading.Event)
     timing: Timing = field(default_factory=Timing)
     refused: dict[str, RefusedKeys] = field(default_factory=dict)
+    blame: Blame = field(default_factory=Blame)
+    failures: list[tuple[str, str, str, int]] = field(default_factory=list)
 
     @property
     def clock(self) -> Clock:

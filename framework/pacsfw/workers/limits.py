@@ -9,6 +9,7 @@ from types import FrameType
 from typing import ParamSpec, TypeVar
 
 from pacsfw.errors import ComponentError, OwnSignal, TookTooLong
+from pacsfw.workers.calling import CALLS
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,40 +23,49 @@ class _Alarm(OwnSignal):
 
 
 def limited(
-    function: Callable[P, R], seconds: float, *, patience: int | None = PATIENCE
+    function: Callable[P, R], seconds: float, label: str = "", *, patience: int | None = PATIENCE
 ) -> Callable[P, R]:
     """Return the function with a time limit; outside the main thread, without one.
 
     Code that never returns to Python cannot be stopped this way: the worker pool then kills
     the process.
 
+    Parameters
+    ----------
+    label
+        The kind, name, distribution and version of the component, by which the driver names it
+        if it ends the process.
+
     Raises
     ------
     TookTooLong
         By the returned function, after ``seconds``, and immediately after ``patience`` timeouts.
     ComponentError
-        By the returned function, if the function raises SystemExit, which would end the worker.
+        By the returned function, if the component has ended a process at this job, or has ended
+        several.
     """
     if threading.current_thread() is not threading.main_thread():
         return function
     signal.signal(signal.SIGALRM, _ring)
-    strikes = 0
+    strikes, number = 0, CALLS.number_of(label) if label else 0
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         nonlocal strikes
+        if label in CALLS.avoid:
+            raise ComponentError(CALLS.avoid[label])
         if patience is not None and strikes >= patience:
             raise TookTooLong(f"took longer than {seconds:g} s before, and is now skipped")
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)
+            CALLS.begin(number)
             try:
                 return function(*args, **kwargs)
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
+                CALLS.end()
         except _Alarm:
             strikes += 1
             raise TookTooLong(f"took longer than {seconds:g} s") from None
-        except SystemExit:
-            raise ComponentError("tried to exit the program (SystemExit)") from None
 
     return call
 

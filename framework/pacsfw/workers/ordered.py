@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Self
 
+from pacsfw.workers.calling import CALLS, Blame
 from pacsfw.workers.pool import WorkerPool
 from pacsfw.workers.worker_process import Answer, Crashed, Spec
 
@@ -43,6 +44,8 @@ class OrderedPool:
         A job that takes longer is killed together with its process.
     batch
         Maximum number of jobs in one message.
+    blame
+        Notes which components end processes.
     """
 
     def __init__(
@@ -52,8 +55,10 @@ class OrderedPool:
         *,
         job_seconds: float = 60.0,
         batch: int = BATCH,
+        blame: Blame | None = None,
     ) -> None:
         self._most, self._batch, self._ahead = batch, min(batch, FIRST_BATCH), AHEAD * size
+        self._blame = blame or Blame()
         self._pool = WorkerPool(
             size,
             _BatchSpec(spec),
@@ -62,6 +67,8 @@ class OrderedPool:
             # `map` limits what waits. A limit here could block the threads that return the rest
             # of a batch, while the consumer of one `map` waits in another.
             backlog=0,
+            blame=self._blame,
+            spares=False,  # of a batch, only one job is done without the component
         )
 
     def __enter__(self) -> Self:
@@ -105,20 +112,25 @@ class OrderedPool:
             self._answered(message, answer)
 
     def _answered(self, message: _Message, answer: tuple[list[Any], float] | Crashed) -> None:
-        batch = message.batch
-        one_by_one = message.one_by_one
+        batch, one_by_one = message.batch, message.one_by_one
+        avoid: dict[str, str] = {}
         if not isinstance(answer, Crashed):
             outcomes, seconds = answer
             batch.outcomes += outcomes
             fitting = int(len(outcomes) * MESSAGE_SECONDS / max(seconds, 1e-6))
             self._batch = max(1, min(fitting, self._most))
         elif len(message.jobs) == 1 or one_by_one:
-            batch.outcomes.append(answer)
+            if answer.component:
+                self._blame.add(answer.component)
+            if answer.component and answer.component not in message.avoid:
+                avoid = {**message.avoid, answer.component: answer.reason}
+            else:
+                batch.outcomes.append(answer)
         else:
             one_by_one = True
         rest = batch.jobs[len(batch.outcomes) :]
         if rest:
-            self._pool.submit(_Message(rest, batch, one_by_one))
+            self._pool.submit(_Message(rest, batch, one_by_one or bool(avoid), avoid))
         else:
             batch.complete.set()
 
@@ -133,11 +145,17 @@ class _Batch:
 class _Message:
     """The remaining jobs of a batch; the batch itself stays in this process."""
 
-    def __init__(self, jobs: Sequence[Any], batch: _Batch, one_by_one: bool = False) -> None:
-        self.jobs, self.batch, self.one_by_one = jobs, batch, one_by_one
+    def __init__(
+        self,
+        jobs: Sequence[Any],
+        batch: _Batch,
+        one_by_one: bool = False,
+        avoid: Mapping[str, str] = {},
+    ) -> None:
+        self.jobs, self.batch, self.one_by_one, self.avoid = jobs, batch, one_by_one, avoid
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (tuple, ((self.one_by_one, self.jobs),))
+        return (tuple, ((self.one_by_one, self.jobs, self.avoid),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +167,12 @@ class _BatchSpec:
     def build(self) -> Callable[[Any], Any]:
         work = self.spec.build()
 
-        def work_on(message: tuple[bool, Sequence[Any]]) -> tuple[list[Any], float]:
+        def work_on(
+            message: tuple[bool, Sequence[Any], Mapping[str, str]],
+        ) -> tuple[list[Any], float]:
             """Do the jobs until time is up, but at least one; say how long it took."""
-            one_by_one, jobs = message
+            one_by_one, jobs, avoid = message
+            CALLS.avoid = {**CALLS.avoid, **avoid}  # those that are off, and of this job
             begun = time.monotonic()
             outcomes: list[Any] = []
             for job in jobs[:1] if one_by_one else jobs:
@@ -163,4 +184,6 @@ class _BatchSpec:
                     break
             return outcomes, time.monotonic() - begun
 
+        if callable(close := getattr(work, "close", None)):
+            work_on.close = close  # type: ignore[attr-defined]
         return work_on

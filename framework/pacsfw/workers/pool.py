@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from pacsfw.errors import PacsfwError
+from pacsfw.workers.calling import Blame
 from pacsfw.workers.worker_process import Answer, Lane, Spec
 
 _STOP = object()
@@ -33,6 +34,8 @@ class WorkerPool:
     ahead
         Maximum number of unanswered jobs per process. More than one is for small, quick
         jobs, for which a wake-up per outcome would be too expensive.
+    blame, spares
+        As for `pacsfw.workers.worker_process.Lane`.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class WorkerPool:
         job_seconds: float = 300.0,
         backlog: int = 256,
         ahead: int = 1,
+        blame: Blame | None = None,
+        spares: bool = True,
     ) -> None:
         self._jobs: queue.Queue[Any] = queue.Queue(backlog)
         self._spec, self._done = spec, done
@@ -52,6 +57,7 @@ class WorkerPool:
             threading.Thread(target=self._drive, name=f"ingest-{number}", daemon=True)
             for number in range(size)
         ]
+        self._blame, self._spares = blame or Blame(), spares
         self._started: queue.Queue[BaseException | None] = queue.Queue()
 
     def start(self) -> None:
@@ -88,7 +94,7 @@ class WorkerPool:
     def _drive(self) -> None:
         """Body of a thread: send jobs to its process in order, and pass on the answers."""
         try:
-            lane = Lane(self._spec)
+            lane = Lane(self._spec, self._blame, spares=self._spares)
         except PacsfwError as err:
             self._started.put(err)
             return

@@ -89,6 +89,22 @@ class CFind(QueryProvider):
     def close(self) -> None:
         self.release()
 
+    def check(self, context: RunContext) -> None:
+        """Open an association for C-FIND, and release it.
+
+        Raises
+        ------
+        ConfigError
+            The configuration names no PACS.
+        RemoteError
+            The PACS does not respond, or refuses the association or the service.
+        """
+        self.open(context)
+        try:
+            self._open_association()
+        finally:
+            self.release()
+
     def release(self) -> None:
         """Release the association; the next query opens another one."""
         association, self._association = self._association, None

@@ -105,6 +105,18 @@ class Retrieving(Transfer):
                 f"{when}: have it allowed there and probe again, or choose another move.use"
             )
 
+    def check(self, context: RunContext) -> None:
+        """Open an association for the service, and release it; nothing is requested.
+
+        Raises
+        ------
+        ConfigError, RemoteError
+            As `open`; or the PACS does not respond, or refuses the association or the service.
+        """
+        self.open(context)
+        assert self._net is not None  # noqa: S101 - just opened
+        associate(self._net, [self.models[each] for each in self._roots()]).release()
+
     def _roots(self) -> tuple[Root, ...]:
         """Return the models to propose, the preferred one first."""
         wanted: tuple[Root, ...] = ("STUDY", "PATIENT")

@@ -125,7 +125,7 @@ class TableFile(api.Sink):
             begun with other columns, or cannot be opened. It is unchanged. After it is moved
             away, `rewrite` with every batch of the ledger creates it again.
         """
-        self.check(position)
+        self.check_position(position)
         if self._size() == 0:
             self.rewrite(table, ())
             return
@@ -138,7 +138,7 @@ class TableFile(api.Sink):
             self.path.with_name(f".{self.path.name}.new").unlink(missing_ok=True)
             self._remember(file, table, end)
 
-    def check(self, position: int) -> None:
+    def check_position(self, position: int) -> None:
         """Detect a file that was truncated or edited, by its length and its line ends.
 
         Raises

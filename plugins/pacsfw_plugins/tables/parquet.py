@@ -93,7 +93,7 @@ class ParquetSink(api.Sink):
         with naming(self.path, "opened"):
             self._adopt(table, self._scan(table))
 
-    def check(self, position: int) -> None:
+    def check_position(self, position: int) -> None:
         """Detect a folder that holds anything except our parts."""
         with naming(self.path, "opened"):
             self._scan(None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,6 +180,27 @@ class SqlSink(api.Sink):
             cells = {name: to_text(value) for name, value in row.items() if name not in _OURS}
             yield f"{RESOURCES}, id {row['id']}", cells
 
+    def check(self, context: api.RunContext) -> str | None:
+        """Connect; nothing is created, and no lock is taken.
+
+        Raises
+        ------
+        StateError, Retry
+            The database denies access, or cannot be reached.
+        """
+        import sqlalchemy as sa
+
+        from pacsfw_plugins.tables._sql_errors import failures
+
+        if self._file is not None:
+            return _why_unreadable(self._file)
+        try:
+            with failures(self._shown), self._engine.connect() as connection:
+                connection.execute(sa.text("SELECT 1"))
+        finally:
+            self.close()
+        return None
+
     def close(self) -> None:
         """Close the connection."""
         if "_engine" in self.__dict__:
@@ -249,6 +271,18 @@ def _make_file(path: Path) -> None:
     with naming(path, "written"):
         make_folders(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _why_unreadable(path: Path) -> str | None:
+    """Return why a file is no database; None if it is one, or does not exist yet."""
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.Error as err:
+        return f"{path}: is not an SQLite database that can be read: {type(err).__name__}"
+    return None
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:

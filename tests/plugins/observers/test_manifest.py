@@ -35,7 +35,14 @@ def test_every_verdict_and_every_component_has_its_line(tmp_path):
     )
     assert [line["event"] for line in lines] == ["started", "study", "converted", "finished"]
     assert lines[0]["components"] == [
-        {"kind": "sink", "name": "csv", "distribution": "pacsfw", "version": "1.2"}
+        {
+            "kind": "sink",
+            "name": "csv",
+            "distribution": "pacsfw",
+            "version": "1.2",
+            "code": "",
+            "fingerprint": "",
+        }
     ]
     assert lines[1]["components"] == transfer
     assert (lines[1]["verdict"], lines[1]["missing"]) == ("short", ["1.9"])

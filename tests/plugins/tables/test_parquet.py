@@ -199,7 +199,7 @@ def test_a_reader_of_the_old_parts_is_told_that_they_are_gone(path, sink):
 def test_a_folder_that_somebody_changed_is_refused(path, sink, spoil, message):
     sink.deliver(batch("1", "1.1"))
     spoil(path)
-    for prepare in (ParquetSink.restore, lambda sink, *_: sink.check(0)):
+    for prepare in (ParquetSink.restore, lambda sink, *_: sink.check_position(0)):
         with pytest.raises(StateError, match=message):
             prepare(ParquetSink(str(path)), TABLE, 0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pacsfw.api import StudySettled, Verdict
-from pacsfw.collection.ingest import fingerprint_of_layout
+from pacsfw.collection.ingest import layout_of
 from pacsfw.collection.left_out import follow_rule
 from pacsfw.ledger.instances import Instance
 from support.stored import NOW, configured_run
@@ -65,7 +65,7 @@ def test_a_study_is_short_of_what_another_rule_left_out(run, ledger, before, mis
 def test_by_the_same_rule_they_stay_left_out(run, ledger):
     run, events = run
     ledger.left_out.take_back([])
-    ledger.instances.record(left_out("1.2.3", rule=fingerprint_of_layout(run)), NOW)
+    ledger.instances.record(left_out("1.2.3", rule=layout_of(run).digest), NOW)
     ledger.studies.settle(STUDY, COMPLETE, NOW, {})
 
     follow_rule(run)

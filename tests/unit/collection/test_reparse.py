@@ -68,7 +68,7 @@ def test_a_row_that_kills_its_worker_leaves_no_cells_of_former_tags(ledger, repa
     assert reparsing(build_crashing).run("tags")
 
     assert rows(ledger) == {NO_CELLS}
-    assert ledger.instances.cell_errors() == {("", "the worker process ended with code -9"): 1}
+    assert ledger.instances.cell_errors() == {("", "ended the worker process (SIGKILL)"): 1}
 
 
 def test_it_can_be_stopped(ledger, reparsing):

@@ -269,6 +269,9 @@ class Rounds(Clock):
     def __init__(self) -> None:
         self.left, self.over = 3, threading.Event()
 
+    def __reduce__(self):
+        return Clock, ()  # in the workers, which get the context of the run
+
     def wait(self, event: threading.Event, seconds: float) -> bool:
         self.left -= 1
         if self.left < 0:

@@ -225,7 +225,7 @@ def test_observers_are_told_numbers_of_the_end(ledger, summary_of, tmp_path, stu
     ledger.instances.record(held, NOW)
     convert(ledger, study, "skipped", "no image")
 
-    told = finished(summary_of("convert: [jsonmeta]\n"), NOW, 1)
+    told = finished(summary_of("convert: [jsonmeta]\n"), {"1.2": "short"}, NOW, 1)
 
     assert (told.at, told.exit_code, told.found, told.counts) == (NOW, 1, 1, {"complete": 1})
     assert (told.instances, told.quarantined, told.problems) == (2, 1, 0)
@@ -233,7 +233,7 @@ def test_observers_are_told_numbers_of_the_end(ledger, summary_of, tmp_path, stu
 
 
 def test_where_nothing_is_converted_observers_are_told_nothing_of_it(summary_of):
-    assert finished(summary_of(), NOW, 0).converted == {}
+    assert finished(summary_of(), {}, NOW, 0).converted == {}
 
 
 def test_a_forecast_needs_something_that_is_left(ledger, config_of, study):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pacsfw.api import Component, ConfigSection
+from pacsfw.api import Column, Component, ConfigSection
 from pacsfw.config import Loaded, load
 from pacsfw.errors import PacsfwError
 from pacsfw.plugins import PluginPlan
@@ -38,6 +38,11 @@ def template(pattern: str) -> Callable[[Any], list[str]]:
     return lambda _header: [pattern]
 
 
+class Ages:
+    def __call__(self, header: Any) -> Any:
+        return {}
+
+
 def broken() -> Any:
     raise RuntimeError("out of order")
 
@@ -59,6 +64,8 @@ def offers() -> Iterator[Offer]:
     yield offer("callback", "str")
     yield offer("callback", "int")
     yield offer("callback", "broken", broken)
+    yield offer("row-callback", "age", Ages, columns=(Column("years", "float"), Column("at")))
+    yield offer("row-callback", "silent")
     yield offer("sink", "csv", schema=PATH_OPTION, accepts=(".csv",))
     yield offer("sink", "jsonl", schema=PATH_OPTION, accepts=(".jsonl",))
     yield offer("sink", "sql", schema=PATH_OPTION, accepts=("sqlite:",))

@@ -26,6 +26,7 @@ storage: {resources: a.mine, resources_meta: b.mine, directory: d, sort_by: mine
 tags:
   - {tag_name: PatientID, callback: mine}
   - {tag_name: StudyDate, callback: mine}
+  - {row_callback: mine}
 convert: [mine]
 sinks: [{use: mine, with: {path: c.mine}}]
 observers: [mine]
@@ -48,6 +49,7 @@ def counting(counts: Counter[str]) -> Callable[[PluginPlan], Registry]:
                 factory=factory,
                 schema=PATH,
                 accepts=(".mine",) if kind == "sink" else (),
+                returns="text" if kind == "row-callback" else None,
             )
             yield Offer(kind, component, "mine", "house", "1.2")
 

@@ -39,6 +39,18 @@ def a_list(value: Any) -> list[str]:
     raise NotImplementedError
 
 
+def numbers(value: Any) -> list[float | None] | None:
+    raise NotImplementedError
+
+
+def anything(value: Any) -> list[Any]:
+    raise NotImplementedError
+
+
+def a_mapping(value: Any) -> dict[str, int]:
+    raise NotImplementedError
+
+
 def unresolved(value: Any) -> "Decimal":
     raise NotImplementedError
 
@@ -67,7 +79,10 @@ class Multiply:
         (old_style, "int"),
         (one_of_two, "text"),
         (quoted, "duration"),
-        (a_list, "text"),
+        (a_list, "texts"),
+        (numbers, "floats"),
+        (anything, "json"),
+        (a_mapping, "json"),
         (Multiply(), "float"),
         (Multiply().method, "datetime"),
         (partial(str2datetime), "datetime"),

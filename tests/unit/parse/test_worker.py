@@ -38,25 +38,22 @@ def image(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def config(tmp_path: Path):
-    return load(write_tags(tmp_path / "conf.yaml", CONFIG)).config
+def run(tmp_path: Path, ledger):
+    loaded = load(write_tags(tmp_path / "conf.yaml", CONFIG))
+    return replace(make_run(ledger), config=loaded.config, registry=loaded.registry)
 
 
-def run_of(config):
-    return replace(make_run(None), config=config)
-
-
-def parsed(config, image: Path, *, describes: bool = True) -> Parsed:
-    reading = ingest_spec(run_of(config), WANTED).reading
+def parsed(run, image: Path, *, describes: bool = True) -> Parsed:
+    reading = ingest_spec(run, WANTED).reading
     spec = ParseSpec(reading=reading, workdir=image.parent, describes=describes)
     outcome = spec.build().read(Item(str(image)))
     assert isinstance(outcome, Parsed)
     return outcome
 
 
-def ingested(config, image: Path) -> Instance:
+def ingested(run, image: Path) -> Instance:
     """Read the row as a collection does."""
-    spec = ingest_spec(run_of(config), WANTED)
+    spec = ingest_spec(run, WANTED)
     instance = Instance(
         sop_uid="1", digest="d", study_uid="1", series_uid="1", sop_class="1", syntax="1", size=1,
         path=image.relative_to(spec.directory).as_posix(), state="stored",
@@ -74,10 +71,10 @@ def spoil(image: Path) -> None:
     image.write_bytes(image.read_bytes().replace(b"123456", b"4711x "))
 
 
-def test_parse_and_a_collection_read_the_same_of_a_file(config, image):
+def test_parse_and_a_collection_read_the_same_of_a_file(run, image):
     spoil(image)
 
-    of_parse, of_collection = parsed(config, image), ingested(config, image)
+    of_parse, of_collection = parsed(run, image), ingested(run, image)
 
     kinds = ("text", "date", "int", "float", *(tag.type for tag in WANTED))
     cells = decode(kinds, of_collection.row)
@@ -91,29 +88,29 @@ def test_parse_and_a_collection_read_the_same_of_a_file(config, image):
     assert tuple(of_parse.errors) == of_collection.errors
 
 
-def test_what_a_sink_wants_and_cannot_be_decoded_is_an_error_of_both(config, image):
+def test_what_a_sink_wants_and_cannot_be_decoded_is_an_error_of_both(run, image):
     spoil(image)
 
-    columns = [error.column for error in parsed(config, image).errors]
+    columns = [error.column for error in parsed(run, image).errors]
 
     assert columns == ["InstanceNumber", "failing", "*InstanceNumber"]
-    assert columns == [error.column for error in ingested(config, image).errors]
+    assert columns == [error.column for error in ingested(run, image).errors]
 
 
-def test_a_uid_of_the_object_that_cannot_be_decoded_is_an_error(config, image):
+def test_a_uid_of_the_object_that_cannot_be_decoded_is_an_error(run, image):
     image.write_bytes(image.read_bytes().replace(b"\x20\0\x0e\0UI", b"\x20\0\x0e\0ZZ"))
 
-    outcome = parsed(config, image)
+    outcome = parsed(run, image)
 
     assert outcome.about is not None
     assert outcome.about.stored.series_uid == ""
     assert ("*SeriesInstanceUID", "decode") in {(e.column, e.stage) for e in outcome.errors}
 
 
-def test_where_no_sink_wants_more_nothing_more_is_read(config, image):
+def test_where_no_sink_wants_more_nothing_more_is_read(run, image):
     spoil(image)
 
-    outcome = parsed(config, image, describes=False)
+    outcome = parsed(run, image, describes=False)
 
     assert outcome.about is None
     assert [error.column for error in outcome.errors] == ["InstanceNumber", "failing"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from pacsfw.report import Summary, exit_code, render
+from pacsfw.report import Summary, render
 
 
 def plain(summary):
@@ -124,22 +124,22 @@ def test_many_reasons_are_cut_short_and_the_rest_counted():
     ],
 )
 def test_the_exit_code_is_zero_only_when_every_study_is_complete(verdicts, code):
-    assert exit_code(Summary(verdicts=verdicts)) == code
+    assert Summary(verdicts=verdicts).exit_code == code
 
 
 def test_a_problem_beside_the_studies_is_not_a_success():
     summary = Summary(verdicts={"complete": 1}, problems=["table.csv: No space left on device"])
-    assert exit_code(summary) == 1
+    assert summary.exit_code == 1
     assert "problem        table.csv: No space left on device" in plain(summary)
 
 
 def test_empty_cells_alone_leave_the_run_a_success():
-    assert exit_code(Summary(verdicts={"complete": 1}, cell_errors={("a", "b"): 1})) == 0
+    assert Summary(verdicts={"complete": 1}, cell_errors={("a", "b"): 1}).exit_code == 0
 
 
 def test_a_note_is_shown_and_changes_nothing_else():
     summary = Summary(verdicts={"complete": 1}, notes=["objects of 2 studies came unasked"])
-    assert exit_code(summary) == 0
+    assert summary.exit_code == 0
     assert "note           objects of 2 studies came unasked" in plain(summary)
 
 
@@ -195,5 +195,5 @@ def test_what_a_peer_said_of_a_part_cannot_control_the_screen():
 def test_what_is_not_proven_is_not_a_success(verdicts):
     unproven = [("StudyDate 2020-01-31", "FE00: Cancelled")]
     summary = Summary(questions={"STUDY": 1}, verdicts=verdicts)
-    assert exit_code(summary) == 0
-    assert exit_code(replace(summary, unproven=unproven)) == 1
+    assert summary.exit_code == 0
+    assert replace(summary, unproven=unproven).exit_code == 1

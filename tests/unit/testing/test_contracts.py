@@ -7,7 +7,9 @@ import inspect
 import itertools
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 
@@ -23,12 +25,13 @@ from pacsfw.api import (
     Sink,
     Transfer,
 )
-from pacsfw.errors import Skip
+from pacsfw.errors import Skip, StateError
 from pacsfw.testing import (
     ConverterContract,
     LayoutContract,
     ObserverContract,
     QueryProviderContract,
+    RowCallbackContract,
     SinkContract,
     TagCallbackContract,
     TransferContract,
@@ -37,6 +40,7 @@ from pacsfw.testing import (
 HOOKS = {
     "layout": "pacsfw_layouts",
     "callback": "pacsfw_tag_callbacks",
+    "row-callback": "pacsfw_row_callbacks",
     "converter": "pacsfw_converters",
     "sink": "pacsfw_sinks",
     "query": "pacsfw_query_providers",
@@ -238,6 +242,80 @@ def test_a_layout_that_changes_the_header_fails(tmp_path):
 COUNT = itertools.count()
 
 
+class Sectioned:
+    """A layout with its first folder from a section."""
+
+    def open(self, context):
+        self.project = context.sections["site"]
+
+    def __call__(self, header):
+        return [self.project, *uid_layout(header)]
+
+
+def test_a_layout_is_opened_with_the_sections_of_the_contract(tmp_path):
+    component = Component(name="sectioned", factory=Sectioned, summary="by section")
+    assert failing(under(LayoutContract, component, sections={"site": "p"}), tmp_path) == []
+    (tmp_path / "without").mkdir()
+    assert failing(under(LayoutContract, component), tmp_path / "without") != []
+
+
+class Checking:
+    """A layout with a check; what is wrong is a subclass."""
+
+    answer = None
+
+    def __call__(self, header):
+        return uid_layout(header)
+
+    def check(self, context):
+        return self.answer
+
+
+class Telling(Checking):
+    answer = "the share is not mounted"
+
+
+class Refusing(Checking):
+    def check(self, context):
+        raise StateError("the share is not mounted")
+
+
+class Numbering(Checking):
+    answer = 7
+
+
+class Blank(Checking):
+    answer = " "
+
+
+class Falling(Checking):
+    def check(self, context):
+        return open("/nowhere/at/all").read()
+
+
+class Unasked(Checking):
+    def check(self):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("layout", "right"),
+    [
+        (Checking, True),
+        (Telling, True),
+        (Refusing, True),
+        (Numbering, False),
+        (Blank, False),
+        (Falling, False),
+        (Unasked, False),
+    ],
+)
+def test_a_check_answers_with_a_text_or_none(layout, right, tmp_path):
+    component = Component(name="checking", factory=layout, summary="checks")
+    wrong = [] if right else ["test_its_check_answers_with_a_text_or_none"]
+    assert failing(under(LayoutContract, component), tmp_path) == wrong
+
+
 # --- callbacks ----------------------------------------------------------------------------------
 
 
@@ -290,6 +368,98 @@ def test_wrong_callbacks_fail(callback, examples, failed, tmp_path):
     assert any(name.startswith(failed) for name in found) if failed else found == []
 
 
+# --- row callbacks ------------------------------------------------------------------------------
+
+
+class Size(NamedTuple):
+    pixels: int | None
+
+
+def pixels(header) -> Size:
+    if header.get("Rows") == 0:
+        raise ValueError("no rows")
+    rows, columns = header.get("Rows"), header.get("Columns")
+    return Size(rows * columns if rows and columns else None)
+
+
+def unannotated(header):
+    return pixels(header)
+
+
+def text_pixels(header) -> Size:
+    return Size(str(pixels(header).pixels))
+
+
+def unannounced(header) -> Size:
+    return {"pixels": pixels(header).pixels, str(header.get("PatientID")): 1}
+
+
+def inventing(header) -> Size:
+    return Size((header.get("Rows") or 0) * (header.get("Columns") or 0) or None)
+
+
+def assuming(header) -> Size:
+    return pixels(header) if header.Rows else Size(None)
+
+
+def quitting(header) -> Size:
+    if not header.get("Rows"):
+        raise SystemExit(1)
+    return pixels(header)
+
+
+def counting_calls(header) -> Size:
+    return Size(next(COUNT))
+
+
+def editing(header) -> Size:
+    header.dataset.PatientID = "edited"
+    return pixels(header)
+
+
+PIXELS = [({"Rows": 2, "Columns": 3}, Size(6))]
+
+
+@pytest.mark.parametrize(
+    ("callback", "examples", "failed"),
+    [
+        (pixels, PIXELS, ""),
+        (pixels, [], "test_the_examples_give_their_values"),
+        (pixels, [(PIXELS[0][0], Size(7))], "test_the_examples_give_their_values"),
+        (unannotated, PIXELS, "test_its_columns_are_known_beforehand"),
+        (text_pixels, PIXELS, "test_values_are_those_of_the_columns_that_it_promises"),
+        (unannounced, PIXELS, "test_values_are_those_of_the_columns_that_it_promises"),
+        (inventing, PIXELS, "test_what_it_cannot_tell_it_refuses"),
+        (assuming, PIXELS, "test_an_instance_without_the_attributes_has_empty_cells"),
+        (quitting, PIXELS, "test_an_instance_without_the_attributes_has_empty_cells"),
+        (counting_calls, PIXELS, "test_it_keeps_nothing_and_changes_nothing"),
+        (editing, PIXELS, "test_it_keeps_nothing_and_changes_nothing"),
+    ],
+)
+def test_wrong_row_callbacks_fail(callback, examples, failed, tmp_path):
+    contract = under(RowCallbackContract, of(callback), examples=examples, refused=[{"Rows": 0}])
+
+    try:
+        found = failing(contract, tmp_path)
+    except SystemExit:
+        found = ["test_an_instance_without_the_attributes_has_empty_cells"]
+
+    assert failed in found if failed else found == []
+
+
+def test_columns_of_a_row_callback_may_be_listed(tmp_path):
+    def size(header):
+        return {"pixels": pixels(header).pixels}
+
+    contract = under(
+        RowCallbackContract,
+        of(size),
+        examples=[(PIXELS[0][0], {"pixels": 6})],
+        columns={"pixels": "int"},
+    )
+    assert failing(contract, tmp_path) == []
+
+
 # --- converters ---------------------------------------------------------------------------------
 
 
@@ -337,6 +507,33 @@ class Numbered(Copying):
         return out / f"{next(COUNT)}.txt"
 
 
+class Shelving(Copying):
+    folder = ("sizes", "..")
+
+    def convert(self, files, out):
+        for output in super().convert(files, out):
+            yield replace(output, folder=self.folder)
+
+
+class OneName(Shelving):
+    folder = "sizes"
+
+
+class NoName(Shelving):
+    folder = ("sizes", None)
+
+
+class Wandering(Shelving):
+    @property
+    def folder(self):
+        return [str(next(COUNT))]
+
+
+class Fickle(Copying):
+    def fingerprint(self):
+        return str(next(COUNT))
+
+
 class Forgiving(Copying):
     def convert(self, files, out):
         try:
@@ -349,11 +546,16 @@ class Forgiving(Copying):
     ("converter", "failed"),
     [
         (Copying, ""),
+        (Shelving, ""),
+        (OneName, "test_it_produces_files_below_its_folder"),
+        (NoName, "test_it_produces_files_below_its_folder"),
+        (Wandering, "test_converting_again_gives_the_same_files"),
         (Beside, "test_it_produces_files_below_its_folder"),
         (Untold, "test_it_produces_files_below_its_folder"),
         (Nothing, "test_it_produces_files_below_its_folder"),
         (Editing, "test_what_it_reads_stays_as_it_is"),
         (Numbered, "test_converting_again_gives_the_same_files"),
+        (Fickle, "test_its_fingerprint_is_a_short_text_and_stays_the_same"),
         (Forgiving, "test_a_damaged_file_is_refused"),
     ],
 )
@@ -404,8 +606,6 @@ class Lazy(Keeping):
 
 class Stripping(Keeping):
     def deliver(self, batch):
-        from dataclasses import replace
-
         rows = [
             [cell.strip() if isinstance(cell, str) else cell for cell in row] for row in batch.rows
         ]

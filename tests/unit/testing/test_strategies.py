@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from pacsfw.dicom.decoding_errors import UnreadableObject
 from pacsfw.dicom.header import read_header
 from pacsfw.dicom.part10 import read_file_meta
-from pacsfw.steps.ingest.paths import target
+from pacsfw.paths import target
 from pacsfw.testing import strategies
 from pacsfw_plugins.layouts import BUNDLED, Template
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 
 import pytest
 
-from pacsfw.errors import ComponentError, TookTooLong
+from pacsfw.errors import TookTooLong
 from pacsfw.workers.limits import PATIENCE, limited
 
 
@@ -38,8 +37,3 @@ def test_in_other_threads_there_is_no_limit():
     thread.start()
     thread.join()
     assert found == [hang]
-
-
-def test_a_function_that_would_end_the_worker_is_refused():
-    with pytest.raises(ComponentError, match="SystemExit"):
-        limited(sys.exit, 10)(3)

@@ -12,7 +12,7 @@ from support.jobs import Spec, build
 
 pytestmark = pytest.mark.usefixtures("spawned")  # processes are what it is about
 
-KILLED = Crashed("the worker process ended with code -9")
+KILLED = Crashed("ended the worker process (SIGABRT)")
 
 
 def outcomes(jobs, size=2, **options):

@@ -52,7 +52,7 @@ def test_a_job_that_kills_its_process_costs_itself_only(outcomes):
         pool.submit(job)
     pool.close()
 
-    assert outcomes.of["crash"] == Crashed("the worker process ended with code -9")
+    assert outcomes.of["crash"] == Crashed("ended the worker process (SIGABRT)")
     assert outcomes.of["before"][1] == "before"
     assert outcomes.of["after"][1] == "after"
 
@@ -78,7 +78,7 @@ def test_of_many_jobs_that_a_process_was_given_only_the_one_to_blame_is_lost(out
 
     lost = {job: outcome for job, outcome in outcomes.of.items() if isinstance(outcome, Crashed)}
     assert lost == {
-        "crash": Crashed("the worker process ended with code -9"),
+        "crash": Crashed("ended the worker process (SIGABRT)"),
         "raise": Crashed("ValueError in the worker"),
         "hang": Crashed("took longer than 0.5 s"),
     }

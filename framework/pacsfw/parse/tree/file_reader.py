@@ -97,7 +97,14 @@ class FileReader:
         Folder for unpacked members of archives, one at a time.
     """
 
-    def __init__(self, headers: HeaderReader, read_row: ReadRow, folder: Path) -> None:
+    def __init__(
+        self,
+        headers: HeaderReader,
+        read_row: ReadRow,
+        folder: Path,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._close = close
         self._headers, self._read_row = headers, read_row
         self._archives = Archives(folder)
 
@@ -129,8 +136,9 @@ class FileReader:
             return Unparsed(DAMAGED, err.fault)
 
     def close(self) -> None:
-        """Close the open archives."""
+        """Close the open archives, and what reads the rows."""
         self._archives.close()
+        self._close()
 
     def _list(self, path: str) -> list[Item] | None:
         try:

@@ -34,15 +34,24 @@ class Tally:
     duplicates: int = 0
     """Instances whose SOP Instance UID an earlier row has, whether they have a row or not."""
 
+    blank: list[int] | None = None
+    """The columns that have no value in any row, by number; None before the first row."""
+    emptied: Counter[str] = field(default_factory=Counter)
+    """Cells that a component failed to make, by column and component."""
+
     def count(self, item: Item, outcome: Parsed | Unparsed | Crashed) -> None:
         """Count one outcome."""
         if isinstance(outcome, Parsed):
             self.files += 1
             self.rows += 1
+            blank = range(len(outcome.row)) if self.blank is None else self.blank
+            self.blank = [number for number in blank if outcome.row[number] is None]
             for error in outcome.errors:
                 if error.stage == "irregular":
                     continue
                 self.cells[f"{error.column or error.tag}: {error.reason}"] += 1
+                if error.plugin and error.stage in ("callback", "type"):
+                    self.emptied[f"{error.column}: {error.plugin}"] += 1
             if outcome.fault:
                 self.faulty[outcome.fault] += 1
             self.odd.update(outcome.odd)
@@ -56,6 +65,16 @@ class Tally:
             self.harmless[kind] += 1
         else:
             self.failed[reason] += 1
+
+    def emptied_by(self, columns: Sequence[str]) -> list[str]:
+        """Return a problem for each of these columns without a value, because of a component."""
+        blank = {columns[number] for number in self.blank or ()}
+        found = (each.partition(": ") for each in self.emptied)
+        return [
+            f"column {column}: has no value in any row, because {component} failed"
+            for column, _, component in found
+            if column in blank
+        ]
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts for JSON."""
@@ -78,11 +97,12 @@ def errors_of(item: Item, outcome: Parsed | Unparsed | Crashed) -> Sequence[Cell
     if isinstance(outcome, Parsed):
         return outcome.errors
     stage: Stage = "file" if item.is_file else "folder"
-    return [CellError.of_row(stage, outcome.reason)]
+    reason = str(outcome) if isinstance(outcome, Crashed) else outcome.reason
+    return [CellError.of_row(stage, reason)]
 
 
 def kind_and_reason(outcome: Unparsed | Crashed) -> tuple[str, str]:
     """Return the kind and reason of an outcome without a row."""
     if isinstance(outcome, Crashed):
-        return CRASHED, outcome.reason
+        return CRASHED, str(outcome)
     return outcome.kind, outcome.reason

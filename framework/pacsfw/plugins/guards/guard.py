@@ -12,8 +12,9 @@ from functools import cached_property, wraps
 from inspect import isfunction
 from typing import Any, TypeAlias
 
-from pacsfw.errors import ComponentError, ConfigError, OwnSignal
+from pacsfw.errors import ComponentError, ConfigError, OwnSignal, PacsfwError, Retry
 from pacsfw.plugins.boundary import Boundary
+from pacsfw.plugins.component_log import context_for
 
 Check: TypeAlias = Callable[[Any], str]
 """Returns how a result breaks the contract, empty if it does not; never quotes a value."""
@@ -55,7 +56,10 @@ class Rule:
     tolerated: bool = False
 
 
-_OPEN = Rule(passing=(ConfigError,))
+_SHARED = {
+    "open": Rule(passing=(ConfigError,)),
+    "check": Rule(passing=(PacsfwError, Retry)),
+}
 _ANY = Rule()
 
 
@@ -91,7 +95,7 @@ class Kind:
         return type(f"Guarded{self.base.__name__}", (self.base,), members)
 
     def _member(self, name: str, found: Any) -> Any:
-        rule = self.rules.get(name, _OPEN if name == "open" else _ANY)
+        rule = self.rules.get(name, _SHARED.get(name, _ANY))
         if isfunction(found):
             return _method(name, found, rule)
         return property(_reader(name, rule))
@@ -107,6 +111,8 @@ def _method(name: str, declared: Callable[..., Any], rule: Rule) -> Callable[...
         boundary: Boundary = self._boundary
         if rule.takes is not None:
             args = rule.takes(boundary, args)
+        if name == "open":
+            args = (context_for(args[0], boundary.kind, boundary.component), *args[1:])
         item = rule.item(args) if rule.item else ""
         function = getattr(self._inner, name)
         try:
@@ -138,7 +144,8 @@ def _called(
     **kwargs: Any,
 ) -> Any:  # fmt: skip
     try:
-        return boundary.call_for(item, name, function, *args, also=rule.passing, **kwargs)
+        with boundary.log.calling(boundary.kind, boundary.component, name, item):
+            return boundary.call_for(item, name, function, *args, also=rule.passing, **kwargs)
     except _Ours as ours:
         raise ours.error from None
 

@@ -195,4 +195,8 @@ def _guarded_callable(function: Callable[..., Any], boundary: Boundary) -> Calla
     def guard(*args: Any) -> Any:
         return call("call", function, *args)
 
+    if not isinstance(function, type):
+        for name in ("open", "close", "check"):  # `pacsfw.plugins.opening` guards these
+            if hasattr(function, name):
+                setattr(guard, name, getattr(function, name))
     return guard

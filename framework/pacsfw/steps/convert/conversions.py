@@ -28,6 +28,9 @@ from pacsfw.workers import Crashed, Done, WorkerPool
 STAGING = "convert"
 """Folder in the state folder for files that are being written."""
 
+DATA_FACT = "data of converter {}"
+"""Ledger fact, by the id of a converter: its `pacsfw.api.Closing.fingerprint` in the last run."""
+
 _log = logging.getLogger("pacsfw.convert")
 
 
@@ -48,16 +51,25 @@ class Conversions:
     Instances are converted as soon as their study has a verdict; series and studies only if no
     instance of the study is known to be missing. The ledger says which items are due, so none
     is lost. The next run retries failed items.
+
+    ``made_by`` is the number of the converter in the ledger's `Provenance`.
     """
 
-    def __init__(self, run: Run, convert: Convert, pool_of: Callable[[Done], WorkerPool]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        convert: Convert,
+        pool_of: Callable[[Done], WorkerPool],
+        made_by: int | None = None,
+    ) -> None:
+        self._made_by = made_by
         self._run, self._ledger, self._stop = run, run.ledger, run.stop
         self._storage = storage = run.storage
         self.convert, self._pool_of = convert, pool_of
         self.problem = ""
         self._root = convert.directory or storage.directory
         self._staging = _staging(storage.state, self._root) / convert.id
-        self._fingerprint = fingerprint(convert)
+        self._fingerprint = fingerprint(self._ledger, convert)
         self._pool: WorkerPool | None = None
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
@@ -73,9 +85,13 @@ class Conversions:
         known = self._ledger.conversions.outputs(self.convert.id)
         for item in {item for item, path in known if not os.path.lexists(path)}:
             self._ledger.conversions.forget(self.convert.id, item)
+        self.refresh()
+        self._thread.start()
+
+    def refresh(self) -> None:
+        """Queue every study that is due."""
         for uid in due(self._ledger, self.convert):
             self._queue.put(uid)
-        self._thread.start()
 
     def settled(self, study_uid: str) -> None:
         """Queue this study."""
@@ -144,6 +160,7 @@ class Conversions:
                 files=files,
                 staging=self._staging / hashlib.sha256(item.encode()).hexdigest()[:32],
                 target=self._root / Path(folder).relative_to(self._storage.directory),
+                root=self._root,
             )
 
     def _items(self, uid: str) -> Mapping[str, Sequence[Instance]]:
@@ -177,7 +194,7 @@ class Conversions:
     def _done(self, job: Job, outcome: Made | ConversionRefused | Crashed) -> None:
         outputs = outcome.outputs if isinstance(outcome, Made) else ()
         if isinstance(outcome, Made):
-            reason = place(self._ledger, self._storage.state, self.convert.id, job, outputs)
+            reason = place(self._ledger, self._storage.state, self.convert.id, job, outcome)
         else:
             reason = outcome.reason or "no reason given"
         state: State = "done"
@@ -193,6 +210,7 @@ class Conversions:
             state=state,
             reason=reason,
             component=self.convert.component,
+            made_by=self._made_by,
         )
         _remove(self._ledger.conversions.record(conversion, outputs, self._run.clock.now()))
         shutil.rmtree(job.staging, ignore_errors=True)
@@ -233,8 +251,18 @@ class Conversions:
         _log.error("converter %s: %s", self.convert.component, self.problem)
 
 
-def fingerprint(convert: Convert) -> str:
-    """Return a digest that changes with the converter, its version and its options.
+def note_data(ledger: Ledger, convert: Convert, data: str) -> None:
+    """Record what a converter says of its data: only a run builds it to ask."""
+    if data != _data_of(ledger, convert):
+        ledger.set_value(DATA_FACT.format(convert.id), data)
+
+
+def _data_of(ledger: Ledger, convert: Convert) -> str:
+    return ledger.get_value(DATA_FACT.format(convert.id)) or ""
+
+
+def fingerprint(ledger: Ledger, convert: Convert) -> str:
+    """Return a digest that changes with the converter, its version, code, data and options.
 
     It is a digest because options may hold secrets, which must not get into the ledger.
     """
@@ -244,13 +272,15 @@ def fingerprint(convert: Convert) -> str:
         convert.component,
         str(convert.directory or ""),
     ]
+    # Nothing is added if there is neither: what an older pacsfw converted is not done again.
+    parts += [each for each in (convert.code, _data_of(ledger, convert)) if each]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def due(ledger: Ledger, convert: Convert) -> Sequence[str]:
     """Return the studies with items that are left to convert."""
     return ledger.conversions.due(
-        convert.id, fingerprint(convert), whole=convert.scope != "instance"
+        convert.id, fingerprint(ledger, convert), whole=convert.scope != "instance"
     )
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from pacsfw.durable import sync_folder
 from pacsfw.ledger import Ledger
-from pacsfw.ledger.conversions import Output
-from pacsfw.steps.convert.worker import Job
+from pacsfw.paths import LONGEST_PATH
+from pacsfw.steps.convert.worker import Job, Made
+
+_TAKEN = {errno.EEXIST, errno.ENOTDIR}
+"""Errors of making a folder if a file has its name."""
 
 
-def place(ledger: Ledger, state: Path, converter: str, job: Job, outputs: Sequence[Output]) -> str:
+def place(ledger: Ledger, state: Path, converter: str, job: Job, made: Made) -> str:
     """Move the files of a job from its staging folder to their final paths.
 
     The ledger records the owner of the files before the first one is moved. After a kill, the
@@ -23,7 +26,7 @@ def place(ledger: Ledger, state: Path, converter: str, job: Job, outputs: Sequen
     str
         The reason why nothing was moved, such as a path that is taken; empty on success.
     """
-    for output in outputs:
+    for output in made.outputs:
         owner = ledger.conversions.owner(output.path)
         if owner is not None and owner != (converter, job.item):
             other = "another item of this converter" if owner[0] == converter else owner[0]
@@ -32,12 +35,18 @@ def place(ledger: Ledger, state: Path, converter: str, job: Job, outputs: Sequen
             return "a file of that name exists already, and no converter wrote it"
         if Path(output.path).is_relative_to(state):
             return "its file would be in the state folder"
-    ledger.conversions.announce(converter, job.item, outputs)
-    folders = {Path(output.path).parent for output in outputs}
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True)
-    for output in outputs:
-        staged = job.staging / Path(output.path).relative_to(job.target)
+        if len(os.fsencode(output.path)) > LONGEST_PATH:
+            return f"its file would have a path longer than {LONGEST_PATH} bytes"
+    folders = {Path(output.path).parent for output in made.outputs}
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        if err.errno in _TAKEN:
+            return "a file has the name of one of its folders"
+        raise
+    ledger.conversions.announce(converter, job.item, made.outputs)
+    for output, staged in zip(made.outputs, made.staged, strict=True):
         os.replace(staged, output.path)  # the path is a str
     for folder in folders:
         sync_folder(folder)

@@ -10,10 +10,11 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 
 from pacsfw.api import Batch, RunContext, Sink
-from pacsfw.errors import ComponentError, PacsfwError, Refused, Retry, StateError
+from pacsfw.errors import ComponentError, PacsfwError, Refused, Retry
 from pacsfw.ledger import Ledger
 from pacsfw.ledger.deliveries import Begun, RefusedRow
 from pacsfw.retries import retrying
+from pacsfw.steps.deliver.content import Content
 from pacsfw.steps.deliver.refusals import ITEM_ERRORS, Courier
 from pacsfw.steps.deliver.sources import RowSource
 
@@ -45,6 +46,8 @@ class Outbox:
         The rows to deliver.
     component
         The sink with its distribution and version, for messages and the ledger.
+    basis
+        What all of its rows rest on; None: that of the source.
     follows
         Whether the table belongs to a main table. If the target exists, but this collection
         has not begun it, it is a leftover of another collection and is replaced.
@@ -66,12 +69,15 @@ class Outbox:
         ledger: Ledger,
         *,
         component: str = "",
+        basis: str | None = None,
         follows: bool = False,
         targets: AbstractSet[str] = frozenset(),
     ) -> None:
         self.name = name
         self._targets = targets
         self.component = component or name
+        basis = source.basis if basis is None else basis
+        self._content = Content(name, sink, source.table, ledger, basis)
         self.follows = follows
         self.listeners: Sequence[Outbox] = ()
         self.problem = ""
@@ -159,7 +165,9 @@ class Outbox:
             sink.open(self._context)
             self._opened = True
         there = sink.has(table.name)
-        begun = deliveries.begun(self.name) or (self._moved_here() if there else None)
+        begun = deliveries.begun(self.name)
+        if begun is None and there:
+            begun = self._content.moved_here(self._targets)
         if begun is not None:
             self._resume(begun, there=there)
         elif there and self.follows:
@@ -168,7 +176,7 @@ class Outbox:
             self._rewrite = sink.rewrites
         else:
             sink.begin(table)
-            deliveries.record(self.name, self._committed())
+            deliveries.record(self.name, self._content.committed())
         self._prepared = True
 
     def _resume(self, begun: Begun, *, there: bool) -> None:
@@ -176,45 +184,19 @@ class Outbox:
         sink, table, deliveries = self._sink, self._source.table, self._ledger.deliveries
         trusted = there and not begun.dirty
         if trusted:
-            self._check(begun)
+            self._content.check(begun)
         # An older ledger does not know the basis: what is rewritten is right.
         known = begun.basis is not None or sink.rewrites
-        moved = known and begun.basis != self._source.basis
+        moved = known and begun.basis != self._content.basis
         if trusted and not (moved or self._reparse):
             sink.restore(table, begun.position)
-            deliveries.record(self.name, self._committed())
+            deliveries.record(self.name, self._content.committed())
         elif sink.rewrites:
             deliveries.mark_dirty(self.name)
             self._rewrite = True
         else:
             deliveries.forget(self.name)
-            deliveries.record(self.name, self._committed())
-
-    def _moved_here(self) -> Begun | None:
-        """Find the target by its content, under the name that it had before it was moved."""
-        for name, begun in self._ledger.deliveries.marked():
-            if name not in self._targets and self._is(begun):
-                self._ledger.deliveries.rename(name, self.name)
-                return begun
-        return None
-
-    def _check(self, begun: Begun) -> None:
-        self._sink.check(begun.position)
-        if begun.mark and not self._is(begun):
-            raise StateError(
-                f"table {self.name}: holds other rows than this collection has written: it was "
-                "edited or replaced; move it away, and pacsfw writes it again"
-            )
-
-    def _is(self, begun: Begun) -> bool:
-        """Return whether the target has this content."""
-        return self._sink.mark(self._source.table, begun.position) == begun.mark
-
-    def _committed(self) -> Begun:
-        """Return what the ledger records of the present content."""
-        position = self._sink.position()
-        mark = self._sink.mark(self._source.table, position)
-        return Begun(position=position, mark=mark, basis=self._source.basis)
+            deliveries.record(self.name, self._content.committed())
 
     def _queue_due(self) -> None:
         for key in self._source.due(self.name):
@@ -331,7 +313,7 @@ class Outbox:
             refused = self._courier.deliver_each(self._batches(versions))
         versions = [(key, self._delivered(key, version)) for key, version in versions]
         changed = self._ledger.deliveries.rewritten(
-            self.name, versions, self._committed(), self.component, refused
+            self.name, versions, self._content.committed(), self.component, refused
         )
         self._rewrite = False
         if changed:

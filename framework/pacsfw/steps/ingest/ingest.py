@@ -51,6 +51,20 @@ class Reparse:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A job: ask the layout for the path of a stored instance."""
+
+    instance: Instance
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Outcome of `Place`: the path below the dataset folder, empty if the layout fails."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unwritable:
     """Outcome if the dataset folder cannot be written; the instance stays in the spool."""
 
@@ -75,6 +89,8 @@ class Ingest:
         Names the folders and the file of an instance; its name, distribution and version.
     rule
         The fingerprint of the layout, for what it leaves out.
+    placed_by, read_by
+        The numbers of the layout and of the callbacks in the ledger's `Provenance`.
     reader
         Reads headers. It learns from the first instance which attributes the layout needs.
     known
@@ -83,6 +99,8 @@ class Ingest:
         Whether instances of other studies are stored, too; otherwise they are quarantined.
     durable
         No power cut may lose an instance at any time.
+    close
+        Closes the layout and the callbacks, at the end of the worker.
     """
 
     def __init__(
@@ -96,21 +114,28 @@ class Ingest:
         known: frozenset[str] = frozenset(),
         *,
         rule: str = "",
+        placed_by: int | None = None,
+        read_by: int | None = None,
         unsolicited: bool = True,
         durable: bool = False,
+        close: Callable[[], None] = lambda: None,
     ) -> None:
+        self.close = close
         self._archive, self._state, self._below = archive, state, f"{archive.as_posix()}/"
         self._durable_below = archive if durable else None
         self._placing = Placing(layout, layout_name, rule, archive, state)
         self._read_row = read_row
+        self._placed_by, self._read_by = placed_by, read_by
         self._known, self._unsolicited = known, unsolicited
         self._reader = reader or HeaderReader()
         self._reader.want([*map(parse, (*_UIDS, "PatientID")), *integrity.PATHS])
 
-    def __call__(self, job: Sealed | Reparse) -> Instance | Unwritable | Vanished:
+    def __call__(self, job: Sealed | Reparse | Place) -> Instance | Placed | Unwritable | Vanished:
         """Do one job."""
         if isinstance(job, Reparse):
             return self._reparse(job.instance)
+        if isinstance(job, Place):
+            return self._path_now(job.instance)
         if not self._archive.is_dir():
             return Unwritable("storage.directory is not a folder any more")
         try:
@@ -154,6 +179,8 @@ class Ingest:
             row=row,
             errors=(*errors, *irregular(header)),
             rejects=rejects,
+            placed_by=self._placed_by,
+            read_by=self._read_by,
         )
 
     def _commit(self, spooled: Path, path: Path, record: Instance) -> bool:
@@ -215,7 +242,18 @@ class Ingest:
             row, errors = self._read_row(header)
         except (UnreadableObject, OSError) as err:
             return without_row(instance, f"{type(err).__name__}: the stored file cannot be read")
-        return replace(instance, row=row, errors=(*errors, *irregular(header)))
+        errors = (*errors, *irregular(header))
+        return replace(instance, row=row, errors=errors, read_by=self._read_by)
+
+    def _path_now(self, instance: Instance) -> Placed:
+        """Return where the layout puts a stored instance now."""
+        try:
+            path = self._placing.place(self._reader.read(self._archive / instance.path))
+        except InstanceRefused:
+            return Placed("")
+        except (UnreadableObject, OSError, Skip):  # what is stored stays stored
+            return Placed(instance.path)
+        return Placed(path.as_posix()[len(self._below) :])
 
 
 def without_row(instance: Instance, reason: str) -> Instance:

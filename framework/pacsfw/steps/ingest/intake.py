@@ -66,7 +66,7 @@ class Intake:
         self._archive, self._state = run.storage.directory, run.storage.state
         self._spool, self._capacity = spool, capacity
         self._arriving, self._supervisor = arriving, supervisor
-        self._pool = WorkerPool(workers, spec, self._guarded_done, ahead=AHEAD)
+        self._pool = WorkerPool(workers, spec, self._guarded_done, ahead=AHEAD, blame=run.blame)
         self._senders = senders
         self._held: set[tuple[str, str]] = set()
         """SOP Instance UID and digest of the held instances."""
@@ -194,7 +194,7 @@ class Intake:
             self._arriving.on_the_way([Discarded(job.file, job.sop_uid, "its spool file is gone")])
             return None
         if isinstance(outcome, Crashed):
-            outcome = quarantine(job, self._state, f"ingest: {outcome.reason}")
+            outcome = quarantine(job, self._state, f"ingest: {outcome}")
         if self._is_recognised(job, outcome):
             self._again.put(_as_sealed(outcome, self._state / outcome.path))
             why = "it is taken again under the UID of its data set"

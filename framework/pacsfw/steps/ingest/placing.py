@@ -11,10 +11,8 @@ from pacsfw.api import Layout
 from pacsfw.dicom.header import FileHeader
 from pacsfw.errors import ComponentError, Skip
 from pacsfw.ledger.instances import Instance
-from pacsfw.steps.ingest.paths import target
+from pacsfw.paths import LONGEST_PATH, target
 from pacsfw.steps.ingest.skipping import reason_of
-
-_LONGEST_PATH = 4095  # bytes: Linux's PATH_MAX without the final NUL
 
 
 class InstanceRefused(Exception):
@@ -72,8 +70,8 @@ class Placing:
             raise InstanceRefused(f"layout {self._component}: {err}", self._component) from err
         if path == self._state or path.as_posix().startswith(self._state_below):
             raise self.refused("points into the state folder")
-        if len(os.fsencode(path)) > _LONGEST_PATH:
-            raise self.refused(f"chose a path longer than {_LONGEST_PATH} bytes")
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            raise self.refused(f"chose a path longer than {LONGEST_PATH} bytes")
         return path
 
     def refused(self, why: str) -> InstanceRefused:

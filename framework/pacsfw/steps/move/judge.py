@@ -80,8 +80,11 @@ class Judge:
             self._ledger.studies.settle(study_uid, verdict, now, self._components)
             evidence.judge(study_uid, verdict.series)
             evidence.settle_trials(study_uid, lacking)
+        # Its instances may have been placed and read by other components than those of this run.
+        made = self._ledger.provenance.of_study(study_uid)
+        components = {**self._components, **{kind: ", ".join(made[kind]) for kind in made}}
         self._run.notify(
-            StudySettled(at=now, study_uid=study_uid, verdict=verdict, components=self._components)
+            StudySettled(at=now, study_uid=study_uid, verdict=verdict, components=components)
         )
         if self._settled is not None:
             self._settled.settled(study_uid)

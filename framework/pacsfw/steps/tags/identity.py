@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from pacsfw.config import Tag
-from pacsfw.plugins import BUNDLED
-from pacsfw.plugins.origin import source_of
+from pacsfw.config import TagEntry
 from pacsfw.plugins.registry import Registry
 
 
-def tags_identity(tags: Sequence[Tag], registry: Registry, charset: str) -> str:
-    """Return a digest that changes with the tags, the code of their callbacks or the charset.
+def tags_identity(tags: Sequence[TagEntry], registry: Registry, charset: str) -> str:
+    """Return a digest that changes with the tags, the identity of their callbacks or the charset.
 
     ``tags`` include those that sinks ask for: rows without these are incomplete. It is a digest
     because options of callbacks may hold secrets, which must not get into the ledger.
@@ -23,11 +21,9 @@ def tags_identity(tags: Sequence[Tag], registry: Registry, charset: str) -> str:
     parts = [_without_places(asdict(tag)) for tag in tags]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
     digest.update(charset.encode())
-    for use in (use for tag in tags for use in tag.callbacks):
-        offer = registry.select("callback", use.name)
-        digest.update(offer.owner.encode())
-        if offer.distribution != BUNDLED:
-            digest.update(source_of(offer.component.factory(**use.options)))
+    for kind, use in (each for tag in tags for each in tag.uses):
+        found = registry.identify(kind, use.name, use.options)
+        digest.update(f"{found.digest} {found.info.version}".encode())
     return digest.hexdigest()
 
 

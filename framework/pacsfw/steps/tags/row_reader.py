@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any
 
 from pacsfw.api import Row, TagCallback
@@ -15,7 +13,7 @@ from pacsfw.dicom.decoding_errors import decoding
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.wanted import Plan
-from pacsfw.errors import ComponentError
+from pacsfw.plugins.boundary import is_own_signal, reason_of, write_traceback
 from pacsfw.steps.tags.raw import raw_text
 from pacsfw.steps.tags.source import CellFailed, ValueSource, fit
 
@@ -131,7 +129,10 @@ class _TagReader:
         if value is None:
             return False, None
         value = self._call_back(source, value, header)
-        return True, fit(value, self._tag.type, source.path, header)
+        try:
+            return True, fit(value, self._tag.type, source.path, header)
+        except CellFailed as failed:  # what does not fit was made by the last callback
+            raise CellFailed(failed.stage, failed.reason, self._chain[-1][0]) from None
 
     def _call_back(self, source: ValueSource, value: Any, header: FileHeader) -> Any:
         with decoding(source.path.text, header.warnings):  # for values that decode on use
@@ -140,8 +141,11 @@ class _TagReader:
                     break
                 try:
                     value = callback(value)
-                except Exception as error:  # noqa: BLE001 - plugin code: its fault is data
-                    raise CellFailed("callback", _location_of(error), name) from None
+                except BaseException as error:  # plugin boundary: its fault is data
+                    if is_own_signal(error):
+                        raise
+                    write_traceback("callback", name, "call", error)
+                    raise CellFailed("callback", reason_of(error), name) from None
         return value
 
     def _error(self, source: ValueSource, failed: CellFailed) -> CellError:
@@ -156,13 +160,3 @@ def _raw(source: ValueSource, header: FileHeader) -> str | None:
         return raw_text(source.leaves(header), header.charset)
     except CellFailed:
         return None
-
-
-def _location_of(error: Exception) -> str:
-    """Return the exception and its location, but not its text, which may quote the value."""
-    if isinstance(error, ComponentError):
-        return str(error)
-    *_, (frame, line) = walk_tb(error.__traceback__)
-    file = Path(frame.f_code.co_filename)
-    name = type(error).__name__
-    return name if file == Path(__file__) else f"{name} at {file.name}:{line}"

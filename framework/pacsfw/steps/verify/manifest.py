@@ -61,8 +61,14 @@ class Manifest:
         """Begin a study; these components, by kind, transferred and processed it."""
         self._components = {kind: list(named) for kind, named in components.items()}
 
-    def file(self, checked: Checked, verdict: Verdict | None, flags: Sequence[str]) -> None:
-        """Add an instance that is on the disk."""
+    def file(
+        self,
+        checked: Checked,
+        verdict: Verdict | None,
+        flags: Sequence[str],
+        made: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Add an instance that is on the disk; ``made`` are the components of this instance."""
         instance = checked.instance
         self._write(
             {
@@ -82,6 +88,7 @@ class Manifest:
                 "address": instance.address,
             },
             verdict,
+            made,
         )
 
     def missing(self, study_uid: str, series_uid: str, sop_uid: str, verdict: Verdict) -> None:
@@ -101,14 +108,19 @@ class Manifest:
         }
         self._write(facts, verdict)
 
-    def _write(self, facts: Mapping[str, Any], verdict: Verdict | None) -> None:
+    def _write(
+        self,
+        facts: Mapping[str, Any],
+        verdict: Verdict | None,
+        made: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         line = {
             **facts,
             "verdict": verdict.state if verdict else None,
             "reason": verdict.reason if verdict else "",
             "expected": verdict.expected if verdict else None,
             "source": verdict.source if verdict else "",
-            "components": self._components,
+            "components": {**self._components, **(made or {})},
         }
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 

@@ -17,6 +17,7 @@ from pacsfw.testing.contracts.converter import ConverterContract
 from pacsfw.testing.contracts.layout import LayoutContract
 from pacsfw.testing.contracts.observer import ObserverContract
 from pacsfw.testing.contracts.query import QueryProviderContract
+from pacsfw.testing.contracts.row_callback import RowCallbackContract
 from pacsfw.testing.contracts.sink import SinkContract
 from pacsfw.testing.contracts.transfer import TransferContract
 
@@ -25,6 +26,7 @@ __all__ = [
     "LayoutContract",
     "ObserverContract",
     "QueryProviderContract",
+    "RowCallbackContract",
     "SinkContract",
     "TagCallbackContract",
     "TransferContract",

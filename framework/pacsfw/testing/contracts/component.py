@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,9 +15,13 @@ from jsonschema import Draft202012Validator
 
 from pacsfw.api import Clock, Closing, Component, Net, RunContext
 from pacsfw.api.components import Lazy
+from pacsfw.errors import PacsfwError, Retry
 from pacsfw.plugins import registry_of
+from pacsfw.plugins.boundary import Boundary
 from pacsfw.plugins.discovery import Candidate
 from pacsfw.plugins.facts import PLAIN_CALLABLES, disagreement
+from pacsfw.plugins.opening import open_callable
+from pacsfw.plugins.origin import fingerprint_of
 from pacsfw.plugins.registry import Registry
 
 
@@ -46,8 +51,16 @@ class ComponentContract:
         return self.options
 
     def make(self, **options: Any) -> Any:
-        """Build it with ``options`` of this contract and additional ones."""
-        return self.registry().make(self.kind, self.name, {**self.options, **options})
+        """Build it with ``options`` of this contract and additional ones.
+
+        A layout or callback with ``open`` is opened as well.
+        """
+        built = self.registry().make(self.kind, self.name, {**self.options, **options})
+        if self.kind in PLAIN_CALLABLES:
+            # Not closed before the end of the tests: it may be used as long as it exists.
+            context = self.context(Path(tempfile.gettempdir()))
+            open_callable(ExitStack(), self.kind, self.name, built, context)
+        return built
 
     def context(self, workdir: Path, net: Net | None = None) -> RunContext:
         """Return the context with which it is opened."""
@@ -127,6 +140,29 @@ class ComponentContract:
         options = {**self.options, **self.options_in(tmp_path)}
         wrong = disagreement(self.kind, component, options, component.factory(**options))
         assert not wrong, f"{self.name}: {wrong}"
+
+    def test_its_check_answers_with_a_text_or_none(self, tmp_path: Path) -> None:
+        """``pacsfw plugins doctor -f`` calls it on an object that is not opened."""
+        built = self.registry().make(
+            self.kind, self.name, {**self.options, **self.options_in(tmp_path)}
+        )
+        check = getattr(built, "check", None)
+        if not callable(check) or isinstance(built, type):
+            return
+        try:
+            answer = check(self.context(tmp_path))
+        except (PacsfwError, Retry):  # these are answers, too
+            return
+        told = answer is None or (isinstance(answer, str) and answer.strip())
+        assert told, f"{self.name}: check returned {answer!r}, not a text or None"
+
+    def test_its_fingerprint_is_a_short_text_and_stays_the_same(self, tmp_path: Path) -> None:
+        """Another one means other data: the ledger keeps it, and manifests show it."""
+        component = self.component()
+        options = {**self.options, **self.options_in(tmp_path)}
+        boundary = Boundary(self.kind, repr(self.name))
+        one, other = (fingerprint_of(boundary, component.factory(**options)) for _ in range(2))
+        assert one == other, f"{self.name}: its fingerprint changes although nothing else does"
 
     def test_every_use_gets_an_object_of_its_own(self, tmp_path: Path) -> None:
         """Objects are not shared: each worker process and each use builds its own."""

@@ -72,7 +72,7 @@ class ConverterContract(ComponentContract):
                 files = next(self.items(tmp_path / "in"))
                 out = tmp_path / attempt
                 produced = self.convert(converter, files, out)
-                names.append({each.path.relative_to(out) for each in produced})
+                names.append({(each.path.relative_to(out), _names(each)) for each in produced})
         assert names[0] == names[1], "the names of the files differ between calls"
 
     def test_a_damaged_file_is_refused(self, tmp_path: Path) -> None:
@@ -118,6 +118,17 @@ def _check(produced: OutputFile, sources: set[str], out: Path) -> None:
     assert produced.sources, f"{produced.path.name} has no sources"
     foreign = set(produced.sources) - sources
     assert not foreign, f"{produced.path.name} names sources that were not passed in: {foreign}"
+    _names(produced)
+
+
+def _names(produced: OutputFile) -> tuple[str, ...] | None:
+    """Return the names of the folders that it chooses."""
+    names = produced.folder
+    if names is None:
+        return None
+    right = not isinstance(names, str) and all(isinstance(name, str) and name for name in names)
+    assert right, f"{produced.path.name}: its folder is not a sequence of names"
+    return tuple(names)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from pacsfw.api import Layout
 from pacsfw.dicom.header import FileHeader
 from pacsfw.errors import Skip
-from pacsfw.steps.ingest.paths import target
+from pacsfw.paths import target
 from pacsfw.steps.ingest.skipping import QUOTES, reason_of
 from pacsfw.testing.contracts.component import ComponentContract
 from pacsfw.testing.contracts.headers import awkward_headers, ordinary_headers

@@ -278,3 +278,59 @@ def test_after_a_kill_between_placing_and_recording_the_next_run_goes_on(room, m
 
     assert room.run() == ITEMS
     assert room.files() == PLACES
+
+
+class Shelved(Lines):
+    """Puts its files where it likes."""
+
+    folder = ("shelf",)
+
+    def convert(self, files, out):
+        for output in super().convert(files, out):
+            yield replace(output, folder=self.folder)
+
+
+def test_files_may_leave_the_folders_of_the_layout(room, tmp_path):
+    room.converter = Shelved()
+    room.converter.name = "{}.txt"
+    room.run(directory=tmp_path / "out")
+
+    assert len(room.files()) == 4
+    assert all(path.startswith("out/shelf/") for path in room.files())
+
+
+def test_another_folder_removes_the_files_from_the_former_one(room):
+    room.converter = Shelved()
+    room.converter.name = "{}.txt"
+    room.run()
+    before = room.files()
+    room.converter.folder = ("other", "shelf")
+    room.run(use=Use("lines", {"a": 2}))
+
+    assert all(path.startswith("archive/shelf/") for path in before)
+    assert room.files() == [path.replace("shelf", "other/shelf") for path in before]
+
+
+def test_two_items_with_the_same_place_are_not_mixed(room):
+    room.converter = Shelved()
+    room.run()
+
+    states = {c.state: c.reason for uid in "12" for c in conversions_of(room, uid)}
+    assert set(states) == {"done", "failed"}
+    assert states["failed"] == "the name of its file is taken by another item of this converter"
+    assert room.files() == ["archive/shelf/lines.txt"]
+
+
+def test_a_file_in_place_of_its_folder_costs_its_item(room):
+    (room.archive / "shelf").write_bytes(b"mine")
+    room.converter = Shelved()
+    room.run()
+
+    assert room.problem == ""
+    reasons = {c.reason for uid in "12" for c in conversions_of(room, uid)}
+    assert reasons == {"a file has the name of one of its folders"}
+    assert (room.archive / "shelf").read_bytes() == b"mine"
+
+
+def conversions_of(room, uid):
+    return room.ledger.conversions.of_study("lines", uid).values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def job(tmp_path):
         fingerprint="f",
         files=files,
         staging=tmp_path / "staging" / "x",
-        target=tmp_path / "archive",
+        target=tmp_path / "archive" / "layout",
+        root=tmp_path / "archive",
     )
 
 
@@ -63,6 +65,35 @@ def test_what_was_written_is_described_at_its_place(job):
     assert output.size == 4
     assert output.digest == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
     assert output.sources == ("1.1", "1.2")
+
+
+def test_the_converter_may_choose_the_folder(job):
+    def convert(files, out):
+        yield replace(file(out, "a.txt"), folder=["..", "a/b", ".hidden"])
+        yield replace(file(out, "sub/b.txt"), folder=())
+        yield file(out, "c.txt")
+
+    made = works(convert, job)
+
+    places = [Path(output.path).relative_to(job.root).as_posix() for output in made.outputs]
+    assert places == ["%2E%2E/a%2Fb/%2Ehidden/a.txt", "sub/b.txt", "layout/c.txt"]
+    names = [path.relative_to(job.staging.resolve()).as_posix() for path in made.staged]
+    assert names == ["a.txt", "sub/b.txt", "c.txt"]
+
+
+@pytest.mark.parametrize("folder", ["text", b"bytes", 7, [""], ["a", None], [1]])
+def test_a_folder_that_is_not_a_sequence_of_names_is_refused(job, folder):
+    refused = works(lambda files, out: [replace(file(out), folder=folder)], job)
+
+    assert refused == ConversionRefused("it names a folder that is not a sequence of names")
+
+
+def test_two_files_with_the_same_place_are_refused(job):
+    def convert(files, out):
+        yield replace(file(out, "q/a.txt"), folder=["p"])
+        yield replace(file(out, "a.txt"), folder=["p", "q"])
+
+    assert works(convert, job).reason == "it gives two files the same folder and name"
 
 
 def link(files, out):
@@ -160,3 +191,19 @@ def test_a_converter_that_asks_for_it_is_tried_again_in_an_empty_folder(job, mon
         raise Retry("licence server is busy")
 
     assert works(never, job) == ConversionRefused("licence server is busy (tried 3 times)")
+
+
+def test_the_converter_is_closed_with_its_worker():
+    closed = []
+
+    class Closes(Converter):
+        def convert(self, files, out):
+            return []
+
+        def close(self):
+            closed.append(True)
+
+    work = Work(Closes(), 10.0)
+    assert not closed
+    work.close()
+    assert closed == [True]

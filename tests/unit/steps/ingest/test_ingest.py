@@ -16,7 +16,14 @@ from pacsfw.ledger.cells import NO_CELLS, encode
 from pacsfw.plugins.boundary import Fault
 from pacsfw.spool.records import Sealed
 from pacsfw.spool.writer import Spool
-from pacsfw.steps.ingest.ingest import Ingest, Reparse, Unwritable, Vanished
+from pacsfw.steps.ingest.ingest import (
+    Ingest,
+    Place,
+    Placed,
+    Reparse,
+    Unwritable,
+    Vanished,
+)
 from pacsfw.steps.ingest.rejection import KEY_OBJECT_SELECTION
 from pacsfw.testing import make_studies
 from pacsfw_plugins.layouts import Template
@@ -531,3 +538,25 @@ def test_the_fault_of_a_guarded_layout_is_the_reason(room, source):
 
     assert result.reason == "layout a layout failed: KeyError at here.py:7"
     assert result.component == "a layout"
+
+
+def test_a_stored_instance_is_stamped_and_reading_it_again_keeps_its_layout(room, source):
+    stored = ingest(room, placed_by=1, read_by=2)(spooled(room, source[0]))
+    assert (stored.placed_by, stored.read_by) == (1, 2)
+
+    again = ingest(room, placed_by=3, read_by=4)(Reparse(stored))
+
+    assert (again.placed_by, again.read_by) == (1, 4)
+
+
+def test_a_layout_says_where_it_puts_a_stored_instance_now(room, source):
+    stored = ingest(room)(spooled(room, source[0]))
+    other = Template("{Modality}/{SOPInstanceUID}.dcm")
+
+    assert ingest(room)(Place(stored)) == Placed(stored.path)
+    assert ingest(room, other)(Place(stored)) == Placed(f"CT/{stored.sop_uid}.dcm")
+    assert ingest(room, guard("layout", raising(ValueError())))(Place(stored)) == Placed("")
+    # It stays: it was stored before the layout left it out, or its file cannot be asked for.
+    assert ingest(room, raising(Skip("no")))(Place(stored)) == Placed(stored.path)
+    (room / "archive" / stored.path).unlink()
+    assert ingest(room, other)(Place(stored)) == Placed(stored.path)

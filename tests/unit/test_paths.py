@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pacsfw.steps.ingest.paths import LONGEST, MISSING, escape, target
+from pacsfw.paths import LONGEST, MISSING, escape, target
 
 NASTY = [
     "../../x", "/etc/x", "a/b", "a\\b", "CON", "con.txt", "Nul .x", "COM1", "LPT¹", "COM", "CONX",

@@ -19,6 +19,9 @@ MISSING = "%missing"
 LONGEST = 180
 """Maximum bytes of UTF-8 in a component; file systems allow 255, converters add suffixes."""
 
+LONGEST_PATH = 4095
+"""Maximum bytes of a path: Linux's PATH_MAX without the final NUL."""
+
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._-+@=^,()")
 _STAYS_WHOLE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 ._+@=^,()-]*[A-Za-z0-9_-])?")
 """Matches most names, such as UIDs: ASCII that stays as it is, unless it is a device name."""

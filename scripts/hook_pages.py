@@ -58,7 +58,7 @@ REFERENCE = {
         *("Event", "RunStarted", "ResourcesFound", "MoveStarted", "FilesParsed", "StudyStarted"),
         *("InstanceIngested", "StudySettled", "Converted", "Waiting", "Paused", "RunFinished"),
     ),
-    "Verdicts": ("Verdict", "SeriesVerdict", "VerdictState"),
+    "Verdicts": ("Verdict", "SeriesVerdict"),
 }
 """The records that belong to no single hook, by heading of the page ``records.md``."""
 GENERATED = "<!-- Made by scripts/hook_pages.py: edit the docstrings instead. -->"

@@ -80,9 +80,16 @@ def pacsfw_observers() -> Iterable[api.Component[api.Observer]]:
 
 @hookspec(firstresult=True)
 def pacsfw_resolve_secret(scheme: str, reference: str) -> str | None:
-    """Return the value of ``${scheme:reference}``, or None if the scheme is not yours."""
+    """Return the value of ``${scheme:reference}``, or None if the scheme is not yours.
+
+    ``pacsfw_secret_schemes = ("vault",)`` in the module declares the schemes; then the plugin is
+    imported for these only.
+    """
 
 
 @hookspec
 def pacsfw_config_loaded(config: Mapping[str, Any]) -> None:
-    """Check the valid configuration; raise ConfigError to reject it."""
+    """Check the valid configuration; raise ConfigError to reject it.
+
+    It is a copy, with all secrets; a change has no effect.
+    """

@@ -9,6 +9,7 @@ from pacsfw import hookimpl
 from pacsfw.errors import ConfigError, PluginError
 from pacsfw.regular import open_regular
 
+pacsfw_secret_schemes = ("env", "file", "keyring")
 _MAX_FILE = 65_536
 
 

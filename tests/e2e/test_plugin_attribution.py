@@ -116,6 +116,7 @@ def test_without_it_there_is_no_such_file(made):
     assert not os.path.lexists("plugin-debug.log")
 
 
+@pytest.mark.usefixtures("spawned")  # what a child prints
 def test_what_components_log_is_in_a_private_file_and_warnings_on_the_terminal(made, capfd):
     made.change("tags:\n", "convert: [{use: wrong-converter, with: {how: log}}]\ntags:\n")
     made.change("tags:\n", "observers: [{use: wrong-observer, with: {how: log}}]\ntags:\n")
@@ -127,7 +128,9 @@ def test_what_components_log_is_in_a_private_file_and_warnings_on_the_terminal(m
     text = path.read_text()
     for kind in ("converter", "observer"):
         assert f"INFO {kind} 'wrong-{kind}' {FROM}: opened ?[31m" in text
-        assert f"WARNING {kind} 'wrong-{kind}' {FROM}: careful" in text.replace("warning", "WARNING")
+        assert f"WARNING {kind} 'wrong-{kind}' {FROM}: careful" in text.replace(
+            "warning", "WARNING"
+        )
     said = capfd.readouterr().err
     assert f"warning: converter 'wrong-converter' {FROM}: careful" in said
     assert "opened" not in said

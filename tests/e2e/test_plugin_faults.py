@@ -69,7 +69,7 @@ LEFT_OUT = "is skipped, the rest of the plugin works: contact its author"
 LOADING = [
     # distribution, configuration, exit code, what is said, what the doctor says
     ("importerror", SORT.format("x"), 3, failed("importerror", "import: ModuleNotFoundError"),
-     "pip install a_module_that_does_not_exist"),
+     "the module 'a_module_that_does_not_exist' is missing: its author says which package has it"),
     ("systemexit", SORT.format("x"), 3, failed("systemexit", "import: SystemExit: 3"),
      "it cannot be imported: install another version"),
     ("misspelt", SORT.format("x"), 3, "(did you mean 'pacsfw_layouts'?)",
@@ -98,9 +98,10 @@ LOADING = [
      "its schema has the option 'depth', which its factory does not accept"),
     ("badfactory", SORT.format("bad-factory"), 3,
      "(from site-badfactory 1.0) failed to start: RuntimeError: no licence", ""),
-    ("claims", "storage: {resources: r.csv, directory: d}", 3,
-     "is claimed by the sinks 'csv' of pacsfw 0.1.0, 'other-csv' of site-claims 1.0",
+    ("claims", "storage: {resources: r.csv, directory: d}", 0, "ok",
      "'text-claims': accepts is not a tuple of texts"),
+    ("claims", "storage: {resources: r.csv, directory: d}", 0, "ok",
+     "'.csv' is claimed by several sinks: 'csv' of pacsfw 0.1.0, 'other-csv' of site-claims 1.0"),
     ("section", "email: {to: a@b.c}", 0, "ok", "section 'email' already belongs to"),
     ("badsecret", "storage: {resources: r.csv, directory: '${vault:x}'}", 3,
      "the plugin for '${vault:...}' failed: plugin 'badsecret' (site-badsecret 1.0): OSError", ""),

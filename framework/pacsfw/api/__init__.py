@@ -57,7 +57,15 @@ from pacsfw.api.tables import (
 )
 from pacsfw.api.transfer import Inbox, Outcome, Request, SpoolFile, Transfer
 
+API_VERSION = 1
+"""The version of the contract: of all that a plugin may import or implement.
+
+A plugin with ``pacsfw_api = 2`` in its module is refused by a pacsfw with contract 1. Records
+and base classes only gain members within one version.
+"""
+
 __all__ = [
+    "API_VERSION",
     "COLUMNS",
     "ERRORS",
     "HEADER",

@@ -17,7 +17,8 @@ from pacsfw.errors import INTERRUPTED, ComponentConflict, PacsfwError, PluginErr
 from pacsfw.plugins import discover
 from pacsfw.plugins.boundary import DEBUG_FILE, DEBUG_VARIABLE
 from pacsfw.plugins.discovery import NO_PLUGINS_VARIABLE, PluginPlan
-from pacsfw.plugins.records import CommandOffer, PluginFailure
+from pacsfw.plugins.records import CommandOffer
+from pacsfw.words import nearest
 
 COMMANDS = {
     "run": "Find, move and parse: the complete collection, resumable.",
@@ -58,7 +59,9 @@ class _Commands(click.Group):
             raise ComponentConflict(
                 f"command {cmd_name!r} is offered by {owners}: disable one plugin"
             )
-        return offers[0].command if offers else None
+        command = offers[0].load() if offers else None
+        assert command is None or isinstance(command, click.Command)  # noqa: S101 - as loaded
+        return command
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command. An exception from a plugin's command names the plugin."""
@@ -82,29 +85,29 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as err:
-            failed = [f"not loaded: {failure}" for failure in _plugin_commands()[1]]
-            raise click.UsageError("\n".join([err.message, *failed]), ctx) from err
+            offers, hints = _plugin_commands()
+            near = nearest(args[0], [*COMMANDS, *offers])
+            raise click.UsageError("\n".join([err.message + near, *hints]), ctx) from err
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help from ``COMMANDS``, so that ``--help`` imports no command."""
         plugin_rows = [
-            (name, offers[0].command.get_short_help_str())
-            for name, offers in sorted(_plugin_commands()[0].items())
+            (name, offers[0].summary) for name, offers in sorted(_plugin_commands()[0].items())
         ]
         with formatter.section("Commands"):
             formatter.write_dl([*COMMANDS.items(), *plugin_rows])
 
 
 @cache
-def _plugin_commands() -> tuple[Mapping[str, Sequence[CommandOffer]], Sequence[PluginFailure]]:
-    """Return plugin commands by name, and the plugins that failed to load or list theirs."""
+def _plugin_commands() -> tuple[Mapping[str, Sequence[CommandOffer]], Sequence[str]]:
+    """Return plugin commands by name, and the plugins that are switched off or failed."""
     registry = discover(PluginPlan())
-    offers, failures = registry.commands()
     found: dict[str, list[CommandOffer]] = {}
-    for offer in offers:
-        if offer.command.name and offer.command.name not in COMMANDS:
-            found.setdefault(offer.command.name, []).append(offer)
-    return found, (*registry.failures, *failures)
+    for offer in registry.commands:
+        if offer.name not in COMMANDS:
+            found.setdefault(offer.name, []).append(offer)
+    hints = [registry.hint] if registry.hint else []
+    return found, [*hints, *(f"not loaded: {failure}" for failure in registry.failures)]
 
 
 def _owner(offer: CommandOffer) -> str:

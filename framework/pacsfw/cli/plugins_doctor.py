@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pacsfw.errors import ComponentConflict, PacsfwError, PluginError
+from pacsfw.plugins.descriptions import ATTEMPT
 from pacsfw.plugins.discovery import BUNDLED, DISABLE_VARIABLE
-from pacsfw.plugins.records import Offer, PluginFailure
+from pacsfw.plugins.records import CommandOffer, Offer, PluginFailure, PluginInfo
 from pacsfw.plugins.registry import Registry
 
+if TYPE_CHECKING:
+    from pacsfw.plugins.requirements import Unmet
+
 SLOW_SECONDS = 0.5
-"""A slower import is reported: every command waits for it."""
+"""A slower import is reported: every run that uses the plugin waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Finding:
     broken: bool = True
     traceback: str = ""
 
-    def text(self, *, tracebacks: bool) -> str:
+    def text(self, *, tracebacks: bool = False) -> str:
         """Return it as readable lines."""
         lines = [f"{'broken' if self.broken else 'note'}: {self.what}", f"    {self.advice}"]
         if tracebacks and self.traceback:
@@ -37,28 +40,66 @@ class Finding:
 
 
 def examine(registry: Registry) -> Iterator[Finding]:
-    """Check the installed plugins: failures, conflicts, schemas, slow imports."""
-    commands, failed = registry.commands()
-    for failure in (*registry.failures, *failed):
-        yield Finding(str(failure), _advice(failure), traceback=failure.traceback)
+    """Check the installed plugins: failures, requirements, conflicts, schemas, slow imports."""
+    unmet = dict(_unmet(registry))
+    for failure in registry.failures:
+        missing = unmet.pop(failure.distribution, ())
+        yield Finding(str(failure), _advice(failure, missing), traceback=failure.traceback)
+    for distribution, missing in unmet.items():
+        told = "; ".join(f"{each.text}, {_installed(each)}" for each in missing)
+        yield Finding(f"{distribution} requires {told}", _install(missing), broken=False)
     yield from _conflicts(registry)
     for offer in registry.offers():
-        yield from _component(registry, offer)
-    yield from _commands(commands)
+        yield from component_findings(registry, offer)
+    yield from _commands(registry.commands)
     for plugin in registry.plugins:
-        if plugin.seconds > SLOW_SECONDS:
-            who = f"plugin {plugin.plugin!r} ({plugin.distribution} {plugin.version})"
-            yield Finding(
-                f"{who} takes {plugin.seconds:.1f} s to import, and every command waits for it",
-                "its author should import what is slow later: pacsfw.lazy, or inside functions",
-                broken=False,
-            )
+        yield from _plugin(plugin)
     for name in registry.disabled:
         yield Finding(
             f"plugin {name!r} is disabled",
             f"by plugins.disable of the configuration, or by {DISABLE_VARIABLE}",
             broken=False,
         )
+
+
+def _plugin(plugin: PluginInfo) -> Iterator[Finding]:
+    if plugin.seconds > SLOW_SECONDS:
+        yield Finding(
+            f"{plugin} takes {plugin.seconds:.1f} s to import, and every run that uses it waits",
+            "its author should import what is slow later: pacsfw.lazy, or inside functions",
+            broken=False,
+        )
+    for note in plugin.notes:
+        yield Finding(f"{plugin}: {note}", "nothing to do, unless you miss it", broken=False)
+    for warning in plugin.deprecated:
+        yield Finding(f"{plugin}: {warning}", "its author should change it", broken=False)
+
+
+def _unmet(registry: Registry) -> Iterator[tuple[str, Sequence[Unmet]]]:
+    """Yield the requirements of the packages of plugins that are not met."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    from pacsfw.plugins.requirements import unmet
+
+    owners = {each.distribution for each in registry.plugins}
+    owners |= {each.distribution for each in registry.failures}
+    for name in sorted(owners - {BUNDLED}):
+        try:
+            missing = tuple(unmet(distribution(name)))
+        except PackageNotFoundError:  # one file
+            continue
+        except Exception:  # noqa: BLE001, S112 - broken foreign metadata is a failure already
+            continue
+        if missing:
+            yield name, missing
+
+
+def _installed(unmet: Unmet) -> str:
+    return f"{unmet.installed} is installed" if unmet.installed else "which is not installed"
+
+
+def _install(unmet: Iterable[Unmet]) -> str:
+    return "pip install " + " ".join(f"'{each.text}'" for each in unmet)
 
 
 def remembered(config: Path) -> Iterator[Finding]:
@@ -83,11 +124,28 @@ def remembered(config: Path) -> Iterator[Finding]:
         ledger.close()
 
 
-def _advice(failure: PluginFailure) -> str:
-    """Say what the user can do about a failed plugin."""
+def _advice(failure: PluginFailure, unmet: Sequence[Unmet]) -> str:
+    """Say what the user can do about a failed plugin.
+
+    Never to install a package with the name of a missing module: anyone may have published one.
+    """
     off = f"or disable it: plugins.disable, {DISABLE_VARIABLE}={failure.plugin}, --no-plugins"
+    if failure.stage == ATTEMPT:
+        return "repeat the command: it is tried again"
+    if failure.stage == "requirements":
+        return f"do that, {off}"
+    if unmet:
+        return f"install what it requires ({_install(unmet)}), {off}"
     if missing := re.search(r"No module named '([^'.]+)", failure.error):
-        return f"install the missing module (pip install {missing[1]}), {off}"
+        folder = Path(failure.distribution).parent
+        if folder.is_absolute() and (folder / f"{missing[1]}.py").exists():
+            return (
+                f"others can modify {folder}, so no file is imported from it: chmod go-w {folder}"
+            )
+        return (
+            f"the module {missing[1]!r} is missing: its author says which package has it, and "
+            f"should list that in the dependencies; {off}"
+        )
     if failure.stage == "import":
         return f"it cannot be imported: install another version, or contact its author; {off}"
     if failure.stage == "register":
@@ -104,36 +162,53 @@ def _conflicts(registry: Registry) -> Iterator[Finding]:
             claims[claim].append(offer)
     for (kind, name), offers in names.items():
         if len(offers) > 1:
-            try:
-                registry.select(kind, name)
-            except ComponentConflict as err:
-                yield Finding(str(err), "it is an error only if the configuration uses this name")
+            yield _same_name(registry, kind, name, offers)
     for claim, offers in claims.items():
         if len({offer.component.name for offer in offers}) > 1:
             owners = ", ".join(f"{offer.component.name!r} of {offer.owner}" for offer in offers)
+            own = [offer.component.name for offer in offers if offer.distribution == BUNDLED]
+            meant = f"such a target means {own[0]!r}: name another sink under `sinks`"
             yield Finding(
                 f"{claim!r} is claimed by several sinks: {owners}",
-                "disable one of the plugins, or name the sink under `sinks`",
+                meant if own else "disable one of the plugins, or name the sink under `sinks`",
+                broken=not own,
             )
 
 
-def _component(registry: Registry, offer: Offer) -> Iterator[Finding]:
+def _same_name(registry: Registry, kind: str, name: str, offers: Sequence[Offer]) -> Finding:
+    """Describe a name that several packages offer: harmless if pacsfw is one of them."""
+    try:
+        own = registry.named(kind, name)
+    except PluginError as err:
+        return Finding(str(err), "it is an error only if the configuration uses this name")
+    others = [offer for offer in offers if offer.distribution != own.distribution]
+    return Finding(
+        f"{kind} {name!r} is bundled, and also offered by "
+        + ", ".join(offer.owner for offer in others),
+        f"{name!r} means the bundled one; the other is "
+        + " or ".join(repr(offer.reference) for offer in others),
+        broken=False,
+    )
+
+
+def component_findings(registry: Registry, offer: Offer) -> Iterator[Finding]:
     """Check the record of a component, without building it."""
     who = f"{offer.kind} {offer.component.name!r} of {offer.owner}"
     try:
-        registry.select(offer.kind, offer.reference)
+        registry.named(offer.kind, offer.reference)
     except ComponentConflict:
         pass
     except PluginError as err:
         yield Finding(str(err), "the rest works without it", broken=offer.distribution != BUNDLED)
-    if fault := _schema_fault(offer.component.schema):
+    if fault := schema_fault(offer.component.schema):
         yield Finding(f"{who}: its schema is broken: {fault}", "its author must fix it")
         return
-    if fault := _signature_fault(offer):
-        yield Finding(f"{who}: {fault}", "its author must fix it")
+    if offer.fault:
+        yield Finding(f"{who}: {offer.fault}", "its author must fix it")
 
 
-def _schema_fault(schema: Mapping[str, Any]) -> str:
+def schema_fault(schema: Mapping[str, Any]) -> str:
+    """Return what is wrong with a schema, empty if nothing is."""
     from jsonschema import Draft202012Validator, SchemaError
 
     try:
@@ -145,34 +220,12 @@ def _schema_fault(schema: Mapping[str, Any]) -> str:
     return ""
 
 
-def _signature_fault(offer: Offer) -> str:
-    """Describe the first mismatch between the schema and the parameters of the factory."""
-    schema = offer.component.schema
-    options = schema.get("properties", {})
-    try:
-        parameters = inspect.signature(offer.component.factory).parameters
-    except (TypeError, ValueError):
-        return ""
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-    named = {
-        name: each
-        for name, each in parameters.items()
-        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-    }
-    if not takes_any and (unknown := sorted(set(options) - set(named))):
-        return f"its schema has the option {unknown[0]!r}, which its factory does not accept"
-    for name, each in named.items():
-        if each.default is each.empty and name not in schema.get("required", ()):
-            return f"its factory requires {name!r}, but its schema does not"
-    return ""
-
-
-def _commands(offers: list[Any]) -> Iterator[Finding]:
+def _commands(offers: Iterable[CommandOffer]) -> Iterator[Finding]:
     from pacsfw.cli import COMMANDS
 
-    seen: dict[str, Any] = {}
+    seen: dict[str, str] = {}
     for offer in offers:
-        name = offer.command.name or ""
+        name = offer.name
         who = f"command {name!r} of {offer.distribution} {offer.version}"
         if name in COMMANDS:
             yield Finding(f"{who} is hidden by the bundled command", "rename it")

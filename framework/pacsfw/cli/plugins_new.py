@@ -88,7 +88,10 @@ def _values(name: str, kind: str) -> Mapping[str, str]:
     taken = not module.startswith("pacsfw_") and importlib.util.find_spec(module) is not None
     if taken or keyword.iskeyword(module) or module == "pacsfw_plugins":
         raise ConfigError(f"a module named {module!r} already exists: try pacsfw-{name}")
-    short = name.lower().removeprefix(_PREFIX).replace(".", "-").replace("_", "-")
+    full = name.lower().replace(".", "-").replace("_", "-")
+    short = full.removeprefix(_PREFIX)
+    if short in _taken():  # plain, that name would mean the bundled one
+        short = full if full != short else f"my-{short}"
     major, minor, *_ = __version__.split(".")
     values = {
         "distribution": name,
@@ -104,6 +107,17 @@ def _values(name: str, kind: str) -> Mapping[str, str]:
         "look": f"show {short}" if kind in COMPONENTS else "list",
     }
     return {**values, "usage": _filled(f"{kind}/usage.txt", values).rstrip()}
+
+
+def _taken() -> set[str]:
+    """Return the names that pacsfw itself has."""
+    from pacsfw.cli import COMMANDS
+    from pacsfw.config.schemas import frame
+    from pacsfw.plugins import PluginPlan, discover
+
+    bundled = discover(PluginPlan(installed=False))
+    names = {offer.component.name for offer in bundled.offers()}
+    return {*names, *COMMANDS, *frame()["properties"], *bundled.sections}
 
 
 def _contents(kind: str, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:

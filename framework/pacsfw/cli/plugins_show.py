@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from pacsfw.cli.plugins_list import entries_of
 from pacsfw.errors import UnknownComponent
 from pacsfw.plugins.records import Offer
 from pacsfw.plugins.registry import KINDS, Registry
 from pacsfw.words import nearest
+
+OTHER_KINDS = ("section", "command", "secret", "plugin", "package")
+"""What has a name and is no component."""
 
 _USED = {
     "query": "find:\n  use: {name}\n{options}",
@@ -23,31 +27,6 @@ _USED = {
     "observer": "observers:\n  - use: {name}\n{options}",
 }
 """How the configuration selects a component of each kind."""
-
-
-def found(registry: Registry, name: str, kind: str | None) -> Sequence[Offer]:
-    """Return the components with this name.
-
-    Raises
-    ------
-    UnknownComponent
-        No component of this kind has the name.
-    """
-    if kind is not None and kind not in KINDS:
-        raise UnknownComponent(f"unknown kind {kind!r}: use one of {', '.join(KINDS)}")
-    distribution, _, bare = name.rpartition("/")
-    offers = [
-        offer
-        for offer in registry.offers(kind)
-        if offer.component.name == bare and distribution in ("", offer.distribution)
-    ]
-    if offers:
-        return offers
-    hint = nearest(bare, {offer.component.name for offer in registry.offers(kind)})
-    hint = hint or "; `pacsfw plugins list` lists them all"
-    failed = [f"not loaded: {failure}" for failure in registry.failures]
-    of_kind = kind or "component"
-    raise UnknownComponent("; ".join([f"no {of_kind} is named {name!r}{hint}", *failed]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +46,11 @@ class Option:
         if self.required:
             return "required"
         return f"default {json.dumps(self.default)}" if self.has_default else "optional"
+
+    @property
+    def line(self) -> str:
+        """Return name, type and worth."""
+        return f"{self.name} ({self.type}, {self.worth})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +89,102 @@ class Shown:
         lines.append("")
         lines.append("options:" if self.options else "It has no options.")
         for option in self.options:
-            lines.append(f"  {option.name} ({option.type}, {option.worth})")
+            lines.append(f"  {option.line}")
             if option.description:
                 lines.append(f"      {option.description}")
         return "\n".join([*lines, "", "example:", *_indented(self.example, 2)])
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """The description of something that is no component: one line, and the package it is from."""
+
+    kind: str
+    name: str
+    summary: str
+    owner: str
+    lines: Sequence[str] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON-compatible data."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Return it as readable lines."""
+        head = f"{self.kind} {self.name}: {self.summary or 'no summary'}"
+        return "\n".join([head, f"from {self.owner}", *(f"  {line}" for line in self.lines)])
+
+
+def found(registry: Registry, name: str, kind: str | None) -> Sequence[Shown | Other]:
+    """Describe everything with this name.
+
+    Raises
+    ------
+    UnknownComponent
+        Nothing of this kind has the name.
+    """
+    if kind is not None and kind not in (*KINDS, *OTHER_KINDS):
+        known = ", ".join((*KINDS, *OTHER_KINDS))
+        raise UnknownComponent(f"unknown kind {kind!r}: use one of {known}")
+    distribution, _, bare = name.rpartition("/")
+    offers = [
+        offer
+        for offer in registry.offers(kind if kind in KINDS else None)
+        if offer.component.name == bare and distribution in ("", offer.distribution)
+    ]
+    shown: list[Shown | Other] = [render(offer) for offer in offers if kind in (None, offer.kind)]
+    others = [each for each in _others(registry) if kind in (None, each.kind)]
+    shown += [
+        each
+        for each in others
+        if each.name in (name, bare) and distribution in ("", each.owner.partition(" ")[0])
+    ]
+    if shown:
+        return shown
+    names = {offer.component.name for offer in registry.offers(kind if kind in KINDS else None)}
+    hint = nearest(bare, {*names, *(each.name for each in others)})
+    hint = hint or "; `pacsfw plugins list` lists them all"
+    hints = [registry.hint] if registry.hint else []
+    hints += [f"not loaded: {failure}" for failure in registry.failures]
+    raise UnknownComponent("; ".join([f"no {kind or 'component'} is named {name!r}{hint}", *hints]))
+
+
+def _others(registry: Registry) -> Iterator[Other]:
+    """Yield everything that has a name and is no component."""
+    for key, each in registry.sections.items():
+        owner = f"{each.distribution} {each.version}".strip()
+        lines = [option.line for option in _options(each.section.schema)]
+        yield Other("section", key, each.section.summary, owner, lines)
+    for command in registry.commands:
+        owner = f"{command.distribution} {command.version}".strip()
+        usage = [f"pacsfw {command.name} --help"]
+        yield Other("command", command.name, command.summary, owner, usage)
+    for plugin in registry.implementing("pacsfw_resolve_secret"):
+        owner = f"{plugin.distribution} {plugin.version}".strip()
+        for scheme in plugin.schemes:
+            yield Other("secret", scheme, f"values for ${{{scheme}:reference}}", owner)
+    yield from _packages(registry)
+
+
+def _packages(registry: Registry) -> Iterator[Other]:
+    """Yield the plugins, and the packages that they are from, with what these offer."""
+    contents: dict[str, list[str]] = {}
+    for entry in entries_of(registry):
+        owner = f"{entry.distribution} {entry.version}".strip()
+        contents.setdefault(owner, []).append(f"{entry.kind} {entry.name}: {entry.state}")
+    for plugin in registry.plugins:
+        owner = f"{plugin.distribution} {plugin.version}".strip()
+        offered = [
+            f"{offer.kind} {offer.component.name}"
+            for offer in registry.offers()
+            if (offer.plugin, offer.distribution) == (plugin.plugin, plugin.distribution)
+        ]
+        notes = [*plugin.notes, *plugin.deprecated]
+        summary = ", ".join(offered) or "no components"
+        yield Other("plugin", plugin.plugin, summary, owner, notes)
+    for owner, lines in contents.items():
+        name = owner.partition(" ")[0]
+        yield Other("package", name, f"{len(lines)} in `pacsfw plugins list`", owner, lines)
 
 
 def render(offer: Offer) -> Shown:

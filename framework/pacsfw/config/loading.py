@@ -18,7 +18,7 @@ from pacsfw.config.files import Located
 from pacsfw.config.interpolate import Sources, interpolate
 from pacsfw.config.listener import hide_passwords
 from pacsfw.config.model import Config, TagEntry, Use
-from pacsfw.errors import ConfigError, PacsfwError
+from pacsfw.errors import ConfigError, PacsfwError, PluginError
 from pacsfw.plugins import PluginPlan
 from pacsfw.plugins.registry import Registry
 
@@ -72,6 +72,7 @@ def load(
     hide_passwords(document)
     schema = schemas.with_sections(registry)
     check(document, problems, (), document.tree, schema)
+    _report_switched_off(document, problems, registry, schema)
     schemas.fill_defaults(schema, document.tree)
     builder = ConfigBuilder(document, problems, registry, located, with_profile)
     config = _build(builder, plan)
@@ -187,6 +188,15 @@ def _report_failed(plan: PluginPlan, registry: Registry, problems: Problems) -> 
                 problems.add(("plugins", "load", index), str(failure), plugin=True)
 
 
+def _report_switched_off(
+    document: Document, problems: Problems, registry: Registry, schema: Mapping[str, Any]
+) -> None:
+    """Say of each unknown section that plugins are off: one of them may own it."""
+    for key in document.tree if registry.hint else ():
+        if key not in schema["properties"]:
+            problems.add((key,), f"a plugin may own it, but {registry.hint}", key=True)
+
+
 def _build(builder: ConfigBuilder, plan: PluginPlan) -> Config:
     document, located = builder.document, builder.located
     net = network.net(builder)
@@ -209,6 +219,7 @@ def _build(builder: ConfigBuilder, plan: PluginPlan) -> Config:
             *network.net_warnings(builder, net),
             *tables.storage_warnings(builder, storage),
             *_unknown_disabled(builder, plan),
+            *(f"{each}: {text}" for each in builder.registry.plugins for text in each.deprecated),
         ),
         raw=document.tree,
         secrets=frozenset(document.secrets),
@@ -219,7 +230,11 @@ def _claimed_sections(builder: ConfigBuilder) -> Iterator[tuple[str, Any]]:
     """Check the sections of plugins against their own schemas."""
     for key in schemas.claimed(schemas.frame(), builder.registry):
         if key in builder.document.tree:
-            offer = builder.registry.sections[key]
+            try:
+                offer = builder.registry.section(key)
+            except PluginError as err:
+                builder.problems.quote((key,), err)
+                continue
             owner = f"section of {offer.distribution} {offer.version}".strip()
             value = builder.document.tree[key]
             hide(builder.document, (key,), value, offer.section.schema)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from jsonschema import Draft202012Validator
 
+from pacsfw.plugins import BUNDLED
 from pacsfw.plugins.registry import Registry
 
 AUTO = "auto"
@@ -100,7 +101,9 @@ def schema(registry: Registry) -> dict[str, Any]:
 
 def _offer(part: dict[str, Any], kind: str, registry: Registry) -> None:
     """Add the components of a kind to the part of the schema that selects one."""
-    offers = {offer.component.name: offer for offer in registry.offers(kind)}
+    # A plain name that pacsfw itself offers means the bundled component: it comes last.
+    bundled_last = sorted(registry.offers(kind), key=lambda offer: offer.distribution == BUNDLED)
+    offers = {offer.component.name: offer for offer in bundled_last}
     known = sorted({*offers, *({AUTO} if kind == "transfer" else ())})
     names: list[dict[str, Any]] = [{"enum": known}] if known else []
     names.append({"description": "module:attribute or distribution/name", "pattern": "[:/]"})

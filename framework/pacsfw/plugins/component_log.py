@@ -47,6 +47,7 @@ def end_log() -> None:
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
+    logger.propagate = True
 
 
 def context_for(context: RunContext, kind: str, component: str) -> RunContext:
@@ -57,13 +58,14 @@ def context_for(context: RunContext, kind: str, component: str) -> RunContext:
     if not isinstance(context, RunContext):  # a test may pass none
         return context
     target = context.workdir.parent / LOG_FILE
-    if not logging.getLogger(_PARENT).handlers and target.exists():
+    parent = logging.getLogger(_PARENT)
+    if not parent.handlers and target.exists():
+        parent.propagate = False  # nobody has set up the logging of this process
         _open_file(target)
-        if not logging.getLogger().handlers:
-            terminal = logging.StreamHandler(sys.stderr)
-            terminal.setLevel(logging.WARNING)
-            terminal.setFormatter(logging.Formatter("warning: %(message)s"))
-            logging.getLogger(_PARENT).addHandler(terminal)
+        terminal = logging.StreamHandler(sys.stderr)
+        terminal.setLevel(logging.WARNING)
+        terminal.setFormatter(logging.Formatter("warning: %(message)s"))
+        parent.addHandler(terminal)
     named = f"{kind} {component}"
     logger = logging.getLogger(f"{_PARENT}.{named.replace('.', '_')}")
     if not logger.filters:

@@ -12,9 +12,10 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any, NoReturn
@@ -28,6 +29,8 @@ BUNDLED = "pacsfw"
 DISABLE_VARIABLE = "PACSFW_DISABLE_PLUGINS"
 NO_PLUGINS_VARIABLE = "PACSFW_NO_PLUGINS"
 """Set by ``--no-plugins``, so that worker processes skip plugins, too."""
+
+_WRITABLE_BY_OTHERS = 0o022
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,15 @@ class Candidate:
     distribution: str
     version: str
     load: Callable[[], Any]
+    value: str = ""
+    """``module:attribute`` or a path: what is imported; empty if nothing is."""
+    origin: str = ""
+    """The folder of its metadata; empty for a one-file plugin."""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a one-file plugin."""
+        return bool(self.value) and not self.origin
 
     @property
     def key(self) -> str:
@@ -75,46 +87,70 @@ def is_disabled(candidate: Candidate, plan: PluginPlan) -> bool:
     )
 
 
-def candidates(plan: PluginPlan) -> Iterator[Candidate]:
-    """Yield every plugin of the plan, including disabled ones.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The plugins of a plan, including disabled ones.
+
+    ``environment`` identifies the installed distributions: what a plugin offers may depend on
+    them.
+    """
+
+    candidates: Sequence[Candidate]
+    environment: str
+
+
+def find(plan: PluginPlan) -> Found:
+    """Find every plugin of the plan.
 
     They are sorted by distribution and name, so that the order of folders on disk does not
     matter. Plugins from ``load`` come last, in its order. Unreadable metadata becomes a
     candidate whose `load` raises.
     """
     alone = switched_off() or not plan.installed
-    found = _installed()
-    if alone:
-        found = (each for each in found if each.distribution == BUNDLED)
-    yield from sorted(found, key=lambda candidate: (candidate.distribution, candidate.name))
+    folders = {path for path in plan.load if path.is_dir()}
+    # A folder of `load` may be on the path already: its plugins are not found twice.
+    there = list(distributions())
+    if folders:
+        there = [each for each in there if _folder_of(each).parent not in folders]
+    found = [each for each in _installed(there) if not alone or each.distribution == BUNDLED]
+    found.sort(key=lambda candidate: (candidate.distribution, candidate.name))
     for path in () if switched_off() else plan.load:
-        if path.is_dir():
-            yield from _folder(path)
+        if path in folders:
+            found += _folder(path)
         else:
-            yield Candidate(path.stem, str(path), "", partial(_load_file, path))
+            value = str(path)
+            found.append(Candidate(path.stem, value, "", partial(_load_file, path), value))
+    names = "\n".join(sorted({_folder_of(each).name for each in there}))
+    return Found(found, sha256(names.encode("utf-8", "surrogateescape")).hexdigest())
 
 
-def _installed() -> Iterator[Candidate]:
+def _installed(there: Iterable[Distribution]) -> Iterator[Candidate]:
     """Yield the entry points of each distribution separately.
 
     ``importlib.metadata.entry_points`` fails completely if one distribution is not UTF-8.
     """
     seen: set[str] = set()
-    for distribution in distributions():
+    for distribution in there:
+        folder = _folder_of(distribution)
         try:
+            if f"[{PROJECT}]" not in (distribution.read_text("entry_points.txt") or ""):
+                continue
             entries = distribution.entry_points.select(group=PROJECT)
         except Exception as err:  # noqa: BLE001 - foreign metadata: reported, not fatal
-            folder = str(getattr(distribution, "_path", "unknown"))
-            if f"[{PROJECT}]".encode() in _raw(Path(folder) / "entry_points.txt"):
-                name = Path(folder).stem
-                yield Candidate(name, folder, "", partial(_raise, err))
+            if f"[{PROJECT}]".encode() in _raw(folder / "entry_points.txt"):
+                yield Candidate(folder.stem, str(folder), "", partial(_raise, err))
             continue
-        if entries:
-            name, version = _about(distribution)
-            # As in the import system, the first one on the path hides the others.
-            if (normal := re.sub(r"[-_.]+", "-", name).lower()) not in seen:
-                seen.add(normal)
-                yield from (Candidate(each.name, name, version, each.load) for each in entries)
+        name, version = about(distribution)
+        # As in the import system, the first one on the path hides the others.
+        if (normal := re.sub(r"[-_.]+", "-", name).lower()) not in seen:
+            seen.add(normal)
+            for each in entries:
+                yield Candidate(each.name, name, version, each.load, each.value, str(folder))
+
+
+def _folder_of(distribution: Distribution) -> Path:
+    found = getattr(distribution, "_path", "unknown")
+    return found if isinstance(found, Path) else Path(str(found))
 
 
 def _raw(path: Path) -> bytes:
@@ -124,16 +160,21 @@ def _raw(path: Path) -> bytes:
         return b""
 
 
-def _about(distribution: Distribution) -> tuple[str, str]:
-    """Return name and version, from the name of the folder if METADATA is unusable."""
+def about(distribution: Distribution) -> tuple[str, str]:
+    """Return name and version, from the name of the folder if METADATA is unusable.
+
+    Only two lines are read: to parse all metadata of every plugin takes too long.
+    """
     try:
-        name, version = distribution.metadata["Name"], distribution.metadata["Version"]
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     except Exception:  # noqa: BLE001 - broken metadata must not hide the plugin
-        name, version = None, None
-    if not name:
-        stem = Path(str(getattr(distribution, "_path", "unknown"))).stem
-        name, _, version = stem.partition("-")
-    return str(name), str(version or "")
+        text = ""
+    head = text.partition("\n\n")[0]
+    name, version = (re.search(rf"(?m)^{key}: *(\S+)\s*$", head) for key in ("Name", "Version"))
+    if name is None:
+        stem, _, number = _folder_of(distribution).stem.partition("-")
+        return stem, number
+    return name[1], version[1] if version else ""
 
 
 def _folder(path: Path) -> Iterator[Candidate]:
@@ -148,7 +189,10 @@ def _folder(path: Path) -> Iterator[Candidate]:
         return
     for entry in entries:
         name, version = (entry.distro.name, entry.distro.version) if entry.distro else ("", "")
-        yield Candidate(entry.name, name or str(path), version or "", entry.load)
+        value = ":".join(part for part in (entry.module_name, entry.object_name) if part)
+        info = path / f"{name}-{version}.dist-info"
+        origin = str(info if info.is_dir() else path)
+        yield Candidate(entry.name, name or str(path), version or "", entry.load, value, origin)
 
 
 def _raise(err: Exception) -> NoReturn:
@@ -156,15 +200,24 @@ def _raise(err: Exception) -> NoReturn:
 
 
 def _load_file(path: Path) -> Any:
-    """Import a one-file plugin under its own name, so that ``name:function`` works, too."""
-    if path.stem in sys.modules:
-        module = sys.modules[path.stem]
+    """Import a one-file plugin under its own name, so that ``name:function`` works, too.
+
+    Its folder comes last on the path of import: it may import a file next to it, and such a
+    file hides no installed module. Not so a folder in which others may put files.
+    """
+    if (module := sys.modules.get(path.stem)) is not None:
         if getattr(module, "__file__", None) == str(path):
             return module
         raise ImportError(f"a module named {path.stem!r} is already loaded; rename {path.name}")
+    other = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+    if other is not None and other.origin and Path(other.origin).resolve() != path.resolve():
+        raise ImportError(f"a module named {path.stem!r} is installed; rename {path.name}")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
+    folder = str(path.parent)
+    if folder not in sys.path and not os.stat(folder).st_mode & _WRITABLE_BY_OTHERS:
+        sys.path.append(folder)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     try:

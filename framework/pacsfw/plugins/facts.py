@@ -6,12 +6,14 @@ that is set only on the object would be ignored silently.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import inspect
+import json
+from collections.abc import Callable, Mapping, Set
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_args
 
 from pacsfw.api import Column, ColumnType, Component, Scope
-from pacsfw.api.components import AsItStands
+from pacsfw.api.components import AsItStands, Lazy
 from pacsfw.api.returns import (
     produced_columns,
     produced_type,
@@ -31,6 +33,30 @@ FACTS = {
 """Kind -> the fact that must be in the record of a component, and may be in its class."""
 
 _ABSENT = object()
+
+
+def facts_of(record: Any) -> dict[str, Any]:
+    """Return everything that a record says, but not its factory, as JSON-compatible data.
+
+    Raises
+    ------
+    TypeError, ValueError, RecursionError
+        It cannot be written as JSON.
+    """
+    said = {each.name: getattr(record, each.name) for each in fields(record)}
+    said.pop("factory", None)
+    found: dict[str, Any] = json.loads(json.dumps(said, default=_plain))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Set):
+        return sorted(value, key=repr)
+    if is_dataclass(value) and not isinstance(value, type):
+        return facts_of(value)
+    return f"<{type(value).__name__}>"
 
 
 def column_type(component: Component[Any]) -> ColumnType:
@@ -120,6 +146,51 @@ def _columns_fault(columns: Any) -> str:
     if len({each.name for each in columns}) < len(columns):
         return "two columns have the same name"
     return ""
+
+
+def factory_fault(component: Component[Any], *, deep: bool = False) -> str:
+    """Describe the first mismatch between the schema and the parameters of the factory.
+
+    ``deep``: import what is behind a `pacsfw.lazy`, and compare defaults, too.
+    """
+    factory = component.factory
+    try:
+        if deep and isinstance(factory, Lazy):
+            factory = factory.load()
+        parameters = inspect.signature(factory).parameters
+    except ImportError as err:
+        return str(err)
+    except (TypeError, ValueError):
+        return ""
+    options = component.schema.get("properties", {})
+    required = component.schema.get("required", ())
+    if not isinstance(options, Mapping) or not isinstance(required, list | tuple):
+        return ""  # the schema is broken, which is another fault
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    named = {
+        name: each
+        for name, each in parameters.items()
+        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    }
+    if not takes_any and (unknown := sorted(set(options) - set(named))):
+        return f"its schema has the option {unknown[0]!r}, which its factory does not accept"
+    for name, each in named.items():
+        if each.default is each.empty and name not in required:
+            return f"its factory requires {name!r}, but its schema does not"
+        shown = options.get(name)
+        if (
+            deep
+            and isinstance(shown, Mapping)
+            and "default" in shown
+            and each.default is not each.empty
+            and _as_list(shown["default"]) != _as_list(each.default)
+        ):
+            return f"the default of {name!r} differs between its schema and its factory"
+    return ""
+
+
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def disagreement(

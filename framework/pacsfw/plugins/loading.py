@@ -1,4 +1,4 @@
-"""Load plugins, each one in isolation, and collect their offers."""
+"""Load one plugin in isolation, and call its hooks."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager, redirect_stdout
+from functools import cached_property
 from typing import Any
 
 import pluggy
 
-from pacsfw import hookspecs
-from pacsfw.api import Component, ConfigSection
-from pacsfw.errors import PacsfwError, PluginError
-from pacsfw.plugins.discovery import (
-    Candidate,
-    PluginPlan,
-    candidates,
-    is_disabled,
-    switched_off,
-)
-from pacsfw.plugins.facts import fault
-from pacsfw.plugins.records import CommandOffer, Offer, PluginFailure, PluginInfo, SectionOffer
-from pacsfw.plugins.registry import Registry
+from pacsfw import __version__, hookspecs
+from pacsfw.api import API_VERSION, Component, ConfigSection
+from pacsfw.plugins.boundary import is_own_signal
+from pacsfw.plugins.discovery import Candidate
+from pacsfw.plugins.facts import facts_of, fault
+from pacsfw.plugins.records import PluginFailure
 from pacsfw.words import nearest
 
 HOOKS = {
@@ -40,184 +35,113 @@ HOOKS = {
 """Hook -> kind of the components it offers."""
 
 TRACE_VARIABLE = "PACSFW_TRACE_HOOKS"
-"""If it is 1, pacsfw writes each call of a hook to stderr, without its arguments."""
+"""If it is 1, pacsfw writes each import of a plugin and each call of a hook to stderr."""
 
 
-def discover(plan: PluginPlan) -> Registry:
-    """Load every plugin of the plan and return their offers.
+NAMELESS = ("pacsfw_resolve_secret", "pacsfw_config_loaded")
+"""Hooks that offer nothing by name. They have an order, so ``tryfirst`` and ``trylast`` work."""
 
-    A plugin that cannot be loaded does not affect the others. It is listed in
-    ``registry.failures``, and quoted if a name is selected that no plugin offers.
+CONTRACT = "pacsfw_api"
+"""The attribute of a plugin with the version of the contract that it is written for."""
+SCHEMES = "pacsfw_secret_schemes"
+"""The attribute of a plugin with the schemes that its `pacsfw_resolve_secret` knows."""
+
+
+class Plugin:
+    """One plugin, imported, with everything it offers. A failure is kept, never raised.
+
+    What it prints goes to stderr: stdout is for the output of the command.
     """
-    loaded = _Loaded()
-    for candidate in candidates(plan):
-        loaded.add(candidate, disabled=is_disabled(candidate, plan))
-    return loaded.registry("plugins are switched off (--no-plugins)" if switched_off() else "")
 
-
-def registry_of(*plugins: Candidate) -> Registry:
-    """Load exactly these plugins, whatever is installed or disabled."""
-    loaded = _Loaded()
-    for candidate in plugins:
-        loaded.add(candidate, disabled=False)
-    return loaded.registry()
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """The loaded plugins, and the failures of the others."""
-
-    manager: pluggy.PluginManager = field(
-        default_factory=lambda: pluggy.PluginManager(hookspecs.PROJECT)
-    )
-    owners: dict[str, Candidate] = field(default_factory=dict)
-    plugins: list[PluginInfo] = field(default_factory=list)
-    failures: list[PluginFailure] = field(default_factory=list)
-    disabled: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.manager.add_hookspecs(hookspecs)
-
-    def add(self, candidate: Candidate, *, disabled: bool) -> None:
-        """Import and register a plugin, unless it is disabled."""
-        if disabled:
-            self.disabled.append(candidate.key)
-            return
+    def __init__(self, candidate: Candidate) -> None:
+        self.candidate = candidate
+        self.failures: list[PluginFailure] = []
+        self.notes: list[str] = []
+        self.deprecated: list[str] = []
+        self._hooks = pluggy.PluginManager(hookspecs.PROJECT)
+        self._hooks.add_hookspecs(hookspecs)
+        self.module: Any = None
         start = time.perf_counter()
-        try:
-            plugin = candidate.load()
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - failures are isolated
-            self._fail(candidate, "import", err)
-            return
-        seconds = time.perf_counter() - start
-        try:
-            _check_hook_names(self.manager, plugin)
-            self.manager.register(plugin, name=candidate.key)
-        except (Exception, SystemExit) as err:  # noqa: BLE001 - failures are isolated
-            self._fail(candidate, "register", err)
-            return
-        self.owners[candidate.key] = candidate
-        self.plugins.append(
-            PluginInfo(candidate.name, candidate.distribution, candidate.version, seconds)
-        )
+        with self._isolated("import"), _traced("import", candidate.key):
+            self.module = candidate.load()
+        self.seconds = time.perf_counter() - start
+        if not self.failures:
+            with self._isolated("register"):
+                self._register()
 
-    def registry(self, hint: str = "") -> Registry:
-        """Return the offers of the plugins; ``hint`` is added if a name is not found."""
-        return Registry(
-            self.components(),
-            sections=self.sections(),
-            failures=self.failures,
-            disabled=self.disabled,
-            plugins=self.plugins,
-            hooks=self,
-            hint=hint,
-        )
-
-    def components(self) -> list[Offer]:
-        """Return every offered component, sorted."""
-        offers: dict[tuple[str, str, str], Offer] = {}
+    @cached_property
+    def components(self) -> Mapping[tuple[str, str], Component[Any]]:
+        """The components, by kind and name."""
+        found: dict[tuple[str, str], Component[Any]] = {}
         for hook, kind in HOOKS.items():
-            for owner, record in self._records(hook, Component):
-                fault = _fault(record)
-                key = (kind, record.name, owner.distribution)
-                if not fault and key in offers:
-                    fault = f"{kind} {record.name!r} is offered twice by {owner.distribution}"
-                if fault:
-                    self._fail(owner, hook, ValueError(fault))
-                    continue
-                offers[key] = Offer(kind, record, owner.name, owner.distribution, owner.version)
-        return [offers[key] for key in sorted(offers)]
-
-    def sections(self) -> dict[str, SectionOffer]:
-        """Return the sections of plugins; if two plugins claim a key, the first one gets it."""
-        hook = "pacsfw_config_sections"
-        found: dict[str, SectionOffer] = {}
-        for owner, section in self._records(hook, ConfigSection):
-            if section.key in found:
-                other = found[section.key]
-                err = ValueError(f"section {section.key!r} already belongs to {other.plugin!r}")
-                self._fail(owner, hook, err)
-                continue
-            found[section.key] = SectionOffer(
-                section, owner.name, owner.distribution, owner.version
-            )
+            for record in self._records(hook, Component):
+                wrong = _fault(record)
+                if not wrong and (kind, record.name) in found:
+                    wrong = offered_twice(kind, record.name, self.candidate)
+                if wrong:
+                    self._fail(hook, ValueError(wrong))
+                else:
+                    found[kind, record.name] = record
         return found
 
-    def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
-        """Return the commands of plugins, and the failures of this call."""
+    @cached_property
+    def sections(self) -> Mapping[str, ConfigSection]:
+        """The sections of the configuration, by key."""
+        return {each.key: each for each in self._records("pacsfw_config_sections", ConfigSection)}
+
+    @cached_property
+    def commands(self) -> Mapping[str, Any]:
+        """The commands of the command line, by name."""
+        if not self._impls("pacsfw_subcommands"):
+            return {}
         import click
 
-        before = len(self.failures)
-        offers = [
-            CommandOffer(record, owner.name, owner.distribution, owner.version)
-            for owner, record in self._records("pacsfw_subcommands", click.Command)
-        ]
-        failed = self.failures[before:]
-        del self.failures[before:]
-        return offers, failed
+        records = self._records("pacsfw_subcommands", click.Command)
+        return {each.name: each for each in records if each.name}
 
-    def implementing(self, hook: str) -> list[str]:
-        """Return the plugins with this hook."""
-        return [owner.key for owner, _ in self._impls(hook)]
+    @property
+    def nameless(self) -> Mapping[str, str]:
+        """The hooks of `NAMELESS` that it has: ``tryfirst``, ``trylast`` or empty for each."""
+        return {
+            hook: "tryfirst" if impl.tryfirst else "trylast" if impl.trylast else ""
+            for hook in NAMELESS
+            for impl in self._impls(hook)
+        }
 
-    def resolve_secret(self, scheme: str, reference: str) -> str | None:
-        """Return the first value that is not None; see `Registry.resolve_secret`.
+    @property
+    def schemes(self) -> list[str] | None:
+        """The schemes of secrets that it declares; None if it declares nothing."""
+        said = None if self.failures else getattr(self.module, SCHEMES, None)
+        return None if said is None else list(said)
 
-        The text of an error is not quoted, because it may contain the secret.
-        """
-        failure: PacsfwError | None = None
-        for owner, impl in self._impls("pacsfw_resolve_secret"):
-            try:
-                value = self._call(impl, {"scheme": scheme, "reference": reference})
-            except PacsfwError as err:
-                failure = failure or err
-                continue
-            except (Exception, SystemExit) as err:  # noqa: BLE001 - plugin boundary
-                failure = failure or PluginError(
-                    f"the plugin for '${{{scheme}:...}}' failed: {_described(owner)}: "
-                    f"{type(err).__name__}"
-                )
-                continue
-            if value is not None:
-                if not isinstance(value, str):
-                    raise PluginError(
-                        f"the plugin for '${{{scheme}:...}}' returned no text: {_described(owner)}"
-                    )
-                return value
-        if failure is not None:
-            raise failure
-        return None
+    def call(self, hook: str, arguments: Mapping[str, Any]) -> list[Any]:
+        """Call each implementation of a hook, and return the results; they may raise."""
+        return [self._call(impl, arguments) for impl in self._impls(hook)]
 
-    def config_loaded(self, config: Mapping[str, Any]) -> None:
-        """Pass the valid configuration to the plugins; see `Registry.config_loaded`."""
-        for owner, impl in self._impls("pacsfw_config_loaded"):
-            try:
-                self._call(impl, {"config": config})
-            except PacsfwError:
-                raise
-            except (Exception, SystemExit) as err:
-                raise PluginError(
-                    f"{_described(owner)}: pacsfw_config_loaded: {type(err).__name__}: {err}"
-                ) from err
+    def _register(self) -> None:
+        _check_contract(self.module)
+        self.notes += _check_hooks(self._hooks, self.module)
+        _check_schemes(self.module)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self._hooks.register(self.module, name=self.candidate.key)
+        self.deprecated += [str(warning.message) for warning in caught]
 
-    def _records(self, hook: str, record_type: type[Any]) -> Iterator[tuple[Candidate, Any]]:
-        """Call each implementation separately, so that a failure does not affect the others."""
-        for owner, impl in self._impls(hook):
-            try:
+    def _records(self, hook: str, record_type: type[Any]) -> list[Any]:
+        """Return what the implementations of a hook yield; nothing if one fails."""
+        found: list[Any] = []
+        for impl in self._impls(hook):
+            with self._isolated(hook):
                 records = self._call(impl, {}, lambda result: list(result or ()))
                 for record in records:
                     if not isinstance(record, record_type):
                         wrong = type(record).__name__
                         raise TypeError(f"yields {wrong}, not {record_type.__name__}")
-            except (Exception, SystemExit) as err:  # noqa: BLE001 - failures are isolated
-                self._fail(owner, hook, err)
-                continue
-            for record in records:
-                yield owner, record
+                found += records
+        return found
 
-    def _impls(self, hook: str) -> Iterator[tuple[Candidate, pluggy.HookImpl]]:
-        for impl in getattr(self.manager.hook, hook).get_hookimpls():
-            yield self.owners[impl.plugin_name], impl
+    def _impls(self, hook: str) -> list[pluggy.HookImpl]:
+        return getattr(self._hooks.hook, hook).get_hookimpls()  # type: ignore[no-any-return]
 
     def _call(
         self,
@@ -229,25 +153,27 @@ class _Loaded:
 
         ``take`` consumes a generator, which works, and may raise, only then.
         """
-        start = time.perf_counter()
-        ended = "raised"
-        try:
-            result = take(impl.function(*(arguments[name] for name in impl.argnames)))
-            ended = "returned"
-        finally:
-            if os.environ.get(TRACE_VARIABLE, "") not in ("", "0"):
-                name = getattr(impl.function, "__name__", "hook")
-                milliseconds = (time.perf_counter() - start) * 1000
-                line = f"hook {name}: {impl.plugin_name} {ended} after {milliseconds:.1f} ms"
-                print(line, file=sys.stderr)  # noqa: T201 - enabled by the user
-        return result
+        name = f"hook {getattr(impl.function, '__name__', 'hook')}:"
+        with _traced(name, self.candidate.key), redirect_stdout(sys.stderr):
+            return take(impl.function(*(arguments[name] for name in impl.argnames)))
 
-    def _fail(self, candidate: Candidate, stage: str, err: BaseException) -> None:
+    @contextmanager
+    def _isolated(self, stage: str) -> Iterator[None]:
+        """Keep whatever the code of the plugin raises as a failure of this stage."""
+        try:
+            with redirect_stdout(sys.stderr):
+                yield
+        except BaseException as err:
+            if is_own_signal(err):
+                raise
+            self._fail(stage, err)
+
+    def _fail(self, stage: str, err: BaseException) -> None:
         self.failures.append(
             PluginFailure(
-                plugin=candidate.name,
-                distribution=candidate.distribution,
-                version=candidate.version,
+                plugin=self.candidate.name,
+                distribution=self.candidate.distribution,
+                version=self.candidate.version,
                 stage=stage,
                 error=f"{type(err).__name__}: {err}",
                 traceback="".join(traceback.format_exception(err)),
@@ -255,8 +181,29 @@ class _Loaded:
         )
 
 
-def _described(owner: Candidate) -> str:
-    return f"plugin {owner.name!r} ({owner.distribution} {owner.version}".rstrip() + ")"
+def offered_twice(kind: str, name: str, owner: Candidate) -> str:
+    """Describe the failure of a distribution that offers one name twice."""
+    return f"{kind} {name!r} is offered twice by {owner.distribution}"
+
+
+def is_traced() -> bool:
+    """Return whether imports and calls of hooks are shown."""
+    return os.environ.get(TRACE_VARIABLE, "") not in ("", "0")
+
+
+@contextmanager
+def _traced(what: str, whose: str) -> Iterator[None]:
+    """Write a line to stderr at the end, if `TRACE_VARIABLE` is set."""
+    start = time.perf_counter()
+    ended = "raised"
+    try:
+        yield
+        ended = "returned"
+    finally:
+        if is_traced():
+            milliseconds = (time.perf_counter() - start) * 1000
+            line = f"{what} {whose} {ended} after {milliseconds:.1f} ms"
+            print(line, file=sys.stderr)  # noqa: T201 - enabled by the user
 
 
 def _fault(component: Component[Any]) -> str:
@@ -273,15 +220,52 @@ def _fault(component: Component[Any]) -> str:
         if isinstance(value, str) or not all(isinstance(each, str) and each for each in value):
             return f"{name!r}: {key} is not a tuple of texts"
     wrong = fault(component)
+    if not wrong:
+        try:
+            facts_of(component)
+        except (TypeError, ValueError, RecursionError) as err:
+            wrong = f"its record cannot be written as JSON: {err}"
     return f"{name!r}: {wrong}" if wrong else ""
 
 
-def _check_hook_names(manager: pluggy.PluginManager, plugin: Any) -> None:
+def _check_contract(plugin: Any) -> None:
+    """Refuse a plugin that is written for a later contract, before its hooks are looked at."""
+    said = getattr(plugin, CONTRACT, 1)
+    if not isinstance(said, int) or isinstance(said, bool) or said < 1:
+        raise ValueError(f"{CONTRACT} is not the number of a contract: a whole number from 1")
+    if said > API_VERSION:
+        raise ValueError(
+            f"it is written for contract {said} ({CONTRACT}), and pacsfw {__version__} has "
+            f"contract {API_VERSION}: upgrade pacsfw (pip install --upgrade pacsfw)"
+        )
+
+
+def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> Iterator[str]:
+    """Refuse hooks that pacsfw would never call, and yield a note for each optional one."""
     known = [name for name in vars(hookspecs) if name.startswith("pacsfw_")]
     for name in dir(plugin):
-        if not name.startswith("pacsfw_") or not callable(getattr(plugin, name)):
+        options = manager.parse_hookimpl_opts(plugin, name)
+        if options is None:
+            if name.startswith("pacsfw_") and callable(getattr(plugin, name)):
+                if name not in known:
+                    raise ValueError(f"{name!r} is not a hook of pacsfw{nearest(name, known)}")
+                raise ValueError(f"{name!r} lacks the @hookimpl decorator")
             continue
-        if name not in known:
-            raise ValueError(f"{name!r} is not a hook of pacsfw{nearest(name, known)}")
-        if manager.parse_hookimpl_opts(plugin, name) is None:
-            raise ValueError(f"{name!r} lacks the @hookimpl decorator")
+        hook = options.get("specname") or name
+        if hook not in known:
+            if not options["optionalhook"]:
+                raise ValueError(f"{hook!r} is not a hook of pacsfw{nearest(hook, known)}")
+            yield f"its optional hook {hook!r} is not used: pacsfw {__version__} does not have it"
+            continue
+        if options["wrapper"] or options["hookwrapper"]:
+            raise ValueError(f"{hook!r} is a hook wrapper: pacsfw calls each hook on its own")
+        if (options["tryfirst"] or options["trylast"]) and hook not in NAMELESS:
+            raise ValueError(
+                f"{hook!r} has tryfirst or trylast, but no order: the configuration selects by name"
+            )
+
+
+def _check_schemes(plugin: Any) -> None:
+    said = getattr(plugin, SCHEMES, ())
+    if isinstance(said, str) or not all(isinstance(each, str) and each for each in said):
+        raise ValueError(f"{SCHEMES} is not a tuple of texts")

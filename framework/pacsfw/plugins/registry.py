@@ -18,6 +18,7 @@ from pacsfw.errors import (
     UnknownComponent,
 )
 from pacsfw.plugins.boundary import Boundary, FaultLog, is_own_signal
+from pacsfw.plugins.discovery import BUNDLED
 from pacsfw.plugins.facts import disagreement, record_of
 from pacsfw.plugins.guards import guarded, no_such_object
 from pacsfw.plugins.origin import Identity, identity_of
@@ -55,6 +56,7 @@ class Registry:
         offers: Iterable[Offer],
         *,
         sections: Mapping[str, SectionOffer] | None = None,
+        commands: Iterable[CommandOffer] = (),
         failures: Iterable[PluginFailure] = (),
         disabled: Iterable[str] = (),
         plugins: Iterable[PluginInfo] = (),
@@ -63,12 +65,13 @@ class Registry:
     ) -> None:
         self._offers = tuple(offers)
         self.sections = dict(sections or {})
+        self.commands = tuple(commands)
         self.failures = tuple(failures)
         self.disabled = tuple(disabled)
         self.plugins = tuple(plugins)
         self.faults = FaultLog()
         self._hooks = hooks
-        self._hint = hint
+        self.hint = hint
         self._identities: dict[tuple[str, str, str], Identity] = {}
 
     def offers(self, kind: str | None = None) -> tuple[Offer, ...]:
@@ -76,14 +79,15 @@ class Registry:
         return tuple(offer for offer in self._offers if kind is None or offer.kind == kind)
 
     def select(self, kind: str, name: str) -> Offer:
-        """Return the component that ``name`` selects.
+        """Return the component that ``name`` selects. Its plugin is imported.
 
         Parameters
         ----------
         kind
             One of `KINDS`.
         name
-            ``name``, ``distribution/name`` or ``module:attribute``.
+            ``name``, ``distribution/name`` or ``module:attribute``. A plain name that pacsfw
+            itself offers is the bundled component.
 
         Raises
         ------
@@ -92,10 +96,12 @@ class Registry:
         ComponentConflict
             Several distributions offer it.
         PluginError
-            A module it needs is not installed.
+            A module it needs is not installed, or its plugin cannot be imported any more.
         """
-        if ":" in name:
-            return self._reference(kind, name)
+        return self._reference(kind, name) if ":" in name else self.named(kind, name).used()
+
+    def named(self, kind: str, name: str) -> Offer:
+        """Return what `select` returns for a name, and raise the same; nothing is imported."""
         distribution, _, bare = name.rpartition("/")
         matching = [
             offer
@@ -104,6 +110,7 @@ class Registry:
         ]
         if not matching:
             raise UnknownComponent(self._unknown(kind, name))
+        matching = _preferred(matching)
         if len(matching) > 1:
             choices = " or ".join(f"'{offer.distribution}/{bare}'" for offer in matching)
             owners = ", ".join(f"{offer.plugin!r} of {offer.owner}" for offer in matching)
@@ -118,7 +125,9 @@ class Registry:
         return self.select(kind, name).described
 
     def sink_for(self, target: str) -> Offer:
-        """Return the sink that claims the suffix or scheme of ``target``; the longest claim wins.
+        """Return the sink that claims the suffix or scheme of ``target``.
+
+        The longest claim wins, and of equal ones that of a bundled sink.
 
         Raises
         ------
@@ -142,7 +151,7 @@ class Registry:
             raise UnknownComponent(f"no sink writes {shown!r}; known suffixes and schemes: {known}")
         longest = max(len(claim) for claim, _ in fitting)  # .csv.gz before .gz
         by_id = {id(offer): offer for claim, offer in fitting if len(claim) == longest}
-        best = list(by_id.values())
+        best = _preferred(list(by_id.values()))
         if len(best) > 1:
             owners = ", ".join(f"{offer.component.name!r} of {offer.owner}" for offer in best)
             plugins = " or ".join(f"'{offer.distribution}/{offer.plugin}'" for offer in best)
@@ -151,7 +160,17 @@ class Registry:
                 f"(plugins.disable: {plugins})"
             )
         self._check_requirements(best[0])
-        return best[0]
+        return best[0].used()
+
+    def section(self, key: str) -> SectionOffer:
+        """Return the section with this key. Its plugin is imported.
+
+        Raises
+        ------
+        PluginError
+            The plugin cannot be imported any more, or does not offer it any more.
+        """
+        return self.sections[key].used()
 
     def build(self, kind: str, name: str, options: Mapping[str, Any]) -> Any:
         """Select a component, build it, and guard it: its faults are named and counted in `faults`.
@@ -239,12 +258,11 @@ class Registry:
         keys = set(self._hooks.implementing(hook)) if self._hooks else set()
         return [each for each in self.plugins if f"{each.distribution}/{each.plugin}" in keys]
 
-    def commands(self) -> tuple[list[CommandOffer], list[PluginFailure]]:
-        """Return the commands of the plugins, and the plugins that failed."""
-        return self._hooks.commands() if self._hooks else ([], [])
-
     def _reference(self, kind: str, name: str) -> Offer:
         target = name.replace("pacsanini.convert:", "pacsfw.convert:", 1)
+        module = target.partition(":")[0]
+        if self._hooks is not None:
+            self._hooks.import_file(module)
         try:
             found = entrypoints.EntryPoint.from_string(target, name).load()
         except entrypoints.BadEntryPoint as err:
@@ -257,7 +275,6 @@ class Registry:
             raise PluginError(f"{kind} {name!r}: {type(err).__name__}: {err}") from err
         if not callable(found):
             raise PluginError(f"{kind} {name!r} is not callable")
-        module = target.partition(":")[0]
         return Offer(kind, record_of(kind, name, found), module, *_distribution_of(module))
 
     def _check_requirements(self, offer: Offer) -> None:
@@ -275,10 +292,15 @@ class Registry:
         near = nearest(name.rpartition("/")[2], known)
         message = f"no {kind} is named {name!r}"
         message += near or f"; known: {', '.join(known) or 'none'}"
-        hints = [self._hint] if self._hint else []
+        hints = [self.hint] if self.hint else []
         hints += [f"not loaded: {failure}" for failure in self.failures]
         hints += [f"disabled: {', '.join(self.disabled)}"] if self.disabled else []
         return "; ".join([message, *hints])
+
+
+def _preferred(offers: list[Offer]) -> list[Offer]:
+    """Return the bundled offers if there are any: no installed package changes a default."""
+    return [offer for offer in offers if offer.distribution == BUNDLED] or offers
 
 
 def _distribution_of(module: str) -> tuple[str, str]:

@@ -15,8 +15,10 @@ def __getattr__(plugin):
     if plugin.startswith("_"):
         raise AttributeError(plugin)
     module = importlib.import_module("pacsfw_plugins." + plugin.replace("__", "."))
-    hooks = {name: _standing_in(getattr(module, name)) for name in vars(module) if HOOKS in name}
-    return SimpleNamespace(**hooks)
+    said = {name: value for name, value in vars(module).items() if name.startswith(HOOKS)}
+    return SimpleNamespace(
+        **{name: _standing_in(each) if callable(each) else each for name, each in said.items()}
+    )
 
 
 def _standing_in(hook):

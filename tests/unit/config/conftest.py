@@ -90,8 +90,8 @@ class Hooks:
     def config_loaded(self, config: Mapping[str, Any]) -> None:
         """Refuse nothing."""
 
-    def commands(self) -> tuple[list[Any], list[Any]]:
-        return [], []
+    def import_file(self, module: str) -> None:
+        """There is none."""
 
 
 def make_registry(_plan: PluginPlan) -> Registry:

@@ -290,9 +290,10 @@ def test_calls_of_hooks_are_traced_on_request_without_their_arguments(
     monkeypatch.setenv("PACSFW_TRACE_HOOKS", "1")
 
     registry.resolve_secret("backwards", "sesame")
-    discover(PluginPlan())
+    registry.select("layout", "by-year")
 
     traced = capsys.readouterr().err
+    assert "import site-good/good returned after" in traced
     assert "hook pacsfw_resolve_secret: site-commands/commands returned after" in traced
     assert "hook pacsfw_layouts: site-good/good returned after" in traced
     assert "sesame" not in traced

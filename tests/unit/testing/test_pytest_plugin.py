@@ -73,7 +73,7 @@ def test_an_author_has_the_contracts_and_the_fixtures(tmp_path):
     )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "15 passed" in ran.stdout
+    assert "16 passed" in ran.stdout
 
 
 def test_pytest_itself_imports_nothing_slow():

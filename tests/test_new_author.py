@@ -44,7 +44,10 @@ def test_every_kind_in_an_environment_of_its_own(tmp_path, kind):
         (["json", "--kind", "sorter"], "a module named 'json' already exists: try pacsfw-json"),
         (["pacsfw-plugins", "--kind", "sink"], "a module named 'pacsfw_plugins' already exists"),
         (["class", "--kind", "sink"], "a module named 'class' already exists"),
-        (["unheard-of", "--kind", "sink", "--directory", "."], ".: already exists and was not changed"),
+        (
+            ["unheard", "--kind", "sink", "--directory", "."],
+            ".: already exists and was not changed",
+        ),
     ],
 )
 def test_what_cannot_be_made_is_refused_and_nothing_is_written(

@@ -21,6 +21,7 @@ from pacsfw.plugins.registry import Offer
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "hooks"
 CONTRACTS = {
+    "cohort": "Cohort",
     "query": "QueryProvider",
     "transfer": "Transfer",
     "layout": "Layout",
@@ -32,6 +33,7 @@ CONTRACTS = {
 }
 """The class of the components of each kind, in `pacsfw.api`."""
 BESIDE = {
+    "cohort": ("CohortRow", "CohortHeader", "CohortProblem"),
     "query": ("Query", "QueryRow", "QueryResult"),
     "transfer": ("Request", "Inbox", "SpoolFile", "Outcome"),
     "layout": ("Header",),
@@ -47,6 +49,7 @@ RECORD = {
     "callback": ("returns",),
     "row-callback": ("columns", "returns"),
     "converter": ("scope",),
+    "cohort": ("accepts",),
     "sink": ("accepts", "multi_table"),
 }
 """What their `Component` says of them."""

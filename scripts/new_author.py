@@ -94,6 +94,12 @@ PLAYS = {
         (("find:\n", "find:\n  use: my-query\n  with: {path: ../table.csv}\n"),),
         lambda demo, _: len(table(demo, "resources.csv")) == 1,
     ),
+    "cohort": Play(
+        "if line.strip()",
+        'if line.strip() and not line.startswith("#")',
+        (("find:\n", "find:\n  cohort: {use: my-cohort, with: {path: ../numbers.txt}}\n"),),
+        lambda demo, _: len(table(demo, "resources.csv")) == 1,
+    ),
     "transfer": Play(
         '{taken} files", completed',
         '{taken} files copied", completed',
@@ -205,6 +211,10 @@ class Author:
         studies = make_studies(STUDIES)
         if self.kind == "transfer":
             write_studies(self.folder / "files", studies)
+        if self.kind == "cohort":
+            (self.folder / "numbers.txt").write_text(
+                f"# ordered\n{next(studies[0].datasets()).AccessionNumber}\n"
+            )
         if self.kind == "query":
             first = next(study for study in studies if "CT" in study.modalities)
             row = f"{first.uid},{first.patient_id},{first.study_date},CT\n"

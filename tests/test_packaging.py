@@ -64,7 +64,7 @@ IMPORT_ALL = """
                 try:
                     importlib.import_module(module.name)
                 except ModuleNotFoundError as err:
-                    extras = "requests", "pytest", "hypothesis", "pyarrow", "sqlalchemy"
+                    extras = "requests", "pytest", "hypothesis", "openpyxl", "pyarrow", "sqlalchemy"
                     if err.name not in extras:
                         raise
 """
@@ -307,7 +307,8 @@ def test_every_component_is_listed_as_ok(installed: Environment) -> None:
     assert {"query", "transfer", "layout", "callback", "sink"} <= {e["kind"] for e in entries}
     assert {entry["distribution"] for entry in entries} == {"pacsfw"}
     broken = {entry["name"]: entry["state"] for entry in entries if entry["state"] != "ok"}
-    extras = {"parquet": "parquet", "qido": "dicomweb", "sql": "sql", "wado": "dicomweb"}
+    extras = {"qido": "dicomweb", "wado": "dicomweb"}
+    extras |= {name: name for name in ("excel", "parquet", "sql")}
     assert broken.keys() == extras.keys()
     for name, extra in extras.items():
         assert broken[name].endswith(f"pip install 'pacsfw[{extra}]'")

@@ -36,7 +36,7 @@ def test_the_lock_has_versions_only_no_addresses_and_no_hashes() -> None:
 
 
 def test_the_extras_are_for_users_and_the_groups_for_development() -> None:
-    extras = {"dicomweb", "keyring", "pandas", "parquet", "postgres", "sql", "testing"}
+    extras = {"dicomweb", "excel", "keyring", "pandas", "parquet", "postgres", "sql", "testing"}
 
     assert PROJECT["optional-dependencies"].keys() == extras
     assert {"dev", "test", "contrib", "bench", "fuzz"} == GROUPS.keys()

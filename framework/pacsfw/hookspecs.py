@@ -31,6 +31,12 @@ def pacsfw_config_sections() -> Iterable[api.ConfigSection]:
 
 
 @hookspec
+def pacsfw_cohorts() -> Iterable[api.Component[api.Cohort]]:
+    """Offer sources of cohorts (``find.cohort``)."""
+    return ()
+
+
+@hookspec
 def pacsfw_query_providers() -> Iterable[api.Component[api.QueryProvider]]:
     """Offer ways to query a PACS (``find.use``)."""
     return ()

@@ -57,6 +57,24 @@ def test_most_of_them_together(pacsfw_run, embedded_pacs, sample_studies, tmp_pa
     assert environment["PACSFW_SHORT"] == ""
 
 
+def test_accession_numbers_alone_suffice(pacsfw_run, embedded_pacs, sample_studies, tmp_path):
+    wanted = [next(study.datasets()).AccessionNumber for study in sample_studies[:2]]
+    numbers = tmp_path / "numbers.txt"
+    numbers.write_text("\n".join(["# ordered", *wanted, "", "UNHEARD-OF"]))
+    cohort = {"use": "numbers-file", "with": {"path": str(numbers)}}
+
+    run = pacsfw_run(
+        embedded_pacs(sample_studies), plugins=loaded("numbers_file"), find={"cohort": cohort}
+    )
+
+    assert run.code == 1, run.said  # one number is not found
+    assert {row["StudyInstanceUID"] for row in run.rows} == {
+        each.uid for each in sample_studies[:2]
+    }
+    outcomes = (run.folder / "resources_cohort.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[2] for line in outcomes] == ["found", "found", "missing"]
+
+
 def test_studies_from_a_share(pacsfw_run, embedded_pacs, tmp_path):
     studies = make_studies(2)
     for study in studies:

@@ -9,6 +9,7 @@ from threading import Thread
 import afterwards
 import age_band
 import by_modality
+import numbers_file
 import pytest
 import rest
 import ris
@@ -18,6 +19,7 @@ import uptake
 from pydicom.dataset import Dataset
 
 from pacsfw.testing import (
+    CohortContract,
     ConverterContract,
     LayoutContract,
     ObserverContract,
@@ -63,6 +65,18 @@ class TestUptake(RowCallbackContract):
 class TestAfterwards(ObserverContract):
     plugin, name = afterwards, "afterwards"
     options = {"command": ["true"]}
+
+
+class TestNumbersFile(CohortContract):
+    plugin, name = numbers_file, "numbers-file"
+    options = {"path": "numbers.txt"}
+    columns = ("AccessionNumber",)
+
+    @contextmanager
+    def holding(self, rows, folder):
+        path = folder / "numbers.txt"
+        path.write_text("\n".join(row["AccessionNumber"] for row in rows), encoding="utf-8")
+        yield {"path": str(path)}
 
 
 class TestSeriesList(ConverterContract):

@@ -9,12 +9,14 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import date, datetime, timedelta
 
 import pytest
+from openpyxl import Workbook
 from psycopg.rows import dict_row
 from pyarrow import parquet
 
 from pacsfw.api import DicomWeb, Net, Node
 from pacsfw.plugins import PluginPlan, discover
 from pacsfw.testing import (
+    CohortContract,
     ConverterContract,
     EmbeddedPACS,
     LayoutContract,
@@ -29,6 +31,9 @@ from pacsfw.testing import (
 from pacsfw.testing.contracts.inbox import AETITLE
 from pacsfw.testing.contracts.query import Source
 from pacsfw_plugins import callbacks, layouts, row_callbacks
+from pacsfw_plugins.cohorts import csv as csv_cohort
+from pacsfw_plugins.cohorts import excel as excel_cohort
+from pacsfw_plugins.cohorts import sql as sql_cohort
 from pacsfw_plugins.converters import command, jsonmeta
 from pacsfw_plugins.dicomweb import qido, wado
 from pacsfw_plugins.dimse import cfind, cget, cmove
@@ -179,6 +184,56 @@ def source_of(pacs):
     ours = Node(aetitle=AETITLE)
     theirs = Node(aetitle="THEIRS", ip=pacs.host, port=pacs.port)
     return Source(net=Net(local=ours, dest=ours, called=theirs))
+
+
+class TestCsvCohort(CohortContract):
+    plugin, name = csv_cohort, "csv"
+    options = {"path": "cohort.csv"}
+    suffix = ".csv"
+
+    @contextmanager
+    def holding(self, rows, folder):
+        path = folder / f"cohort{self.suffix}"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            if self.suffix == ".jsonl":
+                file.writelines(f"{json.dumps(row)}\n" for row in rows)
+            else:
+                writer = csv.DictWriter(file, list(rows[0]))
+                writer.writeheader()
+                writer.writerows(rows)
+        yield {"path": str(path)}
+
+
+class TestJsonlCohort(TestCsvCohort):
+    suffix = ".jsonl"
+
+
+class TestExcelCohort(CohortContract):
+    plugin, name = excel_cohort, "excel"
+    options = {"path": "cohort.xlsx"}
+
+    @contextmanager
+    def holding(self, rows, folder):
+        book = Workbook()
+        for row in (list(rows[0]), *(list(row.values()) for row in rows)):
+            book.active.append(row)
+        book.save(folder / "cohort.xlsx")
+        yield {"path": str(folder / "cohort.xlsx")}
+
+
+class TestSqlCohort(CohortContract):
+    plugin, name = sql_cohort, "sql"
+    options = {"url": "sqlite://", "query": "SELECT 1"}
+
+    @contextmanager
+    def holding(self, rows, folder):
+        with sqlite3.connect(folder / "ris.sqlite") as database:
+            database.execute(f"CREATE TABLE orders ({', '.join(rows[0])})")
+            database.executemany(
+                "INSERT INTO orders VALUES (?, ?, ?)", [tuple(row.values()) for row in rows]
+            )
+        database.close()
+        yield {"url": f"sqlite:///{folder / 'ris.sqlite'}", "query": "SELECT * FROM orders"}
 
 
 class TestCFind(QueryProviderContract):

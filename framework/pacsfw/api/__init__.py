@@ -5,6 +5,7 @@ name. The object that its factory returns does the work, through one of the smal
 classes here. Records and base classes only ever gain members.
 """
 
+from pacsfw.api.cohort import Cohort, CohortHeader, CohortProblem, CohortRow
 from pacsfw.api.components import (
     NO_OPTIONS,
     Component,
@@ -74,6 +75,10 @@ __all__ = [
     "Batch",
     "Clock",
     "Closing",
+    "Cohort",
+    "CohortHeader",
+    "CohortProblem",
+    "CohortRow",
     "Column",
     "ColumnType",
     "Component",

@@ -37,7 +37,8 @@ class Component(Generic[T_co]):
     summary: str = ""
     """One line for ``pacsfw plugins list``."""
     accepts: tuple[str, ...] = ()
-    """Sinks: the suffixes (``.csv``) and schemes (``sqlite:``) of the targets it writes."""
+    """Sinks: the suffixes (``.csv``) and schemes (``sqlite:``) of the targets it writes. Cohorts:
+    the suffixes of the files it reads."""
     requires: tuple[str, ...] = ()
     """Modules that must be importable, each as ``module`` or ``module[extra]``."""
     needs_receiver: bool = False

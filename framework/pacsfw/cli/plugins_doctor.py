@@ -155,22 +155,23 @@ def _advice(failure: PluginFailure, unmet: Sequence[Unmet]) -> str:
 
 def _conflicts(registry: Registry) -> Iterator[Finding]:
     names: dict[tuple[str, str], list[Offer]] = defaultdict(list)
-    claims: dict[str, list[Offer]] = defaultdict(list)
+    claims: dict[tuple[str, str], list[Offer]] = defaultdict(list)
     for offer in registry.offers():
         names[offer.kind, offer.component.name].append(offer)
         for claim in offer.component.accepts:
-            claims[claim].append(offer)
+            claims[offer.kind, claim].append(offer)
     for (kind, name), offers in names.items():
         if len(offers) > 1:
             yield _same_name(registry, kind, name, offers)
-    for claim, offers in claims.items():
+    for (kind, claim), offers in claims.items():
         if len({offer.component.name for offer in offers}) > 1:
             owners = ", ".join(f"{offer.component.name!r} of {offer.owner}" for offer in offers)
             own = [offer.component.name for offer in offers if offer.distribution == BUNDLED]
-            meant = f"such a target means {own[0]!r}: name another sink under `sinks`"
+            other = "name the sink under `sinks`" if kind == "sink" else "write {use, with}"
+            meant = f"such a name means {own[0]!r}; for another one, {other}"
             yield Finding(
-                f"{claim!r} is claimed by several sinks: {owners}",
-                meant if own else "disable one of the plugins, or name the sink under `sinks`",
+                f"{claim!r} is claimed by several {kind}s: {owners}",
+                meant if own else f"disable one of the plugins, or {other}",
                 broken=not own,
             )
 

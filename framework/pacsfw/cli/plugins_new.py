@@ -23,6 +23,7 @@ COMPONENTS = (
     "sink",
     "observer",
     "query",
+    "cohort",
     "transfer",
 )
 """Kinds that have a contract. Tests of the others check their effect."""

@@ -17,6 +17,7 @@ OTHER_KINDS = ("section", "command", "secret", "plugin", "package")
 """What has a name and is no component."""
 
 _USED = {
+    "cohort": "find:\n  cohort:\n    use: {name}\n{options}",
     "query": "find:\n  use: {name}\n{options}",
     "transfer": "move:\n  use: {name}\n{options}",
     "layout": "storage:\n  sort_by:\n    use: {name}\n{options}",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from pacsfw.api import Profile
+from pacsfw.api import Cohort, Profile
 from pacsfw.collection.pacs import open_query
 from pacsfw.collection.study_list import open_study_list
 from pacsfw.config.finding import outcomes_path
@@ -15,6 +16,7 @@ from pacsfw.ledger import Ledger
 from pacsfw.ledger.searches import PLAN, Search
 from pacsfw.report.plan import Survey
 from pacsfw.steps.find import cohort
+from pacsfw.steps.find.cohort_rows import CohortItem
 from pacsfw.steps.find.criteria import Criteria
 from pacsfw.steps.find.region import Region
 from pacsfw.steps.find.search import answered_at, fingerprint, search, write
@@ -99,7 +101,7 @@ class FindStep:
             modality=settings.modality,
             search_fields=settings.search_fields,
             filters=settings.filters,
-            members=cohort.read(settings.cohort) if settings.cohort else (),
+            members=cohort.read(cohort_rows(self._run)) if settings.cohort else (),
             has_cohort=settings.cohort is not None,
             undated=settings.undated,
             max_studies=settings.max_studies,
@@ -115,6 +117,19 @@ class FindStep:
         target = self._run.storage.resources
         is_file = not is_url(target)
         return outcomes_path(Path(target) if is_file else self._run.storage.state / "resources")
+
+
+def cohort_rows(run: Run) -> Iterator[CohortItem]:
+    """Yield the rows of the cohort, from its source."""
+    use = run.config.need_find().cohort
+    if use is None:
+        return
+    source: Cohort = run.registry.build("cohort", use.name, use.options)
+    try:
+        source.open(run.context)
+        yield from source.rows()
+    finally:
+        source.close()
 
 
 def coverage(ledger: Ledger, found: Search) -> list[tuple[str, str]]:

@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from pacsfw.api import Batch, Column, Row, Table
-from pacsfw.collection.find import FindStep
+from pacsfw.collection.find import FindStep, cohort_rows
 from pacsfw.config import Use
 from pacsfw.config.tables import STUDIES
-from pacsfw.errors import ConfigError
+from pacsfw.errors import PacsfwError
 from pacsfw.ledger.results import StudyResult
 from pacsfw.steps.deliver.outbox import Outbox
 from pacsfw.steps.deliver.sources import NO_STUDY
 from pacsfw.steps.deliver.targets import Target
-from pacsfw.steps.find.cohort_file import written
+from pacsfw.steps.find.cohort_rows import written
 from pacsfw.steps.find.study_list import DOCUMENTED, STUDY_LIST
 from pacsfw.steps.run import Run
 
@@ -114,9 +114,9 @@ class _Cohort:
         self._rows: list[Mapping[str, str]] = []
         find = run.config.find
         if find is not None and find.cohort is not None:
-            with suppress(ConfigError):  # `find` reports it; moving needs no cohort
+            with suppress(PacsfwError):  # `find` reports it; moving needs no cohort
                 self._query = FindStep(run).query()
-                self._rows = [cells for _, cells in written(find.cohort)]
+                self._rows = list(written(cohort_rows(run)))
         names = dict.fromkeys(name for cells in self._rows for name in cells)
         self._names = _column_names(names)
         self.columns = ["cohort_row", *self._names.values()] if self._rows else []

@@ -12,15 +12,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pacsfw.config.building import Selected
 from pacsfw.config.components import ConfigBuilder, use_at
 from pacsfw.config.conditions import filters
-from pacsfw.config.model import Find
+from pacsfw.config.document import KeyPath
+from pacsfw.config.model import Find, Use
 from pacsfw.config.sections import query_level
 from pacsfw.config.values import day, is_url
+from pacsfw.errors import PluginError
 from pacsfw.words import nearest
-
-COHORT_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-"""Format of a cohort by the suffix of its name."""
 
 
 def outcomes_path(resources: Path) -> Path:
@@ -58,21 +58,32 @@ def find(builder: ConfigBuilder) -> Find | None:
     )
 
 
-def _cohort(builder: ConfigBuilder) -> Path | None:
-    """Return the path of the cohort if it is a readable file."""
-    place = ("find", "cohort")
-    text = builder.value(*place)
-    if text is None:
+def _cohort(builder: ConfigBuilder) -> Use | None:
+    """Return the source of the cohort: named, or the one that claims the suffix of a file."""
+    place: KeyPath = ("find", "cohort")
+    value = builder.value(*place)
+    if value is None:
         return None
-    path = Path(builder.path(place, text))
-    if why := _why_no_cohort(path, builder.document.get(("storage", "resources"))):
-        builder.problems.add(place, f"{path}: {why}")
-    return path
+    use: Use | None
+    if isinstance(value, str):
+        path = builder.path(place, value)
+        try:
+            offer = builder.registry.claiming("cohort", path.lower())
+        except PluginError as err:
+            builder.problems.quote(place, err)
+            return None
+        use = Use(offer.reference, {"path": path})
+        builder.selected.append(Selected("cohort", use, place, place))
+    else:
+        use, place = use_at(builder, "cohort", *place), (*place, "with", "path")
+    file = use.options.get("path") if use else None
+    resources = builder.document.get(("storage", "resources"))
+    if isinstance(file, str) and (why := _why_no_cohort(Path(file), resources)):
+        builder.problems.add(place, f"{file}: {why}")
+    return use
 
 
 def _why_no_cohort(path: Path, resources: Any) -> str:
-    if path.suffix.lower() not in COHORT_FORMATS:
-        return f"the name of a cohort ends in one of {', '.join(COHORT_FORMATS)}"
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "not a file"

@@ -67,7 +67,7 @@ class Find:
     modality: str
     use: Use
     filters: tuple[Filter, ...] = ()
-    cohort: Path | None = None
+    cohort: Use | None = None
     undated: bool = False
     """Also search for studies without a StudyDate."""
     max_studies: int = 0

@@ -22,6 +22,7 @@ AUTO = "auto"
 
 _POSITIONS = {
     "query": ("properties", "find"),
+    "cohort": ("$defs", "cohort"),
     "transfer": ("properties", "move"),
     "layout": ("$defs", "layout"),
     "callback": ("$defs", "callback"),
@@ -127,8 +128,11 @@ def _offer(part: dict[str, Any], kind: str, registry: Registry) -> None:
     if rules:  # an empty allOf is not a schema
         part["allOf"] = rules
     if "string" in part["type"]:
-        template = [{"description": "a template", "pattern": "[{]"}] if kind == "layout" else []
-        part["anyOf"] = [{"type": "object"}, *names, *template]
+        others = {
+            "layout": [{"description": "a template", "pattern": "[{]"}],
+            "cohort": [{"description": "a file", "type": "string"}],
+        }
+        part["anyOf"] = [{"type": "object"}, *names, *others.get(kind, [])]
 
 
 def _must(part: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from pacsfw.plugins.records import PluginFailure
 from pacsfw.words import nearest
 
 HOOKS = {
+    "pacsfw_cohorts": "cohort",
     "pacsfw_query_providers": "query",
     "pacsfw_transfers": "transfer",
     "pacsfw_layouts": "layout",

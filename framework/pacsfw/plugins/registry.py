@@ -33,6 +33,7 @@ from pacsfw.plugins.records import (
 from pacsfw.words import nearest
 
 KINDS = (
+    "cohort",
     "query",
     "transfer",
     "layout",
@@ -125,20 +126,24 @@ class Registry:
         return self.select(kind, name).described
 
     def sink_for(self, target: str) -> Offer:
-        """Return the sink that claims the suffix or scheme of ``target``.
+        """Return the sink that claims the suffix or scheme of ``target``, as `claiming`."""
+        return self.claiming("sink", target)
 
-        The longest claim wins, and of equal ones that of a bundled sink.
+    def claiming(self, kind: str, target: str) -> Offer:
+        """Return the component of a kind that claims the suffix or scheme of ``target``.
+
+        The longest claim wins, and of equal ones that of a bundled component.
 
         Raises
         ------
         UnknownComponent
-            No sink claims it.
+            None claims it.
         ComponentConflict
-            Several sinks claim it.
+            Several claim it.
         PluginError
             A module it needs is not installed.
         """
-        claims = [(c, offer) for offer in self.offers("sink") for c in offer.component.accepts]
+        claims = [(c, offer) for offer in self.offers(kind) for c in offer.component.accepts]
         fitting = [
             (claim, offer)
             for claim, offer in claims
@@ -148,7 +153,8 @@ class Registry:
         shown = f"{scheme}://..." if is_url else target  # the rest may contain a password
         if not fitting:
             known = ", ".join(sorted({claim for claim, _ in claims}))
-            raise UnknownComponent(f"no sink writes {shown!r}; known suffixes and schemes: {known}")
+            what = "no sink writes" if kind == "sink" else f"no {kind} reads"
+            raise UnknownComponent(f"{what} {shown!r}; known suffixes and schemes: {known}")
         longest = max(len(claim) for claim, _ in fitting)  # .csv.gz before .gz
         by_id = {id(offer): offer for claim, offer in fitting if len(claim) == longest}
         best = _preferred(list(by_id.values()))
@@ -156,7 +162,7 @@ class Registry:
             owners = ", ".join(f"{offer.component.name!r} of {offer.owner}" for offer in best)
             plugins = " or ".join(f"'{offer.distribution}/{offer.plugin}'" for offer in best)
             raise ComponentConflict(
-                f"{shown!r} is claimed by the sinks {owners}: disable one of their plugins "
+                f"{shown!r} is claimed by the {kind}s {owners}: disable one of their plugins "
                 f"(plugins.disable: {plugins})"
             )
         self._check_requirements(best[0])

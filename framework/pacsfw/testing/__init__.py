@@ -13,6 +13,7 @@ from pacsfw.testing.synthetic import Study, awkward_studies, make_studies, write
 
 if TYPE_CHECKING:
     from pacsfw.testing.contracts import (
+        CohortContract,
         ConverterContract,
         LayoutContract,
         ObserverContract,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "CohortContract",
     "ConverterContract",
     "EmbeddedPACS",
     "Faults",

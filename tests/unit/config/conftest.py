@@ -52,6 +52,7 @@ def offers() -> Iterator[Offer]:
         component = Component(name=name, factory=factory or (lambda **_: plain(kind)), **more)
         return Offer(kind, component, "mine", "house", "1.2")
 
+    yield offer("cohort", "text", schema=PATH_OPTION, accepts=(".csv", ".tsv", ".jsonl", ".ndjson"))
     yield offer("query", "cfind")
     yield offer("transfer", "cmove", schema=SPEED_OPTION)
     yield offer("layout", "PATIENT")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STORED = "storage: {resources: a.csv, directory: d, "
 CONFIGURED = """\
-find: {start_date: 20200101, use: mine}
+find: {start_date: 20200101, use: mine, cohort: {use: mine}}
 move: {use: mine}
 storage: {resources: a.mine, resources_meta: b.mine, directory: d, sort_by: mine}
 tags:

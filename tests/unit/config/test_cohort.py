@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pacsfw.config import Use
 from pacsfw.config.finding import outcomes_path
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def test_without_any_of_it_dates_say_everything(desk: Desk) -> None:
 def test_a_cohort_needs_no_dates(desk: Desk) -> None:
     desk.write("PatientID\n1\n", "cohort.csv")
     found = find(desk, "cohort: cohort.csv")
-    assert found.cohort == desk.folder / "cohort.csv"
+    assert found.cohort == Use("house/text", {"path": str(desk.folder / "cohort.csv")})
     assert (found.start, found.end) == (None, None)
 
 
@@ -50,7 +51,7 @@ def test_the_path_starts_where_other_paths_do(desk: Desk) -> None:
     desk.write("", "home/cohort.tsv")
     config = desk.load("find: {cohort: ~/cohort.tsv}\n").config
     assert config.find is not None
-    assert config.find.cohort == desk.folder / "home/cohort.tsv"
+    assert config.find.cohort == Use("house/text", {"path": str(desk.folder / "home/cohort.tsv")})
     assert config.raw["find"]["cohort"] == str(desk.folder / "home/cohort.tsv")
 
 
@@ -86,7 +87,10 @@ def test_without_dates_undated_means_nothing(desk: Desk) -> None:
         ("conf.yaml/x.csv", "{folder}/conf.yaml/x.csv: you cannot read this file"),
         (
             "cohort.xlsx",
-            "{folder}/cohort.xlsx: the name of a cohort ends in one of .csv, .tsv, .jsonl, .ndjson",
+            (
+                "no cohort reads '{folder}/cohort.xlsx'; "
+                "known suffixes and schemes: .csv, .jsonl, .ndjson, .tsv"
+            ),
         ),
         ("list.csv", "{folder}/list.csv: find writes this file; use another name for the cohort"),
         (
@@ -94,7 +98,7 @@ def test_without_dates_undated_means_nothing(desk: Desk) -> None:
             "{folder}/list_cohort.csv: find writes this file; use another name for the cohort",
         ),
         ("''", "is empty"),
-        ("[a]", "a list is not text"),
+        ("[a]", "a list is not text or a mapping"),
     ],
 )
 def test_a_cohort_that_cannot_be_one_is_refused(desk: Desk, text: str, why: str) -> None:

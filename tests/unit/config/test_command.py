@@ -13,7 +13,7 @@ import pytest
 
 from pacsfw.cli import main
 from pacsfw.cli.config import window_notice
-from pacsfw.config import Window, load
+from pacsfw.config import Use, Window, load
 
 if TYPE_CHECKING:
     from conftest import Desk
@@ -100,7 +100,8 @@ def test_what_init_comments_out_is_understood_as_well(
     assert (len(config.sinks), config.move is not None) == (1, True)
     assert config.find is not None
     assert [each.keyword for each in config.find.filters] == ["StudyDescription", "PatientName"]
-    assert (config.find.cohort, config.find.max_studies) == (desk.folder / "cohort.csv", 50000)
+    assert config.find.cohort == Use("house/text", {"path": str(desk.folder / "cohort.csv")})
+    assert config.find.max_studies == 50000
     assert config.net is not None
     assert config.net.called is not None
     assert config.net.called.profile.called == "THEIRPACS"

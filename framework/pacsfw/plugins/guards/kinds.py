@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pacsfw.api import (
+    Cohort,
+    CohortHeader,
+    CohortProblem,
+    CohortRow,
     Converter,
     Observer,
     Outcome,
@@ -25,6 +29,7 @@ from pacsfw.plugins.guards.checks import (
     are_texts,
     is_a,
     is_count,
+    is_encodable,
     is_text,
     kind_of,
     texts_by_text,
@@ -95,6 +100,23 @@ def _listed(row: Any) -> str:
     return texts_by_text(row[1], "a row")
 
 
+def _cohort_item(item: Any) -> str:
+    if isinstance(item, CohortProblem):
+        return is_text(item.where) or is_text(item.why)
+    if isinstance(item, CohortHeader):
+        return is_text(item.where) or are_texts(item.columns)
+    if not isinstance(item, CohortRow):
+        return f"yielded {kind_of(item)}, not CohortRow"
+    if isinstance(item.cells, str) or not isinstance(item.cells, Sequence):
+        return f"yielded a row whose cells are {kind_of(item.cells)}, not a sequence of pairs"
+    for pair in item.cells:
+        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+            return "yielded a row with something that is not (column, value)"
+        if not is_encodable(f"{pair[0]}{pair[1] if isinstance(pair[1], str) else ''}"):
+            return "yielded a text that UTF-8 cannot represent"
+    return is_text(item.where)
+
+
 def _second_is_ours(_: Boundary, args: tuple[Any, ...]) -> tuple[Any, ...]:
     first, second, *rest = args
     return first, ours_each(second), *rest
@@ -111,6 +133,7 @@ def _of_files(args: tuple[Any, ...]) -> str:
 
 
 KINDS: Mapping[str, Kind] = {
+    "cohort": Kind(Cohort, (RemoteError, ConfigError), {"rows": Rule(each=_cohort_item)}),
     "query": Kind(
         QueryProvider,
         (RemoteError,),

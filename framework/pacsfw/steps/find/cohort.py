@@ -18,7 +18,7 @@ from pacsfw.dicom.levels import vr_of
 from pacsfw.dicom.matching import has_wildcard
 from pacsfw.durable import replacing, sync_folder
 from pacsfw.errors import ConfigError, StateError
-from pacsfw.steps.find.cohort_file import Cells, Fault, rows
+from pacsfw.steps.find.cohort_rows import Cells, CohortItem, keyed
 from pacsfw.steps.find.filters import matches_text, may_send
 
 Fate: TypeAlias = Literal["found", "missing", "ambiguous", "duplicate"]
@@ -57,33 +57,29 @@ class Outcome:
         return self.fate
 
 
-def read(path: Path) -> list[Member]:
-    """Return every row of a cohort.
-
-    The file is CSV (commas, semicolons or tabs) or JSONL, in UTF-8. Its columns are DICOM
-    keywords of patients and studies, in any case; columns whose name begins with ``_`` or
-    ``#`` are ignored. A cell is one matching value (PS3.4 C.2.2.2); an empty cell is ignored.
+def read(rows: Iterable[CohortItem]) -> list[Member]:
+    """Return every row of a cohort; `pacsfw.api.Cohort` says what its columns are.
 
     Raises
     ------
     ConfigError
-        One message per wrong row or column, ``cohort.csv:7: ...``; or the file cannot be read,
-        or has no row.
+        One message per wrong row or column, ``cohort.csv:7: ...``; or there is no row.
+    RemoteError, ComponentError
+        As its source raises them.
     """
-    faults: list[Fault] = []
+    faults: list[str] = []
     members: list[Member] = []
     first: dict[tuple[tuple[str, str], ...], int] = {}
-    for number, (line, cells) in enumerate(rows(path, faults), start=1):
+    for number, (where, cells) in enumerate(keyed(rows, faults), start=1):
         keys, wrong = _keys(cells)
-        faults += [(line, why) for why in wrong]
+        faults += [f"{where}: {why}" for why in wrong]
         identity = tuple(sorted(keys.items()))
-        where = f"{path.name}:{line}"
         members.append(Member(number, where, keys, first.get(identity, 0)))
         first.setdefault(identity, number)
     if faults:
-        raise ConfigError(*(f"{path.name}:{line}: {why}" for line, why in faults))
+        raise ConfigError(*faults)
     if not members:
-        raise ConfigError(f"{path}: has no row")
+        raise ConfigError("find.cohort: has no row")
     return members
 
 

@@ -13,6 +13,7 @@ pytest. Each suite adds the settings that its kind needs, such as the target of 
 """
 
 from pacsfw.testing.contracts.callback import TagCallbackContract
+from pacsfw.testing.contracts.cohort import CohortContract
 from pacsfw.testing.contracts.converter import ConverterContract
 from pacsfw.testing.contracts.layout import LayoutContract
 from pacsfw.testing.contracts.observer import ObserverContract
@@ -22,6 +23,7 @@ from pacsfw.testing.contracts.sink import SinkContract
 from pacsfw.testing.contracts.transfer import TransferContract
 
 __all__ = [
+    "CohortContract",
     "ConverterContract",
     "LayoutContract",
     "ObserverContract",

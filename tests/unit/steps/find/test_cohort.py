@@ -17,9 +17,16 @@ from pacsfw.steps.find.cohort import (
     accepts,
     judge,
     match_keys,
-    read,
     write_outcomes,
 )
+from pacsfw.steps.find.cohort import (
+    read as read_rows,
+)
+from pacsfw_plugins.cohorts._text import TextCohort
+
+
+def read(path: Path) -> list[Member]:
+    return read_rows(TextCohort(str(path)).rows())
 
 
 def write(folder: Path, content: str | bytes, name: str = "cohort.csv") -> Path:
@@ -188,8 +195,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, line: str) 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "PatientID\n", "PatientID\n\n\n"])
 def test_a_cohort_without_rows_is_refused(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "cohort.csv"
-    assert refusal(tmp_path, content) == [f"{path}: has no row"]
+    assert refusal(tmp_path, content) == ["find.cohort: has no row"]
 
 
 def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Cohorts: files, spreadsheets, databases."""

@@ -21,7 +21,7 @@ QUICK := tests/test_architecture.py tests/test_docs_architecture.py tests/unit/t
 	$(addprefix tests/unit/steps/,convert deliver find ingest move tags) \
 	--ignore tests/unit/dimse/test_client.py --ignore tests/unit/steps/find/test_resume.py
 
-.PHONY: help demo test test-full coverage attack faults fuzz bench-find bench-receive bench-move bench-parse bench-sinks bench-startup compare-dcmdump hook-pages layers quick lock lowest lint clean
+.PHONY: help demo test test-full coverage attack faults fuzz bench-find bench-receive bench-move bench-parse bench-callbacks bench-sinks bench-startup compare-dcmdump hook-pages layers quick lock lowest lint clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+: .*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ bench-parse: .venv/.installed-dev  ## compare reading ten tags with other reader
 	sh scripts/install-peers.sh
 	$(BIN)/python benchmarks/bench_parse.py; read=$$?; \
 	$(BIN)/python benchmarks/bench_parse_tree.py && exit $$read
+
+bench-callbacks: .venv/.installed-dev  ## what callbacks cost while files are read (FILES=1500)
+	$(BIN)/python benchmarks/bench_callbacks.py --files $(or $(FILES),1500)
 
 compare-dcmdump: .venv/.installed-dev  ## compare rows with dcmdump, file by file (FOLDER=...)
 	sh scripts/install-peers.sh

@@ -19,6 +19,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from openpyxl import Workbook
 
 from pacsfw.plugins.registry import KINDS
 from pacsfw.testing import make_studies, write_studies
@@ -100,6 +101,31 @@ def job(site, embedded_pacs, receiver_port, tmp_path):
     return run
 
 
+def cohort_of(job) -> str:
+    """Write the studies as a cohort."""
+    path = job.folder / "cohort.csv"
+    path.write_text("\n".join(["StudyInstanceUID", *(study.uid for study in job.studies)]))
+    return str(path)
+
+
+def sources_of(job) -> dict[str, object]:
+    """Write the same cohort for each source."""
+    book, database = Workbook(), job.folder / "ris.sqlite"
+    for uid in ("StudyInstanceUID", *(study.uid for study in job.studies)):
+        book.active.append([uid])
+    book.save(job.folder / "cohort.xlsx")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("CREATE TABLE orders (StudyInstanceUID)")
+        uids = [(study.uid,) for study in job.studies]
+        connection.executemany("INSERT INTO orders VALUES (?)", uids)
+    query = {"url": f"sqlite:///{database}", "query": "SELECT * FROM orders"}
+    return {
+        "cohort-csv": cohort_of(job),
+        "cohort-excel": str(job.folder / "cohort.xlsx"),
+        "cohort-sql": {"use": "sql", "with": query},
+    }
+
+
 def used(folder: Path) -> set[tuple[str, str, str]]:
     """Return (kind, name, distribution) of the components that the manifest names."""
     first = json.loads((folder / "manifest.jsonl").read_text().splitlines()[0])
@@ -109,6 +135,7 @@ def used(folder: Path) -> set[tuple[str, str, str]]:
 @pytest.mark.timeout(400)  # a wheel is built and installed, and a collection run
 def test_the_main_job_runs_with_every_bundled_plugin_replaced(job):
     more = {
+        "find": {"cohort": cohort_of(job)},
         "convert": ["jsonmeta"],
         "sinks": [{"use": "jsonl", "with": {"path": "more.jsonl"}}],
     }
@@ -138,6 +165,7 @@ def test_the_main_job_runs_with_this_plugin_replaced(job, name, request):
     manifest = {"use": "manifest", "with": {"path": "manifest.jsonl"}}
     files = {"use": "folder", "with": {"path": str(job.folder / "files")}}
     changes = {
+        **{name: {"find": {"cohort": source}} for name, source in sources_of(job).items()},
         "converter-command": {
             "convert": [{"use": "command", "with": {"argv": ["cp", "{file}", "{out}/{name}.bin"]}}]
         },

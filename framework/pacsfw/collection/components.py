@@ -24,6 +24,8 @@ def components(
         A component cannot be built or identified.
     """
     uses: list[tuple[str, Use]] = [("query", config.find.use)] if config.find else []
+    if config.find and config.find.cohort:
+        uses.append(("cohort", config.find.cohort))
     if config.move:
         use, _ = transfer_use(config, registry)
         asked = pacs_query(config, build_transfer(use, registry), registry)

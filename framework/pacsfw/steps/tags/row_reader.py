@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from pacsfw.dicom.tagpath import parse
 from pacsfw.dicom.wanted import Plan
 from pacsfw.plugins.boundary import is_own_signal, reason_of, write_traceback
 from pacsfw.steps.tags.raw import raw_text
-from pacsfw.steps.tags.source import CellFailed, ValueSource, fit
+from pacsfw.steps.tags.source import DECODED, CellFailed, ValueSource, fit
 
 _TYPE_OF_CALLBACK = {"str": "text", "int": "int", "float": "float", "bool": "bool"}
 """Callbacks that convert exactly as the type of the column does."""
@@ -57,6 +58,7 @@ class RowReader:
         self.columns = tuple(column for tag in tags for column in columns_of(tag))
         self.paths = frozenset(source.path for tag in self._tags for source in tag.sources)
         self._covered: Plan | None = None
+        self._calls_back = any(tag.calls_back for tag in self._tags)
 
     def read(self, header: FileHeader) -> tuple[Row, tuple[CellError, ...]]:
         """Read one row.
@@ -77,9 +79,17 @@ class RowReader:
             self._covered = header.cover(self.paths)
         cells: list[Any] = []
         errors: list[CellError] = []
+        if not self._calls_back:
+            self._read_all(header, cells, errors)
+        else:
+            with warnings.catch_warnings():  # of callbacks: they may quote a value
+                warnings.simplefilter("ignore")
+                self._read_all(header, cells, errors)
+        return tuple(cells), tuple(errors)
+
+    def _read_all(self, header: FileHeader, cells: list[Any], errors: list[CellError]) -> None:
         for tag in self._tags:
             tag.read(header, cells, errors)
-        return tuple(cells), tuple(errors)
 
 
 class _TagReader:
@@ -99,6 +109,11 @@ class _TagReader:
         except ValueError as error:
             raise ValueError(f"{tag.where}: {error}") from error
         self._tag = tag
+
+    @property
+    def calls_back(self) -> bool:
+        """Whether it has a callback that is not merely the type of its column."""
+        return bool(self._chain)
 
     def read(self, header: FileHeader, cells: list[Any], errors: list[CellError]) -> None:
         """Append the cells of one instance, and their errors."""
@@ -135,17 +150,22 @@ class _TagReader:
             raise CellFailed(failed.stage, failed.reason, self._chain[-1][0]) from None
 
     def _call_back(self, source: ValueSource, value: Any, header: FileHeader) -> Any:
+        if type(value) in DECODED:
+            return self._chained(value)
         with decoding(source.path.text, header.warnings):  # for values that decode on use
-            for name, callback in self._chain:
-                if value is None:
-                    break
-                try:
-                    value = callback(value)
-                except BaseException as error:  # plugin boundary: its fault is data
-                    if is_own_signal(error):
-                        raise
-                    write_traceback("callback", name, "call", error)
-                    raise CellFailed("callback", reason_of(error), name) from None
+            return self._chained(value)
+
+    def _chained(self, value: Any) -> Any:
+        for name, callback in self._chain:
+            if value is None:
+                break
+            try:
+                value = callback(value)
+            except BaseException as error:  # plugin boundary: its fault is data
+                if is_own_signal(error):
+                    raise
+                write_traceback("callback", name, "call", error)
+                raise CellFailed("callback", reason_of(error), name) from None
         return value
 
     def _error(self, source: ValueSource, failed: CellFailed) -> CellError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
-from pydicom.valuerep import AMBIGUOUS_VR
+from pydicom.uid import UID
+from pydicom.valuerep import AMBIGUOUS_VR, IS, DSfloat
 
 from pacsfw.api import ColumnType
 from pacsfw.config.cells import cell
@@ -14,7 +16,7 @@ from pacsfw.dicom import names
 from pacsfw.dicom.cell_errors import Stage
 from pacsfw.dicom.charset import ESCAPE, decoder
 from pacsfw.dicom.decoding_errors import UnreadableObject, decoding
-from pacsfw.dicom.elements import Leaf
+from pacsfw.dicom.elements import Leaf, plain
 from pacsfw.dicom.header import FileHeader
 from pacsfw.dicom.natural import Undecodable, is_nothing, natural
 from pacsfw.dicom.tagpath import ABSENT, EVERY, Many, TagPath
@@ -29,6 +31,10 @@ _SINGLE_TEXT = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", 
 _LISTS = frozenset({"texts", "ints", "floats"})
 _FORMATTED = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 """Text of a certain form: of these VRs also if the instance has it in a VR of free text."""
+DECODED = frozenset(
+    {str, int, float, bool, type(None), date, time, datetime, timedelta, UID, IS, DSfloat}
+)
+"""Types of values that pydicom does not decode on use any more, so that it cannot fail."""
 _CACHED = 1024
 """Number of cells cached per column: values repeat within a series."""
 
@@ -59,6 +65,8 @@ class ValueSource:
         plain = len(path.steps) == 1 and step.index is None and not path.component
         self._tag = step.tag if plain and not step.creator and column_type != "json" else None
         self._makers: dict[str, Callable[[bytes], Any]] = {}
+        self._values: dict[tuple[str, bytes, bool], Any] = {}
+        """Numbers as pydicom provides them, by their encoding."""
 
     def cell(self, header: FileHeader) -> Any:
         """Return the cell, None if there is no value.
@@ -99,6 +107,23 @@ class ValueSource:
         CellFailed
             It cannot be decoded.
         """
+        raw = None if self._tag is None else header.found.get(self._tag)
+        if raw is None or type(raw[1]) is not bytes:
+            return self._decoded(header)
+        if (text := _plain_value(*raw)) is not None:
+            return text or None
+        key = (*raw, header.encoding.little)
+        value = self._values.get(key)
+        if value is None:
+            warned = header.warnings.total()
+            value = self._decoded(header)
+            unchangeable = type(value) in DECODED and header.warnings.total() == warned
+            # The text of a number is ASCII, or it would have been an error.
+            if unchangeable and type(value) is not str and len(self._values) < _CACHED:
+                self._values[key] = value
+        return value
+
+    def _decoded(self, header: FileHeader) -> Any:
         try:
             value = header.value(self.path, self._vr, strict=True)
         except UnreadableObject as error:
@@ -184,6 +209,12 @@ class ValueSource:
             raise _failed(error) from None
 
 
+@lru_cache(_CACHED * 16)
+def _plain_value(vr: str, value: bytes) -> str | None:
+    """Return a plain text as pydicom provides it; cached, as it cannot be changed."""
+    return plain(Leaf(vr, value, b"", little=True))
+
+
 def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) -> Any:
     """Convert a value from pydicom or a callback to a cell.
 
@@ -192,6 +223,11 @@ def fit(value: Any, column_type: ColumnType, path: TagPath, header: FileHeader) 
     CellFailed
         The value does not fit the type.
     """
+    if type(value) in DECODED:
+        try:
+            return cell(value, column_type)
+        except Misfit as misfit:
+            raise CellFailed("type", str(misfit)) from None
     try:
         with decoding(path.text, header.warnings):
             try:

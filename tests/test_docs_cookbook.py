@@ -54,6 +54,7 @@ def test_all_keep_their_contracts(tmp_path):
     run_pytest(tmp_path, {**plugins(), "test_contracts.py": tests})
 
 
+@pytest.mark.full
 @pytest.mark.timeout(400)  # a whole run of pytest
 def test_they_work_together_in_collections(tmp_path):
     tests = (ROOT / "tests" / "data" / "cookbook_collections.py").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ import pytest
 from pacsfw.testing import make_studies
 from support import misbehaving
 
+FULL = pytest.mark.full
 PLUGIN = Path(misbehaving.__file__)
 FROM = f"(from {PLUGIN})"
 FIND, MOVE = (
@@ -120,11 +121,11 @@ def test_a_query_provider_that_fails_ends_the_search_and_is_named(collected, cap
     ("how", "at", "code", "said"),
     [
         ("raise", "open", 3, "open: KeyError"),
-        ("exit", "open", 3, "open: tried to exit the program"),
+        pytest.param("exit", "open", 3, "open: tried to exit the program", marks=FULL),
         ("raise", "expects", 3, "expects: KeyError"),
         ("text", "expects", 3, "expects: returned str, not None or (name, options)"),
-        ("none", "fetch", 1, "fetch: returned None, not Outcome"),
-        ("exit", "fetch", 1, "fetch: tried to exit the program"),
+        pytest.param("none", "fetch", 1, "fetch: returned None, not Outcome", marks=FULL),
+        pytest.param("exit", "fetch", 1, "fetch: tried to exit the program", marks=FULL),
         ("panic", "fetch", 1, "fetch: Panic at misbehaving.py:"),
         ("raise", "close", 1, ""),
     ],
@@ -145,8 +146,8 @@ def test_a_transfer_that_fails_is_named(collected, capsys, how, at, code, said):
     ("how", "reason"),
     [
         ("raise", "failed: KeyError at misbehaving.py:"),
-        ("exit", "failed: tried to exit the program"),
-        ("panic", "failed: Panic at misbehaving.py:"),
+        pytest.param("exit", "failed: tried to exit the program", marks=FULL),
+        pytest.param("panic", "failed: Panic at misbehaving.py:", marks=FULL),
         ("none", "the layout returned NoneType"),
     ],
 )

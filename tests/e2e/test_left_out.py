@@ -167,6 +167,7 @@ def test_a_changed_rule_fetches_what_the_former_one_left_out(left_out):
     assert counts == ["2\n", "4\n", "4\n"]
 
 
+@pytest.mark.full
 def test_verify_finds_the_study_short_once_the_rule_has_changed(left_out):
     collected = left_out()
     assert collected.run() == 0
@@ -182,6 +183,7 @@ def test_verify_finds_the_study_short_once_the_rule_has_changed(left_out):
     assert collected.command("verify", "--offline") == 0
 
 
+@pytest.mark.full
 def test_what_was_stored_stays_although_it_would_be_left_out_now(left_out):
     collected = left_out()
     (collected.folder / "no_sr.py").write_text(LAYOUT.replace('"SR"', '"OT"'))
@@ -207,6 +209,7 @@ def test_a_study_that_is_left_out_as_a_whole_is_complete_with_nothing(left_out):
     assert collected.files() == []
 
 
+@pytest.mark.full
 def test_a_count_without_a_list_is_met_without_what_was_left_out(faulty_pacs, collection):
     pacs = faulty_pacs(STUDIES, no_image_level=True)
     collected = collection(pacs, changes=WITH_LAYOUT)
@@ -219,6 +222,7 @@ def test_a_count_without_a_list_is_met_without_what_was_left_out(faulty_pacs, co
     }  # fmt: skip
 
 
+@pytest.mark.full
 def test_a_folder_is_imported_without_what_is_left_out(left_out, tmp_path):
     folder = tmp_path / "import"
     write_studies(folder, STUDIES)

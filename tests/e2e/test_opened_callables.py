@@ -162,6 +162,7 @@ def test_one_that_cannot_be_opened_ends_the_run_and_is_named(pacsfw_run, pacs, f
     assert not run.files
 
 
+@pytest.mark.full
 def test_parse_opens_them_with_the_sections_of_its_file_or_none(folder, studies):
     write_studies(folder / "scans", studies)
     for name, mine, cells in (

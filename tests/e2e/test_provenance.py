@@ -214,6 +214,7 @@ def laid_out(work) -> Work:
     return work
 
 
+@pytest.mark.full
 def test_an_edited_layout_with_the_same_paths_is_accepted_and_each_file_keeps_its_own(laid_out):
     before = laid_out.manifest("layout")
     laid_out.use("lay.py", LAYOUT.format("one") + "# edited\n")
@@ -253,6 +254,7 @@ def test_an_edited_layout_with_other_paths_is_refused_with_the_number_of_studies
     assert laid_out.run()[0] == 0
 
 
+@pytest.mark.full
 def test_the_data_of_a_layout_may_grow_but_not_move_what_is_stored(work):
     work.use("projects.py", PROJECTS)
     table = work.folder / "projects.csv"
@@ -277,6 +279,7 @@ def test_the_data_of_a_layout_may_grow_but_not_move_what_is_stored(work):
     assert "is 'by-project' with other options (depth), but the files in" in said
 
 
+@pytest.mark.full
 def test_a_callback_that_is_a_partial_of_the_standard_library_is_digested_by_its_own_file(work):
     work.conf["tags"] = [{"tag_name": "StudyDate", "callback": "marked"}]
     for sign in "<>":
@@ -285,6 +288,7 @@ def test_a_callback_that_is_a_partial_of_the_standard_library_is_digested_by_its
         assert {cell[0] for cell in work.cells("StudyDate")} == {sign}
 
 
+@pytest.mark.full
 def test_a_callback_of_another_package_is_named_for_the_rows_that_it_read(work):
     offered = HEAD + "\n\n@hookimpl\ndef pacsfw_tag_callbacks():\n"
     offered += "    yield Component.of(lambda value: {}, name='up')\n"
@@ -324,6 +328,7 @@ def test_an_edited_converter_or_its_data_make_its_files_again(work):
     assert made.endswith(", data b)")
 
 
+@pytest.mark.full
 def test_a_sink_with_other_data_gets_all_rows_again(work):
     work.conf["sinks"] = ["count"]
     for fingerprint in "aab":
@@ -357,6 +362,7 @@ def test_tags_may_change_together_with_converters(work):
     assert work.cells("Modality") == {"CT"}
 
 
+@pytest.mark.full
 def test_tags_may_change_after_a_run_that_stored_nothing(work):
     work.use("lay.py", LAYOUT.format("one").replace("return [", "raise ValueError\n    return ["))
     work.conf["storage"]["sort_by"] = "by-study"

@@ -121,6 +121,7 @@ def test_an_edited_row_callback_is_read_again_and_the_same_one_is_not(pacsfw_run
     assert (again.folder / "resources_meta.csv").stat().st_ino == written
 
 
+@pytest.mark.full
 def test_other_options_are_read_again(pacsfw_run, pacs, tmp_path):
     plugins = write(tmp_path / "collection")
     pacsfw_run(pacs, plugins=plugins, tags=TAGS)
@@ -131,6 +132,7 @@ def test_other_options_are_read_again(pacsfw_run, pacs, tmp_path):
     assert {row["my_label"] for row in run.rows} == {"dashes", ""}
 
 
+@pytest.mark.full
 def test_parse_gives_the_same_cells_in_any_number_of_processes(tmp_path, studies):
     files = tmp_path / "scans"
     write_studies(files, studies)

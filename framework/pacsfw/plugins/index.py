@@ -73,8 +73,9 @@ class Index:
         merged = {**_read(self._path), **self._changes}
         kept = {name: entry for name, entry in merged.items() if entry and _is_there(name)}
         if not _write(self._path, kept):
-            self._path = _temporary_folder() / self._path.name
-            _write(self._path, kept)
+            with suppress(OSError):  # a full disk: the plugins are described again next time
+                self._path = _temporary_folder() / self._path.name
+                _write(self._path, kept)
         self._entries, self._changes = kept, {}
 
 

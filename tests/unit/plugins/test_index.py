@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 
 import pytest
@@ -177,6 +178,17 @@ def test_a_folder_that_cannot_be_written_is_replaced_for_this_process_and_its_ch
     )
 
     assert len(dists.imports()) == 1
+
+
+def test_without_any_folder_that_can_be_written_everything_works(dists, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    dists.install("site_one", ONE)
+    monkeypatch.setattr(tempfile, "mkdtemp", full)
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+
+    assert layouts(dists) == {"one": "One folder per study."}
 
 
 def test_a_record_that_differs_from_the_index_is_the_one_that_counts(dists, monkeypatch):

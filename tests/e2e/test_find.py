@@ -23,6 +23,7 @@ from pacsfw.testing import FaultyPACS, population, write_studies
 from peers.process import free_port
 from support.documented import Collected, rows
 from support.finding import between, listed, look, questions
+from support.selection import quick
 
 YEAR = date(2020, 1, 1), date(2020, 12, 31)
 LIMITED = {"cap": 30, "slow": 0.001, "max_associations": 64}
@@ -82,7 +83,7 @@ def undisturbed(studies, tmp_path_factory):
         return collected, len(questions(pacs))
 
 
-@pytest.mark.parametrize("after", [1, 20])
+@pytest.mark.parametrize("after", quick([1, 20], 20))
 def test_a_killed_find_goes_on_and_ends_alike(
     after, undisturbed, truth, studies, collection, faulty_pacs, start, capsys
 ):

@@ -71,6 +71,7 @@ def collected(embedded_pacs, collection):
     return collected
 
 
+@pytest.mark.full
 def test_killed_and_back_to_the_former_tags_the_rows_are_theirs(collected):
     before = collected.rows()
     collected.change(TAG, OTHER)

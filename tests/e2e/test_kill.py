@@ -16,6 +16,7 @@ import pytest
 
 from pacsfw.testing import EmbeddedPACS, make_studies
 from support.documented import Collected
+from support.selection import quick
 
 STUDIES = 5
 DEADLINE = 30.0
@@ -143,7 +144,9 @@ def assert_same(collected: Collected, undisturbed: Collected) -> None:
     assert collected.spooled() == []
 
 
-@pytest.mark.parametrize("point", KILL_POINTS)
+@pytest.mark.parametrize(
+    "point", quick(KILL_POINTS, "a file is being received", "a study is half there")
+)
 def test_a_kill_changes_nothing_in_the_end(point, pacs, collection, undisturbed, start):
     collected = collection(pacs)
     process = start(collected)

@@ -11,6 +11,7 @@ from textwrap import dedent
 import pytest
 
 from pacsfw.testing import make_studies
+from support.selection import quick
 
 PLUGIN = '''
 import json
@@ -150,7 +151,7 @@ def checked(folder: Path) -> tuple[int, str]:
     return ran.returncode, ran.stdout
 
 
-@pytest.mark.parametrize("way", ["class", "lazy", "function"])
+@pytest.mark.parametrize("way", quick(["class", "lazy", "function"], "lazy"))
 def test_a_component_is_checked_and_works_however_it_is_offered(
     way, folder, pacsfw_run, pacsfw_port, embedded_pacs
 ):
@@ -193,7 +194,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("kind", quick(REFUSED, "callback"))
 def test_a_run_that_cannot_build_a_component_asks_for_nothing(
     kind, folder, pacsfw_run, embedded_pacs
 ):

@@ -13,6 +13,7 @@ import pytest
 
 from pacsfw import DicomTagGroup
 from pacsfw.testing import EmbeddedPACS, make_studies, write_studies
+from support.selection import quick
 
 PLUGIN = """\
 import os
@@ -150,7 +151,7 @@ def test_they_are_opened_in_the_workers_of_a_run_and_closed(pacsfw_run, pacs, fo
     assert {row["named"] for row in read(folder / "resources_meta.csv")} == {"PACSFW:CT"}
 
 
-@pytest.mark.parametrize("broken", sorted(EACH))
+@pytest.mark.parametrize("broken", quick(sorted(EACH), "Placed"))
 def test_one_that_cannot_be_opened_ends_the_run_and_is_named(pacsfw_run, pacs, folder, broken):
     run = pacsfw_run(pacs, **sections(broken=broken))
 

@@ -26,6 +26,7 @@ from pacsfw.parse import job
 from pacsfw.workers import OrderedPool
 from pacsfw_plugins.tables.csv import CsvSink
 from pacsfw_plugins.tables.parquet import ParquetSink
+from support.selection import quick
 from support.trees import TAGS, write_archive, write_hostile, write_images, write_media, write_tags
 
 FILE = "file"
@@ -443,8 +444,8 @@ def content(target):
     return [path.read_bytes() for path in paths]
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".db"])
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("suffix", quick([".csv", ".jsonl", ".parquet", ".db"], ".csv", ".db"))
+@pytest.mark.parametrize("stop", quick([signal.SIGINT, signal.SIGTERM], signal.SIGTERM))
 def test_an_interrupted_parse_is_finished_by_the_same_command(gated, suffix, stop):
     disc, gate, _ = gated
     gate.touch()
@@ -502,6 +503,7 @@ def stopped(gated):
     return Stopped(disc, gate)
 
 
+@pytest.mark.full
 def test_an_interrupted_parse_is_finished_by_another_path(stopped, tmp_path):
     link = tmp_path.with_name(f"{tmp_path.name}-link")
     link.symlink_to(tmp_path)
@@ -523,6 +525,7 @@ def test_an_interrupted_parse_that_was_moved_is_finished_with_the_new_paths(stop
     assert found == [part.replace(f"{tmp_path}/", f"{moved}/") for part in expected]
 
 
+@pytest.mark.full
 def test_only_the_table_and_its_state_move(stopped, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for path in tmp_path.glob("table*.csv*"):

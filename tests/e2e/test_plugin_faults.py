@@ -18,6 +18,7 @@ from pacsfw.cli import main, plugins_doctor
 from pacsfw.collection import session as conductor
 from pacsfw.steps.run import Timing
 from pacsfw.testing import make_studies
+from support.selection import quick
 
 DISTS = Path(__file__).parents[1] / "data" / "dists"
 SORT = "storage: {{resources: r.jsonl, directory: d, sort_by: {}}}"
@@ -111,7 +112,9 @@ LOADING = [
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "code", "said", "explained"), LOADING, ids=[row[0] for row in LOADING]
+    ("name", "text", "code", "said", "explained"),
+    quick(LOADING, "importerror", "late", "wrongtype", "twin", "needy", "badfactory", "badsecret"),
+    ids=[row[0] for row in LOADING],
 )
 def test_a_fault_of_loading(installed, check, name, text, code, said, explained):
     installed("good", name)

@@ -305,6 +305,7 @@ def test_a_callback_of_another_package_is_named_for_the_rows_that_it_read(work):
     assert other.startswith("'up' (from other-up 2.0, code ")
 
 
+@pytest.mark.full
 def test_an_edited_converter_or_its_data_make_its_files_again(work):
     def notes():
         found = (work.folder / "dicom").rglob("note.txt")
@@ -350,6 +351,7 @@ def test_a_fingerprint_that_is_no_text_is_a_fault_of_the_component(work, command
     assert f"{component}: fingerprint: is int, not str" in said
 
 
+@pytest.mark.full
 def test_tags_may_change_together_with_converters(work):
     work.conf["convert"] = ["jsonmeta"]
     assert work.run()[0] == 0

@@ -105,6 +105,7 @@ def test_a_collection_has_its_columns_and_its_failures(pacsfw_run, pacs, studies
     assert not any(name in run.said + doctor.stdout for name in names)
 
 
+@pytest.mark.full
 def test_an_edited_row_callback_is_read_again_and_the_same_one_is_not(pacsfw_run, pacs, tmp_path):
     sections = {"plugins": write(tmp_path / "collection"), "tags": TAGS}
     before = pacsfw_run(pacs, **sections).rows

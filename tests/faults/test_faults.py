@@ -11,7 +11,7 @@ from faults.kills import blocked_peers, second_collector, stop_at_random
 from faults.network import bad_network
 from faults.scenarios import play
 
-SHORT = ("awkward data, dies once", "a limit of images, dies once", "C000 for studies")
+SHORT = ("awkward data, dies once", "C000 for studies")
 """Each takes seconds; all are in `make faults`."""
 
 
@@ -46,12 +46,14 @@ def test_runs_that_are_killed_lose_nothing():
     assert tally.wrong == []
 
 
+@pytest.mark.full
 def test_a_bad_network_loses_nothing():
     bad = bad_network("cmove", 2)
 
     assert bad.wrong == []
 
 
+@pytest.mark.full
 def test_a_second_collector_is_refused_and_the_first_is_unharmed():
     assert second_collector() == []
 

@@ -8,10 +8,7 @@ from faults.of_web import SCENARIOS
 from faults.scenarios import Scenario, play
 
 SHORT = (
-    "web: only application/json, alone",
-    "web: attributes by tag only",
     "web: small pages only",
-    "web: 400 for transfer-syntax=*",
     "web: 403 for whole studies",
     "web: line feeds between parts",
     "web: half an object, and the answer looks whole",

@@ -118,8 +118,8 @@ def made(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"aetitle": "MYTITLE"},
-        {"pacs_aetitle": "HOSPITAL"},
+        pytest.param({"aetitle": "MYTITLE"}, marks=pytest.mark.full),
+        pytest.param({"pacs_aetitle": "HOSPITAL"}, marks=pytest.mark.full),
         {"host": "127.0.0.2"},
         {"replace": ("# The PACS of the demo holds", "# Ours holds")},
     ],
@@ -148,6 +148,7 @@ def test_a_port_in_use_is_named(made):
     )
 
 
+@pytest.mark.full
 def test_another_folder_of_images_is_shown_and_another_kind_of_table_is_not(made):
     folder = made(replace=("directory: dicom", "directory: images\n  resources_meta: meta.ndjson"))
     done = demo(folder)

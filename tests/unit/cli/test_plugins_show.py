@@ -7,6 +7,7 @@ import json
 import pytest
 
 from support.dists import Installed
+from support.selection import quick
 
 ALL = """
 import click
@@ -47,19 +48,29 @@ def dists(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [
-        ("lit", ["layout lit: with light", "from site-all 1.2, plugin site_all"]),
-        ("site-all/lit", ["layout lit: with light"]),
-        ("lamp", ["section lamp: a lamp", "from site-all 1.2", "watts (integer, default 60)"]),
-        ("greet", ["command greet: Say hello.", "pacsfw greet --help"]),
-        ("vault", ["secret vault: values for ${vault:reference}", "from site-all 1.2"]),
-        ("keyring", ["secret keyring: values for ${keyring:reference}", "from pacsfw"]),
-        ("site_all", ["plugin site_all: layout lit"]),
-        (
-            "site-all",
-            ["package site-all: 4 in `pacsfw plugins list`", "section lamp: ok", "layout lit: ok"],
-        ),
-    ],
+    quick(
+        [
+            ("lit", ["layout lit: with light", "from site-all 1.2, plugin site_all"]),
+            ("site-all/lit", ["layout lit: with light"]),
+            ("lamp", ["section lamp: a lamp", "from site-all 1.2", "watts (integer, default 60)"]),
+            ("greet", ["command greet: Say hello.", "pacsfw greet --help"]),
+            ("vault", ["secret vault: values for ${vault:reference}", "from site-all 1.2"]),
+            ("keyring", ["secret keyring: values for ${keyring:reference}", "from pacsfw"]),
+            ("site_all", ["plugin site_all: layout lit"]),
+            (
+                "site-all",
+                [
+                    "package site-all: 4 in `pacsfw plugins list`",
+                    "section lamp: ok",
+                    "layout lit: ok",
+                ],
+            ),
+        ],
+        "site-all/lit",
+        "lamp",
+        "vault",
+        "site-all",
+    ),
 )
 def test_everything_with_a_name_is_shown(dists, name, said):
     shown = dists.run("plugins", "show", name)

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from support.dists import LAYOUT
+from support.selection import quick
 
 ONE = LAYOUT.format(name="one")
 CONF = "storage: {resources: r.csv, directory: d, sort_by: one}\n"
@@ -41,7 +42,7 @@ def listed(dists):
     return {(each["kind"], each["name"]): each["state"] for each in json.loads(ran.stdout)}
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", quick(FAULTS, "aborts", "hangs", "exits"))
 def test_it_is_named_and_costs_only_itself(dists, name):
     code, reason = FAULTS[name]
     dists.install("site_a", LAYOUT.format(name="before"))
@@ -116,9 +117,9 @@ def test_a_file_of_the_working_directory_is_not_imported(dists):
 @pytest.mark.parametrize(
     "printing",
     [
-        "print('hello')",
-        "import sys\nsys.stderr.write('hello')",
-        "import os\nos.write(1, b'hello')",
+        pytest.param("print('hello')", marks=pytest.mark.full),
+        pytest.param("import sys\nsys.stderr.write('hello')", marks=pytest.mark.full),
+        pytest.param("import os\nos.write(1, b'hello')", marks=pytest.mark.full),
         "import subprocess\nsubprocess.run(['echo', 'hello'])",
     ],
     ids=["print", "stderr", "descriptor", "child"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import stat
 import sys
 from pathlib import Path
@@ -60,7 +61,9 @@ def test_what_the_contract_allows_and_our_own_signals_pass() -> None:
         boundary.call("ask", _raising, StateError("the disk is full"))
 
 
-def test_the_user_interrupts_a_call() -> None:
+def test_the_user_interrupts_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signal.getsignal", lambda _: signal.default_int_handler)
+
     with pytest.raises(KeyboardInterrupt):
         Boundary("query", "x").call("ask", _raising, KeyboardInterrupt())
 
